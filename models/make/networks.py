@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Writes one of the two shipped networks as ONNX, from the weights in its wheel.
+
+The networks are written node by node with onnx.helper. Both take `image`, [1, 3, height, width] and already
+normalised (the exporter puts mean and standard deviation in front), and name each block's output, which is what
+is dreamed: `features.N` in MobileNetV2 and `blocks.N` in EfficientNet-Lite0.
+"""
+
+import argparse
+
+import numpy
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+import weights
+
+
+class Graph:
+    """An ONNX graph that grows at its end; every method returns the name of the tensor it made."""
+
+    def __init__(self, arrays, epsilon):
+        self.arrays, self.epsilon = arrays, epsilon
+        self.nodes, self.initializers, self.used = [], [], set()
+
+    def node(self, op, inputs, output, **attributes):
+        self.nodes.append(helper.make_node(op, inputs, [output], name=f"{op}:{output}", **attributes))
+        return output
+
+    def weight(self, name):
+        if name not in self.used:
+            self.initializers.append(numpy_helper.from_array(self.arrays[name].astype(numpy.float32), name))
+            self.used.add(name)
+        return name
+
+    def conv(self, x, conv, norm, output=None, stride=1, padding=None):
+        """A convolution without bias, and its batch normalisation."""
+        kernel = self.arrays[conv + ".weight"].shape
+        groups = kernel[0] if kernel[1] == 1 else 1
+        if padding == "same":  # TensorFlow's: as much as the size needs, the odd pixel at right and bottom
+            where = {"auto_pad": "SAME_UPPER"}
+        else:
+            where = {"pads": [kernel[2] // 2] * 4}
+        y = self.node(
+            "Conv", [x, self.weight(conv + ".weight")], conv + ".out",
+            kernel_shape=kernel[2:], strides=[stride, stride], group=groups, **where,
+        )
+        statistics = [self.weight(f"{norm}.{part}") for part in ("weight", "bias", "running_mean", "running_var")]
+        return self.node("BatchNormalization", [y, *statistics], output or norm + ".out", epsilon=self.epsilon)
+
+    def relu6(self, x, output=None):
+        for name, value in (("zero", 0), ("six", 6)):
+            if name not in self.used:
+                self.initializers.append(numpy_helper.from_array(numpy.float32(value), name))
+                self.used.add(name)
+        return self.node("Clip", [x, "zero", "six"], output or x + ".relu6")
+
+    def model(self, name, output, shape):
+        image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, "height", "width"])
+        result = helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)
+        graph = helper.make_graph(self.nodes, name, [image], [result], self.initializers)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], producer_name="reverie models/make")
+        model.ir_version = 8
+        left = {n for n in self.arrays if n not in self.used and not n.endswith("num_batches_tracked")}
+        assert not left, f"weights that the network did not use: {sorted(left)}"
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+
+def mobilenet_v2(arrays):
+    """MobileNetV2 1.0 without its classifier (Sandler et al. 2018), padding on both sides as PyTorch does."""
+    g = Graph(arrays, epsilon=1e-5)
+    x = g.relu6(g.conv("image", "features.0.0", "features.0.1", stride=2), "features.0")
+    block, channels = 0, 32
+    for expansion, width, repeats, first_stride in [
+        (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
+    ]:
+        for repeat in range(repeats):
+            block, stride = block + 1, first_stride if repeat == 0 else 1
+            name, part, y = f"features.{block}", 0, x
+            if expansion != 1:
+                y = g.relu6(g.conv(y, f"{name}.conv.0", f"{name}.conv.1"))
+                part = 3
+            y = g.relu6(g.conv(y, f"{name}.conv.{part}", f"{name}.conv.{part + 1}", stride=stride))
+            residual = stride == 1 and channels == width
+            y = g.conv(y, f"{name}.conv.{part + 3}", f"{name}.conv.{part + 4}", output=None if residual else name)
+            x = g.node("Add", [y, x], name) if residual else y
+            channels = width
+    x = g.relu6(g.conv(x, "features.18.0", "features.18.1"), "features.18")
+    return g.model("MobileNetV2", x, [1, 1280, None, None])
+
+
+def efficientnet_lite0(arrays):
+    """EfficientNet-Lite0 with its classifier (Tan and Le 2019; Google's "lite" variant), padding as TensorFlow does."""
+    g = Graph(arrays, epsilon=1e-3)
+    x = g.relu6(g.conv("image", "_conv_stem", "_bn0", stride=2, padding="same"), "stem")
+    block, channels = 0, 32
+    for repeats, kernel, first_stride, expansion, width in [
+        (1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
+        (1, 3, 1, 6, 320),
+    ]:
+        for repeat in range(repeats):
+            source, name, stride, y = f"_blocks.{block}.", f"blocks.{block}", first_stride if repeat == 0 else 1, x
+            if expansion != 1:
+                y = g.relu6(g.conv(y, source + "_expand_conv", source + "_bn0"))
+            assert arrays[source + "_depthwise_conv.weight"].shape[2] == kernel
+            y = g.relu6(g.conv(y, source + "_depthwise_conv", source + "_bn1", stride=stride, padding="same"))
+            residual = stride == 1 and channels == width
+            y = g.conv(y, source + "_project_conv", source + "_bn2", output=None if residual else name)
+            x = g.node("Add", [y, x], name) if residual else y
+            block, channels = block + 1, width
+    x = g.relu6(g.conv(x, "_conv_head", "_bn1"), "head")
+    x = g.node("Flatten", [g.node("GlobalAveragePool", [x], "pooled")], "features")
+    x = g.node("Gemm", [x, g.weight("_fc.weight"), g.weight("_fc.bias")], "logits", transB=1)
+    return g.model("EfficientNet-Lite0", g.node("Softmax", [x], "scores", axis=1), [1, 1000])
+
+
+NETWORKS = {"mobilenet-v2": mobilenet_v2, "efficientnet-lite0": efficientnet_lite0}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", choices=NETWORKS)
+    parser.add_argument("weights", help="the PyTorch file from the wheel")
+    parser.add_argument("onnx", help="the file to write")
+    args = parser.parse_args()
+    onnx.save(NETWORKS[args.network](weights.read(args.weights)), args.onnx)
+
+
+if __name__ == "__main__":
+    main()

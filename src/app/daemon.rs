@@ -1,0 +1,219 @@
+//! The daemon's life: start the stages, watch them, drain on stop.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tracing::{error, info};
+
+use super::stages::{self, Wiring};
+use super::{Desk, Running, Stage, Stop};
+use crate::config::Config;
+use crate::console;
+use crate::display::Tap;
+use crate::dream::Dreamer;
+use crate::health::{self, Notify};
+use crate::pack::Catalogue;
+use crate::remote::{self, DeviceId};
+use crate::runtime::Runtime;
+use crate::slot::Slot;
+
+/// What it is started with, all of it checked.
+pub struct Plan {
+    pub config: Config,
+    pub catalogue: Arc<Catalogue>,
+    pub desk: Desk,
+    pub device: DeviceId,
+    /// None: no broker.
+    pub broker: Option<remote::Settings>,
+}
+
+/// A stage without a heartbeat for so long is stuck. Sources and screens may have to wait for a driver.
+const STUCK: Duration = Duration::from_secs(60);
+/// Between two looks at the stages.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long the stages and the broker are given to end. Together with everything else less than 2 s.
+const DRAIN: Duration = Duration::from_millis(1500);
+
+/// Dreams until SIGTERM, SIGINT or SIGHUP, then leaves the process with exit code 0.
+///
+/// # Errors
+/// What keeps it from starting: no ONNX Runtime, no threads.
+pub fn run(plan: Plan) -> anyhow::Result<Infallible> {
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let outcome = tokio.block_on(live(plan));
+    if let Err(error) = outcome {
+        // Not dropped: that would wait for a library that is still being loaded.
+        tokio.shutdown_background();
+        return Err(error);
+    }
+    leave()
+}
+
+async fn live(plan: Plan) -> anyhow::Result<()> {
+    // First of all, so that a stop is heard while things are being opened.
+    let mut signals = Signals::new().context("cannot listen for signals")?;
+    let stop = Stop::default();
+    let settings = plan.config.runtime_settings();
+    let loading = tokio::task::spawn_blocking(move || Runtime::load(settings));
+    let runtime = tokio::select! {
+        loaded = loading => Arc::new(loaded.context("loading ONNX Runtime")??),
+        name = signals.next() => {
+            info!("{name}: stopping");
+            return Ok(());
+        }
+    };
+    info!("network: ONNX Runtime {} from {}", runtime.version(), runtime.library().display());
+
+    let wiring = Wiring {
+        desk: plan.desk.clone(),
+        camera: Slot::default(),
+        dreams: Slot::default(),
+        tap: Tap::default(),
+        seen: Arc::default(),
+    };
+    let (running, tasks) = start(plan, runtime, &stop, &wiring)?;
+    let name = watch(&mut signals, &running, &wiring).await;
+    info!("{name}: stopping");
+    Notify::default().stopping();
+    stop.say();
+    drain(&running, tasks).await;
+    Ok(())
+}
+
+/// Starts the stages and the tasks.
+fn start(
+    plan: Plan,
+    runtime: Arc<Runtime>,
+    stop: &Stop,
+    wiring: &Wiring,
+) -> anyhow::Result<(Vec<Running>, Vec<JoinHandle<()>>)> {
+    let Plan { config, catalogue, desk, device, broker } = plan;
+    let stage = |name| Stage::new(name, stop.clone());
+
+    let (settings, own) = (config.source.clone(), wiring.clone());
+    let source = stage("source").start(desk.clone(), STUCK, move |stage| stages::source(stage, &settings, &own))?;
+
+    let (settings, own, fps) = (config.dream_settings(), wiring.clone(), config.dream.target_fps);
+    let mut kept = None;
+    let dream = stage("dream").start(desk.clone(), STUCK, move |stage| {
+        // Kept over a failure, since the dream in it is; one that panicked is lost and made anew.
+        let mut dreamer =
+            kept.take().unwrap_or_else(|| Dreamer::new(runtime.clone(), catalogue.clone(), settings.clone()));
+        let outcome = stages::dream(stage, &mut dreamer, fps, &own);
+        kept = Some(dreamer);
+        outcome
+    })?;
+
+    let (settings, own) = (config.screen.clone(), wiring.clone());
+    let display = stage("display").start(desk.clone(), STUCK, move |stage| stages::display(stage, &settings, &own))?;
+
+    let mut running = vec![source, dream, display];
+    let mut tasks = Vec::new();
+    if config.console.on {
+        let preview = console::Preview::new(wiring.tap.clone());
+        let encoder = preview.clone();
+        let encode = move |stage: &Stage| {
+            encoder.encode(|| stage.goes_on());
+            Ok(())
+        };
+        running.push(stage("preview").start(desk.clone(), STUCK, encode)?);
+        let shown = config.console.preview.then_some(preview);
+        let console = console::run(config.console, device, desk.clone(), shown, stop.for_tasks());
+        tasks.push(tokio::spawn(console));
+    }
+    match broker {
+        Some(broker) => tasks.push(tokio::spawn(remote::run(broker, desk, stop.for_tasks()))),
+        None => info!("broker: none, as configured"),
+    }
+    Ok((running, tasks))
+}
+
+/// Watches the stages until a signal comes; returns its name.
+async fn watch(signals: &mut Signals, running: &[Running], wiring: &Wiring) -> &'static str {
+    let started = Instant::now();
+    let mut notify = Notify::default();
+    let watchdog = health::watchdog_period();
+    let mut look = interval(watchdog.map_or(LOOK, |period| period.min(LOOK)));
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut stuck: Vec<&str> = Vec::new();
+    loop {
+        tokio::select! {
+            name = signals.next() => return name,
+            _ = look.tick() => {}
+        }
+        let now_stuck: Vec<&str> = running.iter().filter(|r| r.is_stuck()).map(|r| r.stage.name()).collect();
+        for name in now_stuck.iter().filter(|name| !stuck.contains(name)) {
+            error!("{name} has not moved for {} s; systemd's watchdog starts everything anew", STUCK.as_secs());
+        }
+        stuck = now_stuck;
+        if watchdog.is_some() && stuck.is_empty() {
+            notify.alive();
+        }
+        wiring.desk.report(|telemetry| {
+            telemetry.uptime_s = started.elapsed().as_secs();
+            telemetry.memory_mib = (health::memory_mib() * 10.0).round() / 10.0;
+            telemetry.temperature = health::temperature();
+        });
+        if wiring.seen.load(Ordering::Relaxed) {
+            notify.ready();
+            let now = wiring.desk.telemetry();
+            let size = format!("{}x{}", now.width, now.height);
+            notify
+                .status(format!("{:.0} dreams a second at {size} on {}; camera {}", now.fps, now.provider, now.camera));
+        }
+    }
+}
+
+/// Gives stages and tasks a moment to end: the screen its console back, the broker its farewell.
+async fn drain(running: &[Running], tasks: Vec<JoinHandle<()>>) {
+    let ended = async {
+        for task in tasks {
+            let _ = task.await;
+        }
+        while running.iter().any(|r| !r.has_ended()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    if timeout(DRAIN, ended).await.is_err() {
+        let late: Vec<&str> = running.iter().filter(|r| !r.has_ended()).map(|r| r.stage.name()).collect();
+        info!("not waited for: {}", if late.is_empty() { "the broker".to_owned() } else { late.join(", ") });
+    }
+}
+
+/// Ends the process at once.
+fn leave() -> ! {
+    // SAFETY: _exit is always allowed. `exit` would run the network runtime's destructors, possibly under a thread that
+    // is still building an engine; there is nothing of ours left to write or to close.
+    unsafe { libc::_exit(0) }
+}
+
+/// The signals that mean stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
+    }
+}

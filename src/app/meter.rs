@@ -1,0 +1,67 @@
+//! How fast the dream is, over the last seconds.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Frames older than this no longer count.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Enough for any rate over the window; more are not kept.
+const MOST: usize = 2048;
+
+/// The frames of the last seconds: when each was done, and how long it took.
+#[derive(Debug, Default)]
+pub struct Meter(VecDeque<(Instant, Duration)>);
+
+/// What a [`Meter`] says.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Reading {
+    /// Frames a second.
+    pub fps: f64,
+    /// Median and 99th percentile of the time a frame took.
+    pub p50: Duration,
+    pub p99: Duration,
+}
+
+impl Meter {
+    /// A frame is done that took `time`.
+    pub fn count(&mut self, now: Instant, time: Duration) {
+        if self.0.len() == MOST {
+            self.0.pop_front();
+        }
+        self.0.push_back((now, time));
+    }
+
+    pub fn read(&mut self, now: Instant) -> Reading {
+        while self.0.front().is_some_and(|(done, _)| now.saturating_duration_since(*done) > WINDOW) {
+            self.0.pop_front();
+        }
+        let (Some((first, _)), Some((last, _))) = (self.0.front(), self.0.back()) else { return Reading::default() };
+        let span = last.saturating_duration_since(*first).as_secs_f64();
+        let mut times: Vec<Duration> = self.0.iter().map(|(_, time)| *time).collect();
+        times.sort_unstable();
+        let rank = |part: f64| times[((times.len() - 1) as f64 * part).round() as usize];
+        let fps = if span > 0.0 { (times.len() - 1) as f64 / span } else { 0.0 };
+        Reading { fps, p50: rank(0.5), p99: rank(0.99) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_seconds_count() {
+        let (start, ms) = (Instant::now(), Duration::from_millis);
+        let mut meter = Meter::default();
+        assert_eq!(meter.read(start), Reading::default());
+        for frame in 0..200u64 {
+            let time = if frame == 150 { ms(400) } else { ms(50) };
+            meter.count(start + ms(100 * frame), time);
+        }
+        let reading = meter.read(start + ms(19_900));
+        assert!((reading.fps - 10.0).abs() < 1e-9, "{reading:?}");
+        assert_eq!((reading.p50, reading.p99), (ms(50), ms(50)));
+        assert_eq!(meter.0.len(), 101, "older ones are forgotten");
+        assert_eq!(meter.read(start + ms(60_000)), Reading::default());
+    }
+}

@@ -1,0 +1,201 @@
+//! A stage: a thread that is started again when it fails, while the others go on.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tracing::{error, warn};
+
+use super::{Desk, Stop};
+use crate::backoff::Backoff;
+
+/// A run as long as this counts as success: the next failure waits the first wait again.
+const SOUND: Duration = Duration::from_secs(60);
+
+/// What a stage's work is given: word of the stop, and where it shows that it lives.
+#[derive(Clone)]
+pub struct Stage {
+    name: &'static str,
+    stop: Stop,
+    started: Instant,
+    /// Milliseconds from `started` to the last heartbeat.
+    beat: Arc<AtomicU64>,
+}
+
+/// A running stage, as the one who watches it sees it.
+pub struct Running {
+    pub stage: Stage,
+    /// How long its heartbeat may stay away before it counts as stuck.
+    pub patience: Duration,
+    thread: JoinHandle<()>,
+}
+
+impl Stage {
+    pub fn new(name: &'static str, stop: Stop) -> Stage {
+        Stage { name, stop, started: Instant::now(), beat: Arc::default() }
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Shows that the stage lives; false where it is to end.
+    pub fn goes_on(&self) -> bool {
+        self.beat.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
+        !self.stop.is_said()
+    }
+
+    /// Sleeps for `time` and lives on meanwhile; false where the stage is to end.
+    pub fn sleep(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        while self.goes_on() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            self.stop.sleep(left.min(Duration::from_secs(1)));
+        }
+        false
+    }
+
+    /// Time since the last heartbeat.
+    pub fn silence(&self) -> Duration {
+        self.started.elapsed().saturating_sub(Duration::from_millis(self.beat.load(Ordering::Relaxed)))
+    }
+
+    /// Starts a thread that does `work` until the stop is said, again and again where it fails or panics.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn start(
+        self,
+        desk: Desk,
+        patience: Duration,
+        work: impl FnMut(&Stage) -> anyhow::Result<()> + Send + 'static,
+    ) -> std::io::Result<Running> {
+        let stage = self.clone();
+        let thread =
+            std::thread::Builder::new().name(self.name.to_owned()).spawn(move || self.supervise(&desk, work))?;
+        Ok(Running { stage, patience, thread })
+    }
+
+    fn supervise(&self, desk: &Desk, mut work: impl FnMut(&Stage) -> anyhow::Result<()>) {
+        let mut backoff = Backoff::default();
+        while self.goes_on() {
+            let begun = Instant::now();
+            // What the work shares with others (slots, desk, telemetry) holds up across a panic; the rest dies with it.
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(self)));
+            if self.stop.is_said() {
+                return;
+            }
+            if begun.elapsed() > SOUND {
+                backoff.reset();
+            }
+            let wait = backoff.wait();
+            let again = format!("the others go on, it is started again in {:.1} s", wait.as_secs_f64());
+            match outcome {
+                Ok(Ok(())) => warn!("{} ended by itself; {again}", self.name),
+                Ok(Err(failure)) => warn!("{} failed: {failure:#}; {again}", self.name),
+                // A panic is a bug of ours, to be reported.
+                Err(panic) => error!("{} panicked: {}; {again}", self.name, panic_text(panic.as_ref())),
+            }
+            desk.report(|telemetry| telemetry.restarts += 1);
+            self.sleep(wait);
+        }
+    }
+}
+
+impl Running {
+    pub fn is_stuck(&self) -> bool {
+        self.stage.silence() > self.patience
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a word")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::Catalogue;
+    use crate::params::Params;
+    use std::sync::mpsc;
+
+    fn desk() -> Desk {
+        let catalogue = Arc::new(Catalogue::default());
+        let params = Params::new(&catalogue);
+        Desk::new(catalogue, params)
+    }
+
+    #[test]
+    fn a_stage_that_fails_and_panics_is_started_again_while_another_goes_on() {
+        let (desk, stop) = (desk(), Stop::default());
+        let (starts, started) = mpsc::channel();
+        let (beats, steady) = mpsc::channel();
+        let bad = Stage::new("bad", stop.clone())
+            .start(desk.clone(), Duration::from_secs(5), {
+                let mut times = 0;
+                move |stage| {
+                    times += 1;
+                    starts.send(times).unwrap();
+                    match times {
+                        1 => anyhow::bail!("no luck"),
+                        2 => panic!("a bug"),
+                        _ => while stage.sleep(Duration::from_millis(5)) {},
+                    }
+                    Ok(())
+                }
+            })
+            .unwrap();
+        let good = Stage::new("good", stop.clone())
+            .start(desk.clone(), Duration::from_secs(5), move |stage| {
+                while stage.sleep(Duration::from_millis(5)) {
+                    let _ = beats.send(());
+                }
+                Ok(())
+            })
+            .unwrap();
+        let generous = Duration::from_secs(60);
+        for time in 1..=3 {
+            assert_eq!(started.recv_timeout(generous), Ok(time));
+            while steady.try_recv().is_ok() {}
+            steady.recv_timeout(generous).expect("the other stage goes on");
+        }
+        assert_eq!(desk.telemetry().restarts, 2);
+        assert!(!bad.is_stuck() && !good.is_stuck());
+        stop.say();
+        for running in [bad, good] {
+            running.thread.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_stage_that_says_nothing_is_stuck() {
+        let stop = Stop::default();
+        let (release, held) = mpsc::channel::<()>();
+        let running = Stage::new("mute", stop.clone())
+            .start(desk(), Duration::from_millis(1), move |_| {
+                let _ = held.recv();
+                Ok(())
+            })
+            .unwrap();
+        while !running.is_stuck() {
+            std::thread::yield_now();
+        }
+        stop.say();
+        drop(release);
+        running.thread.join().unwrap();
+    }
+}

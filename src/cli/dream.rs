@@ -1,0 +1,178 @@
+//! `reverie dream`: one picture in, one dream out; or a film that flies into it.
+
+mod picture;
+mod target;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Args as ClapArgs;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::BadInput;
+use super::flags::ParamFlags;
+use crate::dream::{Dreamer, Measured, Settings};
+use crate::frame::Frame;
+use crate::pack::{Catalogue, PackError};
+use crate::params::Params;
+use crate::runtime::{Provider, Runtime, Settings as RuntimeSettings};
+use target::Target;
+
+/// Dream on one picture, or fly into it.
+#[derive(ClapArgs)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// The picture to dream on: PNG, JPEG or WebP.
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// Where to: a .png, .jpg or .webp file; with --frames a folder or a name with %04d; `-` for raw RGB24 on stdout.
+    #[arg(value_name = "OUT", required_unless_present = "output")]
+    out: Option<PathBuf>,
+    /// The same as OUT.
+    #[arg(short = 'o', long = "output", value_name = "OUT", conflicts_with = "out")]
+    output: Option<PathBuf>,
+    /// Width and height to dream at, such as 1280x720; what sticks out on two sides is cut off [default: as IN].
+    #[arg(long, value_name = "WxH", value_parser = picture::parse_size)]
+    size: Option<(usize, usize)>,
+    /// Reduce so that neither side is longer than this.
+    #[arg(long, value_name = "PIXELS", conflicts_with = "size")]
+    max_side: Option<usize>,
+    /// Render a film of so many frames, each dreamed on the one before, zoomed.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    frames: Option<u32>,
+    /// Frames a second of the film, which zoom, rotate and drift go by.
+    #[arg(long, default_value_t = 25.0, value_parser = parse_fps)]
+    fps: f64,
+    /// Makes the dream repeatable: with the same seed the same bytes come out.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Folder of graph packs, or a pack; may be given several times.
+    #[arg(long, value_name = "DIR")]
+    packs: Vec<PathBuf>,
+    /// ONNX Runtime's library, or its folder.
+    #[arg(long, value_name = "PATH")]
+    onnxruntime: Option<PathBuf>,
+    /// Execution providers in the order they are tried.
+    #[arg(long, value_delimiter = ',', value_name = "LIST", default_values_t = Provider::ALL)]
+    providers: Vec<Provider>,
+    #[command(flatten)]
+    params: ParamFlags<false>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  reverie dream coffee.jpg dream.png                        the default layer
+  reverie dream coffee.jpg eyes.png --layer f11 --seed 7    repeatable
+  reverie dream coffee.jpg classic.png --smoothing 0 --colour 0 --octaves 4 --steps 10 --step 1.5
+                                                            google/deepdream's recipe
+  reverie dream coffee.jpg film/ --frames 100               film/0001.png …
+  reverie dream coffee.jpg -o - --frames 250 --size 640x360 | \\
+    ffmpeg -f rawvideo -pix_fmt rgb24 -s 640x360 -r 25 -i - -pix_fmt yuv420p dream.mp4";
+
+/// What google/deepdream's film grows by from frame to frame.
+const FILM_ZOOM: f64 = 0.05;
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let out = args.output.as_ref().or(args.out.as_ref()).expect("clap requires one of them");
+    let target = Target::new(out, args.frames, &args.input)?;
+    let folders = if args.packs.is_empty() { super::default_pack_folders() } else { args.packs.clone() };
+    let catalogue = Arc::new(Catalogue::read(&folders).map_err(|e| match e {
+        PackError::NoPacks { .. } if !args.packs.is_empty() => BadInput(format!("--packs: {e}")).into(),
+        e => anyhow::Error::from(e),
+    })?);
+    let params = film_params(&args, args.params.apply(&Params::for_still(&catalogue), &catalogue)?);
+    let picture = picture::read(&args.input, args.size, args.max_side)?;
+    let runtime = RuntimeSettings { library: args.onnxruntime.clone(), providers: args.providers.clone(), threads: 0 };
+    let runtime = Arc::new(Runtime::load(runtime)?);
+
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    let size = (picture.width, picture.height);
+    let settings = Settings { size: Some(size), max_size: size, target_fps: 1.0, seed: Some(seed) };
+    let mut dreamer = Dreamer::new(runtime, catalogue, settings).patient();
+    let outcome = render(&mut dreamer, &picture, &params, &args, target)?;
+    eprintln!(
+        "{} at {}x{} on {}: {}, {:.1} s, seed {seed}",
+        params.layer,
+        size.0,
+        size.1,
+        dreamer.vitals().provider.map_or("no provider (nothing to climb)".to_owned(), |p| p.to_string()),
+        growth(outcome),
+        started.elapsed().as_secs_f64(),
+    );
+    Ok(())
+}
+
+/// A film flies into its picture and has its tone held, where nobody said otherwise: without either it is a picture that
+/// burns out.
+fn film_params(args: &Args, mut params: Params) -> Params {
+    if args.frames.is_some() {
+        if !args.params.given("zoom") {
+            params.zoom = (1.0 + FILM_ZOOM).powf(args.fps) - 1.0;
+        }
+        if !args.params.given("tone") {
+            let live = crate::params::find("tone").ok().and_then(|spec| spec.default_value());
+            if let Some(crate::params::Value::Number(tone)) = live {
+                params.tone = tone;
+            }
+        }
+    }
+    params
+}
+
+/// Dreams every frame and writes it. Returns what was in the picture before and after.
+fn render(
+    dreamer: &mut Dreamer,
+    picture: &Frame,
+    params: &Params,
+    args: &Args,
+    mut target: Target,
+) -> anyhow::Result<(Measured, Measured)> {
+    let frames = args.frames.unwrap_or(1);
+    let bar = ProgressBar::new(1).with_style(
+        ProgressStyle::with_template("{msg:24} {wide_bar} {percent:>3} %  {eta} left").expect("a valid template"),
+    );
+    bar.set_message("opening the network");
+    bar.enable_steady_tick(Duration::from_millis(200));
+    let before = dreamer.measure(picture, params)?;
+    let mut out = Frame::new(0, 0);
+    for number in 1..=frames {
+        let shown = bar.clone();
+        dreamer.on_step(move |progress| {
+            shown.set_length(progress.total * u64::from(frames));
+            shown.set_position(progress.total * u64::from(number - 1) + progress.done);
+            shown.set_message(match progress.objective {
+                Some(objective) => format!("objective {objective:.4}"),
+                None => format!("activation {:.4}", progress.activation),
+            });
+        });
+        // The picture is where a film starts from; after that it feeds on itself.
+        let camera = (number == 1).then_some(picture);
+        let elapsed = if number == 1 { Duration::ZERO } else { Duration::from_secs_f64(1.0 / args.fps) };
+        dreamer.dream(camera, params, elapsed, &mut out)?;
+        target.write(&out, number).with_context(|| format!("frame {number} of {frames}"))?;
+    }
+    let after = dreamer.measure(&out, params)?;
+    bar.finish_and_clear();
+    Ok((before, after))
+}
+
+fn growth((before, after): (Measured, Measured)) -> String {
+    let told = |name: &str, before: f64, after: f64| {
+        let times = if before > 0.0 && after > 0.0 { format!(" (×{:.1})", after / before) } else { String::new() };
+        format!("{name} {before:.4} → {after:.4}{times}")
+    };
+    match (before.objective, after.objective) {
+        (Some(b), Some(a)) => told("objective", b.into(), a.into()),
+        _ => told("mean activation", before.activation, after.activation),
+    }
+}
+
+fn parse_fps(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(fps) if (1.0..=240.0).contains(&fps) => Ok(fps),
+        _ => Err("a number from 1 to 240 is expected".to_owned()),
+    }
+}

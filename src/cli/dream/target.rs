@@ -1,0 +1,206 @@
+//! Where the dream goes: one file, numbered files, or raw frames on stdout.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
+use image::codecs::webp::WebPEncoder;
+use image::{ExtendedColorType, ImageEncoder, ImageFormat};
+
+use crate::cli::BadInput;
+use crate::frame::Frame;
+
+/// Where the dream goes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Raw RGB24, frame after frame.
+    Stdout,
+    File(PathBuf),
+    /// What stands before the number, how many digits it has at least, and what stands behind it.
+    Numbered {
+        before: String,
+        digits: usize,
+        after: String,
+    },
+}
+
+/// JPEG quality: dreams are all fine detail.
+const JPEG_QUALITY: u8 = 95;
+
+impl Target {
+    /// Reads `out`, which is to hold `frames` frames (none: one picture), and checks that it can be written and is not
+    /// the `input`.
+    pub fn new(out: &Path, frames: Option<u32>, input: &Path) -> Result<Target, BadInput> {
+        let name = out.to_string_lossy().into_owned();
+        let target = match (name.as_str(), frames) {
+            ("-", _) => return Ok(Target::Stdout),
+            (_, None) => Target::File(out.to_owned()),
+            (_, Some(frames)) => Target::numbered(&name, frames)?,
+        };
+        let first = target.path(1);
+        format_of(&first)?;
+        if same_file(&first, input) || (1..=frames.unwrap_or(1)).any(|n| target.path(n) == input) {
+            return Err(BadInput(format!("{} would be overwritten: choose another OUT", input.display())));
+        }
+        let folder = folder_of(&first);
+        if frames.is_some() {
+            std::fs::create_dir_all(&folder)
+                .map_err(|e| BadInput(format!("cannot make the folder {}: {e}", folder.display())))?;
+        } else if !folder.is_dir() {
+            return Err(BadInput(format!("there is no folder {}", folder.display())));
+        }
+        Ok(target)
+    }
+
+    fn numbered(name: &str, frames: u32) -> Result<Target, BadInput> {
+        let digits = frames.to_string().len().max(4);
+        if let Some((before, rest)) = name.split_once('%') {
+            let (width, after) = rest.split_once('d').unwrap_or(("", ""));
+            let zeros = width.strip_prefix('0').unwrap_or(width);
+            return match (zeros.parse::<usize>(), after) {
+                (Ok(n), after) if n <= 12 && !after.is_empty() && !after.contains('%') => {
+                    Ok(Target::Numbered { before: before.to_owned(), digits: n, after: after.to_owned() })
+                }
+                _ if rest.starts_with('d') && !after.contains('%') && !after.is_empty() => {
+                    Ok(Target::Numbered { before: before.to_owned(), digits: 1, after: after.to_owned() })
+                }
+                _ => Err(BadInput(format!("{name}: the number of a frame is written %04d, once"))),
+            };
+        }
+        if Path::new(name).extension().is_some() && !Path::new(name).is_dir() {
+            return Err(BadInput(format!(
+                "{name} is one file: a film goes to a folder, to a name with %04d, or to `-`"
+            )));
+        }
+        let before = Path::new(name).join("").to_string_lossy().into_owned();
+        Ok(Target::Numbered { before, digits, after: ".png".to_owned() })
+    }
+
+    /// The file of frame `number`.
+    fn path(&self, number: u32) -> PathBuf {
+        match self {
+            Target::Stdout => PathBuf::from("-"),
+            Target::File(path) => path.clone(),
+            Target::Numbered { before, digits, after } => PathBuf::from(format!("{before}{number:0digits$}{after}")),
+        }
+    }
+
+    /// Writes frame `number`: whole, or not at all.
+    pub fn write(&mut self, frame: &Frame, number: u32) -> anyhow::Result<()> {
+        if *self == Target::Stdout {
+            let mut stdout = std::io::stdout().lock();
+            return stdout.write_all(&frame.pixels).and_then(|()| stdout.flush()).context("writing to stdout");
+        }
+        let path = self.path(number);
+        let temporary = beside(&path);
+        let written = encode(frame, &path, &temporary)
+            .and_then(|()| std::fs::rename(&temporary, &path).map_err(anyhow::Error::from));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&temporary);
+        }
+        written.with_context(|| format!("writing {}", path.display()))
+    }
+}
+
+fn encode(frame: &Frame, path: &Path, temporary: &Path) -> anyhow::Result<()> {
+    let (width, height, kind) = (frame.width as u32, frame.height as u32, ExtendedColorType::Rgb8);
+    let mut file = BufWriter::new(File::create(temporary)?);
+    match format_of(path)? {
+        ImageFormat::Jpeg => {
+            JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY).write_image(&frame.pixels, width, height, kind)?;
+        }
+        ImageFormat::WebP => WebPEncoder::new_lossless(&mut file).write_image(&frame.pixels, width, height, kind)?,
+        _ => PngEncoder::new(&mut file).write_image(&frame.pixels, width, height, kind)?,
+    }
+    file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+    Ok(())
+}
+
+fn format_of(path: &Path) -> Result<ImageFormat, BadInput> {
+    match ImageFormat::from_path(path) {
+        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) => Ok(format),
+        _ => Err(BadInput(format!("{}: the name must end in .png, .jpg, .jpeg or .webp", path.display()))),
+    }
+}
+
+/// A name in the same folder, so that renaming it over `path` is one step.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}", std::process::id()))
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(out: &Path, frames: Option<u32>) -> Result<Target, String> {
+        Target::new(out, frames, Path::new("/nowhere/in.png")).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn films_are_numbered_in_a_folder_or_by_a_pattern() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = |out: &str, frames| {
+            let target = target(&dir.path().join(out), Some(frames)).unwrap();
+            let name = |n| target.path(n).strip_prefix(dir.path()).unwrap().display().to_string();
+            (name(1), name(frames))
+        };
+        assert_eq!(names("film", 20), ("film/0001.png".into(), "film/0020.png".into()));
+        assert_eq!(names("long", 123_456), ("long/000001.png".into(), "long/123456.png".into()));
+        assert_eq!(names("a/f%03d.jpg", 20), ("a/f001.jpg".into(), "a/f020.jpg".into()));
+        assert_eq!(names("f%d.webp", 20), ("f1.webp".into(), "f20.webp".into()));
+    }
+
+    #[test]
+    fn names_that_cannot_be_meant_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = |out: &str, frames| target(&dir.path().join(out), frames).unwrap_err();
+        assert!(error("film.png", Some(5)).contains("%04d"));
+        assert!(error("f%d%d.png", Some(5)).contains("once"));
+        assert!(error("f%s.png", Some(5)).contains("once"));
+        assert!(error("out.gif", None).contains(".webp"));
+        assert!(error("none/out.png", None).contains("there is no folder"));
+    }
+
+    #[test]
+    fn the_picture_itself_is_never_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let input = dir.path().join("f0003.png");
+        std::fs::write(&input, "a picture").unwrap();
+        let again = dir.path().join(".").join("f0003.png");
+        assert!(Target::new(&again, None, &input).is_err());
+        assert!(Target::new(&dir.path().join("f%04d.png"), Some(5), &input).is_err());
+        assert!(Target::new(&dir.path().join("f%04d.png"), Some(2), &input).is_ok());
+    }
+
+    #[test]
+    fn a_written_file_is_whole_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut frame = Frame::new(40, 30);
+        frame.pixels.iter_mut().enumerate().for_each(|(i, p)| *p = (i / 7) as u8);
+        for name in ["a.png", "a.webp", "a.jpg"] {
+            let path = dir.path().join(name);
+            target(&path, None).unwrap().write(&frame, 1).unwrap();
+            let read = image::open(&path).unwrap().into_rgb8();
+            assert_eq!((read.width(), read.height()), (40, 30), "{name}");
+            if name != "a.jpg" {
+                assert_eq!(read.into_raw(), frame.pixels, "{name}");
+            }
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
+    }
+}

@@ -1,0 +1,219 @@
+//! `reverie export`: any ONNX classifier → a graph pack.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::BadInput;
+use crate::export::{self, About, Candidate, ExportError, LayerRequest, MaxPool, Network, Options};
+
+/// Make a graph pack, which can be dreamed, from a trained ONNX network
+///
+/// A pack holds one graph for each layer chosen: forward to the layer, back to the picture, smoothing, one step up.
+/// See with --list which layers a network has; early ones give strokes and patterns, late ones animals and buildings.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  reverie export mobilenet.onnx --list
+  reverie export mobilenet.onnx --layers f12=/features/12/Add,f15=/features/15/Conv --out models/mobilenet
+  reverie export caffe.onnx --layers pool5 --bgr --mean 0.485,0.458,0.408 --std 0.00392,0.00392,0.00392 --out models/caffe")]
+pub struct Args {
+    /// The trained network, an ONNX file
+    network: PathBuf,
+
+    /// Show the layers that can be dreamed, and stop
+    #[arg(long)]
+    list: bool,
+
+    /// Layers to export, by the names --list shows; NAME=TENSOR gives one a name of your own
+    #[arg(long, value_delimiter = ',', value_name = "[NAME=]TENSOR")]
+    layers: Vec<String>,
+
+    /// Folder of the pack
+    #[arg(long, short, value_name = "DIR", required_unless_present = "list")]
+    out: Option<PathBuf>,
+
+    /// TOML file that says what the flags below say, and each layer's look, step and neuron groups
+    #[arg(long, value_name = "FILE")]
+    about: Option<PathBuf>,
+
+    /// The pack's name [default: that of its folder]
+    #[arg(long)]
+    name: Option<String>,
+
+    /// The network in words, "MobileNetV2, ImageNet-1k"
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+
+    /// Where the weights came from
+    #[arg(long)]
+    source: Option<String>,
+
+    /// Licence of the weights, an SPDX expression
+    #[arg(long, value_name = "SPDX")]
+    licence: Option<String>,
+
+    /// File with the licence's text, copied into the pack
+    #[arg(long, value_name = "FILE")]
+    licence_file: Option<PathBuf>,
+
+    /// File of class names, one a line, copied into the pack
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+
+    /// The layer dreamed when nobody chose one [default: the first of --layers]
+    #[arg(long, value_name = "NAME")]
+    default_layer: Option<String>,
+
+    /// What the network subtracts from R, G, B in 0..1 [default: 0.485,0.456,0.406]
+    #[arg(long, value_name = "R,G,B", value_parser = rgb, allow_hyphen_values = true)]
+    mean: Option<[f32; 3]>,
+
+    /// What it then divides by [default: 0.229,0.224,0.225]
+    #[arg(long, value_name = "R,G,B", value_parser = rgb)]
+    std: Option<[f32; 3]>,
+
+    /// The network was trained on BGR pictures (Caffe's were); --mean and --std stay in the order R, G, B
+    #[arg(long)]
+    bgr: bool,
+
+    /// Add a graph that recognises, down to this tensor of class scores; `auto` takes the network's output
+    #[arg(long, value_name = "TENSOR|auto")]
+    recognise: Option<String>,
+
+    /// Gradient of max-pools: all to each window's largest position, or spread evenly
+    #[arg(long, value_enum, default_value_t = MaxPoolArg::Exact)]
+    max_pool: MaxPoolArg,
+
+    /// Replace the pack that is there
+    #[arg(long)]
+    force: bool,
+
+    /// Give the raw gradient at the picture as one more output `gradient` of each graph, for verification
+    #[arg(long, hide_short_help = true)]
+    gradient: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum MaxPoolArg {
+    Exact,
+    Smooth,
+}
+
+fn rgb(text: &str) -> Result<[f32; 3], String> {
+    let values: Result<Vec<f32>, _> = text.split(',').map(|v| v.trim().parse()).collect();
+    values.ok().and_then(|v| v.try_into().ok()).ok_or_else(|| "three numbers, as in 0.485,0.456,0.406".to_owned())
+}
+
+/// Lists the layers or writes the pack.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let network = Network::read(&args.network).map_err(blame)?;
+    if args.list {
+        print!("{}", table(&export::candidates(&network)));
+        return Ok(());
+    }
+    let options = options(args)?;
+    let bar = ProgressBar::new(options.about.layers.len() as u64 + u64::from(options.about.recognise.is_some()));
+    bar.set_style(ProgressStyle::with_template("{bar:24} {pos}/{len} {wide_msg}").expect("a template that parses"));
+    let manifest = export::pack(&network, &options, |file| {
+        bar.set_message(file.to_owned());
+        bar.inc(1);
+    });
+    bar.finish_and_clear();
+    let manifest = manifest.map_err(blame)?;
+    for layer in &manifest.layers {
+        let (channels, stride, macs) = (layer.channels, layer.stride, layer.macs_per_pixel);
+        println!("{:<24} {channels:>5} channels, stride {stride}, {macs:.0} multiply-adds a pixel", layer.name);
+    }
+    println!("{}: pack `{}`", options.out.display(), manifest.name);
+    Ok(())
+}
+
+/// What the network or the flags are to blame for is not what the disk is to blame for.
+fn blame(error: ExportError) -> anyhow::Error {
+    match error {
+        ExportError::Write { .. } => error.into(),
+        caller => BadInput(caller.to_string()).into(),
+    }
+}
+
+/// The flags over the file given as `--about`.
+fn options(args: Args) -> anyhow::Result<Options> {
+    let told = match &args.about {
+        Some(path) => read_about(path)?,
+        None => About::default(),
+    };
+    let about = About {
+        name: args.name.or(told.name),
+        network: args.title.or(told.network),
+        source: args.source.or(told.source),
+        licence: args.licence.or(told.licence),
+        licence_file: args.licence_file.or(told.licence_file),
+        labels: args.labels.or(told.labels),
+        default_layer: args.default_layer.or(told.default_layer),
+        mean: args.mean.or(told.mean),
+        std: args.std.or(told.std),
+        channels: if args.bgr { Some("BGR".to_owned()) } else { told.channels },
+        recognise: args.recognise.or(told.recognise),
+        layers: chosen(&args.layers, told.layers),
+    };
+    Ok(Options {
+        out: args.out.ok_or_else(|| BadInput("--out names the pack's folder".to_owned()))?,
+        about,
+        max_pool: match args.max_pool {
+            MaxPoolArg::Exact => MaxPool::Exact,
+            MaxPoolArg::Smooth => MaxPool::Smooth,
+        },
+        show_gradient: args.gradient,
+        replace: args.force,
+    })
+}
+
+/// Reads the file; paths in it are relative to it.
+fn read_about(path: &Path) -> anyhow::Result<About> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut about: About =
+        toml::from_str(&text).map_err(|e| BadInput(format!("{}: {}", path.display(), e.to_string().trim_end())))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for file in [&mut about.labels, &mut about.licence_file].into_iter().flatten() {
+        *file = folder.join(&*file);
+    }
+    Ok(about)
+}
+
+/// The layers of the command line, with what the file says of them; without any, those of the file.
+fn chosen(layers: &[String], told: Vec<LayerRequest>) -> Vec<LayerRequest> {
+    if layers.is_empty() {
+        return told;
+    }
+    let request = |text: &String| {
+        // A tensor's own name may hold `=` as little as a comma; an alias never does.
+        let (name, tensor) = match text.split_once('=') {
+            Some((name, tensor)) => (Some(name.to_owned()), tensor),
+            None => (None, text.as_str()),
+        };
+        let known = told.iter().find(|l| l.name.as_deref().unwrap_or(&l.tensor) == tensor || l.tensor == tensor);
+        match known {
+            Some(known) => LayerRequest { name: name.or(known.name.clone()), ..known.clone() },
+            None => LayerRequest { name, tensor: tensor.to_owned(), ..LayerRequest::default() },
+        }
+    };
+    layers.iter().map(request).collect()
+}
+
+/// The candidates as a table for people.
+fn table(candidates: &[Candidate]) -> String {
+    let width = candidates.iter().map(|c| c.tensor.chars().count()).max().unwrap_or(0).clamp(5, 60);
+    let mut text = format!("{:<width$}  {:<20} {:>8} {:>6}  MACS/PIXEL\n", "LAYER", "MADE BY", "CHANNELS", "STRIDE");
+    for Candidate { tensor, operator, layer } in candidates {
+        text += &match layer {
+            Ok(layer) => format!(
+                "{tensor:<width$}  {operator:<20} {:>8} {:>6}  {:>10.0}\n",
+                layer.channels, layer.stride, layer.macs_per_pixel
+            ),
+            Err(why) => format!("{tensor:<width$}  {operator:<20} stops here: {why}\n"),
+        };
+    }
+    text += "\nMACS/PIXEL: multiply-adds that one ascent costs for each pixel of the picture, there and back.\n";
+    text
+}

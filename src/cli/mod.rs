@@ -1,0 +1,52 @@
+//! The command line: one file a subcommand.
+
+mod dream;
+mod export;
+mod flags;
+mod params;
+mod run;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// A dreaming mirror: live DeepDream on camera pictures, directed over MQTT.
+#[derive(Parser)]
+#[command(name = "reverie", version, propagate_version = true)]
+pub struct Cli {
+    /// Say more: -v for debug, -vv for everything. RUST_LOG, where set, decides instead.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    Dream(Box<dream::Args>),
+    Export(Box<export::Args>),
+    Params(params::Args),
+    Run(Box<run::Args>),
+}
+
+impl Command {
+    /// Runs the subcommand to its end.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            Command::Dream(args) => dream::run(*args),
+            Command::Export(args) => export::run(*args),
+            Command::Params(args) => params::run(args),
+            Command::Run(args) => run::run(*args),
+        }
+    }
+}
+
+/// An error of the one who called: exit code 2 instead of 1.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadInput(pub String);
+
+/// Where packs are looked for when nobody says: installed, else in the checkout.
+pub fn default_pack_folders() -> Vec<PathBuf> {
+    crate::config::pack_folders()
+}

@@ -1,0 +1,149 @@
+//! The configuration file: TOML, every key optional, every wrong one refused before any device is opened.
+//!
+//! The file's keys are the fields of the sections; `deploy/reverie.toml` shows each with its default, and a
+//! test holds it to that.
+
+mod places;
+mod rooms;
+mod sections;
+mod size;
+
+pub use places::{pack_folders, photo_folder};
+pub use sections::{Console, Dream, Mqtt, Runtime, Screen, ScreenKind, Source, SourceKind};
+pub use size::Size;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use crate::params;
+
+/// Read when nobody names another file and it is there.
+pub const DEFAULT_FILE: &str = "/etc/reverie/reverie.toml";
+
+/// The whole file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Folders of graph packs; none: the installed ones.
+    pub packs: Vec<PathBuf>,
+    pub source: Source,
+    pub screen: Screen,
+    pub dream: Dream,
+    pub runtime: Runtime,
+    pub mqtt: Mqtt,
+    pub console: Console,
+    /// What parameters start with, by name.
+    pub params: Map<String, Json>,
+}
+
+/// Why a configuration cannot be used. Each names the file and the key, and says what is allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{path}: {message}")]
+    Syntax { path: PathBuf, message: String },
+    #[error("{path}: there is no key `{key}`{}", hint(.nearest))]
+    UnknownKey { path: PathBuf, key: String, nearest: Option<String> },
+    #[error("{place}{key}: {message}")]
+    Value { place: String, key: String, message: String },
+}
+
+fn hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default()
+}
+
+impl Config {
+    /// The file used: `named`, else [`DEFAULT_FILE`] where it exists.
+    pub fn file(named: Option<&Path>) -> Option<&Path> {
+        let default = Path::new(DEFAULT_FILE);
+        named.or_else(|| default.exists().then_some(default))
+    }
+
+    /// Reads the file at `path`. [`Config::check`] comes after the flags have had their say.
+    pub fn read(path: &Path) -> Result<Config, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let mut config = Config::parse(&text, path)?;
+        // A relative path means one beside the file that says it, wherever the daemon was started.
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let paths = config.packs.iter_mut().chain(config.source.paths()).chain(config.runtime.paths());
+        for said in paths.chain(config.mqtt.paths()) {
+            *said = folder.join(&said);
+        }
+        Ok(config)
+    }
+
+    /// Reads the text of a configuration; `path` is only for naming it in errors.
+    pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
+        let syntax = |e: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), message: e.to_string() };
+        let mut unknown = Vec::new();
+        let deserializer = toml::Deserializer::parse(text).map_err(syntax)?;
+        let config: Config =
+            serde_ignored::deserialize(deserializer, |key| unknown.push(key.to_string())).map_err(syntax)?;
+        if let Some(key) = unknown.into_iter().next() {
+            let nearest = nearest_key(&key, &known_keys());
+            return Err(ConfigError::UnknownKey { path: path.to_owned(), key, nearest });
+        }
+        for (name, value) in &config.params {
+            let checked = params::find(name).and_then(|spec| spec.read(value));
+            checked.map_err(|refusal| ConfigError::Value {
+                place: format!("{}: ", path.display()),
+                key: format!("params.{}", refusal.param),
+                message: refusal.message,
+            })?;
+        }
+        Ok(config)
+    }
+
+    /// Checks every value against its range. `file`, where there is one, opens the error.
+    pub fn check(&self, file: Option<&Path>) -> Result<(), ConfigError> {
+        let fault = (self.source.fault())
+            .or_else(|| self.screen.fault())
+            .or_else(|| self.dream.fault())
+            .or_else(|| self.runtime.fault())
+            .or_else(|| self.mqtt.fault())
+            .or_else(|| self.console.fault());
+        match fault {
+            None => Ok(()),
+            Some((key, message)) => Err(ConfigError::Value {
+                place: file.map(|path| format!("{}: ", path.display())).unwrap_or_default(),
+                key: key.to_owned(),
+                message,
+            }),
+        }
+    }
+}
+
+/// Every key there is, with its sections: `source.fps`.
+fn known_keys() -> Vec<String> {
+    fn walk(prefix: &str, json: &Json, keys: &mut Vec<String>) {
+        for (name, value) in json.as_object().into_iter().flatten() {
+            let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+            walk(&key, value, keys);
+            keys.push(key);
+        }
+    }
+    let mut keys = Vec::new();
+    // As JSON, which keeps the keys that hold nothing.
+    walk("", &serde_json::to_value(Config::default()).expect("a configuration is plain values"), &mut keys);
+    keys
+}
+
+/// The known key that was most likely meant: one of the same section, else the same name in another.
+fn nearest_key(key: &str, known: &[String]) -> Option<String> {
+    let split =
+        |key: &str| key.rsplit_once('.').map_or((String::new(), key.to_owned()), |(s, n)| (s.to_owned(), n.to_owned()));
+    let (section, name) = split(key);
+    let siblings: Vec<&String> = known.iter().filter(|k| split(k).0 == section).collect();
+    let names: Vec<String> = siblings.iter().map(|k| split(k).1).collect();
+    match crate::nearest(&name, names.iter().map(String::as_str)) {
+        Some(nearest) => siblings.into_iter().find(|k| split(k).1 == nearest).cloned(),
+        None => known.iter().find(|k| split(k).1 == name).cloned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

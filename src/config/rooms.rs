@@ -1,0 +1,57 @@
+//! The configuration in the words of the rooms it is for.
+
+use super::{Config, ConfigError};
+use crate::remote::{self, DeviceId, Password, Tls};
+use crate::{dream, runtime};
+
+impl Config {
+    pub fn runtime_settings(&self) -> runtime::Settings {
+        let own = &self.runtime;
+        runtime::Settings { library: own.onnxruntime.clone(), providers: own.providers.clone(), threads: own.threads }
+    }
+
+    pub fn dream_settings(&self) -> dream::Settings {
+        let own = &self.dream;
+        dream::Settings {
+            size: own.size.map(|size| (size.width, size.height)),
+            max_size: (own.max_size.width, own.max_size.height),
+            target_fps: own.target_fps,
+            seed: own.seed,
+        }
+    }
+
+    /// The device's name: as configured, else the host's.
+    pub fn device(&self) -> DeviceId {
+        self.mqtt.device.as_deref().and_then(|name| name.parse().ok()).unwrap_or_else(DeviceId::of_this_host)
+    }
+
+    /// How the broker is reached; none where there is to be none. Reads the files named.
+    ///
+    /// # Errors
+    /// A file that cannot be read or does not hold what it should, or settings that could never work.
+    pub fn broker(&self) -> Result<Option<remote::Settings>, ConfigError> {
+        let own = &self.mqtt;
+        let optional = own.host == "auto";
+        let host = match own.host.as_str() {
+            "off" => return Ok(None),
+            "auto" => "localhost",
+            named => named,
+        };
+        let fault = |e: remote::SettingsError| ConfigError::Value {
+            place: String::new(),
+            key: "mqtt".to_owned(),
+            message: e.to_string(),
+        };
+        let port = own.port.unwrap_or(if own.tls { 8883 } else { 1883 });
+        let mut settings = remote::Settings::new(host, port, self.device());
+        settings.optional = optional;
+        settings.username = own.username.clone();
+        settings.password = own.password_file.as_deref().map(Password::read).transpose().map_err(fault)?;
+        if let (true, Some(ca)) = (own.tls, &own.ca) {
+            let client = own.cert.as_deref().zip(own.key.as_deref());
+            settings.tls = Some(Tls::read(ca, client).map_err(fault)?);
+        }
+        settings.check().map_err(fault)?;
+        Ok(Some(settings))
+    }
+}

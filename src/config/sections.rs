@@ -1,0 +1,297 @@
+//! The sections of the configuration file: what can be said, what holds where nothing is said, what is allowed.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Size;
+use crate::remote::DeviceId;
+use crate::runtime::Provider;
+
+/// `[source]`: where pictures come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Source {
+    pub kind: SourceKind,
+    /// The camera; none: the first that captures.
+    pub device: Option<PathBuf>,
+    /// The picture of `still`, the folder of `folder`.
+    pub path: Option<PathBuf>,
+    /// Size asked of the camera, size drawn by the others.
+    pub size: Size,
+    /// Pictures a second.
+    pub fps: u32,
+    /// Still pictures are seen through a slowly wandering virtual camera.
+    pub wander: bool,
+    /// Seconds each picture of a folder stays.
+    pub hold: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// A camera where there is one, else pictures; one plugged in later is taken up.
+    Auto,
+    V4l2,
+    Still,
+    Folder,
+    Pattern,
+}
+
+impl Default for Source {
+    fn default() -> Source {
+        Source {
+            kind: SourceKind::Auto,
+            device: None,
+            path: None,
+            size: Size { width: 640, height: 360 },
+            fps: 30,
+            wander: true,
+            hold: 40.0,
+        }
+    }
+}
+
+/// `[screen]`: where pictures go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Screen {
+    pub kind: ScreenKind,
+    /// The framebuffer device; none: `/dev/fb0`.
+    pub device: Option<PathBuf>,
+    /// Size of the window, and of the picture drawn without a screen.
+    pub size: Size,
+    /// Pictures a second; between dreams they are faded.
+    pub fps: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScreenKind {
+    /// A window on a desktop, else a framebuffer, else none.
+    Auto,
+    Fbdev,
+    Window,
+    Headless,
+}
+
+impl Default for Screen {
+    fn default() -> Screen {
+        Screen { kind: ScreenKind::Auto, device: None, size: Size { width: 1280, height: 720 }, fps: 30 }
+    }
+}
+
+/// `[dream]`: how large and how fast.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dream {
+    /// Working size; none: the governor picks what holds `target_fps`.
+    pub size: Option<Size>,
+    /// The largest the governor picks.
+    pub max_size: Size,
+    /// Dreams a second that the governor holds.
+    pub target_fps: f64,
+    /// Makes the jitter repeatable.
+    pub seed: Option<u64>,
+}
+
+impl Default for Dream {
+    fn default() -> Dream {
+        Dream { size: None, max_size: Size { width: 1280, height: 720 }, target_fps: 8.0, seed: None }
+    }
+}
+
+/// `[runtime]`: ONNX Runtime.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Runtime {
+    /// `libonnxruntime.so`, or the folder that holds it; none: searched for.
+    pub onnxruntime: Option<PathBuf>,
+    /// Execution providers in the order they are tried.
+    pub providers: Vec<Provider>,
+    /// Threads of the CPU provider; 0: as many as there are cores.
+    pub threads: usize,
+}
+
+impl Default for Runtime {
+    fn default() -> Runtime {
+        Runtime { onnxruntime: None, providers: Provider::ALL.to_vec(), threads: 0 }
+    }
+}
+
+/// `[mqtt]`: the broker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Mqtt {
+    /// `auto`: one on this machine where there is one; `off`: none.
+    pub host: String,
+    /// None: 1883, or 8883 with TLS.
+    pub port: Option<u16>,
+    /// The device's name in topics; none: the host name.
+    pub device: Option<String>,
+    pub username: Option<String>,
+    /// File that holds the password, so that it stands in no other place.
+    pub password_file: Option<PathBuf>,
+    pub tls: bool,
+    /// Certificate authority, PEM.
+    pub ca: Option<PathBuf>,
+    /// The device's own certificate and key, PEM.
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+}
+
+impl Default for Mqtt {
+    fn default() -> Mqtt {
+        Mqtt {
+            host: "auto".to_owned(),
+            port: None,
+            device: None,
+            username: None,
+            password_file: None,
+            tls: false,
+            ca: None,
+            cert: None,
+            key: None,
+        }
+    }
+}
+
+/// `[console]`: the web page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Console {
+    pub on: bool,
+    pub listen: SocketAddr,
+    /// Whether the page shows the picture.
+    pub preview: bool,
+    /// Lets other machines in: they see the picture and turn the knobs, without a password.
+    pub allow_remote: bool,
+    /// Host names besides the device's own by which the page may be called.
+    pub names: Vec<String>,
+}
+
+impl Default for Console {
+    fn default() -> Console {
+        Console {
+            on: true,
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            preview: true,
+            allow_remote: false,
+            names: Vec::new(),
+        }
+    }
+}
+
+/// The first thing wrong with a section: the key, and what it takes. `None`: all is well.
+pub(super) type Fault = Option<(&'static str, String)>;
+
+impl Source {
+    pub(super) fn fault(&self) -> Fault {
+        let needs_path = |what: &str, there: fn(&Path) -> bool| match &self.path {
+            None => Some(("source.path", format!("is missing: kind = \"{what}\" needs it"))),
+            Some(path) if !there(path) => Some(("source.path", format!("{}: there is no such {what}", path.display()))),
+            Some(_) => None,
+        };
+        size("source.size", self.size, 16, 7680)
+            .or_else(|| range("source.fps", self.fps.into(), 1.0, 240.0))
+            .or_else(|| range("source.hold", self.hold, 5.0, 86_400.0))
+            .or_else(|| match self.kind {
+                SourceKind::Still => needs_path("still", Path::is_file),
+                SourceKind::Folder => needs_path("folder", Path::is_dir),
+                SourceKind::Auto | SourceKind::V4l2 | SourceKind::Pattern => None,
+            })
+    }
+
+    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        self.device.iter_mut().chain(&mut self.path)
+    }
+}
+
+impl Screen {
+    pub(super) fn fault(&self) -> Fault {
+        let lacking = self.kind == ScreenKind::Window && !cfg!(feature = "window");
+        let window = || ("screen.kind", "\"window\" is not built in: build with `--features window`".to_owned());
+        size("screen.size", self.size, 16, 7680)
+            .or_else(|| range("screen.fps", self.fps.into(), 1.0, 240.0))
+            .or_else(|| lacking.then(window))
+    }
+}
+
+impl Dream {
+    pub(super) fn fault(&self) -> Fault {
+        self.size
+            .and_then(|fixed| size("dream.size", fixed, 64, 4096))
+            .or_else(|| size("dream.max_size", self.max_size, 64, 4096))
+            .or_else(|| range("dream.target_fps", self.target_fps, 0.1, 120.0))
+    }
+}
+
+impl Runtime {
+    pub(super) fn fault(&self) -> Fault {
+        let none = || ("runtime.providers", "is empty: name at least one of tensorrt, cuda, cpu".to_owned());
+        self.providers.is_empty().then(none).or_else(|| range("runtime.threads", self.threads as f64, 0.0, 256.0))
+    }
+
+    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        self.onnxruntime.iter_mut()
+    }
+}
+
+impl Mqtt {
+    pub(super) fn fault(&self) -> Fault {
+        let wrong = |key, message: &str| Some((key, message.to_owned()));
+        if let Some(Err(e)) = self.device.as_deref().map(str::parse::<DeviceId>) {
+            return wrong("mqtt.device", &e.to_string());
+        }
+        if self.host.is_empty() {
+            return wrong("mqtt.host", "is empty: it takes a host name, \"auto\" or \"off\"");
+        }
+        if self.port == Some(0) {
+            return range("mqtt.port", 0.0, 1.0, 65_535.0);
+        }
+        if self.password_file.is_some() && self.username.is_none() {
+            return wrong("mqtt.username", "is missing: there is a password_file");
+        }
+        if self.cert.is_some() != self.key.is_some() {
+            return wrong("mqtt.cert", "and mqtt.key go together: one of them is missing");
+        }
+        if self.tls && self.ca.is_none() {
+            return wrong(
+                "mqtt.ca",
+                "is missing: tls = true needs it (the system's is /etc/ssl/certs/ca-certificates.crt)",
+            );
+        }
+        if !self.tls && (self.ca.is_some() || self.cert.is_some()) {
+            return wrong("mqtt.tls", "is false, yet there are certificates: say tls = true");
+        }
+        None
+    }
+
+    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        self.password_file.iter_mut().chain(&mut self.ca).chain(&mut self.cert).chain(&mut self.key)
+    }
+}
+
+impl Console {
+    pub(super) fn fault(&self) -> Fault {
+        let far = self.on && !self.allow_remote && !self.listen.ip().is_loopback();
+        far.then(|| {
+            let why = "lets other machines see the picture and turn the knobs";
+            (
+                "console.listen",
+                format!("{} {why}: say allow_remote = true under [console] if you want that", self.listen),
+            )
+        })
+    }
+}
+
+fn range(key: &'static str, value: f64, min: f64, max: f64) -> Fault {
+    (!(min..=max).contains(&value)).then(|| (key, format!("{value} is not a number from {min} to {max}")))
+}
+
+fn size(key: &'static str, size: Size, min: usize, max: usize) -> Fault {
+    let fits = |n| (min..=max).contains(&n);
+    (!fits(size.width) || !fits(size.height))
+        .then(|| (key, format!("{size} is not a size from {min}x{min} to {max}x{max}")))
+}

@@ -1,0 +1,117 @@
+use std::path::Path;
+
+use super::*;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("mirror.toml"))
+}
+
+fn refusal(text: &str) -> String {
+    let file = Some(Path::new("mirror.toml"));
+    parse(text).and_then(|config| config.check(file)).unwrap_err().to_string()
+}
+
+const EXAMPLE: &str = include_str!("../../deploy/reverie.toml");
+
+/// The example with every commented key switched on.
+fn switched_on() -> String {
+    let key =
+        |line: &str| line.strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+    EXAMPLE.lines().map(|line| if key(line) { &line[1..] } else { line }).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_as_it_stands_is_the_default() {
+    assert_eq!(parse(EXAMPLE).unwrap(), Config::default());
+}
+
+#[test]
+fn the_example_shows_every_key_with_its_default() {
+    let shown: toml::Table = switched_on().parse().unwrap();
+    let shown = serde_json::to_value(shown).unwrap();
+    let defaults = serde_json::to_value(Config::default()).unwrap();
+    for key in known_keys() {
+        let pointer = format!("/{}", key.replace('.', "/"));
+        let example = shown.pointer(&pointer).unwrap_or_else(|| panic!("deploy/reverie.toml does not show {key}"));
+        let default = defaults.pointer(&pointer).unwrap();
+        // What is unset by default is shown with an example.
+        if !default.is_null() && !default.is_object() {
+            assert_eq!(example, default, "{key}");
+        }
+    }
+    let mut config = parse(&switched_on()).unwrap();
+    config.mqtt.tls = true;
+    config.check(None).unwrap();
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest() {
+    assert_eq!(refusal("[source]\nfpss = 3"), "mirror.toml: there is no key `source.fpss`; did you mean `source.fps`?");
+    assert_eq!(refusal("[sorce]\nfps = 3"), "mirror.toml: there is no key `sorce`; did you mean `source`?");
+    assert_eq!(refusal("pack = []"), "mirror.toml: there is no key `pack`; did you mean `packs`?");
+    assert_eq!(
+        refusal("[screen]\nallow_remote = true"),
+        "mirror.toml: there is no key `screen.allow_remote`; did you mean `console.allow_remote`?"
+    );
+    assert_eq!(
+        refusal("[params]\nzoon = 1"),
+        "mirror.toml: params.zoon: there is no such parameter; did you mean `zoom`?"
+    );
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_what_is_allowed() {
+    assert_eq!(refusal("source.fps = 0"), "mirror.toml: source.fps: 0 is not a number from 1 to 240");
+    assert_eq!(refusal("params.zoom = 9"), "mirror.toml: params.zoom: 9 is not a number from -0.9 to 4");
+    assert_eq!(refusal("dream.size = \"8x8\""), "mirror.toml: dream.size: 8x8 is not a size from 64x64 to 4096x4096");
+    assert!(refusal("source.kind = \"webcam\"").contains("expected one of `auto`, `v4l2`, `still`"));
+    assert!(refusal("source.size = \"big\"").contains("`big` is not a size such as \"640x360\""));
+    assert!(refusal("source.kind = \"still\"").contains("source.path: is missing"));
+    assert!(refusal("mqtt.device = \"all\"").contains("neither `group` nor `all`"));
+    assert!(refusal("dream.target_fps = nan").contains("is not a number from"));
+    assert!(refusal("runtime.providers = []").contains("at least one of tensorrt, cuda, cpu"));
+    assert!(refusal("screen = 3").contains("mirror.toml"));
+}
+
+#[test]
+fn other_machines_are_let_in_only_when_that_is_said() {
+    assert!(refusal("console.listen = \"0.0.0.0:8080\"").contains("allow_remote = true"));
+    let allowed = parse("console.listen = \"0.0.0.0:8080\"\nconsole.allow_remote = true").unwrap();
+    allowed.check(None).unwrap();
+    parse("console.listen = \"[::1]:8080\"").unwrap().check(None).unwrap();
+}
+
+#[test]
+fn relative_paths_lie_beside_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mirror.toml");
+    std::fs::write(&file, "packs = [\"models\"]\n[mqtt]\npassword_file = \"/etc/password\"\n").unwrap();
+    let config = Config::read(&file).unwrap();
+    assert_eq!(config.packs, [folder.path().join("models")]);
+    assert_eq!(config.mqtt.password_file.as_deref(), Some(Path::new("/etc/password")));
+}
+
+/// Every TOML example in the pages people read parses; a page without one is fine.
+#[test]
+fn the_examples_in_the_pages_are_right() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seen = 0;
+    for entry in std::fs::read_dir(root.join("deploy")).unwrap().flatten() {
+        if entry.path().extension().is_some_and(|e| e == "toml") {
+            Config::parse(&std::fs::read_to_string(entry.path()).unwrap(), &entry.path()).unwrap();
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap_or_default();
+    for block in readme.split("```toml\n").skip(1) {
+        parse(block.split("```").next().unwrap()).unwrap_or_else(|e| panic!("README.md: {e}\n{block}"));
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_breaks_the_reader(text in "[a-z\\[\\]=\"0-9. \n]{0,80}") {
+        let _ = parse(&text).map(|config| config.check(None));
+    }
+}

@@ -1,0 +1,137 @@
+//! Who may call: the page itself and programs, not other sites' pages in the same browser.
+//!
+//! A page of another site can have its visitor's browser call `http://127.0.0.1:8080`. Browsers then say so: in `Origin`
+//! for everything that changes something, in `Sec-Fetch-Site` for pictures too. And a site whose name is made to resolve
+//! to this machine (DNS rebinding) is known by the name in `Host`.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::refusal;
+use crate::config;
+
+/// The names by which the device may be called.
+pub struct Guard {
+    remote: bool,
+    names: Vec<String>,
+}
+
+impl Guard {
+    pub fn new(settings: &config::Console) -> Guard {
+        let mut names = vec!["localhost".to_owned()];
+        if settings.allow_remote {
+            let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+            let host = host.trim().to_lowercase();
+            names.extend([format!("{host}.local"), host]);
+            names.extend(settings.names.iter().map(|name| name.to_lowercase()));
+        }
+        Guard { remote: settings.allow_remote, names }
+    }
+
+    /// Why a request is refused; none: it is not.
+    fn fault(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<&'static str> {
+        let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let Some(host) = text(header::HOST) else { return Some("the request names no host") };
+        if !self.knows(host) {
+            return Some("this device is not called so; its names are configured in console.names");
+        }
+        if let Some(origin) = headers.get(header::ORIGIN) {
+            let own = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
+            if own.is_none_or(|own| !own.eq_ignore_ascii_case(host)) {
+                return Some("another site's page asks");
+            }
+        }
+        let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+        // A link to the page from elsewhere is harmless; the page cannot be framed.
+        let page = *method == Method::GET && path == "/";
+        if !page && site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+            return Some("another site's page asks");
+        }
+        None
+    }
+
+    /// Whether `host`, a `Host` header, is a name of this device. An address cannot be made to point elsewhere.
+    fn knows(&self, host: &str) -> bool {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+        match bare.parse::<IpAddr>() {
+            Ok(address) => self.remote || address.is_loopback(),
+            Err(_) => self.names.iter().any(|own| own.eq_ignore_ascii_case(name)),
+        }
+    }
+}
+
+/// Refuses what [`Guard`] finds at fault, and marks every answer as this page's alone.
+pub async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let fault = guard.fault(request.method(), request.uri().path(), request.headers());
+    let mut response = match fault {
+        Some(reason) => refusal(StatusCode::FORBIDDEN, reason),
+        None => next.run(request).await,
+    };
+    let policy = "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' data:; \
+                  frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(guard: &Guard, method: Method, path: &str, headers: &[(&'static str, &str)]) -> Option<&'static str> {
+        let pairs = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        guard.fault(&method, path, &pairs.collect::<HeaderMap>())
+    }
+
+    #[test]
+    fn the_page_itself_and_programs_may_and_other_sites_may_not() {
+        let guard = Guard::new(&config::Console::default());
+        let get = |path, headers: &[_]| fault(&guard, Method::GET, path, headers).is_none();
+        let post = |headers: &[_]| fault(&guard, Method::POST, "/set", headers).is_none();
+        let own = ("host", "127.0.0.1:8080");
+        assert!(get("/state", &[own]) && post(&[own]), "curl");
+        assert!(post(&[own, ("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")]));
+        assert!(get("/preview.mjpg", &[own, ("sec-fetch-site", "same-origin")]));
+        assert!(get("/preview.jpg", &[own, ("sec-fetch-site", "none")]), "typed into the address bar");
+        assert!(get("/", &[own, ("sec-fetch-site", "cross-site")]), "a link");
+        assert!(!post(&[own, ("origin", "http://evil.example")]));
+        assert!(!post(&[own, ("origin", "null")]));
+        assert!(!post(&[own, ("origin", "http://127.0.0.1:9999")]), "another server on this machine");
+        assert!(!get("/preview.jpg", &[own, ("sec-fetch-site", "cross-site")]));
+        assert!(!get("/preview.jpg", &[own, ("sec-fetch-site", "same-site")]));
+        assert!(!get("/state", &[]));
+    }
+
+    #[test]
+    fn a_name_that_was_made_to_point_here_is_not_known() {
+        let guard = Guard::new(&config::Console::default());
+        for good in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.8.9.1:80", "[::1]:8080", "[::1]"] {
+            assert!(guard.knows(good), "{good}");
+        }
+        for bad in ["evil.example", "evil.example:8080", "192.168.1.5", "localhost.evil.example", "", ":8080", "[::2]"]
+        {
+            assert!(!guard.knows(bad), "{bad}");
+        }
+        let remote =
+            config::Console { allow_remote: true, names: vec!["Mirror.Lan".into()], ..config::Console::default() };
+        let guard = Guard::new(&remote);
+        assert!(guard.knows("192.168.1.5:8080") && guard.knows("mirror.lan:8080") && guard.knows("localhost"));
+        assert!(!guard.knows("evil.example"));
+    }
+}

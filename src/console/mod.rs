@@ -1,0 +1,184 @@
+//! The web page: what the screen shows, and every parameter as a knob.
+//!
+//! Plain HTTP for the machine itself; other machines are let in only where the configuration says so. `set` and `do`
+//! mean what the same topics mean over MQTT ([`remote::obey`]), and [`guard`] keeps other sites' pages out.
+
+mod guard;
+mod preview;
+
+pub use preview::Preview;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware;
+use axum::response::{Html, IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::app::Desk;
+use crate::config;
+use crate::params;
+use crate::remote::{self, DeviceId, Message};
+use guard::Guard;
+
+const PAGE: &str = include_str!("page.html");
+/// The longest command that means anything is a choice of neurons.
+const MAX_BODY: usize = 64 << 10;
+/// A still waits so long for the display to draw one.
+const STILL: Duration = Duration::from_secs(3);
+
+#[derive(Clone)]
+struct Room {
+    device: DeviceId,
+    desk: Desk,
+    /// None: the picture is not shown.
+    preview: Option<Preview>,
+}
+
+/// Serves the page until `stop` turns true. A port that is taken is a warning: the dream goes on.
+pub async fn run(
+    settings: config::Console,
+    device: DeviceId,
+    desk: Desk,
+    preview: Option<Preview>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let listener = match TcpListener::bind(settings.listen).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            warn!("web page: {} cannot be used: {error}; the dream goes on without the page", settings.listen);
+            return;
+        }
+    };
+    let address = listener.local_addr().unwrap_or(settings.listen);
+    info!("web page: http://{address}/");
+    let router = router(Guard::new(&settings), Room { device, desk, preview });
+    tokio::select! {
+        served = axum::serve(listener, router) => {
+            if let Err(error) = served {
+                warn!("web page: {error}; the dream goes on without the page");
+            }
+        }
+        // Previews never end by themselves: they are cut off.
+        _ = stop.wait_for(|said| *said) => {}
+    }
+}
+
+fn router(guard: Guard, room: Room) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/preview.mjpg", get(stream))
+        .route("/preview.jpg", get(still))
+        .route("/state", get(state))
+        .route("/telemetry", get(telemetry))
+        .route("/schema", get(schema))
+        .route("/about", get(about))
+        .route("/set", post(set))
+        .route("/set/{param}", post(set_one))
+        .route("/do/{action}", post(act))
+        .fallback(async || refusal(StatusCode::NOT_FOUND, "there is no such page"))
+        .method_not_allowed_fallback(async || refusal(StatusCode::METHOD_NOT_ALLOWED, "another method is needed here"))
+        .with_state(room)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(Arc::new(guard), guard::check))
+}
+
+async fn page() -> Html<&'static str> {
+    Html(PAGE)
+}
+
+async fn state(State(room): State<Room>) -> Response {
+    let state = room.desk.params().borrow().to_json();
+    json_now(&state)
+}
+
+async fn telemetry(State(room): State<Room>) -> Response {
+    json_now(&room.desk.telemetry())
+}
+
+async fn schema(State(room): State<Room>) -> Response {
+    json_now(&params::json_schema(room.desk.catalogue()))
+}
+
+async fn about(State(room): State<Room>) -> Response {
+    let mut about = remote::about(&room.device, &room.desk);
+    about["preview"] = room.preview.is_some().into();
+    json_now(&about)
+}
+
+async fn set(State(room): State<Room>, body: Result<Bytes, BytesRejection>) -> Response {
+    obey(&room.desk, "set", body)
+}
+
+async fn set_one(State(room): State<Room>, Path(param): Path<String>, body: Result<Bytes, BytesRejection>) -> Response {
+    obey(&room.desk, &format!("set/{param}"), body)
+}
+
+async fn act(State(room): State<Room>, Path(action): Path<String>, body: Result<Bytes, BytesRejection>) -> Response {
+    obey(&room.desk, &format!("do/{action}"), body)
+}
+
+/// Does what an MQTT message of the same topic would; 422 where it is refused, with the reasons.
+fn obey(desk: &Desk, topic: &str, body: Result<Bytes, BytesRejection>) -> Response {
+    let payload = match body {
+        Ok(payload) => payload,
+        Err(rejection) => return refusal(rejection.status(), &format!("a command has at most {MAX_BODY} bytes")),
+    };
+    let message = Message { topic, payload: &payload, retained: false, correlation: None };
+    match remote::obey(desk, &message) {
+        Some(reply) => {
+            let status = if reply.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+            (status, json_now(&reply)).into_response()
+        }
+        None => refusal(StatusCode::NOT_FOUND, "there is no such command"),
+    }
+}
+
+async fn still(State(room): State<Room>) -> Response {
+    let Some(preview) = room.preview else { return not_shown() };
+    let Some(mut watch) = preview.watch() else { return too_many() };
+    match tokio::time::timeout(STILL, watch.next()).await {
+        Ok(Some(jpeg)) => ([(header::CONTENT_TYPE, "image/jpeg"), NO_STORE], jpeg).into_response(),
+        _ => refusal(StatusCode::SERVICE_UNAVAILABLE, "nothing was shown yet"),
+    }
+}
+
+async fn stream(State(room): State<Room>) -> Response {
+    let Some(preview) = room.preview else { return not_shown() };
+    let Some(watch) = preview.watch() else { return too_many() };
+    let kind = HeaderValue::from_static(preview::MULTIPART);
+    (
+        [(header::CONTENT_TYPE, kind), (NO_STORE.0, HeaderValue::from_static(NO_STORE.1))],
+        Body::from_stream(watch.parts()),
+    )
+        .into_response()
+}
+
+const NO_STORE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
+
+fn not_shown() -> Response {
+    refusal(StatusCode::NOT_FOUND, "the preview is switched off in the configuration (console.preview)")
+}
+
+fn too_many() -> Response {
+    refusal(StatusCode::SERVICE_UNAVAILABLE, "too many watch already")
+}
+
+fn json_now(value: &impl serde::Serialize) -> Response {
+    ([NO_STORE], Json(value)).into_response()
+}
+
+/// An answer in the shape of a command's reply.
+fn refusal(status: StatusCode, message: &str) -> Response {
+    let body: Value = json!({"ok": false, "errors": [{"param": null, "message": message}]});
+    (status, Json(body)).into_response()
+}

@@ -1,0 +1,78 @@
+//! What the screen shows, offered to whoever watches; it costs nothing when nobody does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::frame::Frame;
+use crate::slot::Slot;
+
+/// Time between two pictures offered.
+const PERIOD: Duration = Duration::from_millis(1000 / 12);
+
+/// The display's end offers, the watchers' end takes; clones are of the same tap.
+#[derive(Clone, Default)]
+pub struct Tap {
+    slot: Slot,
+    watchers: Arc<AtomicUsize>,
+}
+
+/// Somebody who watches, until dropped.
+pub struct Watcher(Arc<AtomicUsize>);
+
+impl Tap {
+    /// Begins to watch, where fewer than `most` do.
+    pub fn watch(&self, most: usize) -> Option<Watcher> {
+        let more = |watchers| (watchers < most).then_some(watchers + 1);
+        self.watchers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Watcher(self.watchers.clone()))
+    }
+
+    pub fn is_watched(&self) -> bool {
+        self.watchers.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether a picture is wanted at `now`, the last having been offered at `last`.
+    pub fn wants(&self, last: Option<Instant>, now: Instant) -> bool {
+        self.is_watched() && last.is_none_or(|last| now.saturating_duration_since(last) >= PERIOD)
+    }
+
+    /// Offers a copy of `picture`.
+    pub fn offer(&self, picture: &Frame) {
+        let mut copy = self.slot.blank();
+        copy.copy_from(picture);
+        self.slot.put(copy);
+    }
+
+    /// The newest picture offered, waiting up to `patience` for one; to be given back.
+    pub fn take(&self, patience: Duration) -> Option<Frame> {
+        self.slot.take(patience)
+    }
+
+    pub fn give_back(&self, frame: Frame) {
+        self.slot.give_back(frame);
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_wanted_when_nobody_watches_and_no_more_than_a_few_may() {
+        let tap = Tap::default();
+        let now = Instant::now();
+        assert!(!tap.wants(None, now));
+        let watcher = tap.watch(1).unwrap();
+        assert!(tap.watch(1).is_none());
+        assert!(tap.wants(None, now) && !tap.wants(Some(now), now) && tap.wants(Some(now), now + PERIOD));
+        drop(watcher);
+        assert!(!tap.is_watched() && tap.watch(1).is_some());
+    }
+}

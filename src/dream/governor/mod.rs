@@ -1,0 +1,312 @@
+//! The governor: which working size, octaves and steps this board can afford at the wanted rate.
+//!
+//! It starts with a calibration of two seconds, dreamed at a modest size and shown: each measurement predicts what every
+//! size would cost, and the best is jumped to. Afterwards it is slow to move, because every change of size is seen: only
+//! a miss that lasts makes the picture smaller, only spare time that lasts makes it larger, and a growth that had to
+//! be taken back is tried again later and later. It has no clock of its own: time is the sum of the frames'.
+
+mod ladder;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use ladder::Ladder;
+
+use super::octaves::octave_sizes;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    pub layer: String,
+    pub octaves: u32,
+    pub steps: u32,
+    pub octave_scale: f64,
+}
+
+/// What one frame is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// Working size.
+    pub size: (usize, usize),
+    pub octaves: u32,
+    pub steps: u32,
+}
+
+/// Chooses the plan.
+#[derive(Debug, Clone)]
+pub struct Governor {
+    ladder: Ladder,
+    /// Seconds a frame may take; none: nothing is governed.
+    budget: Option<f64>,
+    ask: Option<Ask>,
+    /// Where on the ladder.
+    rung: usize,
+    /// Steps, and then octaves, left out because even the smallest size is too slow.
+    relief: u32,
+    phase: Phase,
+    /// Times of the frames since the last change, seconds; the newest last.
+    window: Vec<f64>,
+    /// Frames of the present plan still to be left out: the first ones warm caches.
+    skip: u32,
+    /// Seconds dreamed since the last change.
+    since_change: f64,
+    /// Windows in a row that missed the budget.
+    misses: u32,
+    /// Seconds dreamed with time to spare.
+    spare: f64,
+    /// Seconds of spare time that it takes to grow.
+    patience: f64,
+    /// Whether the last change was a growth on probation.
+    grew: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Phase {
+    /// Seconds dreamed so far, and the lowest rung seen to be too slow.
+    Calibrating {
+        seconds: f64,
+        too_slow: usize,
+    },
+    Settled,
+}
+
+/// Length of the calibration, seconds dreamed.
+const CALIBRATION: f64 = 2.0;
+/// Share of the budget that a newly chosen plan is predicted to take.
+const AIM: f64 = 0.85;
+/// Share of the budget above which a frame is late: a little is not worth a visible change.
+const LATE: f64 = 1.1;
+/// A window has this many frames, or seconds where that is more frames.
+const WINDOW_FRAMES: usize = 8;
+const WINDOW_SECONDS: f64 = 2.0;
+/// Windows in a row that must be late before anything changes.
+const MISSES: u32 = 2;
+/// Seconds of spare time it takes to grow: at first, and at most, after growths that had to be taken back.
+const PATIENCE: f64 = 20.0;
+const LONGEST_PATIENCE: f64 = 1800.0;
+
+impl Governor {
+    /// Nothing is governed: always `size`, octaves and steps as asked for.
+    pub fn fixed(size: (usize, usize)) -> Governor {
+        Governor::on(Ladder::only(size), None)
+    }
+
+    /// The largest size of the proportions of `max_size`, and within it, that holds `target_fps`.
+    pub fn new(max_size: (usize, usize), target_fps: f64) -> Governor {
+        let budget = (target_fps.is_finite() && target_fps > 0.0).then(|| 1.0 / target_fps);
+        Governor::on(Ladder::below(max_size), budget)
+    }
+
+    fn on(ladder: Ladder, budget: Option<f64>) -> Governor {
+        let rung = if budget.is_some() { ladder.start() } else { ladder.top() };
+        Governor {
+            ladder,
+            budget,
+            ask: None,
+            rung,
+            relief: 0,
+            phase: Phase::Settled,
+            window: Vec::new(),
+            skip: 0,
+            since_change: 0.0,
+            misses: 0,
+            spare: 0.0,
+            patience: PATIENCE,
+            grew: false,
+        }
+    }
+
+    /// The plan for the next frame.
+    pub fn plan(&mut self, ask: &Ask) -> Plan {
+        if self.ask.as_ref() != Some(ask) {
+            self.asked_anew(ask);
+        }
+        self.plan_at(ask, self.rung, self.relief)
+    }
+
+    fn plan_at(&self, ask: &Ask, rung: usize, relief: u32) -> Plan {
+        let fewer_steps = relief.min(ask.steps.saturating_sub(1));
+        let fewer_octaves = (relief - fewer_steps).min(ask.octaves.saturating_sub(1));
+        Plan { size: self.ladder.size(rung), octaves: ask.octaves - fewer_octaves, steps: ask.steps - fewer_steps }
+    }
+
+    /// Another layer costs who knows what: it is calibrated from where we are. Other octaves or steps of the same
+    /// layer cost in proportion, so a plan is chosen at once.
+    fn asked_anew(&mut self, ask: &Ask) {
+        let before = self.ask.replace(ask.clone());
+        let pace = before.as_ref().filter(|b| b.layer == ask.layer).and_then(|b| self.pace(b));
+        match (self.budget, pace) {
+            (Some(budget), Some(pace)) => {
+                let (rung, relief) = self.best(ask, pace, budget, self.ladder.top());
+                self.change_to(rung, relief);
+            }
+            _ => self.change_to(self.rung, 0),
+        }
+        if self.budget.is_some() {
+            self.phase = Phase::Calibrating { seconds: 0.0, too_slow: self.ladder.top() + 1 };
+        }
+        self.patience = PATIENCE;
+        self.grew = false;
+    }
+
+    /// A frame of `plan` took `time`. A plan that is no longer wanted (its graphs served until others were open) says
+    /// nothing.
+    pub fn observe(&mut self, time: Duration, plan: &Plan) {
+        let (Some(budget), Some(ask)) = (self.budget, self.ask.clone()) else { return };
+        if *plan != self.plan_at(&ask, self.rung, self.relief) {
+            return;
+        }
+        if self.skip > 0 {
+            self.skip -= 1;
+            return;
+        }
+        let seconds = time.as_secs_f64();
+        self.window.push(seconds);
+        self.since_change += seconds;
+        match &mut self.phase {
+            Phase::Calibrating { seconds: so_far, .. } => {
+                *so_far += seconds;
+                self.calibrate(&ask, budget);
+            }
+            Phase::Settled => self.hold(&ask, budget),
+        }
+    }
+
+    /// Three frames predict what every size would cost: jump to the best, until that is where we are or time is up.
+    fn calibrate(&mut self, ask: &Ask, budget: f64) {
+        let Phase::Calibrating { seconds, mut too_slow } = self.phase else { return };
+        if self.window.len() < 3 {
+            return;
+        }
+        let Some(pace) = self.pace(ask) else { return };
+        if median(&self.window) > budget {
+            too_slow = too_slow.min(self.rung);
+        }
+        let highest = too_slow.saturating_sub(1).min(self.ladder.top());
+        let (rung, relief) = self.best(ask, pace, budget, highest);
+        let stays = (rung, relief) == (self.rung, self.relief);
+        // A last word after time is up may only make it faster.
+        let over = seconds >= CALIBRATION;
+        if !stays && (!over || rung < self.rung || relief > self.relief) {
+            self.phase = Phase::Calibrating { seconds, too_slow };
+            self.change_to(rung, relief);
+        } else if over || self.window.len() >= WINDOW_FRAMES {
+            self.phase = Phase::Settled;
+            self.clear();
+        }
+    }
+
+    /// After calibration: window by window, slow to move.
+    fn hold(&mut self, ask: &Ask, budget: f64) {
+        let full = self.window.len() >= WINDOW_FRAMES && self.window.iter().sum::<f64>() >= WINDOW_SECONDS;
+        if !full {
+            return;
+        }
+        let typical = median(&self.window);
+        let length: f64 = self.window.iter().sum();
+        let Some(pace) = self.pace(ask) else { return };
+        self.window.clear();
+        if typical > budget * LATE {
+            self.misses += 1;
+            self.spare = 0.0;
+            if self.misses >= MISSES {
+                self.back_off(ask, pace, budget);
+            }
+            return;
+        }
+        self.misses = 0;
+        if self.grew && self.since_change > 2.0 * self.patience {
+            // It has borne the growth for long enough: the next may come as soon as the first did.
+            self.grew = false;
+            self.patience = PATIENCE;
+        }
+        let larger = self.one_up();
+        match larger {
+            Some((rung, relief)) if self.predict(ask, rung, relief, pace) <= budget * AIM => {
+                self.spare += length;
+                if self.spare >= self.patience {
+                    self.change_to(rung, relief);
+                    self.grew = true;
+                }
+            }
+            _ => self.spare = 0.0,
+        }
+    }
+
+    /// As far down as the present pace asks for, and at least one rung.
+    fn back_off(&mut self, ask: &Ask, pace: f64, budget: f64) {
+        if self.grew {
+            self.patience = (2.0 * self.patience).min(LONGEST_PATIENCE);
+        }
+        let below = self.rung.checked_sub(1);
+        let (rung, relief) = match below {
+            Some(highest) => self.best(ask, pace, budget, highest),
+            None => self.relieved(ask, pace, budget),
+        };
+        if (rung, relief) != (self.rung, self.relief) {
+            self.change_to(rung, relief);
+        }
+        self.misses = 0;
+        self.grew = false;
+    }
+
+    fn one_up(&self) -> Option<(usize, u32)> {
+        match self.relief {
+            0 if self.rung < self.ladder.top() => Some((self.rung + 1, 0)),
+            0 => None,
+            relief => Some((self.rung, relief - 1)),
+        }
+    }
+
+    /// Seconds a unit of work takes at present.
+    fn pace(&self, ask: &Ask) -> Option<f64> {
+        let work = self.work(ask, self.rung, self.relief);
+        (!self.window.is_empty() && work > 0.0).then(|| median(&self.window) / work)
+    }
+
+    /// The largest size up to `highest` that is predicted to keep within the budget; below the smallest, fewer steps
+    /// and octaves.
+    fn best(&self, ask: &Ask, pace: f64, budget: f64, highest: usize) -> (usize, u32) {
+        (0..=highest)
+            .rev()
+            .find(|&rung| self.predict(ask, rung, 0, pace) <= budget * AIM)
+            .map_or_else(|| self.relieved(ask, pace, budget), |rung| (rung, 0))
+    }
+
+    fn relieved(&self, ask: &Ask, pace: f64, budget: f64) -> (usize, u32) {
+        let most = ask.steps.saturating_sub(1) + ask.octaves.saturating_sub(1);
+        let relief = (1..=most).find(|&relief| self.predict(ask, 0, relief, pace) <= budget * AIM);
+        (0, relief.unwrap_or(most))
+    }
+
+    fn predict(&self, ask: &Ask, rung: usize, relief: u32, pace: f64) -> f64 {
+        pace * self.work(ask, rung, relief)
+    }
+
+    /// Pixels climbed in a frame.
+    fn work(&self, ask: &Ask, rung: usize, relief: u32) -> f64 {
+        let plan = self.plan_at(ask, rung, relief);
+        let pixels: usize = octave_sizes(plan.size, plan.octaves, ask.octave_scale).iter().map(|(w, h)| w * h).sum();
+        pixels as f64 * f64::from(plan.steps)
+    }
+
+    fn change_to(&mut self, rung: usize, relief: u32) {
+        (self.rung, self.relief) = (rung, relief);
+        self.clear();
+        self.skip = 1;
+    }
+
+    fn clear(&mut self) {
+        self.window.clear();
+        self.since_change = 0.0;
+        self.misses = 0;
+        self.spare = 0.0;
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}

@@ -1,0 +1,184 @@
+//! The governor on simulated boards: no clock, no network.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const FULL_HD: (usize, usize) = (1920, 1080);
+
+/// A board that takes `ns` nanoseconds for a pixel climbed and `run_ms` for each run besides.
+struct Board {
+    ns: f64,
+    run_ms: f64,
+    /// Each frame's time is off by up to this share, and one in forty takes three times as long.
+    noise: f64,
+    rng: fastrand::Rng,
+}
+
+impl Board {
+    fn new(ns: f64, run_ms: f64, noise: f64) -> Board {
+        Board { ns, run_ms, noise, rng: fastrand::Rng::with_seed(7) }
+    }
+
+    fn quiet_time(&self, plan: &Plan, scale: f64) -> f64 {
+        let octaves = octave_sizes(plan.size, plan.octaves, scale);
+        let climb: f64 = octaves.iter().map(|(w, h)| (w * h) as f64 * self.ns * 1e-9 + self.run_ms * 1e-3).sum();
+        climb * f64::from(plan.steps)
+    }
+
+    fn time(&mut self, plan: &Plan, scale: f64, throttle: f64) -> f64 {
+        let mut time = self.quiet_time(plan, scale) * throttle;
+        time *= 1.0 + self.noise * (2.0 * self.rng.f64() - 1.0);
+        if self.noise > 0.0 && self.rng.usize(..40) == 0 {
+            time *= 3.0;
+        }
+        time
+    }
+}
+
+fn ask(octaves: u32, steps: u32) -> Ask {
+    Ask { layer: "f12".into(), octaves, steps, octave_scale: 1.4 }
+}
+
+/// Dreams for `seconds`; `throttle` is how many times slower the board is at a time. Returns (time, plan, frame time).
+fn run(
+    governor: &mut Governor,
+    board: &mut Board,
+    ask: &Ask,
+    seconds: f64,
+    throttle: impl Fn(f64) -> f64,
+) -> Vec<(f64, Plan, f64)> {
+    let mut log = Vec::new();
+    let mut now = 0.0;
+    while now < seconds {
+        let plan = governor.plan(ask);
+        let time = board.time(&plan, ask.octave_scale, throttle(now));
+        governor.observe(Duration::from_secs_f64(time), &plan);
+        log.push((now, plan, time));
+        now += time;
+    }
+    log
+}
+
+fn changes(log: &[(f64, Plan, f64)]) -> usize {
+    log.windows(2).filter(|pair| pair[0].1 != pair[1].1).count()
+}
+
+proptest! {
+    #[test]
+    fn any_board_settles_soon_on_nearly_the_largest_size_in_time(
+        ns in 5.0f64..2000.0, run_ms in 0.0f64..4.0, fps in 4.0f64..30.0, octaves in 1u32..5, steps in 1u32..5,
+    ) {
+        let (mut governor, ask) = (Governor::new(FULL_HD, fps), ask(octaves, steps));
+        let mut board = Board::new(ns, run_ms, 0.05);
+        let log = run(&mut governor, &mut board, &ask, 90.0, |_| 1.0);
+        let budget = 1.0 / fps;
+        // Settled: two seconds, and a few frames more where a frame takes long.
+        let settled: Vec<_> = log.iter().filter(|(at, ..)| *at > 10.0).collect();
+        let plan = settled.last().unwrap().1;
+        let quiet = board.quiet_time(&plan, 1.4);
+        let least = Plan { size: (160, 96), octaves: 1, steps: 1 };
+        prop_assert!(quiet <= budget * LATE || plan == least, "{plan:?} takes {quiet:.3} s of {budget:.3}");
+        // Not smaller than need be: two rungs more would be late.
+        let rung = (0..=governor.ladder.top()).find(|&r| governor.ladder.size(r) == plan.size).unwrap();
+        if plan.octaves == octaves && plan.steps == steps && rung + 2 <= governor.ladder.top() {
+            let larger = Plan { size: governor.ladder.size(rung + 2), ..plan };
+            let quiet = board.quiet_time(&larger, 1.4);
+            prop_assert!(quiet > budget * 0.75, "{plan:?}, but {larger:?} takes only {quiet:.3} s of {budget:.3}");
+        }
+    }
+}
+
+#[test]
+fn calibration_takes_two_seconds() {
+    let mut governor = Governor::new(FULL_HD, 10.0);
+    let mut board = Board::new(200.0, 1.0, 0.0);
+    let log = run(&mut governor, &mut board, &ask(2, 2), 60.0, |_| 1.0);
+    let last = log.iter().rev().find(|(_, plan, _)| *plan != log.last().unwrap().1).unwrap().0;
+    assert!(last < 3.0, "still changing after {last:.1} s");
+}
+
+#[test]
+fn noise_does_not_make_the_picture_flicker() {
+    for seed in 0..20 {
+        let mut governor = Governor::new(FULL_HD, 10.0);
+        let mut board = Board::new(150.0 + 10.0 * seed as f64, 1.0, 0.15);
+        board.rng = fastrand::Rng::with_seed(seed);
+        let log = run(&mut governor, &mut board, &ask(2, 2), 1800.0, |_| 1.0);
+        let calm: Vec<_> = log.into_iter().filter(|(at, ..)| *at > 10.0).collect();
+        assert!(changes(&calm) <= 6, "seed {seed}: {} changes in half an hour", changes(&calm));
+    }
+}
+
+#[test]
+fn a_board_that_throttles_is_followed_down_quickly_and_up_slowly() {
+    let mut governor = Governor::new(FULL_HD, 10.0);
+    let mut board = Board::new(200.0, 1.0, 0.05);
+    let throttle = |now: f64| if (60.0..200.0).contains(&now) { 1.8 } else { 1.0 };
+    let log = run(&mut governor, &mut board, &ask(2, 2), 600.0, throttle);
+    let at = |time: f64| log.iter().find(|(at, ..)| *at >= time).unwrap();
+    let cool = at(59.0).1.size;
+    assert!(at(70.0).1.size < cool, "not yet smaller ten seconds after");
+    assert!(log.iter().filter(|(at, ..)| (72.0..200.0).contains(at)).filter(|(.., t)| *t > 0.11).count() < 120);
+    assert!(at(215.0).1.size < cool, "grown again at once");
+    assert_eq!(at(590.0).1.size, cool, "never grown again");
+}
+
+#[test]
+fn a_board_at_the_edge_does_not_swing() {
+    // It throttles whenever it dreams at a larger size for a while: growing is taken back again and again.
+    let mut governor = Governor::new(FULL_HD, 10.0);
+    let ask = ask(2, 2);
+    let mut board = Board::new(200.0, 1.0, 0.02);
+    let (mut now, mut heat, mut log) = (0.0, 0.0f64, Vec::new());
+    while now < 3600.0 {
+        let plan = governor.plan(&ask);
+        let time = board.time(&plan, 1.4, if heat > 50.0 { 1.4 } else { 1.0 });
+        let warming = plan.size.0 as f64 / 300.0 - 1.0;
+        heat = (heat + warming * time * 10.0).clamp(0.0, 100.0);
+        governor.observe(Duration::from_secs_f64(time), &plan);
+        log.push((now, plan, time));
+        now += time;
+    }
+    assert!(changes(&log) < 60, "{} changes in an hour", changes(&log));
+    let last_quarter: Vec<_> = log.into_iter().filter(|(at, ..)| *at > 2700.0).collect();
+    assert!(changes(&last_quarter) <= 10, "{} changes in the last quarter", changes(&last_quarter));
+}
+
+#[test]
+fn below_the_smallest_size_steps_go_first_then_octaves_and_one_of_each_is_left() {
+    let mut governor = Governor::new(FULL_HD, 10.0);
+    let slow = run(&mut governor, &mut Board::new(5_000.0, 0.0, 0.0), &ask(3, 4), 60.0, |_| 1.0);
+    assert_eq!(slow.last().unwrap().1, Plan { size: (160, 96), octaves: 1, steps: 1 });
+    let mut governor = Governor::new(FULL_HD, 10.0);
+    let tight = run(&mut governor, &mut Board::new(1_500.0, 0.0, 0.0), &ask(3, 4), 60.0, |_| 1.0);
+    assert_eq!(tight.last().unwrap().1, Plan { size: (160, 96), octaves: 3, steps: 2 });
+}
+
+#[test]
+fn more_steps_are_answered_at_once_by_a_smaller_picture() {
+    let mut governor = Governor::new(FULL_HD, 10.0);
+    let mut board = Board::new(200.0, 0.0, 0.0);
+    run(&mut governor, &mut board, &ask(2, 2), 30.0, |_| 1.0);
+    let before = governor.plan(&ask(2, 2));
+    let after = governor.plan(&ask(2, 4));
+    assert_eq!(after.steps, 4);
+    assert!(after.size.0 < before.size.0, "{before:?} → {after:?}");
+}
+
+#[test]
+fn a_fixed_size_is_left_alone() {
+    let mut governor = Governor::fixed((333, 111));
+    let log = run(&mut governor, &mut Board::new(9_000.0, 9.0, 0.0), &ask(3, 5), 60.0, |_| 1.0);
+    assert!(log.iter().all(|(_, plan, _)| *plan == Plan { size: (333, 111), octaves: 3, steps: 5 }));
+}
+
+#[test]
+fn nothing_to_climb_is_nothing_to_measure() {
+    let mut governor = Governor::new(FULL_HD, 10.0);
+    let plan = governor.plan(&ask(2, 0));
+    for _ in 0..100 {
+        governor.observe(Duration::from_micros(300), &plan);
+    }
+    assert_eq!(governor.plan(&ask(2, 0)), plan);
+}

@@ -1,0 +1,342 @@
+//! The dream: one frame of looking, climbing and feeding back.
+//!
+//! [`Dreamer::dream`] reads like the recipe: the last dream moves, is mixed with the camera picture, is climbed octave
+//! by octave from coarse to fine, its tone is held, and it is shown. Which size, octaves and steps a board can afford is
+//! the [`governor`]'s business, opening graphs that of [`studio`], which does it in a thread of its own so that the
+//! picture never stands still for it.
+
+mod clouds;
+mod error;
+mod governor;
+mod octaves;
+mod studio;
+
+pub use error::DreamError;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::frame::Frame;
+use crate::pack::Catalogue;
+use crate::params::Params;
+use crate::pixel::{self, Motion, Picture, Scaler, Tone};
+use crate::runtime::{Controls, Provider, Runtime};
+
+use governor::{Ask, Governor, Plan};
+use octaves::{Climb, Climber, octave_sizes};
+use studio::Studio;
+
+/// How a [`Dreamer`] works, for as long as it lives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Fixed working size, width and height; then nothing is governed. None: the governor chooses.
+    pub size: Option<(usize, usize)>,
+    /// The largest working size; the governor keeps its proportions, so it is best those of the screen.
+    pub max_size: (usize, usize),
+    /// Dream frames a second that the governor holds.
+    pub target_fps: f64,
+    /// Makes the dream repeatable: with equal pictures, parameters and times it is the same to the byte.
+    pub seed: Option<u64>,
+}
+
+/// What the dreamer does at the moment, for telemetry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vitals {
+    /// What runs the network; none before the first graph is open.
+    pub provider: Option<Provider>,
+    /// Working size.
+    pub width: usize,
+    pub height: usize,
+    /// Octaves and steps in effect, after the governor and after octaves too small to see are left out.
+    pub octaves: u32,
+    pub steps: u32,
+    /// How long the last frame took.
+    pub frame_time: Duration,
+    /// Mean activation over the chosen channels, each with its sign and weight, before the last step.
+    pub activation: f64,
+}
+
+/// One ascent done: for progress bars.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Work done and to do in this frame, in pixels climbed: a step of a fine octave counts more than one of a coarse.
+    pub done: u64,
+    pub total: u64,
+    /// As [`Vitals::activation`], before this ascent.
+    pub activation: f64,
+    /// The objective before this ascent, of graphs that tell it.
+    pub objective: Option<f32>,
+}
+
+/// How much of the layer's dream is in a picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// As [`Vitals::activation`].
+    pub activation: f64,
+    /// The objective, of graphs that tell it.
+    pub objective: Option<f32>,
+}
+
+/// Dreams frame after frame.
+pub struct Dreamer {
+    settings: Settings,
+    studio: Studio,
+    governor: Governor,
+    scaler: Scaler,
+    /// The graphs in use: those of the last frame, until the ones wanted now are open.
+    current: Option<Current>,
+    /// F: the camera picture at working size; and its frame before conversion.
+    camera: Picture,
+    camera_frame: Frame,
+    /// D: the dream at working size; none before the first frame.
+    dream: Option<Picture>,
+    /// The next D while it is being made.
+    next: Picture,
+    tone: Tone,
+    climber: Climber,
+    shown: Picture,
+    vitals: Vitals,
+    on_step: Option<Box<dyn FnMut(Progress) + Send>>,
+}
+
+/// The layer and plan whose graphs are open.
+#[derive(Debug, Clone, PartialEq)]
+struct Current {
+    layer: String,
+    octave_scale: f64,
+    plan: Plan,
+    sizes: Vec<(usize, usize)>,
+}
+
+impl Dreamer {
+    pub fn new(runtime: Arc<Runtime>, catalogue: Arc<Catalogue>, settings: Settings) -> Dreamer {
+        let governor = match settings.size {
+            Some(size) => Governor::fixed(size),
+            None => Governor::new(settings.max_size, settings.target_fps),
+        };
+        let rng = rng(&settings);
+        Dreamer {
+            settings,
+            studio: Studio::new(runtime, catalogue),
+            governor,
+            scaler: Scaler::default(),
+            current: None,
+            camera: Picture::default(),
+            camera_frame: Frame::new(0, 0),
+            dream: None,
+            next: Picture::default(),
+            tone: Tone::NEUTRAL,
+            climber: Climber::new(rng),
+            shown: Picture::default(),
+            vitals: Vitals {
+                provider: None,
+                width: 0,
+                height: 0,
+                octaves: 0,
+                steps: 0,
+                frame_time: Duration::ZERO,
+                activation: 0.0,
+            },
+            on_step: None,
+        }
+    }
+
+    /// Waits for graphs to open instead of going on with what is open: for single pictures and films, where every
+    /// frame counts.
+    pub fn patient(mut self) -> Dreamer {
+        self.studio.wait_for_graphs();
+        self
+    }
+
+    /// Calls `watch` after each ascent.
+    pub fn on_step(&mut self, watch: impl FnMut(Progress) + Send + 'static) {
+        self.on_step = Some(Box::new(watch));
+    }
+
+    /// What it does at the moment.
+    pub fn vitals(&self) -> &Vitals {
+        &self.vitals
+    }
+
+    /// Forgets the dream: the next frame begins from the camera picture.
+    pub fn reset(&mut self) {
+        self.dream = None;
+        self.climber = Climber::new(rng(&self.settings));
+    }
+
+    /// One frame of dreaming, into `out`, which takes on the working size.
+    ///
+    /// `camera` is the newest picture the source has, the same as before where none came since; None where there is no
+    /// source (any more): then it dreams on from its own last picture, or from clouds where it never saw one.
+    /// `elapsed` is the time since the last frame, which zoom, rotation and drift go by.
+    ///
+    /// While the graphs of a new layer or size are being opened it dreams on with those it has; before the first are
+    /// open it shows the camera picture.
+    ///
+    /// # Errors
+    /// The layer or neurons do not exist, its graph cannot be opened, or the runtime failed. The dream is then as it
+    /// was before, and a later frame opens the graphs anew.
+    pub fn dream(
+        &mut self,
+        camera: Option<&Frame>,
+        params: &Params,
+        elapsed: Duration,
+        out: &mut Frame,
+    ) -> Result<(), DreamError> {
+        let started = Instant::now();
+        if params.paused && !self.shown.data.is_empty() {
+            self.show(out, camera);
+            return Ok(());
+        }
+        let current = self.choose_graphs(params)?;
+        let (width, height) = current.plan.size;
+        self.look(camera, params, (width, height));
+        self.move_dream(camera.is_some(), params, elapsed, (width, height));
+        let climbed = self.climb(&current, params)?;
+        self.tone.hold(&mut self.next, params.tone as f32);
+        let dream = self.dream.get_or_insert_default();
+        std::mem::swap(dream, &mut self.next);
+        self.shown.copy_from(dream);
+        if camera.is_some() {
+            pixel::lerp(&self.camera, &mut self.shown, params.intensity as f32);
+        }
+        self.show(out, camera);
+
+        self.vitals.frame_time = started.elapsed();
+        (self.vitals.width, self.vitals.height) = (width, height);
+        self.vitals.octaves = current.sizes.len() as u32;
+        self.vitals.steps = current.plan.steps;
+        if climbed && current.layer == params.layer {
+            self.governor.observe(self.vitals.frame_time, &current.plan);
+        }
+        self.current = Some(current);
+        Ok(())
+    }
+
+    /// Measures `picture`, as it is, at its own size; waits for the graph to open.
+    ///
+    /// # Errors
+    /// As [`Dreamer::dream`].
+    pub fn measure(&mut self, picture: &Frame, params: &Params) -> Result<Measured, DreamError> {
+        let size = (picture.width, picture.height);
+        self.studio.open_now(&params.layer, size)?;
+        let neurons = self.studio.neurons(&params.layer, &params.neurons)?;
+        let mut image = Picture::default();
+        pixel::from_frame(picture, params.mirror, &mut image);
+        let controls = Controls { neurons: &neurons, step: 0.0, smoothing: 0.0, colour: 0.0, shift: (0, 0) };
+        let climbed = self.studio.ascent(&params.layer, size)?.climb(&mut image, &controls)?;
+        Ok(Measured {
+            activation: octaves::mean_activation(climbed.activation, &neurons),
+            objective: climbed.objective,
+        })
+    }
+
+    /// The graphs to dream with: the ones asked for where they are open, else the ones there are.
+    fn choose_graphs(&mut self, params: &Params) -> Result<Current, DreamError> {
+        let ask = Ask {
+            layer: params.layer.clone(),
+            octaves: params.octaves,
+            steps: params.steps,
+            octave_scale: params.octave_scale,
+        };
+        let plan = self.governor.plan(&ask);
+        let sizes = octave_sizes(plan.size, plan.octaves, params.octave_scale);
+        let wanted = Current { layer: params.layer.clone(), octave_scale: params.octave_scale, plan, sizes };
+        if self.studio.open(&wanted.layer, &wanted.sizes, self.current.is_some())? {
+            return Ok(wanted);
+        }
+        match &self.current {
+            Some(current) if self.studio.has(&current.layer, &current.sizes) => Ok(current.clone()),
+            // Nothing to climb with yet.
+            _ => Ok(Current { sizes: Vec::new(), ..wanted }),
+        }
+    }
+
+    /// F ← the camera picture, cut and scaled to working size.
+    fn look(&mut self, camera: Option<&Frame>, params: &Params, size: (usize, usize)) {
+        let Some(frame) = camera.filter(|f| f.width > 0 && f.height > 0) else { return };
+        if (frame.width, frame.height) == size {
+            pixel::from_frame(frame, params.mirror, &mut self.camera);
+        } else {
+            self.camera_frame.resize(size.0, size.1);
+            self.scaler.fill(frame, &mut self.camera_frame);
+            pixel::from_frame(&self.camera_frame, params.mirror, &mut self.camera);
+        }
+        self.tone = Tone::of(&self.camera);
+    }
+
+    /// D moved by what `elapsed` asks for and mixed with the camera picture, into `next`.
+    fn move_dream(&mut self, has_camera: bool, params: &Params, elapsed: Duration, size: (usize, usize)) {
+        match &mut self.dream {
+            Some(dream) => {
+                if dream.size() != size {
+                    let mut resized = Picture::new(size.0, size.1);
+                    self.scaler.resize(dream, &mut resized);
+                    *dream = resized;
+                }
+                pixel::warp(dream, &mut self.next, motion(params, elapsed, size));
+                if has_camera {
+                    pixel::lerp(&self.camera, &mut self.next, params.persistence as f32);
+                }
+            }
+            None if has_camera => self.next.copy_from(&self.camera),
+            None => self.next = clouds::clouds(size, &mut rng(&self.settings), &mut self.scaler),
+        }
+    }
+
+    /// Climbs `next` octave by octave. Returns whether there was anything to climb.
+    fn climb(&mut self, current: &Current, params: &Params) -> Result<bool, DreamError> {
+        let step = params.step * params.intensity / 255.0;
+        if current.sizes.is_empty() || current.plan.steps == 0 || step == 0.0 {
+            return Ok(false);
+        }
+        let neurons = self.studio.neurons(&current.layer, &params.neurons)?;
+        let climb = Climb {
+            layer: &current.layer,
+            sizes: &current.sizes,
+            neurons: &neurons,
+            step: step as f32,
+            smoothing: params.smoothing as f32,
+            colour: params.colour as f32,
+            jitter: params.jitter as i32,
+            steps: current.plan.steps,
+        };
+        match self.climber.climb(&mut self.next, &climb, &mut self.studio, self.on_step.as_deref_mut()) {
+            Ok(last) => {
+                if let Some(last) = &last {
+                    self.vitals.provider = Some(last.provider);
+                    self.vitals.activation = last.activation;
+                }
+                Ok(last.is_some())
+            }
+            Err(error) => {
+                // The driver's state is unknown: everything is opened anew.
+                self.studio.forget();
+                self.current = None;
+                Err(error)
+            }
+        }
+    }
+
+    fn show(&mut self, out: &mut Frame, camera: Option<&Frame>) {
+        pixel::to_frame(&self.shown, out);
+        out.captured = camera.map_or_else(Instant::now, |frame| frame.captured);
+    }
+}
+
+fn rng(settings: &Settings) -> fastrand::Rng {
+    settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)
+}
+
+/// What zoom, rotation and drift amount to in `elapsed`.
+fn motion(params: &Params, elapsed: Duration, size: (usize, usize)) -> Motion {
+    // After a pause or a stall the picture goes on from where it was instead of leaping.
+    let seconds = elapsed.as_secs_f64().min(1.0);
+    let slide = params.drift * seconds * size.0 as f64;
+    let (sin, cos) = params.drift_angle.to_radians().sin_cos();
+    Motion {
+        zoom: (1.0 + params.zoom).powf(seconds) as f32,
+        angle: (params.rotate * seconds).to_radians() as f32,
+        slide: ((slide * cos) as f32, (slide * sin) as f32),
+    }
+}

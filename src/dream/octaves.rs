@@ -1,0 +1,149 @@
+//! The octaves of one frame: coarse to fine, each climbed, its detail carried to the next.
+
+use super::Progress;
+use super::error::DreamError;
+use super::studio::Studio;
+use crate::pixel::{self, Picture, Scaler};
+use crate::runtime::{Controls, Provider};
+
+/// The shorter side below which an octave is left out: the network sees nothing in so few pixels.
+const SMALLEST_SIDE: usize = 32;
+
+/// Sizes of `octaves` octaves of a picture of `size`, coarse to fine; the last is `size` itself. Octaves that would be
+/// too small are left out.
+pub fn octave_sizes(size: (usize, usize), octaves: u32, scale: f64) -> Vec<(usize, usize)> {
+    let at = |side: usize, octave: u32| (side as f64 / scale.powi(octave as i32)).round() as usize;
+    (0..octaves.max(1))
+        .rev()
+        .map(|octave| (at(size.0, octave), at(size.1, octave)))
+        .filter(|&octave| octave == size || octave.0.min(octave.1) >= SMALLEST_SIDE)
+        .collect()
+}
+
+/// How the octaves of one frame are climbed.
+pub struct Climb<'a> {
+    pub layer: &'a str,
+    /// Coarse to fine; the last is the picture's own.
+    pub sizes: &'a [(usize, usize)],
+    /// Weight of each channel.
+    pub neurons: &'a [f32],
+    /// In units of the picture, 0..1.
+    pub step: f32,
+    pub smoothing: f32,
+    pub colour: f32,
+    /// Largest shift before an ascent, pixels.
+    pub jitter: i32,
+    /// Ascents an octave.
+    pub steps: u32,
+}
+
+/// What the last ascent told.
+pub struct Last {
+    pub provider: Provider,
+    pub activation: f64,
+}
+
+/// Climbs pictures; keeps what it works with between frames.
+pub struct Climber {
+    rng: fastrand::Rng,
+    scaler: Scaler,
+    base: Picture,
+    climbed: Picture,
+    detail: Picture,
+    carried: Picture,
+}
+
+impl Climber {
+    /// `rng` draws the jitter.
+    pub fn new(rng: fastrand::Rng) -> Climber {
+        Climber {
+            rng,
+            scaler: Scaler::default(),
+            base: Picture::default(),
+            climbed: Picture::default(),
+            detail: Picture::default(),
+            carried: Picture::default(),
+        }
+    }
+
+    /// Climbs `picture` at each octave, coarse to fine, with graphs that are open in `studio`. Returns what the last
+    /// ascent told, where there was one.
+    pub fn climb(
+        &mut self,
+        picture: &mut Picture,
+        climb: &Climb,
+        studio: &mut Studio,
+        mut on_step: Option<&mut (dyn FnMut(Progress) + Send + 'static)>,
+    ) -> Result<Option<Last>, DreamError> {
+        let mut last = None;
+        let work = |size: (usize, usize)| (size.0 * size.1) as u64;
+        let total = climb.sizes.iter().map(|&size| work(size)).sum::<u64>() * u64::from(climb.steps);
+        let mut done = 0;
+        for (octave, &(width, height)) in climb.sizes.iter().enumerate() {
+            self.base.resize(width, height);
+            self.scaler.resize(picture, &mut self.base);
+            self.climbed.copy_from(&self.base);
+            if octave > 0 {
+                self.carried.resize(width, height);
+                self.scaler.resize(&self.detail, &mut self.carried);
+                pixel::add(&self.carried, &mut self.climbed);
+            }
+            let ascent = studio.ascent(climb.layer, (width, height))?;
+            for _ in 0..climb.steps {
+                let mut draw = || self.rng.i32(-climb.jitter..=climb.jitter);
+                let shift = (draw(), draw());
+                let controls = Controls {
+                    neurons: climb.neurons,
+                    step: climb.step,
+                    smoothing: climb.smoothing,
+                    colour: climb.colour,
+                    shift,
+                };
+                let climbed = ascent.climb(&mut self.climbed, &controls)?;
+                let (activation, objective) = (mean_activation(climbed.activation, climb.neurons), climbed.objective);
+                done += work((width, height));
+                if let Some(on_step) = on_step.as_deref_mut() {
+                    on_step(Progress { done, total, activation, objective });
+                }
+                last = Some(Last { provider: ascent.provider(), activation });
+            }
+            self.detail.copy_from(&self.climbed);
+            pixel::subtract(&self.base, &mut self.detail);
+        }
+        picture.copy_from(&self.climbed);
+        Ok(last)
+    }
+}
+
+/// Mean over the channels, each with its weight.
+pub fn mean_activation(activation: &[f32], neurons: &[f32]) -> f64 {
+    let weight: f64 = neurons.iter().map(|w| f64::from(w.abs())).sum();
+    let sum: f64 = activation.iter().zip(neurons).map(|(a, w)| f64::from(*a) * f64::from(*w)).sum();
+    sum / weight.max(f64::MIN_POSITIVE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn five_octaves_of_a_photo() {
+        assert_eq!(octave_sizes((384, 256), 5, 1.4), [(100, 67), (140, 93), (196, 131), (274, 183), (384, 256)]);
+    }
+
+    #[test]
+    fn octaves_too_small_to_see_are_left_out_but_never_the_picture_itself() {
+        assert_eq!(octave_sizes((64, 48), 5, 1.4), [(46, 34), (64, 48)]);
+        assert_eq!(octave_sizes((20, 10), 3, 2.0), [(20, 10)]);
+    }
+
+    proptest! {
+        #[test]
+        fn octaves_grow_to_the_picture(w in 8usize..2000, h in 8usize..2000, n in 1u32..=10, scale in 1.1f64..3.0) {
+            let sizes = octave_sizes((w, h), n, scale);
+            prop_assert_eq!(*sizes.last().unwrap(), (w, h));
+            prop_assert!(sizes.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1));
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Writing a graph of standard ONNX operators, node by node.
+//!
+//! The builder returns the same value for the same node over the same inputs, so rules may ask for a size or a
+//! mask as often as they like; and what no output depends on is never written.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use prost::Message;
+
+use super::onnx;
+use super::tensor::{Attribute, Data, Tensor, data_type};
+use super::weights::Weights;
+
+/// ONNX's operator set of the graphs: the newest whose every operator used here is taken by TensorRT 8.6 and later.
+pub const OPSET: i64 = 17;
+/// The file format that goes with it.
+const IR_VERSION: i64 = 8;
+/// Constants of at most this many values are written into the graph itself.
+const INLINE: usize = 16;
+
+/// A tensor of the graph being written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Value(Arc<str>);
+
+impl Value {
+    /// A tensor that is there by name: an input of the graph.
+    pub fn named(name: &str) -> Value {
+        Value(name.into())
+    }
+
+    /// An optional input that is left out.
+    pub fn none() -> Value {
+        Value("".into())
+    }
+
+    /// Its name in the graph.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A graph being written.
+#[derive(Debug, Default)]
+pub struct Builder {
+    nodes: Vec<onnx::Node>,
+    constants: Vec<(Value, Arc<Tensor>)>,
+    made: HashMap<Vec<u8>, Value>,
+    outputs: Vec<(Value, onnx::ValueInfo)>,
+    inputs: Vec<onnx::ValueInfo>,
+}
+
+impl Builder {
+    /// An input of the graph. A dimension is a number or, symbolic, a name.
+    pub fn input(&mut self, name: &str, shape: &[Dimension]) -> Value {
+        self.inputs.push(value_info(name, shape));
+        Value::named(name)
+    }
+
+    /// Names `value` as an output of the graph.
+    pub fn output(&mut self, name: &str, value: &Value, shape: &[Dimension]) {
+        // A node of its own, so that one tensor can be two outputs, and an input can be one.
+        let value = self.op_with("Identity", &[value], &[], &format!("output {name}"));
+        self.outputs.push((value, value_info(name, shape)));
+    }
+
+    /// Appends a node and returns its first output.
+    pub fn op(&mut self, operator: &str, inputs: &[&Value], attributes: &[(&str, Attribute)]) -> Value {
+        self.op_with(operator, inputs, attributes, "")
+    }
+
+    fn op_with(
+        &mut self,
+        operator: &str,
+        inputs: &[&Value],
+        attributes: &[(&str, Attribute)],
+        distinct: &str,
+    ) -> Value {
+        let mut node = onnx::Node {
+            op_type: operator.to_owned(),
+            name: distinct.to_owned(),
+            input: inputs.iter().map(|v| v.name().to_owned()).collect(),
+            attribute: attributes.iter().map(|(name, value)| attribute(name, value)).collect(),
+            ..Default::default()
+        };
+        let key = node.encode_to_vec();
+        if let Some(value) = self.made.get(&key) {
+            return value.clone();
+        }
+        let value = Value::named(&format!("{}_{}", operator.to_lowercase(), self.nodes.len()));
+        node.name = value.name().to_owned();
+        node.output = vec![value.name().to_owned()];
+        self.nodes.push(node);
+        self.made.insert(key, value.clone());
+        value
+    }
+
+    /// A constant. Large ones go to `weights.bin`, kernels among them in half precision.
+    pub fn constant(&mut self, tensor: &Arc<Tensor>) -> Value {
+        let found = self.constants.iter().find(|(_, known)| Arc::ptr_eq(known, tensor) || known == tensor);
+        if let Some((value, _)) = found {
+            return value.clone();
+        }
+        let value = Value::named(&format!("constant_{}", self.constants.len()));
+        self.constants.push((value.clone(), tensor.clone()));
+        value
+    }
+
+    /// A constant list of integers.
+    pub fn ints(&mut self, values: &[i64]) -> Value {
+        self.constant(&Arc::new(Tensor::ints(values)))
+    }
+
+    /// A constant number.
+    pub fn scalar(&mut self, value: f32) -> Value {
+        self.constant(&Arc::new(Tensor::floats(&[], vec![value])))
+    }
+
+    /// Constant floating-point values.
+    pub fn floats(&mut self, dims: &[usize], values: &[f32]) -> Value {
+        self.constant(&Arc::new(Tensor::floats(dims, values.to_vec())))
+    }
+
+    /// `a + b`, broadcasting; also of sizes.
+    pub fn add(&mut self, a: &Value, b: &Value) -> Value {
+        self.op("Add", &[a, b], &[])
+    }
+
+    /// `a − b`, broadcasting; also of sizes.
+    pub fn sub(&mut self, a: &Value, b: &Value) -> Value {
+        self.op("Sub", &[a, b], &[])
+    }
+
+    /// `a · b`, broadcasting; also of sizes.
+    pub fn mul(&mut self, a: &Value, b: &Value) -> Value {
+        self.op("Mul", &[a, b], &[])
+    }
+
+    /// `a / b`, broadcasting; of sizes, rounded toward zero.
+    pub fn div(&mut self, a: &Value, b: &Value) -> Value {
+        self.op("Div", &[a, b], &[])
+    }
+
+    /// All sizes of `x`.
+    pub fn shape(&mut self, x: &Value) -> Value {
+        self.op("Shape", &[x], &[])
+    }
+
+    /// Height and width of the maps `x`: two integers.
+    pub fn size(&mut self, x: &Value) -> Value {
+        self.op("Shape", &[x], &[("start", Attribute::Int(2)), ("end", Attribute::Int(4))])
+    }
+
+    /// `x` with the sizes `dims`; -1 stands for what is left, 0 for the size that was there.
+    pub fn reshape(&mut self, x: &Value, dims: &[i64]) -> Value {
+        let dims = self.ints(dims);
+        self.op("Reshape", &[x, &dims], &[])
+    }
+
+    /// The window of the maps `x` that begins at `begin` and is `size` high and wide.
+    pub fn crop(&mut self, x: &Value, begin: &Value, size: &Value) -> Value {
+        let end = self.add(begin, size);
+        let axes = self.ints(&[2, 3]);
+        self.op("Slice", &[x, begin, &end, &axes], &[])
+    }
+
+    /// `x` summed over `axes`, which stay with length 1.
+    pub fn sum_over(&mut self, x: &Value, axes: &[i64]) -> Value {
+        let axes = self.ints(axes);
+        self.op("ReduceSum", &[x, &axes], &[("keepdims", Attribute::Int(1))])
+    }
+
+    /// The mean of all of `x`, a scalar that broadcasts.
+    pub fn mean(&mut self, x: &Value) -> Value {
+        self.op("ReduceMean", &[x], &[("keepdims", Attribute::Int(0))])
+    }
+
+    /// The finished model. Constants that are large are added to `weights`.
+    pub fn finish(self, weights: &mut Weights) -> onnx::Model {
+        let Builder { nodes, constants, outputs, inputs, .. } = self;
+        let mut wanted: HashSet<String> = outputs.iter().map(|(value, _)| value.name().to_owned()).collect();
+        let mut kept = Vec::new();
+        for node in nodes.into_iter().rev() {
+            if wanted.contains(&node.output[0]) {
+                wanted.extend(node.input.iter().cloned());
+                kept.push(node);
+            }
+        }
+        kept.reverse();
+        let renamed: HashMap<&str, &str> = outputs.iter().map(|(v, info)| (v.name(), info.name.as_str())).collect();
+        for node in &mut kept {
+            if let Some(name) = renamed.get(node.output[0].as_str()) {
+                node.output[0] = (*name).to_owned();
+            }
+        }
+
+        let mut casts = Vec::new();
+        let mut initializer = Vec::new();
+        for (value, tensor) in constants.iter().filter(|(value, _)| wanted.contains(value.name())) {
+            let stored = match &tensor.data {
+                Data::F32(values) if values.len() > INLINE => weights.store(value.name(), tensor),
+                _ => inline(value.name(), tensor),
+            };
+            if stored.data_type == data_type::FLOAT16 {
+                let half = format!("{}_half", value.name());
+                casts.push(onnx::Node {
+                    op_type: "Cast".to_owned(),
+                    name: value.name().to_owned(),
+                    input: vec![half.clone()],
+                    output: vec![value.name().to_owned()],
+                    attribute: vec![attribute("to", &Attribute::Int(i64::from(data_type::FLOAT)))],
+                    ..Default::default()
+                });
+                initializer.push(onnx::Tensor { name: half, ..stored });
+            } else {
+                initializer.push(stored);
+            }
+        }
+        casts.extend(kept);
+        onnx::Model {
+            ir_version: IR_VERSION,
+            producer_name: "reverie".to_owned(),
+            producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            graph: Some(onnx::Graph {
+                node: casts,
+                name: "reverie".to_owned(),
+                initializer,
+                input: inputs,
+                output: outputs.into_iter().map(|(_, info)| info).collect(),
+            }),
+            opset_import: vec![onnx::OperatorSet { domain: String::new(), version: OPSET }],
+        }
+    }
+}
+
+/// A dimension of an input or output: known, or known by name.
+#[derive(Debug, Clone, Copy)]
+pub enum Dimension {
+    /// Always this.
+    Fixed(usize),
+    /// Whatever the graph is loaded for.
+    Symbol(&'static str),
+}
+
+fn value_info(name: &str, shape: &[Dimension]) -> onnx::ValueInfo {
+    use onnx::tensor_shape::{Dimension as Dim, dimension::Value};
+    let dim = shape
+        .iter()
+        .map(|d| match d {
+            Dimension::Fixed(n) => Value::DimValue(*n as i64),
+            Dimension::Symbol(symbol) => Value::DimParam((*symbol).to_owned()),
+        })
+        .map(|value| Dim { value: Some(value) })
+        .collect();
+    onnx::ValueInfo {
+        name: name.to_owned(),
+        r#type: Some(onnx::Type {
+            tensor_type: Some(onnx::r#type::TensorType {
+                elem_type: data_type::FLOAT,
+                shape: Some(onnx::TensorShape { dim }),
+            }),
+        }),
+    }
+}
+
+fn inline(name: &str, tensor: &Tensor) -> onnx::Tensor {
+    let dims = tensor.dims.iter().map(|&d| d as i64).collect();
+    let (data_type, raw_data) = match &tensor.data {
+        Data::F32(values) => (data_type::FLOAT, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+        Data::I64(values) => (data_type::INT64, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+    };
+    onnx::Tensor { name: name.to_owned(), dims, data_type, raw_data, ..Default::default() }
+}
+
+fn attribute(name: &str, value: &Attribute) -> onnx::Attribute {
+    let mut proto = onnx::Attribute { name: name.to_owned(), ..Default::default() };
+    match value {
+        Attribute::Float(v) => (proto.r#type, proto.f) = (1, *v),
+        Attribute::Int(v) => (proto.r#type, proto.i) = (2, *v),
+        Attribute::Text(v) => (proto.r#type, proto.s) = (3, v.clone().into_bytes()),
+        Attribute::Tensor(v) => (proto.r#type, proto.t) = (4, Some(inline("", v))),
+        Attribute::Floats(v) => (proto.r#type, proto.floats) = (6, v.clone()),
+        Attribute::Ints(v) => (proto.r#type, proto.ints) = (7, v.clone()),
+        // Read only to be refused: no rule ever writes one.
+        Attribute::Other => {}
+    }
+    proto
+}

@@ -1,0 +1,200 @@
+//! One layer's graph: forward, objective, back, one step up. And the graph that recognises.
+
+use std::collections::HashSet;
+
+use super::builder::{Builder, Dimension, Value};
+use super::error::ExportError;
+use super::network::Network;
+use super::onnx;
+use super::tail::{self, Controls};
+use super::tensor::Attribute;
+use super::trace::{Blocked, Shape, Trace, Traced};
+use super::weights::Weights;
+
+/// How the gradient of a max-pool is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MaxPool {
+    /// As it is: all of it goes to the largest position of each window (of several the first).
+    #[default]
+    Exact,
+    /// Spread evenly over the window, as an average pool would: smoother, and cheaper.
+    Smooth,
+}
+
+/// What the network expects of a picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Normalisation {
+    /// Subtracted from R, G, B in 0..1.
+    pub mean: [f32; 3],
+    /// Divided by after that.
+    pub std: [f32; 3],
+    /// Whether it wants blue first.
+    pub bgr: bool,
+}
+
+impl Default for Normalisation {
+    /// ImageNet's usual mean and deviation, RGB.
+    fn default() -> Self {
+        Normalisation { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], bgr: false }
+    }
+}
+
+impl Normalisation {
+    fn forward(&self, b: &mut Builder, image: &Value) -> Value {
+        let mut x = image.clone();
+        if self.mean != [0.0; 3] {
+            let mean = b.floats(&[1, 3, 1, 1], &self.mean);
+            x = b.sub(&x, &mean);
+        }
+        x = self.scale(b, &x);
+        self.reorder(b, &x)
+    }
+
+    fn back(&self, b: &mut Builder, gradient: &Value) -> Value {
+        let gradient = self.reorder(b, gradient);
+        self.scale(b, &gradient)
+    }
+
+    fn scale(&self, b: &mut Builder, x: &Value) -> Value {
+        if self.std == [1.0; 3] {
+            return x.clone();
+        }
+        let factor = b.floats(&[1, 3, 1, 1], &self.std.map(|s| 1.0 / s));
+        b.mul(x, &factor)
+    }
+
+    fn reorder(&self, b: &mut Builder, x: &Value) -> Value {
+        if !self.bgr {
+            return x.clone();
+        }
+        let order = b.ints(&[2, 1, 0]);
+        b.op("Gather", &[x, &order], &[("axis", Attribute::Int(1))])
+    }
+}
+
+/// A layer's graph, and what is known of the layer.
+pub struct LayerGraph {
+    /// The graph.
+    pub model: onnx::Model,
+    /// Channels of the layer.
+    pub channels: usize,
+    /// Picture pixels a position covers; the larger of the two directions.
+    pub stride: usize,
+    /// Multiply-adds a picture pixel costs, one whole ascent.
+    pub macs_per_pixel: f64,
+}
+
+const PICTURE: [Dimension; 4] =
+    [Dimension::Fixed(1), Dimension::Fixed(3), Dimension::Symbol("height"), Dimension::Symbol("width")];
+
+/// The graph that dreams `tensor`. With `show_gradient`, the raw gradient at the picture is one more output.
+pub fn dream(
+    network: &Network,
+    tensor: &str,
+    normalisation: &Normalisation,
+    max_pool: MaxPool,
+    show_gradient: bool,
+    weights: &mut Weights,
+) -> Result<LayerGraph, ExportError> {
+    check_name(network, tensor)?;
+    let mut builder = Builder::default();
+    let image = builder.input("image", &PICTURE);
+    let picture = normalisation.forward(&mut builder, &image);
+    let mut trace = Trace::new(network, builder, picture, max_pool);
+    let needed = network.ancestors(tensor);
+    trace.run(&needed);
+    let layer = find_layer(network, &trace, tensor)?;
+    let Shape::Maps { channels, stride } = layer.shape else {
+        unreachable!("find_layer returns maps");
+    };
+    let macs_per_pixel = trace.macs_per_pixel(&needed);
+
+    let b = &mut trace.builder;
+    let neurons = b.input("neurons", &[Dimension::Fixed(channels)]);
+    let step = b.input("step", &[]);
+    let smoothing = b.input("smoothing", &[]);
+    let colour = b.input("colour", &[]);
+    // Of ½ Σ w·a², the gradient at the layer.
+    let weight = b.reshape(&neurons, &[1, channels as i64, 1, 1]);
+    let seed = b.mul(&layer.value, &weight);
+    let places = [("axes", Attribute::Ints(vec![2, 3])), ("keepdims", Attribute::Int(0))];
+    let activation = b.op("ReduceMean", &[&layer.value], &places);
+    let activation = b.reshape(&activation, &[channels as i64]);
+    let product = b.mul(&layer.value, &seed);
+    let everywhere = [("axes", Attribute::Ints(vec![0, 1, 2, 3])), ("keepdims", Attribute::Int(0))];
+    let mean = b.op("ReduceMean", &[&product], &everywhere);
+    let half = b.floats(&[], &[0.5]);
+    let objective = b.mul(&mean, &half);
+
+    let (mut builder, gradient) = trace.back(&layer, seed);
+    let b = &mut builder;
+    let gradient = gradient.ok_or_else(|| ExportError::NotALayer {
+        name: tensor.to_owned(),
+        why: "it does not depend on the picture".to_owned(),
+    })?;
+    let gradient = normalisation.back(b, &gradient);
+    let dreamed = tail::climb(b, &image, &gradient, &Controls { step, smoothing, colour });
+    b.output("dreamed", &dreamed, &PICTURE);
+    b.output("activation", &activation, &[Dimension::Fixed(channels)]);
+    // Beyond the contract: what the ascent climbs, for those who want to see how far it came.
+    b.output("objective", &objective, &[]);
+    if show_gradient {
+        b.output("gradient", &gradient, &PICTURE);
+    }
+    Ok(LayerGraph { model: builder.finish(weights), channels, stride: stride[0].max(stride[1]), macs_per_pixel })
+}
+
+/// The graph that recognises: from the picture to `scores`, which are the tensor called `tensor`.
+pub fn recognise(
+    network: &Network,
+    tensor: &str,
+    normalisation: &Normalisation,
+    weights: &mut Weights,
+) -> Result<onnx::Model, ExportError> {
+    check_name(network, tensor)?;
+    let mut builder = Builder::default();
+    let image = builder.input("image", &PICTURE);
+    let picture = normalisation.forward(&mut builder, &image);
+    let mut trace = Trace::new(network, builder, picture, MaxPool::Exact);
+    trace.copy_head = true;
+    trace.run(&network.ancestors(tensor));
+    let Some(scores) = trace.get(tensor).cloned() else { return Err(blocked_or_constant(network, &trace, tensor)) };
+    let mut builder = trace.builder;
+    let flat = builder.reshape(&scores.value, &[-1]);
+    builder.output("scores", &flat, &[Dimension::Symbol("classes")]);
+    Ok(builder.finish(weights))
+}
+
+fn find_layer(network: &Network, trace: &Trace, tensor: &str) -> Result<Traced, ExportError> {
+    let not_a_layer = |why: &str| ExportError::NotALayer { name: tensor.to_owned(), why: why.to_owned() };
+    match trace.get(tensor) {
+        Some(traced) => match traced.shape {
+            Shape::Maps { .. } if traced.name == network.input => Err(not_a_layer("it is the picture itself")),
+            Shape::Maps { .. } => Ok(traced.clone()),
+            _ => Err(not_a_layer("it is one number a channel, not a map that can be dreamed")),
+        },
+        None => Err(blocked_or_constant(network, trace, tensor)),
+    }
+}
+
+fn blocked_or_constant(network: &Network, trace: &Trace, tensor: &str) -> ExportError {
+    match trace.why_blocked(tensor) {
+        Some(Blocked { node, why }) => ExportError::Unsupported {
+            layer: tensor.to_owned(),
+            node: network.nodes[*node].name.clone(),
+            operator: network.nodes[*node].operator.clone(),
+            why: why.clone(),
+            nearest: trace.nearest_layer(*node),
+        },
+        None => ExportError::NotALayer { name: tensor.to_owned(), why: "it does not depend on the picture".to_owned() },
+    }
+}
+
+fn check_name(network: &Network, tensor: &str) -> Result<(), ExportError> {
+    let made: HashSet<&str> = network.nodes.iter().flat_map(|n| &n.outputs).map(String::as_str).collect();
+    if made.contains(tensor) || network.constants.contains_key(tensor) || network.input == tensor {
+        return Ok(());
+    }
+    let nearest = crate::nearest(tensor, made).map(str::to_owned);
+    Err(ExportError::NoSuchTensor { name: tensor.to_owned(), nearest })
+}

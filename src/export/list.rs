@@ -1,0 +1,58 @@
+//! The layers of a network that can be dreamed.
+
+use std::collections::HashSet;
+
+use super::builder::{Builder, Value};
+use super::graph::MaxPool;
+use super::network::Network;
+use super::trace::{Shape, Trace};
+
+/// A tensor that is a layer, or would be one but for an operator without a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// Its name.
+    pub tensor: String,
+    /// The operator that makes it.
+    pub operator: String,
+    /// What dreaming it means, or why it cannot be dreamed.
+    pub layer: Result<CandidateLayer, String>,
+}
+
+/// What is known of a layer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CandidateLayer {
+    /// Channels.
+    pub channels: usize,
+    /// Picture pixels a position covers; the larger of the two directions.
+    pub stride: usize,
+    /// Multiply-adds a picture pixel costs, one whole ascent.
+    pub macs_per_pixel: f64,
+}
+
+/// Every layer of `network`, from the picture on, and after them the nodes that stop the way deeper.
+pub fn candidates(network: &Network) -> Vec<Candidate> {
+    let mut network = network.clone();
+    network.fold_batch_norms(&HashSet::new());
+    let mut trace = Trace::new(&network, Builder::default(), Value::named("image"), MaxPool::Exact);
+    trace.run(&vec![true; network.nodes.len()]);
+
+    let mut layers = Vec::new();
+    let mut stops = Vec::new();
+    for (index, node) in network.nodes.iter().enumerate() {
+        let tensor = node.output();
+        let candidate = |layer| Candidate { tensor: tensor.to_owned(), operator: node.operator.clone(), layer };
+        if let Some(blocked) = trace.why_blocked(tensor) {
+            if blocked.node == index {
+                stops.push(candidate(Err(blocked.why.clone())));
+            }
+        } else if let Some(traced) = trace.get(tensor)
+            && let Shape::Maps { channels, stride } = traced.shape
+            && traced.name == tensor
+        {
+            let macs_per_pixel = trace.macs_per_pixel(&network.ancestors(tensor));
+            layers.push(candidate(Ok(CandidateLayer { channels, stride: stride[0].max(stride[1]), macs_per_pixel })));
+        }
+    }
+    layers.extend(stops);
+    layers
+}

@@ -1,0 +1,27 @@
+//! Nodes over constants alone, worked out at export.
+
+use std::sync::Arc;
+
+use crate::export::network::Node;
+use crate::export::tensor::{Data, Tensor};
+
+/// The constant that `node` makes of constants. The error says that it cannot be worked out.
+pub fn fold(node: &Node, constant: impl Fn(&str) -> Option<Arc<Tensor>>) -> Result<Arc<Tensor>, String> {
+    let input = |i: usize| node.input(i).and_then(&constant).ok_or("it lacks a constant input");
+    match node.operator.as_str() {
+        "Identity" | "Dropout" => Ok(input(0)?),
+        "Cast" => cast(&*input(0)?, node.int("to", 1)).map(Arc::new),
+        operator => Err(format!("{operator} over constants is not worked out at export; simplify the network first")),
+    }
+}
+
+fn cast(tensor: &Tensor, to: i64) -> Result<Tensor, String> {
+    let data = match (&tensor.data, to) {
+        (Data::F32(v), 1 | 10 | 11 | 16) => Data::F32(v.clone()),
+        (Data::I64(v), 1 | 10 | 11 | 16) => Data::F32(v.iter().map(|&v| v as f32).collect()),
+        (Data::I64(v), 6 | 7) => Data::I64(v.clone()),
+        (Data::F32(v), 6 | 7) => Data::I64(v.iter().map(|&v| v as i64).collect()),
+        _ => return Err(format!("it casts a constant to data type {to} of ONNX")),
+    };
+    Ok(Tensor { dims: tensor.dims.clone(), data })
+}

@@ -1,0 +1,120 @@
+//! Batch normalisation as it looks after training, and the local response normalisation of older networks.
+
+use std::sync::Arc;
+
+use crate::export::builder::{Builder, Value};
+use crate::export::network::Node;
+use crate::export::tensor::{Attribute, Tensor};
+use crate::export::trace::{Trace, Written};
+
+/// What a batch normalisation does to each channel: multiply, then add. Computed in double precision, since the
+/// variance may be tiny.
+pub fn scale_and_shift(
+    scale: &Tensor,
+    bias: &Tensor,
+    mean: &Tensor,
+    variance: &Tensor,
+    epsilon: f32,
+) -> Result<(Vec<f64>, Vec<f64>), String> {
+    let values = |t: &Tensor| t.as_floats().map(<[f32]>::to_vec).ok_or("its numbers are not floating point");
+    let (scale, bias, mean, variance) = (values(scale)?, values(bias)?, values(mean)?, values(variance)?);
+    if [bias.len(), mean.len(), variance.len()].iter().any(|&n| n != scale.len()) {
+        return Err("its scale, bias, mean and variance differ in length".to_owned());
+    }
+    let multiply: Vec<f64> =
+        scale.iter().zip(&variance).map(|(&s, &v)| f64::from(s) / (f64::from(v) + f64::from(epsilon)).sqrt()).collect();
+    let add = (0..bias.len()).map(|i| f64::from(bias[i]) - f64::from(mean[i]) * multiply[i]).collect();
+    Ok((multiply, add))
+}
+
+pub fn batch(t: &mut Trace, node: &Node) -> Result<Written, String> {
+    let x = t.maps(node, 0)?;
+    if node.int("training_mode", 0) != 0 {
+        return Err("it is in training mode; export the network for inference".to_owned());
+    }
+    let stored = |index| t.constant(node, index).and_then(|c| c.ok_or_else(|| "it lacks a parameter".to_owned()));
+    let (scale, bias, mean, variance) = (stored(1)?, stored(2)?, stored(3)?, stored(4)?);
+    let (multiply, add) = scale_and_shift(&scale, &bias, &mean, &variance, node.float("epsilon", 1e-5))?;
+    if x.shape.channels() != Some(multiply.len()) {
+        return Err(format!("it has numbers for {} channels", multiply.len()));
+    }
+    let mut per_channel = |values: &[f64]| {
+        let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
+        t.builder.constant(&Arc::new(Tensor::floats(&[1, values.len(), 1, 1], values)))
+    };
+    let (multiply, add) = (per_channel(&multiply), per_channel(&add));
+    let scaled = t.builder.mul(&x.value, &multiply);
+    let value = t.builder.add(&scaled, &add);
+    let shape = x.shape;
+    let adjoint = Box::new(move |b: &mut Builder, g: &Value| vec![(x.name, b.mul(g, &multiply))]);
+    Ok(Written { value, shape, macs: 0, adjoint })
+}
+
+/// `x / (bias + alpha/size · Σ x²)^beta`, the sum over `size` neighbouring channels.
+pub fn local_response(t: &mut Trace, node: &Node) -> Result<Written, String> {
+    let x = t.maps(node, 0)?;
+    let channels = x.shape.channels().unwrap_or(0) as i64;
+    let size = node.int("size", 0);
+    if !(1..=1 << 12).contains(&size) {
+        return Err(format!("its size is {size}"));
+    }
+    let (alpha, beta, bias) = (node.float("alpha", 1e-4), node.float("beta", 0.75), node.float("bias", 1.0));
+    let (before, after) = ((size - 1) / 2, size - 1 - (size - 1) / 2);
+
+    let b = &mut t.builder;
+    let squares = b.mul(&x.value, &x.value);
+    let means = mean_of_neighbours(b, &squares, channels, before, after);
+    let (alpha_value, bias_value) = (b.scalar(alpha), b.scalar(bias));
+    let weighted = b.mul(&means, &alpha_value);
+    let base = b.add(&weighted, &bias_value);
+    let divisor = power(b, &base, beta);
+    let value = b.div(&x.value, &divisor);
+
+    let (shape, y) = (x.shape, value.clone());
+    let adjoint = Box::new(move |b: &mut Builder, g: &Value| {
+        // gx = g / divisor − 2·alpha·beta/size · x · Σ' (g · y / base), Σ' over the channels that x took part in
+        let direct = b.div(g, &divisor);
+        let product = b.mul(g, &y);
+        let ratio = b.div(&product, &base);
+        let means = mean_of_neighbours(b, &ratio, channels, after, before);
+        let factor = b.scalar(2.0 * alpha * beta);
+        let scaled = b.mul(&x.value, &factor);
+        let indirect = b.mul(&scaled, &means);
+        vec![(x.name, b.sub(&direct, &indirect))]
+    });
+    Ok(Written { value, shape, macs: 0, adjoint })
+}
+
+/// At each channel the mean over the channels from `before` it to `after` it, counting those beyond the end as 0:
+/// an average pool down a picture whose rows are the channels.
+fn mean_of_neighbours(b: &mut Builder, x: &Value, channels: i64, before: i64, after: i64) -> Value {
+    let rows = b.reshape(x, &[1, 1, channels, -1]);
+    let pooled = b.op(
+        "AveragePool",
+        &[&rows],
+        &[
+            ("kernel_shape", Attribute::Ints(vec![before + after + 1, 1])),
+            ("pads", Attribute::Ints(vec![before, 0, after, 0])),
+            ("count_include_pad", Attribute::Int(1)),
+        ],
+    );
+    let shape = b.shape(x);
+    b.op("Reshape", &[&pooled, &shape], &[])
+}
+
+/// `base` to the power `beta`, by square roots where that does it: they are many times faster than powers.
+fn power(b: &mut Builder, base: &Value, beta: f32) -> Value {
+    let root = |b: &mut Builder, x: &Value| b.op("Sqrt", &[x], &[]);
+    if beta == 1.0 {
+        base.clone()
+    } else if beta == 0.5 {
+        root(b, base)
+    } else if beta == 0.75 {
+        let half = root(b, base);
+        let quarter = root(b, &half);
+        b.mul(&half, &quarter)
+    } else {
+        let exponent = b.scalar(beta);
+        b.op("Pow", &[base, &exponent], &[])
+    }
+}

@@ -1,0 +1,132 @@
+//! The sliding window that convolutions and pools share: kernel, stride, dilation, padding.
+
+use crate::export::builder::{Builder, Value};
+use crate::export::network::Node;
+use crate::export::tensor::Attribute;
+
+/// A window that slides over maps. Pairs are down, across.
+#[derive(Debug, Clone)]
+pub struct Window {
+    pub kernel: [i64; 2],
+    pub strides: [i64; 2],
+    pub dilations: [i64; 2],
+    pub padding: Padding,
+    pub ceil: bool,
+}
+
+/// What surrounds the maps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Padding {
+    /// So much at the top, left, bottom, right.
+    Explicit([i64; 4]),
+    /// TensorFlow's SAME, which depends on the size; the odd one goes to the end, or to the beginning.
+    Same { odd_at_end: bool },
+}
+
+impl Window {
+    /// Reads the window of a node whose kernel is `kernel`, or else as its attribute says.
+    pub fn read(node: &Node, kernel: Option<[i64; 2]>) -> Result<Window, String> {
+        let pair = |name: &str| match node.ints(name) {
+            None => Ok(None),
+            Some(&[down, across]) if down >= 1 && across >= 1 => Ok(Some([down, across])),
+            Some(other) => Err(format!("its {name} are {other:?}; two numbers of at least 1 are supported")),
+        };
+        let kernel = match (kernel, pair("kernel_shape")?) {
+            (Some(kernel), told) if told.is_none_or(|t| t == kernel) => kernel,
+            (None, Some(kernel)) => kernel,
+            (Some(kernel), told) => return Err(format!("its kernel is {kernel:?} but kernel_shape says {told:?}")),
+            (None, None) => return Err("it has no kernel_shape".to_owned()),
+        };
+        let strides = pair("strides")?.unwrap_or([1, 1]);
+        let dilations = pair("dilations")?.unwrap_or([1, 1]);
+        let sane = [kernel, strides, dilations].as_flattened().iter().all(|n| *n <= 1 << 12);
+        if !sane {
+            return Err("its window is larger than any picture".to_owned());
+        }
+        let reach = [dilations[0] * (kernel[0] - 1), dilations[1] * (kernel[1] - 1)];
+        let padding = match node.text("auto_pad").unwrap_or("NOTSET") {
+            "NOTSET" | "" => match node.ints("pads") {
+                None => Padding::Explicit([0; 4]),
+                Some(&[t, l, b, r]) if [t, l, b, r].iter().all(|p| (0..=1 << 12).contains(p)) => {
+                    Padding::Explicit([t, l, b, r])
+                }
+                Some(pads) => return Err(format!("its pads are {pads:?}; four numbers of at least 0 are supported")),
+            },
+            "VALID" => Padding::Explicit([0; 4]),
+            // At stride 1 the padding does not depend on the size.
+            "SAME_UPPER" if strides == [1, 1] => {
+                let begin = reach.map(|r| r / 2);
+                Padding::Explicit([begin[0], begin[1], reach[0] - begin[0], reach[1] - begin[1]])
+            }
+            "SAME_LOWER" if strides == [1, 1] => {
+                let end = reach.map(|r| r / 2);
+                Padding::Explicit([reach[0] - end[0], reach[1] - end[1], end[0], end[1]])
+            }
+            "SAME_UPPER" => Padding::Same { odd_at_end: true },
+            "SAME_LOWER" => Padding::Same { odd_at_end: false },
+            other => return Err(format!("its auto_pad `{other}` is unknown")),
+        };
+        Ok(Window { kernel, strides, dilations, padding, ceil: node.int("ceil_mode", 0) != 0 })
+    }
+
+    /// How far a window reaches beyond its first position, down and across.
+    pub fn reach(&self) -> [i64; 2] {
+        [self.dilations[0] * (self.kernel[0] - 1), self.dilations[1] * (self.kernel[1] - 1)]
+    }
+
+    /// Whether it moves one position at a time.
+    pub fn is_dense(&self) -> bool {
+        self.strides == [1, 1]
+    }
+
+    /// Whether no window touches what is outside the maps.
+    pub fn stays_inside(&self) -> bool {
+        self.padding == Padding::Explicit([0; 4]) && !self.ceil
+    }
+
+    /// The attributes that say all this, but for those that only some operators have.
+    pub fn attributes(&self) -> Vec<(&'static str, Attribute)> {
+        let mut attributes = vec![
+            ("kernel_shape", Attribute::Ints(self.kernel.to_vec())),
+            ("strides", Attribute::Ints(self.strides.to_vec())),
+        ];
+        match self.padding {
+            Padding::Explicit(pads) => attributes.push(("pads", Attribute::Ints(pads.to_vec()))),
+            Padding::Same { odd_at_end } => {
+                let word = if odd_at_end { "SAME_UPPER" } else { "SAME_LOWER" };
+                attributes.push(("auto_pad", Attribute::Text(word.to_owned())));
+            }
+        }
+        if self.dilations != [1, 1] {
+            attributes.push(("dilations", Attribute::Ints(self.dilations.to_vec())));
+        }
+        attributes
+    }
+
+    /// The padding above and left of maps of `size`, as the graph computes it: two integers.
+    pub fn begin(&self, b: &mut Builder, size: &Value) -> Value {
+        match self.padding {
+            Padding::Explicit([top, left, ..]) => b.ints(&[top, left]),
+            Padding::Same { odd_at_end } => {
+                // total = max((ceil(size / stride) − 1) · stride + reach + 1 − size, 0)
+                let stride = b.ints(&self.strides);
+                let before = b.ints(&self.strides.map(|s| s - 1));
+                let rounded = b.add(size, &before);
+                let windows = b.div(&rounded, &stride);
+                let span = b.mul(&windows, &stride);
+                let span = b.sub(&span, size);
+                let [down, across] = self.reach();
+                let rest = b.ints(&[down + 1 - self.strides[0], across + 1 - self.strides[1]]);
+                let total = b.add(&span, &rest);
+                let zero = b.ints(&[0, 0]);
+                let mut total = b.op("Max", &[&total, &zero], &[]);
+                if !odd_at_end {
+                    let one = b.ints(&[1, 1]);
+                    total = b.add(&total, &one);
+                }
+                let two = b.ints(&[2, 2]);
+                b.div(&total, &two)
+            }
+        }
+    }
+}

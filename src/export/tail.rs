@@ -1,0 +1,134 @@
+//! From the gradient at the picture to the next picture: smoothing, colour, one step.
+//!
+//! The gradient is first brought to a mean size of 1, so that everything after it (and single or half precision)
+//! works on numbers of ordinary size whatever the network.
+
+use super::builder::{Builder, Value};
+use super::tensor::Attribute;
+
+/// Octaves of the Laplacian pyramid, besides what is left below them.
+const LEVELS: usize = 4;
+/// Binomial kernel of six taps: a blur of σ 1.12 pixels centred between two pixels, which is where a picture of
+/// half the size has its own.
+const BLUR: [f32; 6] = [1.0, 5.0, 10.0, 10.0, 5.0, 1.0];
+/// How ImageNet's colours vary together: axes of its colour covariance, scaled by their spread (Lucid's table).
+const COLOUR_AXES: [[f32; 3]; 3] = [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]];
+/// Keeps the gradient of a network that is blind to the picture at 0, instead of 0/0.
+const NOTHING: f32 = 1e-20;
+
+/// The inputs that say how to climb.
+pub struct Controls {
+    /// How far, in picture units.
+    pub step: Value,
+    /// 0 = raw gradient … 1 = every octave of it of the same strength.
+    pub smoothing: Value,
+    /// 0 = free … 1 = colours vary together as ImageNet's do.
+    pub colour: Value,
+}
+
+/// The picture one step up along `gradient`.
+pub fn climb(b: &mut Builder, image: &Value, gradient: &Value, controls: &Controls) -> Value {
+    let raw = to_unit_mean(b, gradient, NOTHING);
+    let smooth = every_octave_alike(b, &raw);
+    let smooth = to_unit_mean(b, &smooth, NOTHING);
+    let difference = b.sub(&smooth, &raw);
+    let part = b.mul(&difference, &controls.smoothing);
+    let mixed = b.add(&raw, &part);
+    let coloured = correlate_colours(b, &mixed, &controls.colour);
+    let direction = to_unit_mean(b, &coloured, 1e-8);
+    let step = b.mul(&direction, &controls.step);
+    let next = b.add(image, &step);
+    let (black, white) = (b.scalar(0.0), b.scalar(1.0));
+    b.op("Clip", &[&next, &black, &white], &[])
+}
+
+fn to_unit_mean(b: &mut Builder, x: &Value, least: f32) -> Value {
+    let size = b.op("Abs", &[x], &[]);
+    let mean = b.mean(&size);
+    let least = b.scalar(least);
+    let mean = b.add(&mean, &least);
+    b.div(x, &mean)
+}
+
+/// Laplacian-pyramid normalisation: each octave of the picture `x`, and what is left, divided by its own strength.
+fn every_octave_alike(b: &mut Builder, x: &Value) -> Value {
+    // The colours as a batch: one kernel serves all.
+    let mut current = b.reshape(x, &[3, 1, 0, 0]);
+    let mut bands = Vec::new();
+    for _ in 0..LEVELS {
+        let half = halved(b, &current);
+        let low = enlarged(b, &half, &current);
+        let band = b.sub(&current, &low);
+        bands.push(to_unit_strength(b, &band));
+        current = half;
+    }
+    let mut sum = to_unit_strength(b, &current);
+    for band in bands.iter().rev() {
+        let low = enlarged(b, &sum, band);
+        sum = b.add(&low, band);
+    }
+    b.reshape(&sum, &[1, 3, 0, 0])
+}
+
+/// Blurred and half as large, rounded up.
+fn halved(b: &mut Builder, x: &Value) -> Value {
+    let total: f32 = BLUR.iter().sum();
+    let kernel: Vec<f32> = BLUR.iter().flat_map(|r| BLUR.map(|c| r * c / (total * total))).collect();
+    let kernel = b.floats(&[1, 1, 6, 6], &kernel);
+    // The edge repeats, so that a border is neither darker nor brighter; one more at the end for odd sizes.
+    let pads = b.ints(&[0, 0, 2, 2, 0, 0, 3, 3]);
+    let zero = b.scalar(0.0);
+    let padded = b.op("Pad", &[x, &pads, &zero], &[("mode", Attribute::Text("edge".to_owned()))]);
+    b.op("Conv", &[&padded, &kernel], &[("strides", Attribute::Ints(vec![2, 2]))])
+}
+
+/// `x` at the size of `like`, which is twice its own or one less.
+fn enlarged(b: &mut Builder, x: &Value, like: &Value) -> Value {
+    let sizes = b.shape(like);
+    b.op(
+        "Resize",
+        &[x, &Value::none(), &Value::none(), &sizes],
+        &[
+            ("coordinate_transformation_mode", Attribute::Text("half_pixel".to_owned())),
+            ("mode", Attribute::Text("linear".to_owned())),
+        ],
+    )
+}
+
+/// Divided by the root of its mean square.
+fn to_unit_strength(b: &mut Builder, x: &Value) -> Value {
+    let square = b.mul(x, x);
+    let mean = b.mean(&square);
+    let rms = b.op("Sqrt", &[&mean], &[]);
+    let least = b.scalar(1e-8);
+    let rms = b.add(&rms, &least);
+    b.div(x, &rms)
+}
+
+/// Each pixel's colour times `(1 − colour) · I + colour · P`, P the correlation of ImageNet's colours.
+fn correlate_colours(b: &mut Builder, x: &Value, colour: &Value) -> Value {
+    let mut change = colour_correlation();
+    for (i, row) in change.iter_mut().enumerate() {
+        row[i] -= 1.0;
+    }
+    let change = b.floats(&[3, 3], change.as_flattened());
+    let free = b.floats(&[3, 3], &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+    let part = b.mul(&change, colour);
+    let matrix = b.add(&free, &part);
+    let pixels = b.reshape(x, &[3, -1]);
+    let turned = b.op("MatMul", &[&matrix, &pixels], &[]);
+    let shape = b.shape(x);
+    b.op("Reshape", &[&turned, &shape], &[])
+}
+
+/// `C Cᵀ` at the size of the identity.
+fn colour_correlation() -> [[f32; 3]; 3] {
+    let mut p = [[0f32; 3]; 3];
+    for (i, row) in p.iter_mut().enumerate() {
+        for (j, value) in row.iter_mut().enumerate() {
+            *value = (0..3).map(|k| COLOUR_AXES[i][k] * COLOUR_AXES[j][k]).sum();
+        }
+    }
+    let norm = p.as_flattened().iter().map(|v| v * v).sum::<f32>().sqrt();
+    p.map(|row| row.map(|v| v * 3f32.sqrt() / norm))
+}

@@ -1,0 +1,69 @@
+//! The thing that flows: one picture with its time.
+
+use std::time::Instant;
+
+/// A picture: 8-bit RGB, rows from the top, no padding between them.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Pixels across.
+    pub width: usize,
+    /// Pixels down.
+    pub height: usize,
+    /// `3 · width · height` bytes.
+    pub pixels: Vec<u8>,
+    /// When the light fell on the sensor, as near as is known: carried through the dream to measure latency.
+    pub captured: Instant,
+}
+
+impl Frame {
+    /// A black picture.
+    pub fn new(width: usize, height: usize) -> Frame {
+        Frame { width, height, pixels: vec![0; 3 * width * height], captured: Instant::now() }
+    }
+
+    /// Takes on another size; its memory is kept where it suffices. What the pixels hold afterwards is left over.
+    pub fn resize(&mut self, width: usize, height: usize) {
+        self.width = width;
+        self.height = height;
+        self.pixels.resize(3 * width * height, 0);
+    }
+
+    /// Becomes a copy of `other` without new memory where its own suffices.
+    pub fn copy_from(&mut self, other: &Frame) {
+        self.resize(other.width, other.height);
+        self.pixels.copy_from_slice(&other.pixels);
+        self.captured = other.captured;
+    }
+
+    /// Fades toward `other`, which has the same size: 0 leaves it as it is, 1 makes it `other`.
+    pub fn fade(&mut self, other: &Frame, part: f32) {
+        let weight = (part.clamp(0.0, 1.0) * 256.0) as u16;
+        for (value, &aim) in self.pixels.iter_mut().zip(&other.pixels) {
+            *value = ((u16::from(*value) * (256 - weight) + u16::from(aim) * weight) >> 8) as u8;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(width: usize, pixels: &[u8]) -> Frame {
+        let mut frame = Frame::new(width, pixels.len() / 3 / width);
+        frame.pixels.copy_from_slice(pixels);
+        frame
+    }
+
+    #[test]
+    fn a_fade_begins_at_one_picture_and_ends_at_the_other() {
+        let (from, to) = (frame(1, &[0, 255, 100]), frame(1, &[255, 0, 100]));
+        let faded = |part| {
+            let mut frame = from.clone();
+            frame.fade(&to, part);
+            frame.pixels
+        };
+        assert_eq!(faded(0.0), from.pixels);
+        assert_eq!(faded(1.0), to.pixels);
+        assert_eq!(faded(0.5), [127, 127, 100]);
+    }
+}

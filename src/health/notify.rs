@@ -1,0 +1,51 @@
+//! What systemd is told. Without systemd nothing is.
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tracing::debug;
+
+/// The line to systemd.
+#[derive(Debug, Default)]
+pub struct Notify {
+    ready: bool,
+    status: String,
+}
+
+impl Notify {
+    /// It dreams and is seen: started. Said once.
+    pub fn ready(&mut self) {
+        if !self.ready {
+            self.ready = true;
+            send(&NotifyState::Ready);
+        }
+    }
+
+    /// A line for `systemctl status`; the same is not said twice.
+    pub fn status(&mut self, status: String) {
+        if self.status != status {
+            send(&NotifyState::Status(&status));
+            self.status = status;
+        }
+    }
+
+    /// All heartbeats are fresh.
+    pub fn alive(&self) {
+        send(&NotifyState::Watchdog);
+    }
+
+    pub fn stopping(&self) {
+        send(&NotifyState::Stopping);
+    }
+}
+
+/// How often systemd wants to hear that all is alive: half of its patience; none where it does not watch.
+pub fn watchdog_period() -> Option<Duration> {
+    sd_notify::watchdog_enabled().map(|patience| patience / 2)
+}
+
+fn send(state: &NotifyState) {
+    if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
+        debug!("systemd is not told {state}: {error}");
+    }
+}

@@ -1,0 +1,38 @@
+//! The figures that go out every ten seconds, gathered from all stages.
+
+use serde::Serialize;
+
+/// The device's state at one moment. Stages write their own fields; `remote/` and `console/` send the whole.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Telemetry {
+    /// Dream frames a second over the last seconds.
+    pub fps: f64,
+    /// Median and 99th percentile of the time one dream frame takes, milliseconds.
+    pub frame_ms_p50: f64,
+    pub frame_ms_p99: f64,
+    /// The execution provider that runs the network: `tensorrt`, `cuda` or `cpu`.
+    pub provider: String,
+    /// Working size of the dream, pixels.
+    pub width: usize,
+    pub height: usize,
+    /// Octaves and steps in effect, after the governor.
+    pub octaves: u32,
+    pub steps: u32,
+    /// What the source does: `streaming /dev/video0`, `absent`, `still photo.jpg` …
+    pub camera: String,
+    /// Where the picture goes: `fbdev /dev/fb0 1920x1080`, `headless` …
+    pub display: String,
+    /// The hottest thermal zone, °C, where the board tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Resident memory of the process, MiB.
+    pub memory_mib: f64,
+    /// Seconds since start.
+    pub uptime_s: u64,
+    /// Frames dropped between the stages because a newer one came.
+    pub drops: u64,
+    /// Times a stage failed and was started anew.
+    pub restarts: u64,
+    /// Mean activation over the chosen channels before the last step: what the ascent pushes up.
+    pub activation: f64,
+}

@@ -1,0 +1,36 @@
+//! Reverie, the firmware of a dreaming mirror.
+//!
+//! [`source`] brings pictures, [`dream`] dreams them through [`runtime`] and [`pixel`], [`display`] shows them:
+//! three threads, two latest-wins [`slot`]s of [`frame`]s. [`app`] starts and watches them; [`params`] is the one table of
+//! what can be changed live, by [`remote`] (MQTT) and [`console`] (the web page). [`pack`] reads graph packs, [`export`]
+//! makes them. [`health`] talks to systemd. [`cli`] is the command line, [`config`] its file. ARCHITECTURE.md tells why.
+
+pub mod app;
+pub mod backoff;
+pub mod cli;
+pub mod config;
+pub mod console;
+pub mod display;
+pub mod dream;
+pub mod export;
+pub mod frame;
+pub mod health;
+pub mod pack;
+pub mod params;
+pub mod pixel;
+pub mod remote;
+pub mod runtime;
+pub mod slot;
+pub mod source;
+
+/// The candidate most like `word`, where one is like it at all: for "did you mean".
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // A stranger's megabyte is not compared letter by letter.
+    let word: String = word.chars().take(80).collect();
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(candidate, &word), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,13 @@
+//! The graph pack: a network cut into one dreaming graph a layer, as `reverie export` writes it.
+//!
+//! A pack is a directory with `pack.toml` ([`Manifest`]), `weights.bin` (fp16, shared by all graphs
+//! as ONNX external data), one ONNX file a layer, and optionally `labels.txt`, `recognise.onnx` and
+//! `LICENSE`. This room knows what a pack says of itself; it opens no network runtime.
+
+mod catalogue;
+mod manifest;
+mod neurons;
+
+pub use catalogue::Catalogue;
+pub use manifest::{FORMAT, Input, Layer, Manifest, PackError, hex_sha256};
+pub use neurons::{Neurons, NeuronsError};

@@ -1,0 +1,124 @@
+//! Everything that can be changed while it dreams: one table, [`TABLE`].
+//!
+//! Command-line flags, config keys, MQTT topics and their JSON schema, the web page's widgets and the
+//! reference page are all made from the table. A value from outside goes through [`Params::with`], which
+//! takes all of a set of changes or none, and never clamps in silence.
+
+mod print;
+mod spec;
+mod table;
+mod value;
+
+pub use print::{json_schema, markdown, text};
+pub use spec::{Kind, Spec};
+pub use table::{TABLE, find};
+pub use value::{Refusal, Value};
+
+use serde_json::{Map, Value as Json};
+
+use crate::pack::{Catalogue, Neurons};
+
+/// The effective value of every parameter. Ranges and units stand in [`TABLE`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Params {
+    pub layer: String,
+    pub neurons: Neurons,
+    pub intensity: f64,
+    pub steps: u32,
+    pub step: f64,
+    pub octaves: u32,
+    pub octave_scale: f64,
+    pub smoothing: f64,
+    pub colour: f64,
+    pub tone: f64,
+    pub persistence: f64,
+    pub zoom: f64,
+    pub rotate: f64,
+    pub drift: f64,
+    pub drift_angle: f64,
+    pub jitter: u32,
+    pub mirror: bool,
+    pub paused: bool,
+    pub blank: bool,
+}
+
+impl Params {
+    /// The table's defaults, with the layer that `catalogue` dreams when nobody chose one.
+    pub fn new(catalogue: &Catalogue) -> Params {
+        let mut params = Params {
+            layer: catalogue.default_layer().unwrap_or_default(),
+            neurons: Neurons::all(),
+            intensity: 0.0,
+            steps: 0,
+            step: 0.0,
+            octaves: 0,
+            octave_scale: 0.0,
+            smoothing: 0.0,
+            colour: 0.0,
+            tone: 0.0,
+            persistence: 0.0,
+            zoom: 0.0,
+            rotate: 0.0,
+            drift: 0.0,
+            drift_angle: 0.0,
+            jitter: 0,
+            mirror: false,
+            paused: false,
+            blank: false,
+        };
+        for spec in TABLE {
+            if let Some(value) = spec.default_value() {
+                (spec.set)(&mut params, value);
+            }
+        }
+        params
+    }
+
+    /// The defaults for a single picture (`reverie dream`), which has all the time it wants.
+    pub fn for_still(catalogue: &Catalogue) -> Params {
+        let mut params = Params::new(catalogue);
+        for spec in TABLE {
+            if let Some(value) = spec.still {
+                (spec.set)(&mut params, Value::Number(value));
+            }
+        }
+        params
+    }
+
+    /// These parameters with `changes` applied: all of them, or none and a refusal for each that is wrong.
+    ///
+    /// A change of layer without a choice of neurons takes the whole new layer, since a channel's number
+    /// means nothing in another layer.
+    pub fn with(&self, changes: &Map<String, Json>, catalogue: &Catalogue) -> Result<Params, Vec<Refusal>> {
+        let mut next = self.clone();
+        let mut refusals = Vec::new();
+        for (name, json) in changes {
+            match find(name).and_then(|spec| spec.read(json).map(|value| (spec, value))) {
+                Ok((spec, value)) => (spec.set)(&mut next, value),
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        if changes.contains_key("layer") && !changes.contains_key("neurons") && next.layer != self.layer {
+            next.neurons = Neurons::all();
+        }
+        let refused = |name: &str, refusals: &[Refusal]| refusals.iter().any(|r| r.param == name);
+        match catalogue.layer(&next.layer) {
+            Err(e) if !refused("layer", &refusals) => refusals.push(Refusal::new("layer", e)),
+            Ok((_, _, layer)) if !refused("neurons", &refusals) => {
+                if let Err(e) = next.neurons.weights(layer) {
+                    refusals.push(Refusal::new("neurons", e));
+                }
+            }
+            _ => {}
+        }
+        if refusals.is_empty() { Ok(next) } else { Err(refusals) }
+    }
+
+    /// Every parameter by name, in the table's order.
+    pub fn to_json(&self) -> Map<String, Json> {
+        TABLE.iter().map(|spec| (spec.name.to_owned(), (spec.get)(self).to_json())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

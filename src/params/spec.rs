@@ -1,0 +1,130 @@
+//! One row of the table, and how it reads a value from outside.
+
+use serde_json::Value as Json;
+
+use super::{Params, Refusal, Value};
+use crate::pack::Neurons;
+
+/// One parameter: its name, what it takes, and where it lives in [`Params`].
+pub struct Spec {
+    /// The name everywhere: flag, config key, MQTT topic, JSON key.
+    pub name: &'static str,
+    /// What it does, in a sentence for the artist.
+    pub about: &'static str,
+    /// The unit, or "" for a bare number or a switch.
+    pub unit: &'static str,
+    pub kind: Kind,
+    /// Default for a single picture (`reverie dream`) where it differs from the live one.
+    pub still: Option<f64>,
+    pub get: fn(&Params) -> Value,
+    /// Stores a value of this row's kind; one of another kind is ignored (it cannot come through [`Spec::read`]).
+    pub set: fn(&mut Params, Value),
+}
+
+/// What a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// A real number from `min` to `max`, both included; `step` is what a slider moves by.
+    Real {
+        min: f64,
+        max: f64,
+        default: f64,
+        step: f64,
+    },
+    /// A whole number from `min` to `max`, both included.
+    Whole {
+        min: u32,
+        max: u32,
+        default: u32,
+    },
+    Switch {
+        default: bool,
+    },
+    /// One of the installed layers.
+    Layer,
+    /// A choice of neurons, in the grammar of [`Neurons`].
+    Neurons,
+}
+
+/// Longer text than any parameter has use for is refused before it is looked at.
+const MAX_TEXT: usize = 20_000;
+
+impl Spec {
+    /// The live default; none for the layer, which depends on the packs installed.
+    pub fn default_value(&self) -> Option<Value> {
+        match self.kind {
+            Kind::Real { default, .. } => Some(Value::Number(default)),
+            Kind::Whole { default, .. } => Some(Value::Number(default.into())),
+            Kind::Switch { default } => Some(Value::Switch(default)),
+            Kind::Neurons => Some(Value::Neurons(Neurons::all())),
+            Kind::Layer => None,
+        }
+    }
+
+    /// Checks a JSON value against this row.
+    pub fn read(&self, json: &Json) -> Result<Value, Refusal> {
+        let refuse = || self.refusal(&format!("{} is not {}", excerpt(json), self.expected()));
+        match (self.kind, json) {
+            (Kind::Real { min, max, .. }, Json::Number(n)) => {
+                n.as_f64().filter(|n| (min..=max).contains(n)).map(Value::Number).ok_or_else(refuse)
+            }
+            (Kind::Whole { min, max, .. }, Json::Number(n)) => n
+                .as_f64()
+                .filter(|n| n.fract() == 0.0 && (min.into()..=max.into()).contains(n))
+                .map(Value::Number)
+                .ok_or_else(refuse),
+            (Kind::Switch { .. }, Json::Bool(b)) => Ok(Value::Switch(*b)),
+            (Kind::Layer | Kind::Neurons, Json::String(s)) if s.len() > MAX_TEXT => {
+                Err(self.refusal(&format!("longer than {MAX_TEXT} characters")))
+            }
+            (Kind::Layer, Json::String(s)) => Ok(Value::Text(s.clone())),
+            (Kind::Neurons, Json::String(s)) => s.parse().map(Value::Neurons).map_err(|e| self.refusal(&e)),
+            // A bare channel number is what people type first.
+            (Kind::Neurons, Json::Number(n)) if n.is_u64() => {
+                n.to_string().parse().map(Value::Neurons).map_err(|e| self.refusal(&e))
+            }
+            _ => Err(refuse()),
+        }
+    }
+
+    /// Checks a value given as bare text: a flag, or an MQTT payload that is not JSON.
+    ///
+    /// JSON is tried first; then, for the kinds that are text, the text itself, and `on`/`off` for switches.
+    pub fn read_text(&self, text: &str) -> Result<Value, Refusal> {
+        let json = match (self.kind, text.trim()) {
+            (Kind::Switch { .. }, "on" | "ON") => Json::Bool(true),
+            (Kind::Switch { .. }, "off" | "OFF") => Json::Bool(false),
+            (_, trimmed) => match (self.kind, serde_json::from_str::<Json>(trimmed)) {
+                (Kind::Layer | Kind::Neurons, Ok(Json::String(s))) => Json::String(s),
+                (Kind::Layer | Kind::Neurons, _) => Json::String(trimmed.to_owned()),
+                (_, Ok(json)) => json,
+                (_, Err(_)) => Json::String(trimmed.to_owned()),
+            },
+        };
+        self.read(&json)
+    }
+
+    /// What it takes, in words: "a number from 0 to 1".
+    pub fn expected(&self) -> String {
+        match self.kind {
+            Kind::Real { min, max, .. } => format!("a number from {min} to {max}"),
+            Kind::Whole { min, max, .. } => format!("a whole number from {min} to {max}"),
+            Kind::Switch { .. } => "true or false".to_owned(),
+            Kind::Layer => "the name of a layer".to_owned(),
+            Kind::Neurons => "a choice of neurons such as `all`, `15`, `10-20` or `eyes:0.5,-36`".to_owned(),
+        }
+    }
+
+    fn refusal(&self, message: &impl ToString) -> Refusal {
+        Refusal::new(self.name, message.to_string())
+    }
+}
+
+/// A value as it is quoted back: whole where short, else its beginning.
+fn excerpt(json: &Json) -> String {
+    let text = json.to_string();
+    match text.char_indices().nth(40) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text,
+    }
+}

@@ -1,0 +1,213 @@
+//! The table itself.
+
+use super::{Kind, Refusal, Spec, Value};
+
+/// Every parameter, in the order people meet them.
+pub static TABLE: &[Spec] = &[
+    Spec {
+        name: "layer",
+        about: "Which layer of which network dreams: shallow ones draw lines and patterns, deep ones animals and buildings.",
+        unit: "",
+        kind: Kind::Layer,
+        still: None,
+        get: |p| Value::Text(p.layer.clone()),
+        set: |p, v| {
+            if let Value::Text(name) = v {
+                p.layer = name;
+            }
+        },
+    },
+    Spec {
+        name: "neurons",
+        about: "Which neurons of the layer are amplified: `all`, or channels, ranges and named groups with weights, joined by commas (`eyes`, `15`, `7:0.5,-62`).",
+        unit: "",
+        kind: Kind::Neurons,
+        still: None,
+        get: |p| Value::Neurons(p.neurons.clone()),
+        set: |p, v| {
+            if let Value::Neurons(neurons) = v {
+                p.neurons = neurons;
+            }
+        },
+    },
+    Spec {
+        name: "intensity",
+        about: "How much of the dream is seen, and how hard it is pushed: 0 is a plain mirror, 1 the strongest.",
+        unit: "",
+        kind: Kind::Real { min: 0.0, max: 1.0, default: 1.0, step: 0.01 },
+        still: None,
+        get: |p| Value::Number(p.intensity),
+        set: |p, v| set_real(&mut p.intensity, v),
+    },
+    Spec {
+        name: "steps",
+        about: "Ascents at each octave of each frame.",
+        unit: "",
+        kind: Kind::Whole { min: 0, max: 100, default: 2 },
+        still: Some(12.0),
+        get: |p| Value::Number(p.steps.into()),
+        set: |p, v| set_whole(&mut p.steps, v),
+    },
+    Spec {
+        name: "step",
+        about: "How far one ascent climbs, on the 0..255 scale of the picture.",
+        unit: "of 255",
+        kind: Kind::Real { min: 0.0, max: 20.0, default: 1.75, step: 0.05 },
+        still: None,
+        get: |p| Value::Number(p.step),
+        set: |p, v| set_real(&mut p.step, v),
+    },
+    Spec {
+        name: "octaves",
+        about: "Sizes at which each frame is dreamed, coarse to fine: more make larger creatures.",
+        unit: "",
+        kind: Kind::Whole { min: 1, max: 10, default: 2 },
+        still: Some(5.0),
+        get: |p| Value::Number(p.octaves.into()),
+        set: |p, v| set_whole(&mut p.octaves, v),
+    },
+    Spec {
+        name: "octave_scale",
+        about: "How many times smaller each coarser octave is.",
+        unit: "",
+        kind: Kind::Real { min: 1.1, max: 3.0, default: 1.4, step: 0.05 },
+        still: None,
+        get: |p| Value::Number(p.octave_scale),
+        set: |p, v| set_real(&mut p.octave_scale, v),
+    },
+    Spec {
+        name: "smoothing",
+        about: "Laplacian-pyramid normalisation of the gradient: 0 is raw and hatched, 1 is full, which turns hatching into animals.",
+        unit: "",
+        kind: Kind::Real { min: 0.0, max: 1.0, default: 1.0, step: 0.01 },
+        still: None,
+        get: |p| Value::Number(p.smoothing),
+        set: |p, v| set_real(&mut p.smoothing, v),
+    },
+    Spec {
+        name: "colour",
+        about: "How far the gradient follows the colours of photographs: 0 is a pastel rainbow, 1 nearly grey.",
+        unit: "",
+        kind: Kind::Real { min: 0.0, max: 1.0, default: 0.3, step: 0.01 },
+        still: None,
+        get: |p| Value::Number(p.colour),
+        set: |p, v| set_real(&mut p.colour, v),
+    },
+    Spec {
+        name: "tone",
+        about: "How strongly brightness and contrast are held toward the camera's, so that feedback neither burns out nor goes dark.",
+        unit: "",
+        kind: Kind::Real { min: 0.0, max: 1.0, default: 0.3, step: 0.01 },
+        still: Some(0.0),
+        get: |p| Value::Number(p.tone),
+        set: |p, v| set_real(&mut p.tone, v),
+    },
+    Spec {
+        name: "persistence",
+        about: "How much of the last dream remains in the next frame; the rest is the camera.",
+        unit: "",
+        kind: Kind::Real { min: 0.0, max: 1.0, default: 0.9, step: 0.01 },
+        still: None,
+        get: |p| Value::Number(p.persistence),
+        set: |p, v| set_real(&mut p.persistence, v),
+    },
+    Spec {
+        name: "zoom",
+        about: "How fast the dream is flown into: in a second it grows by the factor 1 + zoom (below 0: shrinks).",
+        unit: "/s",
+        kind: Kind::Real { min: -0.9, max: 4.0, default: 0.0, step: 0.01 },
+        still: None,
+        get: |p| Value::Number(p.zoom),
+        set: |p, v| set_real(&mut p.zoom, v),
+    },
+    Spec {
+        name: "rotate",
+        about: "How fast the dream turns, clockwise.",
+        unit: "°/s",
+        kind: Kind::Real { min: -180.0, max: 180.0, default: 0.0, step: 0.5 },
+        still: None,
+        get: |p| Value::Number(p.rotate),
+        set: |p, v| set_real(&mut p.rotate, v),
+    },
+    Spec {
+        name: "drift",
+        about: "How fast the dream slides, in picture widths.",
+        unit: "widths/s",
+        kind: Kind::Real { min: 0.0, max: 1.0, default: 0.0, step: 0.005 },
+        still: None,
+        get: |p| Value::Number(p.drift),
+        set: |p, v| set_real(&mut p.drift, v),
+    },
+    Spec {
+        name: "drift_angle",
+        about: "Where it slides to: 0 is right, 90 down.",
+        unit: "°",
+        kind: Kind::Real { min: 0.0, max: 360.0, default: 0.0, step: 1.0 },
+        still: None,
+        get: |p| Value::Number(p.drift_angle),
+        set: |p, v| set_real(&mut p.drift_angle, v),
+    },
+    Spec {
+        name: "jitter",
+        about: "Largest random shift of the picture before each ascent, which hides the network's grid.",
+        unit: "px",
+        kind: Kind::Whole { min: 0, max: 256, default: 32 },
+        still: None,
+        get: |p| Value::Number(p.jitter.into()),
+        set: |p, v| set_whole(&mut p.jitter, v),
+    },
+    Spec {
+        name: "mirror",
+        about: "Flip left and right, as a mirror does.",
+        unit: "",
+        kind: Kind::Switch { default: false },
+        still: None,
+        get: |p| Value::Switch(p.mirror),
+        set: |p, v| set_switch(&mut p.mirror, v),
+    },
+    Spec {
+        name: "paused",
+        about: "Hold the present picture.",
+        unit: "",
+        kind: Kind::Switch { default: false },
+        still: None,
+        get: |p| Value::Switch(p.paused),
+        set: |p, v| set_switch(&mut p.paused, v),
+    },
+    Spec {
+        name: "blank",
+        about: "Show black; the dream goes on behind it.",
+        unit: "",
+        kind: Kind::Switch { default: false },
+        still: None,
+        get: |p| Value::Switch(p.blank),
+        set: |p, v| set_switch(&mut p.blank, v),
+    },
+];
+
+/// The row called `name`; else a refusal that names the nearest one.
+pub fn find(name: &str) -> Result<&'static Spec, Refusal> {
+    TABLE.iter().find(|spec| spec.name == name).ok_or_else(|| {
+        let hint = crate::nearest(name, TABLE.iter().map(|spec| spec.name));
+        let hint = hint.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+        Refusal::new(name.chars().take(80).collect::<String>(), format!("there is no such parameter{hint}"))
+    })
+}
+
+fn set_real(slot: &mut f64, value: Value) {
+    if let Value::Number(number) = value {
+        *slot = number;
+    }
+}
+
+fn set_whole(slot: &mut u32, value: Value) {
+    if let Value::Number(number) = value {
+        *slot = number as u32;
+    }
+}
+
+fn set_switch(slot: &mut bool, value: Value) {
+    if let Value::Switch(on) = value {
+        *slot = on;
+    }
+}

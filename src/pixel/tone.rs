@@ -1,0 +1,54 @@
+//! Tone: a picture's brightness and contrast, measured and held.
+
+use super::Picture;
+
+/// Mean and spread (standard deviation) of each of red, green and blue.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tone {
+    pub mean: [f32; 3],
+    pub spread: [f32; 3],
+}
+
+impl Tone {
+    /// That of an evenly lit room: what a dream without any camera is held to.
+    pub const NEUTRAL: Tone = Tone { mean: [0.45; 3], spread: [0.2; 3] };
+
+    /// Contrast below which a spread says nothing and is not divided by: a covered lens.
+    const FLAT: f32 = 1.0 / 255.0;
+
+    /// Measures `picture`.
+    pub fn of(picture: &Picture) -> Tone {
+        let mut tone = Tone { mean: [0.0; 3], spread: [0.0; 3] };
+        for (c, plane) in picture.planes().enumerate() {
+            let (mut sum, mut squares) = (0.0f64, 0.0f64);
+            // Rows are summed in f32, where that is exact enough and fast, and the rows' sums in f64.
+            for row in plane.chunks(picture.width) {
+                sum += f64::from(row.iter().sum::<f32>());
+                squares += f64::from(row.iter().map(|v| v * v).sum::<f32>());
+            }
+            let mean = sum / plane.len() as f64;
+            tone.mean[c] = mean as f32;
+            tone.spread[c] = (squares / plane.len() as f64 - mean * mean).max(0.0).sqrt() as f32;
+        }
+        tone
+    }
+
+    /// Moves the tone of `picture` by `strength` (0 not at all, 1 all the way) of the way to this one.
+    ///
+    /// A spread smaller than this one's by less than half is left alone: a dream may be softer than the camera, and
+    /// stretching it would amplify noise.
+    pub fn hold(&self, picture: &mut Picture, strength: f32) {
+        if strength <= 0.0 || picture.data.is_empty() {
+            return;
+        }
+        let now = Tone::of(picture);
+        for (c, plane) in picture.planes_mut().enumerate() {
+            let wanted = now.spread[c].clamp(0.5 * self.spread[c], self.spread[c].max(Tone::FLAT));
+            let gain = 1.0 + (wanted / now.spread[c].max(Tone::FLAT) - 1.0) * strength;
+            let (from, to) = (now.mean[c], now.mean[c] + (self.mean[c] - now.mean[c]) * strength);
+            for value in plane {
+                *value = to + (*value - from) * gain;
+            }
+        }
+    }
+}

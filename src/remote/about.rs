@@ -1,0 +1,46 @@
+//! What the device says of itself, enough to build a user interface from.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::DeviceId;
+use crate::app::{Action, Desk};
+use crate::pack::{Catalogue, FORMAT};
+use crate::params;
+
+/// The payload of `<base>/about`.
+pub fn about(device: &DeviceId, desk: &Desk) -> Json {
+    let catalogue = desk.catalogue();
+    json!({
+        "device": device.as_str(),
+        "versions": {"reverie": env!("CARGO_PKG_VERSION"), "pack_format": FORMAT},
+        "provider": desk.telemetry().provider,
+        "packs": packs(catalogue),
+        "layers": layers(catalogue),
+        "actions": Action::NAMES,
+        "schema": params::json_schema(catalogue),
+    })
+}
+
+fn packs(catalogue: &Catalogue) -> Vec<Json> {
+    let tell = |pack: &crate::pack::Manifest| json!({"name": pack.name, "network": pack.network, "source": pack.source, "licence": pack.licence});
+    catalogue.packs().map(|(_, pack)| tell(pack)).collect()
+}
+
+/// Every layer under the name that `set/layer` takes, with the neuron groups that `set/neurons` takes.
+fn layers(catalogue: &Catalogue) -> Vec<Json> {
+    let named = catalogue.packs().flat_map(|(_, pack)| pack.layers.iter().map(move |layer| (pack, layer)));
+    let tell = |(name, (pack, layer)): (String, (&crate::pack::Manifest, &crate::pack::Layer))| {
+        let groups: Map<String, Json> =
+            layer.groups.iter().map(|(group, neurons)| (group.clone(), neurons.as_str().into())).collect();
+        json!({
+            "name": name,
+            "pack": pack.name,
+            "channels": layer.channels,
+            "stride": layer.stride,
+            "step": layer.step,
+            "look": layer.look,
+            "groups": groups,
+        })
+    };
+    catalogue.layer_names().into_iter().zip(named).map(tell).collect()
+}

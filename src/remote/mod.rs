@@ -1,0 +1,69 @@
+//! MQTT 5: how the mirror is directed from afar, and what it tells about itself.
+//!
+//! Everything lies below the base topic `reverie/<device>`; `deploy/reference/mqtt.md` is the page for people.
+//! [`run`] holds the connection and looks for a lost broker forever; the dream never waits for it. One connection is
+//! one `session`: nothing queued in one is sent in the next, since by then it is old. `command` is what a message
+//! means, without any network, and `outbox` the bounded queue of replies.
+
+mod about;
+mod command;
+mod outage;
+mod outbox;
+mod session;
+mod settings;
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::app::Desk;
+pub use about::about;
+pub use command::{Message, Reply, obey};
+use outage::Outage;
+use session::Session;
+pub use settings::{DeviceId, Password, SYSTEM_AUTHORITIES, Settings, SettingsError, Tls};
+
+/// A connection that held this long counts as good: the next attempt waits the first wait again. One that breaks
+/// sooner does not, or two devices of one name would throw each other out every second.
+const SOUND: Duration = Duration::from_secs(30);
+
+/// Answers commands and tells state, telemetry and status, until `stop` turns true (or its sender is gone); then says
+/// `offline` and disconnects, all within about a second.
+///
+/// Needs a tokio runtime with time and I/O. It never blocks it, and never fails: a broker that is absent, lost or
+/// refuses is looked for again, with one WARN when it goes and one INFO when it is back.
+pub async fn run(settings: Settings, desk: Desk, mut stop: watch::Receiver<bool>) {
+    let mut outage =
+        Outage::new(format!("{}:{}", settings.host, settings.port), settings.device.clone(), settings.optional);
+    let mut retry = settings.retry.clone();
+    loop {
+        let connected = tokio::select! {
+            connected = Session::connect(&settings, &desk) => connected,
+            () = told(&mut stop) => return,
+        };
+        let lost = match connected {
+            Ok(session) => {
+                outage.over();
+                let since = Instant::now();
+                let Some(lost) = session.serve(&mut stop).await else { return };
+                if since.elapsed() > SOUND {
+                    retry.reset();
+                }
+                lost
+            }
+            Err(lost) => lost,
+        };
+        outage.goes_on(&lost);
+        tokio::select! {
+            () = sleep(retry.wait()) => {}
+            () = told(&mut stop) => return,
+        }
+    }
+}
+
+/// Returns when the stop is said.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    // An error means that whoever could say it is gone: the same.
+    let _ = stop.wait_for(|said| *said).await;
+}

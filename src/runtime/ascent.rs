@@ -1,0 +1,300 @@
+//! A layer's graph opened at one size: one run looks, climbs and gives the new picture.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use ort::memory::Allocator;
+use ort::session::{IoBinding, Session};
+use ort::value::{Tensor, ValueType};
+
+use super::placement::nodes_by_provider;
+use super::{Provider, Runtime, RuntimeError};
+use crate::pack::{Layer, Manifest};
+use crate::pixel::{Picture, roll};
+
+/// What directs one ascent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Controls<'a> {
+    /// Signed weight of each of the layer's channels.
+    pub neurons: &'a [f32],
+    /// How far to climb, in units of the picture (0..1): the `step` parameter ÷ 255.
+    pub step: f32,
+    /// 0 = raw gradient … 1 = full Laplacian-pyramid normalisation.
+    pub smoothing: f32,
+    /// 0 = free … 1 = gradient through ImageNet's colour correlation.
+    pub colour: f32,
+    /// How far the picture is rolled to the right and down while the network looks at it; it comes back unrolled.
+    pub shift: (i32, i32),
+}
+
+/// What one ascent told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Climbed<'a> {
+    /// Mean activation of each channel before the step.
+    pub activation: &'a [f32],
+    /// The objective before the step, of graphs that tell it.
+    pub objective: Option<f32>,
+}
+
+/// A layer's graph, opened on one provider at one picture size. Tensors are allocated once and reused by every run.
+pub struct Ascent {
+    graph: PathBuf,
+    provider: Provider,
+    width: usize,
+    height: usize,
+    session: Session,
+    binding: IoBinding,
+    tensors: Tensors,
+    /// Whether the session reads our tensors where they lie. If not, each run copies them to its device.
+    in_place: bool,
+}
+
+struct Tensors {
+    image: Tensor<f32>,
+    neurons: Tensor<f32>,
+    step: Tensor<f32>,
+    smoothing: Tensor<f32>,
+    colour: Tensor<f32>,
+    /// Inputs of later graphs, at the defaults their pack states.
+    extra: Vec<(String, Tensor<f32>)>,
+    dreamed: Tensor<f32>,
+    activation: Tensor<f32>,
+    objective: Option<Tensor<f32>>,
+}
+
+impl Tensors {
+    fn new(session: &Session, layer: &Layer, width: usize, height: usize) -> ort::Result<Tensors> {
+        let tensor = |shape: &[i64]| Tensor::<f32>::new(&Allocator::default(), shape.to_vec());
+        let picture = [1, 3, height as i64, width as i64];
+        let channels = [layer.channels as i64];
+        let tells_objective = session.outputs().iter().any(|output| output.name() == "objective");
+        let extra = layer.inputs.iter().map(|(name, values)| {
+            let shape = input_shape(session, name, values.len());
+            Ok((name.clone(), Tensor::from_array((shape, values.clone()))?))
+        });
+        Ok(Tensors {
+            image: tensor(&picture)?,
+            neurons: tensor(&channels)?,
+            step: tensor(&[])?,
+            smoothing: tensor(&[])?,
+            colour: tensor(&[])?,
+            extra: extra.collect::<ort::Result<_>>()?,
+            dreamed: tensor(&picture)?,
+            activation: tensor(&channels)?,
+            objective: tells_objective.then(|| tensor(&[])).transpose()?,
+        })
+    }
+
+    /// Inputs that change from run to run; on another device they are copied by binding, so they are bound anew.
+    fn bind_inputs(&self, binding: &mut IoBinding) -> ort::Result<()> {
+        binding.bind_input("image", &self.image)?;
+        binding.bind_input("neurons", &self.neurons)?;
+        binding.bind_input("step", &self.step)?;
+        binding.bind_input("smoothing", &self.smoothing)?;
+        binding.bind_input("colour", &self.colour)
+    }
+
+    fn bind_rest(&mut self, binding: &mut IoBinding) -> ort::Result<()> {
+        for (name, value) in &self.extra {
+            binding.bind_input(name.as_str(), value)?;
+        }
+        binding.bind_output("dreamed", &mut self.dreamed)?;
+        binding.bind_output("activation", &mut self.activation)?;
+        match &mut self.objective {
+            Some(objective) => binding.bind_output("objective", objective),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Ascent {
+    /// Opens `layer` of the pack in `dir` for pictures of `width` × `height`, on the first of the runtime's providers
+    /// that can. Takes a fraction of a second on the CPU, and minutes where TensorRT has to build an engine.
+    ///
+    /// # Errors
+    /// No provider can run the graph, or it does not keep the pack's contract.
+    pub fn open(
+        runtime: &Runtime,
+        dir: &Path,
+        manifest: &Manifest,
+        layer: &Layer,
+        width: usize,
+        height: usize,
+    ) -> Result<Ascent, RuntimeError> {
+        let started = Instant::now();
+        let graph = dir.join(&layer.file);
+        let mut reasons = Vec::new();
+        for &provider in runtime.providers() {
+            match Ascent::open_on(runtime, provider, &graph, layer, width, height) {
+                Ok(ascent) => {
+                    tracing::debug!(
+                        "opened {}/{} at {width}x{height} on {} in {:.0?}",
+                        manifest.name,
+                        layer.name,
+                        ascent.provider,
+                        started.elapsed()
+                    );
+                    return Ok(ascent);
+                }
+                // The same on every provider.
+                Err(error @ RuntimeError::Graph { .. }) => return Err(error),
+                Err(error) => {
+                    let reason = match error {
+                        RuntimeError::Start { reason } => reason,
+                        other => other.to_string(),
+                    };
+                    runtime.tell_unusable(provider, &reason);
+                    reasons.push(format!("{provider}: {reason}"));
+                }
+            }
+        }
+        Err(RuntimeError::NoProvider { graph, reasons: reasons.join("; ") })
+    }
+
+    fn open_on(
+        runtime: &Runtime,
+        provider: Provider,
+        graph: &Path,
+        layer: &Layer,
+        width: usize,
+        height: usize,
+    ) -> Result<Ascent, RuntimeError> {
+        let failed = |e: &dyn std::fmt::Display| RuntimeError::Start { reason: first_line(&e.to_string()) };
+        let profile = (provider != Provider::Cpu).then(|| profile_prefix(width, height));
+        let session = {
+            let mut builder = Session::builder(runtime.environment())
+                .and_then(|b| Ok(b.with_dimension_override("height", height as i64)?))
+                .and_then(|b| Ok(b.with_dimension_override("width", width as i64)?))
+                .and_then(|b| match &profile {
+                    Some(prefix) => Ok(b.with_profiling(prefix)?),
+                    None => Ok(b),
+                })
+                .map_err(|e| failed(&e))?;
+            provider.register(&mut builder).map_err(|e| failed(&e))?;
+            builder.commit_from_file(graph).map_err(|e| failed(&e))?
+        };
+        let broken = |reason: String| RuntimeError::Graph { graph: graph.to_owned(), reason };
+        check_contract(&session, layer).map_err(broken)?;
+
+        let mut tensors = Tensors::new(&session, layer, width, height).map_err(|e| failed(&e))?;
+        let mut binding = session.create_binding().map_err(|e| failed(&e))?;
+        tensors
+            .bind_inputs(&mut binding)
+            .and_then(|()| tensors.bind_rest(&mut binding))
+            .map_err(|e| broken(first_line(&e.to_string())))?;
+        let in_place = provider == Provider::Cpu;
+        let mut ascent =
+            Ascent { graph: graph.to_owned(), provider, width, height, session, binding, tensors, in_place };
+        if profile.is_some() {
+            ascent.find_out_provider(runtime)?;
+        }
+        Ok(ascent)
+    }
+
+    /// Runs once under the profiler and looks who took the nodes.
+    fn find_out_provider(&mut self, runtime: &Runtime) -> Result<(), RuntimeError> {
+        self.run()?;
+        let failed = |reason: String| RuntimeError::Start { reason };
+        let file = self.session.end_profiling().map_err(|e| failed(first_line(&e.to_string())))?;
+        let text = std::fs::read_to_string(&file).map_err(|e| failed(format!("cannot read the profile {file}: {e}")));
+        let _ = std::fs::remove_file(&file);
+        let counts = nodes_by_provider(&text?).map_err(|e| failed(format!("the profile {file} is not one: {e}")))?;
+        tracing::debug!("nodes of {} by provider: {counts:?}", self.graph.display());
+        if !counts.contains_key(self.provider.ort_name()) {
+            runtime.tell_unusable(self.provider, "it started but took no part of the network");
+            self.provider = if counts.contains_key(Provider::Cuda.ort_name()) { Provider::Cuda } else { Provider::Cpu };
+        }
+        Ok(())
+    }
+
+    /// One ascent: `image` is looked at and becomes the climbed picture.
+    ///
+    /// # Errors
+    /// The run failed; this ascent is best dropped and opened anew.
+    ///
+    /// # Panics
+    /// Where `image` or `neurons` are not of the size this was opened for.
+    pub fn climb(&mut self, image: &mut Picture, controls: &Controls) -> Result<Climbed<'_>, RuntimeError> {
+        assert_eq!(image.size(), (self.width, self.height), "picture size");
+        let (dx, dy) = controls.shift;
+        let tensors = &mut self.tensors;
+        roll(&image.data, tensors.image.extract_tensor_mut().1, self.width, self.height, dx, dy);
+        tensors.neurons.extract_tensor_mut().1.copy_from_slice(controls.neurons);
+        tensors.step.extract_tensor_mut().1[0] = controls.step;
+        tensors.smoothing.extract_tensor_mut().1[0] = controls.smoothing;
+        tensors.colour.extract_tensor_mut().1[0] = controls.colour;
+        if !self.in_place {
+            let sent = tensors.bind_inputs(&mut self.binding);
+            sent.map_err(|e| self.run_error(&e))?;
+        }
+        self.run()?;
+        let tensors = &self.tensors;
+        roll(tensors.dreamed.extract_tensor().1, &mut image.data, self.width, self.height, -dx, -dy);
+        Ok(Climbed {
+            activation: tensors.activation.extract_tensor().1,
+            objective: tensors.objective.as_ref().map(|objective| objective.extract_tensor().1[0]),
+        })
+    }
+
+    /// What this runs on.
+    pub fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    /// Picture size this was opened for.
+    pub fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
+    fn run(&mut self) -> Result<(), RuntimeError> {
+        let result = self.session.run_binding(&self.binding).map(drop);
+        result.map_err(|e| self.run_error(&e))
+    }
+
+    fn run_error(&self, error: &ort::Error) -> RuntimeError {
+        RuntimeError::Run { graph: self.graph.clone(), provider: self.provider, reason: first_line(&error.to_string()) }
+    }
+}
+
+/// Compares the graph's inputs and outputs with what every pack promises.
+fn check_contract(session: &Session, layer: &Layer) -> Result<(), String> {
+    let known = ["image", "neurons", "step", "smoothing", "colour"];
+    for name in known {
+        if !session.inputs().iter().any(|input| input.name() == name) {
+            return Err(format!("it has no input `{name}`"));
+        }
+    }
+    for input in session.inputs() {
+        if !known.contains(&input.name()) && !layer.inputs.contains_key(input.name()) {
+            return Err(format!("pack.toml states no default for its input `{}`", input.name()));
+        }
+    }
+    for name in ["dreamed", "activation"] {
+        if !session.outputs().iter().any(|output| output.name() == name) {
+            return Err(format!("it has no output `{name}`"));
+        }
+    }
+    Ok(())
+}
+
+/// The shape of an extra input: the graph's own where its sizes are known, else a row of `values`.
+fn input_shape(session: &Session, name: &str, values: usize) -> Vec<i64> {
+    let input = session.inputs().iter().find(|input| input.name() == name);
+    match input.map(|input| input.dtype()) {
+        Some(ValueType::Tensor { shape, .. }) if shape.iter().all(|n| *n >= 0) => shape.to_vec(),
+        _ => vec![values as i64],
+    }
+}
+
+/// ONNX Runtime's errors go on with a stack of its own functions: the first line says what happened.
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// Where the profile of the trial run goes: a name of our own, for several may be opened at once.
+fn profile_prefix(width: usize, height: usize) -> PathBuf {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("reverie-{}-{number}-{width}x{height}", std::process::id()))
+}

@@ -1,0 +1,81 @@
+//! Where pictures come from.
+//!
+//! [`Source`] hides whether it is a camera that comes and goes ([`seeker`]) or a picture that is drawn
+//! ([`scene`]): still, folder and pattern behave like a live camera, in real time.
+
+mod convert;
+mod folder;
+mod pattern;
+mod picture;
+mod scene;
+mod seeker;
+mod still;
+mod v4l2;
+mod view;
+
+use std::path::PathBuf;
+
+use crate::config::{self, SourceKind};
+use crate::frame::Frame;
+use scene::Drawn;
+use seeker::Seeker;
+
+/// A source that was opened.
+pub enum Source {
+    Drawn(Box<Drawn>),
+    Camera(Box<Seeker>),
+}
+
+/// Why there is no picture.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error("cannot read the picture {path}: {reason}")]
+    Picture { path: PathBuf, reason: String },
+    #[error("{path} holds no picture that can be read (JPEG, PNG or WebP)")]
+    NoPictures { path: PathBuf },
+    #[error("camera {device}: {reason}")]
+    Camera { device: String, reason: String },
+}
+
+impl Source {
+    /// Opens what `settings` name. A camera that is not there is no error: it is looked for from then on.
+    ///
+    /// # Errors
+    /// Where a picture or a folder cannot be read.
+    pub fn open(settings: &config::Source) -> Result<Source, SourceError> {
+        let path = settings.path.clone().unwrap_or_default();
+        let (width, height) = (settings.size.width, settings.size.height);
+        let scene = match settings.kind {
+            SourceKind::Auto => return Seeker::with_stand_in(settings).map(|seeker| Source::Camera(Box::new(seeker))),
+            SourceKind::V4l2 => return Ok(Source::Camera(Box::new(Seeker::new(settings)))),
+            SourceKind::Still => scene::Scene::Still(still::Still::read(&path, width, height, settings.wander)?),
+            SourceKind::Folder => scene::Scene::Folder(folder::Folder::open(&path, width, height, settings)?),
+            SourceKind::Pattern => scene::Scene::Pattern(pattern::Pattern),
+        };
+        let drawn = Drawn::new(scene, settings);
+        tracing::info!("camera: none is used; dreaming on {}", drawn.name());
+        Ok(Source::Drawn(Box::new(drawn)))
+    }
+
+    /// Waits for the next picture, a second at most; true where `frame` holds one now.
+    ///
+    /// # Errors
+    /// Where nothing more can come from it; a lost camera is none, for it may come back.
+    pub fn next(&mut self, frame: &mut Frame) -> Result<bool, SourceError> {
+        match self {
+            Source::Drawn(drawn) => drawn.next(frame).map(|()| true),
+            Source::Camera(seeker) => seeker.next(frame),
+        }
+    }
+
+    /// What it does now, for the telemetry.
+    pub fn status(&self) -> String {
+        match self {
+            Source::Drawn(drawn) => drawn.name().to_owned(),
+            Source::Camera(seeker) => seeker.status(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Drawn pictures in real time.
+
+use std::time::{Duration, Instant};
+
+use super::SourceError;
+use super::folder::Folder;
+use super::pattern::Pattern;
+use super::still::Still;
+use crate::config;
+use crate::frame::Frame;
+
+/// What can be drawn. The same time gives the same picture.
+pub enum Scene {
+    Still(Still),
+    Folder(Folder),
+    Pattern(Pattern),
+}
+
+impl Scene {
+    /// Draws the scene as it is `time` seconds after its start, in the size that `frame` has.
+    pub fn draw(&mut self, time: f64, frame: &mut Frame) -> Result<(), SourceError> {
+        match self {
+            Scene::Still(still) => still.draw(time, frame),
+            Scene::Folder(folder) => folder.draw(time, frame)?,
+            Scene::Pattern(pattern) => pattern.draw(time, frame),
+        }
+        Ok(())
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Scene::Still(still) => &still.name,
+            Scene::Folder(folder) => &folder.name,
+            Scene::Pattern(_) => "the test pattern",
+        }
+    }
+}
+
+/// A scene at a camera's pace.
+pub struct Drawn {
+    scene: Scene,
+    width: usize,
+    height: usize,
+    period: Duration,
+    begun: Instant,
+    /// Number of the next picture.
+    next: u32,
+}
+
+impl Drawn {
+    pub fn new(scene: Scene, settings: &config::Source) -> Drawn {
+        Drawn {
+            scene,
+            width: settings.size.width,
+            height: settings.size.height,
+            period: Duration::from_secs(1) / settings.fps,
+            begun: Instant::now(),
+            next: 0,
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        self.scene.name()
+    }
+
+    /// Waits until the next picture is due and draws it. Pictures that are late already are left out.
+    pub fn next(&mut self, frame: &mut Frame) -> Result<(), SourceError> {
+        let elapsed = self.begun.elapsed();
+        let present = (elapsed.as_nanos() / self.period.as_nanos()) as u32;
+        self.next = self.next.max(present);
+        std::thread::sleep((self.period * self.next).saturating_sub(elapsed));
+        frame.resize(self.width, self.height);
+        self.scene.draw(self.period.as_secs_f64() * f64::from(self.next), frame)?;
+        frame.captured = Instant::now();
+        self.next += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! The invariants of ARCHITECTURE.md that a test can hold: which room names what.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every Rust file below `dir`, with its text.
+fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((path, text));
+        }
+    }
+    found
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Whether a line of code names the crate `name`: `report::` does not name `ort`, nor does `super::ort::`.
+fn names(line: &str, name: &str) -> bool {
+    let path = format!("{name}::");
+    line == format!("use {name};")
+        || line
+            .match_indices(&path)
+            .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'))
+}
+
+/// File (below `src/`) and line of every mention of the crate `name` in code.
+fn users(name: &str) -> Vec<(PathBuf, String)> {
+    let mut users = Vec::new();
+    for (file, text) in sources(&src()) {
+        let room = file.strip_prefix(src()).unwrap();
+        let code = text.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+        users.extend(code.filter(|line| names(line, name)).map(|line| (room.to_owned(), line.to_owned())));
+    }
+    users
+}
+
+fn assert_only(name: &str, rooms: &[&str]) {
+    let at_home = |file: &Path| rooms.iter().any(|room| file.starts_with(room));
+    let strangers: Vec<_> = users(name).into_iter().filter(|(file, _)| !at_home(file)).collect();
+    assert!(strangers.is_empty(), "`{name}` is named outside {rooms:?}: {strangers:#?}");
+    assert!(!users(name).is_empty(), "nobody names `{name}`: is this test looking in the right place?");
+}
+
+#[test]
+fn one_room_knows_each_outside_world() {
+    assert_only("ort", &["runtime"]);
+    assert_only("v4l", &["source/v4l2", "source/v4l2.rs"]);
+    assert_only("minifb", &["display"]);
+    assert_only("rumqttc", &["remote"]);
+    assert_only("axum", &["console"]);
+    assert_only("prost", &["export"]);
+}
+
+#[test]
+fn the_pure_rooms_know_no_tokio_device_or_socket() {
+    for stranger in ["tokio", "std::net", "std::os", "libc", "memmap2"] {
+        for room in ["pixel", "dream", "params", "pack", "export"] {
+            let found: Vec<_> = users(stranger).into_iter().filter(|(file, _)| file.starts_with(room)).collect();
+            assert!(found.is_empty(), "{room}/ names `{stranger}`: {found:#?}");
+        }
+    }
+}
+
+#[test]
+fn every_unsafe_block_says_why_it_is_sound() {
+    for (file, text) in sources(&src()) {
+        let lines: Vec<&str> = text.lines().collect();
+        for (i, line) in lines.iter().enumerate() {
+            let code = line.trim();
+            if code.starts_with("//") || !(code.contains("unsafe {") || code.starts_with("unsafe impl")) {
+                continue;
+            }
+            let near = &lines[i.saturating_sub(6)..=i];
+            assert!(near.iter().any(|l| l.contains("SAFETY:")), "{}:{}: no SAFETY line", file.display(), i + 1);
+        }
+    }
+}
+
+#[test]
+fn files_stay_small_enough_to_read() {
+    for (file, text) in sources(&src()) {
+        let lines = text.lines().count();
+        assert!(text.contains("@generated") || lines <= 600, "{} has {lines} lines: split it", file.display());
+    }
+}

@@ -1,0 +1,125 @@
+//! `reverie dream`, as it is typed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::scene::{packs, picture};
+
+/// A small picture in `folder`.
+pub fn photo(folder: &Path) -> PathBuf {
+    let path = folder.join("photo.png");
+    let frame = picture((180, 120));
+    image::save_buffer(&path, &frame.pixels, 180, 120, image::ExtendedColorType::Rgb8).unwrap();
+    path
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `reverie dream photo.png ARGS` in `folder`, on the CPU.
+fn dream(folder: &Path, args: &[&str]) -> Output {
+    photo(folder);
+    Command::new(env!("CARGO_BIN_EXE_reverie"))
+        .current_dir(folder)
+        .args(["dream", "photo.png", "--providers", "cpu", "--packs"])
+        .arg(packs())
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+fn succeeds(folder: &Path, args: &[&str]) -> String {
+    let output = dream(folder, args);
+    let told = text(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {told}");
+    told
+}
+
+#[test]
+fn a_still_is_rich_and_says_how_far_it_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = succeeds(folder.path(), &["out.png", "--layer", "mobilenet-v2/f12", "--seed", "1"]);
+    assert!(told.starts_with("mobilenet-v2/f12 at 180x120 on cpu: objective "), "{told}");
+    let growth: f64 = told.split_once("(×").unwrap().1.split_once(')').unwrap().0.parse().unwrap();
+    assert!(growth >= 3.0, "{told}");
+    let out = image::open(folder.path().join("out.png")).unwrap();
+    assert_eq!((out.width(), out.height()), (180, 120));
+}
+
+#[test]
+fn a_seed_makes_it_repeatable_to_the_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let dreamed = |name: &str, seed: &str| {
+        succeeds(folder.path(), &[name, "--seed", seed, "--steps", "3", "--octaves", "3", "--max-side", "128"]);
+        std::fs::read(folder.path().join(name)).unwrap()
+    };
+    let first = dreamed("a.png", "7");
+    assert_eq!(first, dreamed("b.png", "7"));
+    assert_ne!(first, dreamed("c.png", "8"));
+}
+
+#[test]
+fn sizes_and_formats_are_those_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let quick = ["--steps", "1", "--octaves", "1"];
+    for (name, flags, size) in [("a.jpg", ["--size", "99x71"], (99, 71)), ("a.webp", ["--max-side", "90"], (90, 60))] {
+        succeeds(folder.path(), &[&[name][..], &quick, &flags].concat());
+        let out = image::open(folder.path().join(name)).unwrap();
+        assert_eq!((out.width(), out.height()), size);
+    }
+}
+
+#[test]
+fn a_film_is_numbered_pictures_or_raw_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let quick = ["--frames", "3", "--steps", "1", "--octaves", "2", "--seed", "3", "--size", "64x48"];
+    succeeds(folder.path(), &[&["film/"][..], &quick].concat());
+    let mut names: Vec<_> = std::fs::read_dir(folder.path().join("film"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["0001.png", "0002.png", "0003.png"]);
+
+    let output = dream(folder.path(), &[&["-o", "-"][..], &quick].concat());
+    assert_eq!(output.stdout.len(), 3 * 64 * 48 * 3);
+    for (number, raw) in output.stdout.chunks(64 * 48 * 3).enumerate() {
+        let picture = image::open(folder.path().join("film").join(&names[number])).unwrap().into_rgb8();
+        assert!(picture.as_raw() == raw, "frame {number} differs");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_by_name_and_range() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("text.png"), "no picture").unwrap();
+    let refused = |args: &[&str], told: &str| {
+        let output = dream(folder.path(), args);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+        assert!(error.contains(told), "{args:?}: {error}");
+    };
+    refused(&["out.png", "--layer", "mobilenet-v2/f99"], "--layer: no layer is called `mobilenet-v2/f99`");
+    refused(&["out.png", "--octave-scale", "9"], "--octave-scale: 9 is not a number from 1.1 to 3");
+    refused(&["out.png", "--neurons", "999"], "--neurons: channel 999 is outside layer");
+    refused(&["out.png", "--size", "3x3"], "1280x720");
+    refused(&["out.png", "--max-side", "20"], "at least 32 pixels");
+    refused(&["out.png", "--providers", "gpu"], "tensorrt, cuda, cpu");
+    refused(&["photo.png"], "would be overwritten");
+    refused(&["out.bmp"], ".webp");
+    refused(&["nowhere/out.png"], "there is no folder");
+    refused(&["film.png", "--frames", "3"], "%04d");
+    assert!(!folder.path().join("out.png").exists());
+
+    for (input, told) in [("gone.png", "cannot read gone.png"), ("text.png", "text.png is not a picture")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_reverie"))
+            .current_dir(folder.path())
+            .args(["dream", input, "out.png", "--packs"])
+            .arg(packs())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+    }
+}

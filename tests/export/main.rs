@@ -1,0 +1,5 @@
+//! The exporter against ONNX Runtime: every operator's adjoint by finite differences, and the pack it writes.
+
+mod adjoints;
+mod network;
+mod packs;

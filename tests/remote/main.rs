@@ -1,0 +1,13 @@
+//! Remote control as an operator meets it: the real `remote::run`, a real Mosquitto, a real second client.
+
+mod announce;
+mod broker;
+mod command;
+mod device;
+mod golden;
+mod malformed;
+mod model;
+mod operator;
+mod outage;
+mod reference;
+mod secure;

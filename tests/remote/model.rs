@@ -1,0 +1,121 @@
+//! Any sequence of right and wrong commands leaves the state that a much simpler model says.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value as Json, json};
+
+use super::broker::Broker;
+use super::device::Device;
+use super::operator::{self, Operator};
+
+/// The model: names and values, and no idea of how they are checked. Each entry of a command knows by itself whether
+/// it is right.
+type Model = BTreeMap<String, Json>;
+
+#[derive(Debug, Clone)]
+struct Entry {
+    name: &'static str,
+    value: Json,
+    right: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Command {
+    Set(Vec<Entry>),
+    SetOne(Entry),
+    Nonsense(&'static str, Vec<u8>),
+}
+
+fn entry() -> impl Strategy<Value = Entry> {
+    let right = |name: &'static str| move |value: Json| Entry { name, value, right: true };
+    let wrong = |name: &'static str, value: Json| Just(Entry { name, value, right: false });
+    prop_oneof![
+        // Whole numbers come back without a fraction.
+        (1..100u32).prop_map(|n| json!(f64::from(n) / 100.0)).prop_map(right("intensity")),
+        (0..=1u32).prop_map(|n| json!(n)).prop_map(right("intensity")),
+        (0..=100u32).prop_map(|n| json!(n)).prop_map(right("steps")),
+        (-180..=180i32).prop_map(|n| json!(n)).prop_map(right("rotate")),
+        any::<bool>().prop_map(|b| json!(b)).prop_map(right("blank")),
+        any::<bool>().prop_map(|b| json!(b)).prop_map(right("paused")),
+        (101..=200u32).prop_map(|n| Entry { name: "intensity", value: json!(f64::from(n) / 100.0), right: false }),
+        (101..=200u32).prop_map(|n| Entry { name: "steps", value: json!(n), right: false }),
+        wrong("rotate", json!(180.5)),
+        wrong("rotate", json!("left")),
+        wrong("blank", json!(0)),
+        wrong("paused", json!(null)),
+        wrong("brightness", json!(0.5)),
+        wrong("layer", json!("nowhere")),
+        wrong("neurons", json!("1-")),
+    ]
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        4 => prop::collection::vec(entry(), 0..4).prop_map(Command::Set),
+        3 => entry().prop_map(Command::SetOne),
+        1 => prop::collection::vec(any::<u8>(), 1..40).prop_map(|bytes| Command::Nonsense("set/octaves/x", bytes)),
+        1 => "[a-z ]{0,20}".prop_map(|text| Command::Nonsense("set", text.into_bytes())),
+        1 => Just(Command::Nonsense("do/nothing", Vec::new())),
+    ]
+}
+
+impl Command {
+    /// Topic and payload; and, where the model says it is right, the names and values that change.
+    fn send(&self) -> (String, Vec<u8>, Option<Model>) {
+        match self {
+            Command::Set(entries) => {
+                let object: Model = entries.iter().map(|e| (e.name.to_owned(), e.value.clone())).collect();
+                // Of two entries of one name only the last is in the object.
+                let right = object
+                    .iter()
+                    .all(|(name, value)| entries.iter().any(|e| e.name == name && &e.value == value && e.right));
+                ("set".to_owned(), serde_json::to_vec(&object).unwrap(), right.then_some(object))
+            }
+            Command::SetOne(entry) => {
+                let change = Model::from([(entry.name.to_owned(), entry.value.clone())]);
+                (format!("set/{}", entry.name), entry.value.to_string().into_bytes(), entry.right.then_some(change))
+            }
+            Command::Nonsense(topic, payload) => ((*topic).to_owned(), payload.clone(), None),
+        }
+    }
+}
+
+#[test]
+fn any_sequence_of_commands_leaves_the_state_of_the_model() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let broker = Broker::start();
+    let (device, operator) = runtime.block_on(async {
+        let device = Device::start(&broker);
+        let mut operator = Operator::connect(&broker).await;
+        operator.hear_on("state").await;
+        (device, std::cell::RefCell::new(operator))
+    });
+    let config = Config { cases: 100, failure_persistence: None, ..Config::default() };
+    let outcome = TestRunner::new(config).run(&prop::collection::vec(command(), 1..20), |commands| {
+        // Each case goes on from where the last one left the device.
+        let mut model: Model = serde_json::from_value(device.state()).unwrap();
+        let operator = &mut *operator.borrow_mut();
+        for command in &commands {
+            let (topic, payload, change) = command.send();
+            let reply = runtime.block_on(operator.command(&topic, payload));
+            prop_assert_eq!(&reply["ok"], &json!(change.is_some()), "{:?}: {}", command, reply);
+            prop_assert_eq!(reply["errors"] == json!([]), change.is_some(), "{:?}: {}", command, reply);
+            model.extend(change.unwrap_or_default());
+            prop_assert_eq!(&reply["state"], &json!(model), "{:?}", command);
+        }
+        prop_assert_eq!(device.state(), json!(model));
+        Ok(())
+    });
+    outcome.unwrap_or_else(|e| panic!("{e}"));
+    // And what is retained is what is effective.
+    runtime.block_on(async {
+        let mut operator = operator.into_inner();
+        operator.command("set/jitter", "77").await;
+        let retained = operator.hear_state("jitter", 77).await;
+        assert_eq!(retained, device.state());
+        let mut late = Operator::connect(&broker).await;
+        assert_eq!(operator::json(&late.hear_on("state").await), device.state());
+    });
+}
