@@ -34,7 +34,6 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 #[test]
-#[ignore = "known defect: fails, not yet looked into (README, status)"]
 fn a_running_dream_allocates_no_pictures() {
     let catalogue = catalogue();
     let (mut dreamer, camera) = (dreamer(&catalogue).patient(), picture((200, 150)));

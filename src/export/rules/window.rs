@@ -66,7 +66,9 @@ impl Window {
             "SAME_LOWER" => Padding::Same { odd_at_end: false },
             other => return Err(format!("its auto_pad `{other}` is unknown")),
         };
-        Ok(Window { kernel, strides, dilations, padding, ceil: node.int("ceil_mode", 0) != 0 })
+        // At stride 1, and padded to a whole number of strides, nothing is left to round.
+        let rounds = strides != [1, 1] && matches!(padding, Padding::Explicit(_));
+        Ok(Window { kernel, strides, dilations, padding, ceil: rounds && node.int("ceil_mode", 0) != 0 })
     }
 
     /// How far a window reaches beyond its first position, down and across.
@@ -82,6 +84,14 @@ impl Window {
     /// Whether no window touches what is outside the maps.
     pub fn stays_inside(&self) -> bool {
         self.padding == Padding::Explicit([0; 4]) && !self.ceil
+    }
+
+    /// Whether rounding up can give a window that would begin beyond the maps, and is left out therefore. Then shape
+    /// inference and kernels disagree on the number of windows, in ONNX Runtime too.
+    pub fn may_begin_outside(&self) -> bool {
+        let Padding::Explicit([.., bottom, right]) = self.padding else { return false };
+        let [down, across] = self.reach();
+        self.ceil && (self.strides[0] + bottom > down + 1 || self.strides[1] + right > across + 1)
     }
 
     /// The attributes that say all this, but for those that only some operators have.
