@@ -1,19 +1,26 @@
-//! Resizing, with `fast_image_resize`.
+//! Resizing, with `pic-scale`: its plans hold the filter's weights, so that a pair of sizes met before costs no memory.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use pic_scale::{BufferStore, ImageSize, ImageStore, ImageStoreMut, PicScaleError, Resampling, ResamplingFunction};
 
 use super::Picture;
 use crate::frame::Frame;
 
-/// Resizes pictures and frames; keeps its work buffers between calls.
-#[derive(Debug, Default)]
-pub struct Scaler {
-    resizer: Resizer,
-}
+/// Pairs of sizes whose plans are kept, the longest known let go first: those of a still of ten octaves, twice over.
+const MOST_PLANS: usize = 40;
 
-// Sharp when enlarging, free of aliasing when reducing: detail is carried between octaves through it.
-const FILTER: ResizeAlg = ResizeAlg::Convolution(FilterType::CatmullRom);
+/// Width and height.
+type Size = (usize, usize);
+
+/// Resizes pictures and frames; keeps plans and work buffers between calls.
+#[derive(Default)]
+pub struct Scaler {
+    planes: Plans<f32, 1>,
+    pixels: Plans<u8, 3>,
+}
 
 impl Scaler {
     /// Resizes `from` into `to`, which keeps its own size.
@@ -23,40 +30,91 @@ impl Scaler {
             return;
         }
         let (from_size, to_size) = (from.size(), to.size());
-        let options = ResizeOptions::new().resize_alg(FILTER);
+        if from.data.is_empty() || to.data.is_empty() {
+            return;
+        }
+        let plan = self.planes.plan(from_size, to_size, |scaler, from, to| scaler.plan_planar_resampling_f32(from, to));
         for (source, target) in from.planes().zip(to.planes_mut()) {
-            let source = bytemuck::cast_slice(source);
-            let target = bytemuck::cast_slice_mut(target);
-            self.run(source, from_size, target, to_size, PixelType::F32, &options);
+            plan.run(source, from_size, from_size.0, target);
         }
     }
 
     /// Fills `to`, which keeps its own size, with the middle of `from`: scaled alike in both directions, what is
     /// too much on two sides cut off.
     pub fn fill(&mut self, from: &Frame, to: &mut Frame) {
-        let options = ResizeOptions::new().resize_alg(FILTER).fit_into_destination(Some((0.5, 0.5)));
-        let (from_size, to_size) = ((from.width, from.height), (to.width, to.height));
-        self.run(&from.pixels, from_size, &mut to.pixels, to_size, PixelType::U8x3, &options);
-    }
-
-    fn run(
-        &mut self,
-        source: &[u8],
-        source_size: (usize, usize),
-        target: &mut [u8],
-        target_size: (usize, usize),
-        kind: PixelType,
-        options: &ResizeOptions,
-    ) {
-        if source.is_empty() || target.is_empty() {
+        if from.pixels.is_empty() || to.pixels.is_empty() {
             return;
         }
-        let source = ImageRef::new(source_size.0 as u32, source_size.1 as u32, source, kind)
-            .expect("a picture holds as many values as its size says, and f32 is aligned as f32");
-        let mut target = Image::from_slice_u8(target_size.0 as u32, target_size.1 as u32, target, kind)
-            .expect("a picture holds as many values as its size says, and f32 is aligned as f32");
-        self.resizer
-            .resize(&source, &mut target, options)
-            .expect("both are of the same kind, and the crop lies within");
+        let (left, top, width, height) = middle((from.width, from.height), (to.width, to.height));
+        let to_size = (to.width, to.height);
+        let plan = self.pixels.plan((width, height), to_size, |scaler, from, to| scaler.plan_rgb_resampling(from, to));
+        let start = 3 * (top * from.width + left);
+        plan.run(&from.pixels[start..], (width, height), 3 * from.width, &mut to.pixels);
+    }
+}
+
+/// Left, top, width and height of the largest part of `from`, about its middle, that has the shape of `to`.
+fn middle(from: Size, to: Size) -> (usize, usize, usize, usize) {
+    // One of the two is all of `from`, the other less or all.
+    let width = (from.1 * to.0).div_ceil(to.1).clamp(1, from.0);
+    let height = (from.0 * to.1).div_ceil(to.0).clamp(1, from.1);
+    ((from.0 - width) / 2, (from.1 - height) / 2, width, height)
+}
+
+/// The plans known, for values of one kind, `N` a pixel.
+struct Plans<T, const N: usize>(VecDeque<(Size, Size, Plan<T, N>)>);
+
+/// How one size becomes another, and the memory that takes.
+struct Plan<T, const N: usize> {
+    plan: Arc<Resampling<T, N>>,
+    scratch: Vec<T>,
+}
+
+impl<T, const N: usize> Default for Plans<T, N> {
+    fn default() -> Self {
+        Plans(VecDeque::new())
+    }
+}
+
+impl<T: Copy + Default, const N: usize> Plans<T, N> {
+    fn plan(
+        &mut self,
+        from: Size,
+        to: Size,
+        make: impl Fn(&pic_scale::Scaler, ImageSize, ImageSize) -> Result<Arc<Resampling<T, N>>, PicScaleError>,
+    ) -> &mut Plan<T, N> {
+        let known = self.0.iter().position(|(f, t, _)| (*f, *t) == (from, to));
+        let place = known.unwrap_or_else(|| {
+            if self.0.len() == MOST_PLANS {
+                self.0.pop_front();
+            }
+            // Sharp when enlarging, free of aliasing when reducing: detail is carried between octaves through it.
+            let scaler = pic_scale::Scaler::new(ResamplingFunction::CatmullRom);
+            let plan = make(&scaler, ImageSize::new(from.0, from.1), ImageSize::new(to.0, to.1))
+                .expect("neither size is zero, nor larger than a picture in memory");
+            let scratch = vec![T::default(); plan.scratch_size()];
+            self.0.push_back((from, to, Plan { plan, scratch }));
+            self.0.len() - 1
+        });
+        &mut self.0[place].2
+    }
+}
+
+impl<T: Copy + std::fmt::Debug, const N: usize> Plan<T, N> {
+    /// `source` holds rows of `stride` values, of which the plan's width is taken; `target` is all of a picture.
+    fn run(&mut self, source: &[T], (width, height): Size, stride: usize, target: &mut [T]) {
+        let to = self.plan.target_size();
+        let source = ImageStore { buffer: Cow::Borrowed(source), channels: N, width, height, stride, bit_depth: 0 };
+        let mut target = ImageStoreMut {
+            buffer: BufferStore::Borrowed(target),
+            channels: N,
+            width: to.width,
+            height: to.height,
+            stride: N * to.width,
+            bit_depth: 0,
+        };
+        self.plan
+            .resample_with_scratch(&source, &mut target, &mut self.scratch)
+            .expect("both hold as many values as their sizes say, and those are the plan's");
     }
 }

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::{DynamicImage, ImageDecoder, ImageReader};
 
 use super::SourceError;
 use crate::frame::Frame;
+use crate::pixel::Scaler;
 
 /// Endings of the files that are read.
 pub const ENDINGS: &[&str] = &["jpg", "jpeg", "png", "webp"];
@@ -36,18 +35,14 @@ pub fn read(path: &Path, width: usize, height: usize) -> Result<Frame, SourceErr
     picture.pixels = image.into_raw();
     let shrink = (2.0 * width as f64 / f64::from(full_width)).max(2.0 * height as f64 / f64::from(full_height));
     if shrink < 1.0 {
-        picture = resized(&picture, shrink).map_err(|e| refuse(e.to_string()))?;
+        picture = resized(&picture, shrink);
     }
     Ok(picture)
 }
 
-fn resized(picture: &Frame, by: f64) -> Result<Frame, Box<dyn std::error::Error>> {
+fn resized(picture: &Frame, by: f64) -> Frame {
     let scaled = |n: usize| ((n as f64 * by).ceil() as usize).max(1);
-    let (width, height) = (scaled(picture.width), scaled(picture.height));
-    let from = ImageRef::new(picture.width as u32, picture.height as u32, &picture.pixels, PixelType::U8x3)?;
-    let mut smaller = Frame::new(width, height);
-    let mut to = Image::from_slice_u8(width as u32, height as u32, &mut smaller.pixels, PixelType::U8x3)?;
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
-    Resizer::new().resize(&from, &mut to, &options)?;
-    Ok(smaller)
+    let mut smaller = Frame::new(scaled(picture.width), scaled(picture.height));
+    Scaler::default().fill(picture, &mut smaller);
+    smaller
 }

@@ -113,10 +113,8 @@ fn rounded_up(b: &mut Builder, x: &Value, window: &Window) -> Value {
     let strides = b.ints(&window.strides);
     // ⌈n / stride⌉ = ⌊(n + stride − 1) / stride⌋, of n = size + padding − kernel; and one more.
     let [down, across] = window.reach();
-    let reaching = b.ints(&[
-        top + bottom - down - 2 + 2 * window.strides[0],
-        left + right - across - 2 + 2 * window.strides[1],
-    ]);
+    let reaching =
+        b.ints(&[top + bottom - down - 2 + 2 * window.strides[0], left + right - across - 2 + 2 * window.strides[1]]);
     let reaching = b.add(&size, &reaching);
     let reaching = b.div(&reaching, &strides);
     let beginning = b.ints(&[top + window.strides[0] - 1, left + window.strides[1] - 1]);
@@ -137,11 +135,8 @@ fn evenly(b: &mut Builder, g: &Value, window: &Window, x: &Traced, count_padding
     let windows = b.size(g);
     let padded = around(b, &picture, &windows, window, Fill::Constant(0.0));
     let inside = convolve(b, &padded, &kernel, window);
-    let mean = if window.dilations == [1, 1] {
-        average_pool(b, &picture, window, count_padding)
-    } else {
-        b.scalar(1.0)
-    };
+    let mean =
+        if window.dilations == [1, 1] { average_pool(b, &picture, window, count_padding) } else { b.scalar(1.0) };
     let share = b.div(&mean, &inside);
     let shared = b.mul(g, &share);
     let channels = x.shape.channels().unwrap_or(0) as i64;
