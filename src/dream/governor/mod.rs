@@ -1,7 +1,7 @@
 //! The governor: which working size, octaves and steps this board can afford at the wanted rate.
 //!
 //! It starts with a calibration of two seconds, dreamed at a modest size and shown: each measurement predicts what every
-//! size would cost, and the best is jumped to. Afterwards it is slow to move, because every change of size is seen: only
+//! size would cost (so much a run and so much a pixel), and the best is jumped to. Afterwards it is slow to move, because every change of size is seen: only
 //! a miss that lasts makes the picture smaller, only spare time that lasts makes it larger, and a growth that had to
 //! be taken back is tried again later and later. It has no clock of its own: time is the sum of the frames'.
 
@@ -45,6 +45,10 @@ pub struct Governor {
     /// Steps, and then octaves, left out because even the smallest size is too slow.
     relief: u32,
     phase: Phase,
+    /// What a run costs whatever its size, in pixels that could be climbed instead; none before two sizes were measured.
+    overhead: Option<f64>,
+    /// Pixels and seconds a run, of the plans measured in this calibration.
+    samples: Vec<(f64, f64)>,
     /// Times of the frames since the last change, seconds; the newest last.
     window: Vec<f64>,
     /// Frames of the present plan still to be left out: the first ones warm caches.
@@ -73,6 +77,12 @@ enum Phase {
 
 /// Length of the calibration, seconds dreamed.
 const CALIBRATION: f64 = 2.0;
+/// Frames of a plan that are a measurement.
+const MEASURED_FRAMES: usize = 3;
+/// Sizes nearer to each other than this (logarithm of their ratio) tell an overhead from noise badly.
+const APART: f64 = 0.15;
+/// How many times a run's pixels its overhead is believed to be worth at most: noise must not send a board far up.
+const MOST_OVERHEAD: f64 = 4.0;
 /// Share of the budget that a newly chosen plan is predicted to take.
 const AIM: f64 = 0.85;
 /// Share of the budget above which a frame is late: a little is not worth a visible change.
@@ -107,6 +117,8 @@ impl Governor {
             rung,
             relief: 0,
             phase: Phase::Settled,
+            overhead: None,
+            samples: Vec::new(),
             window: Vec::new(),
             skip: 0,
             since_change: 0.0,
@@ -146,6 +158,7 @@ impl Governor {
         if self.budget.is_some() {
             self.phase = Phase::Calibrating { seconds: 0.0, too_slow: self.ladder.top() + 1 };
         }
+        self.samples.clear();
         self.patience = PATIENCE;
         self.grew = false;
     }
@@ -173,18 +186,25 @@ impl Governor {
         }
     }
 
-    /// Three frames predict what every size would cost: jump to the best, until that is where we are or time is up.
+    /// A few frames predict what every size would cost: jump to the best, until that is where we are or time is up.
     fn calibrate(&mut self, ask: &Ask, budget: f64) {
         let Phase::Calibrating { seconds, mut too_slow } = self.phase else { return };
-        if self.window.len() < 3 {
+        if self.window.len() < MEASURED_FRAMES {
             return;
+        }
+        if self.window.len() == MEASURED_FRAMES {
+            self.learn_overhead(ask);
         }
         let Some(pace) = self.pace(ask) else { return };
         if median(&self.window) > budget {
             too_slow = too_slow.min(self.rung);
         }
         let highest = too_slow.saturating_sub(1).min(self.ladder.top());
-        let (rung, relief) = self.best(ask, pace, budget, highest);
+        let (mut rung, relief) = self.best(ask, pace, budget, highest);
+        if self.overhead.is_none() && (rung, relief) == (self.rung, 0) && rung < highest {
+            // A second size tells whether larger ones are as dear as a single one makes them seem.
+            rung += 1;
+        }
         let stays = (rung, relief) == (self.rung, self.relief);
         // A last word after time is up may only make it faster.
         let over = seconds >= CALIBRATION;
@@ -195,6 +215,24 @@ impl Governor {
             self.phase = Phase::Settled;
             self.clear();
         }
+    }
+
+    /// Splits the time of a run into what it costs anyway and what its pixels cost, from this plan and the one measured
+    /// before that is most unlike it.
+    fn learn_overhead(&mut self, ask: &Ask) {
+        let (runs, pixels) = self.runs_and_pixels(ask, self.rung, self.relief);
+        if runs == 0.0 {
+            return;
+        }
+        let (size, time) = (pixels / runs, median(&self.window) / runs);
+        let apart = |other: f64| (other / size).ln().abs();
+        let other = self.samples.iter().copied().max_by(|a, b| apart(a.0).total_cmp(&apart(b.0)));
+        if let Some((other_size, other_time)) = other.filter(|(other_size, _)| apart(*other_size) > APART) {
+            let pixel = (time - other_time) / (size - other_size);
+            let overhead = if pixel > 0.0 { time / pixel - size } else { f64::INFINITY };
+            self.overhead = Some(overhead.clamp(0.0, MOST_OVERHEAD * size));
+        }
+        self.samples.push((size, time));
     }
 
     /// After calibration: window by window, slow to move.
@@ -284,11 +322,18 @@ impl Governor {
         pace * self.work(ask, rung, relief)
     }
 
-    /// Pixels climbed in a frame.
+    /// Pixels climbed in a frame, and what the overhead of its runs is worth in pixels.
     fn work(&self, ask: &Ask, rung: usize, relief: u32) -> f64 {
+        let (runs, pixels) = self.runs_and_pixels(ask, rung, relief);
+        pixels + self.overhead.unwrap_or(0.0) * runs
+    }
+
+    fn runs_and_pixels(&self, ask: &Ask, rung: usize, relief: u32) -> (f64, f64) {
         let plan = self.plan_at(ask, rung, relief);
-        let pixels: usize = octave_sizes(plan.size, plan.octaves, ask.octave_scale).iter().map(|(w, h)| w * h).sum();
-        pixels as f64 * f64::from(plan.steps)
+        let sizes = octave_sizes(plan.size, plan.octaves, ask.octave_scale);
+        let pixels: usize = sizes.iter().map(|(w, h)| w * h).sum();
+        let steps = f64::from(plan.steps);
+        (sizes.len() as f64 * steps, pixels as f64 * steps)
     }
 
     fn change_to(&mut self, rung: usize, relief: u32) {
