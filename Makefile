@@ -1,6 +1,5 @@
 # `make demo` dreams at once, `make test` checks everything; both install what they need first.
 
-export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/$(shell uname -m)/libonnxruntime.so
 DENY := .cache/tools/bin/cargo-deny
 LISTEN ?= 127.0.0.1:8080
 

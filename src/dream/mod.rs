@@ -198,7 +198,7 @@ impl Dreamer {
         std::mem::swap(dream, &mut self.next);
         self.shown.copy_from(dream);
         if camera.is_some() {
-            pixel::lerp(&self.camera, &mut self.shown, params.intensity as f32);
+            pixel::lerp(&self.camera, &mut self.shown, share(params.intensity) as f32);
         }
         self.show(out, camera);
 
@@ -286,7 +286,7 @@ impl Dreamer {
 
     /// Climbs `next` octave by octave. Returns whether there was anything to climb.
     fn climb(&mut self, current: &Current, params: &Params) -> Result<bool, DreamError> {
-        let step = params.step * params.intensity / 255.0;
+        let step = params.step * share(params.intensity) / 255.0;
         if current.sizes.is_empty() || current.plan.steps == 0 || step == 0.0 {
             return Ok(false);
         }
@@ -322,6 +322,12 @@ impl Dreamer {
         pixel::to_frame(&self.shown, out);
         out.captured = camera.map_or_else(Instant::now, |frame| frame.captured);
     }
+}
+
+/// What `intensity` weakens the step by, and what shows of the dream, each: together they make what is seen grow with it
+/// evenly. (Weakened by all of it twice, a third would show a tenth: nothing.)
+fn share(intensity: f64) -> f64 {
+    intensity.sqrt()
 }
 
 fn rng(settings: &Settings) -> fastrand::Rng {

@@ -88,7 +88,13 @@ impl Runtime {
 
 /// The files looked for, first to last, and who named each.
 pub fn search_order(configured: Option<&Path>) -> Vec<(PathBuf, &'static str)> {
-    let fetched = |root: &Path| root.join(".cache/onnxruntime").join(std::env::consts::ARCH).join(LIBRARY);
+    // Who fetched the build with GPU providers wants it; it falls back to the CPU as the other does.
+    let fetched = |root: &Path| {
+        ["-gpu", ""].map(|build| {
+            let folder = format!("{}{build}", std::env::consts::ARCH);
+            (root.join(".cache/onnxruntime").join(folder).join(LIBRARY), FETCHED)
+        })
+    };
     let named = |path: &Path| if path.is_dir() { path.join(LIBRARY) } else { path.to_owned() };
     let mut files = Vec::new();
     if let Some(path) = configured {
@@ -100,9 +106,9 @@ pub fn search_order(configured: Option<&Path>) -> Vec<(PathBuf, &'static str)> {
     for folder in ["/usr/lib/reverie", "/usr/local/lib/reverie"] {
         files.push((Path::new(folder).join(LIBRARY), INSTALLED));
     }
-    files.push((fetched(Path::new(env!("CARGO_MANIFEST_DIR"))), FETCHED));
+    files.extend(fetched(Path::new(env!("CARGO_MANIFEST_DIR"))));
     if let Ok(here) = std::env::current_dir() {
-        files.push((fetched(&here), FETCHED));
+        files.extend(fetched(&here));
     }
     files
 }

@@ -1,0 +1,90 @@
+//! What is done for every frame, each part alone: `cargo bench`. These machines are noisy; compare within one run.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use reverie::display::Fader;
+use reverie::dream::{Dreamer, Settings};
+use reverie::frame::Frame;
+use reverie::pack::Catalogue;
+use reverie::params::Params;
+use reverie::pixel::{self, Motion, Picture, Scaler, Tone};
+use reverie::runtime::{Ascent, Controls, Provider, Runtime, Settings as RuntimeSettings};
+
+/// The camera's size, the dream's, that of the octave below, and the screen's.
+const CAMERA: (usize, usize) = (640, 360);
+const DREAM: (usize, usize) = (320, 192);
+const OCTAVE: (usize, usize) = (229, 137);
+const SCREEN: (usize, usize) = (1920, 1080);
+
+fn frame((width, height): (usize, usize)) -> Frame {
+    let mut frame = Frame::new(width, height);
+    let mut random = fastrand::Rng::with_seed(1);
+    frame.pixels.iter_mut().for_each(|value| *value = random.u8(..));
+    frame
+}
+
+fn picture(size: (usize, usize)) -> Picture {
+    let mut picture = Picture::default();
+    pixel::from_frame(&frame(size), false, &mut picture);
+    picture
+}
+
+/// The work on pixels, in the order of a frame.
+fn pixels(c: &mut Criterion) {
+    let (camera, mut scaler) = (frame(CAMERA), Scaler::default());
+    let mut small = Frame::new(DREAM.0, DREAM.1);
+    c.bench_function("camera to working size", |b| b.iter(|| scaler.fill(black_box(&camera), &mut small)));
+    let mut looked = Picture::default();
+    c.bench_function("bytes to planes", |b| b.iter(|| pixel::from_frame(black_box(&small), false, &mut looked)));
+    let (dream, mut next) = (picture(DREAM), Picture::default());
+    let motion = Motion { zoom: 1.01, angle: 0.01, slide: (0.5, 0.0) };
+    c.bench_function("warp", |b| b.iter(|| pixel::warp(black_box(&dream), &mut next, motion)));
+    c.bench_function("mix with the camera", |b| b.iter(|| pixel::lerp(black_box(&looked), &mut next, 0.9)));
+    let mut octave = Picture::new(OCTAVE.0, OCTAVE.1);
+    c.bench_function("down an octave", |b| b.iter(|| scaler.resize(black_box(&dream), &mut octave)));
+    let mut up = Picture::new(DREAM.0, DREAM.1);
+    c.bench_function("up an octave", |b| b.iter(|| scaler.resize(black_box(&octave), &mut up)));
+    c.bench_function("hold the tone", |b| b.iter(|| Tone::NEUTRAL.hold(black_box(&mut next), 0.3)));
+    let mut shown = Frame::new(DREAM.0, DREAM.1);
+    c.bench_function("planes to bytes", |b| b.iter(|| pixel::to_frame(black_box(&dream), &mut shown)));
+
+    let start = Instant::now();
+    let mut fader = Fader::new(SCREEN.0, SCREEN.1, start);
+    fader.take(&shown, start);
+    c.bench_function("a dream to screen size", |b| b.iter(|| fader.take(black_box(&shown), start)));
+    fader.take(&shown, start + Duration::from_secs(1));
+    let between = start + Duration::from_millis(1500);
+    c.bench_function("a faded picture", |b| b.iter(|| drop(black_box(fader.draw(between).pixels[0]))));
+}
+
+/// One ascent, and a whole frame as the daemon dreams it, of the pack that dreams where nobody chose.
+fn network(c: &mut Criterion) {
+    let providers = vec![Provider::Cpu];
+    let runtime = Runtime::load(RuntimeSettings { providers, ..RuntimeSettings::default() });
+    let runtime = Arc::new(runtime.expect("deploy/fetch-onnxruntime fetches ONNX Runtime"));
+    let packs = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let catalogue = Arc::new(Catalogue::read(&[packs]).expect("the packs that ship"));
+    let params = Params::new(&catalogue);
+    let (dir, manifest, layer) = catalogue.layer(&params.layer).expect("the default layer");
+    let mut ascent = Ascent::open(&runtime, dir, manifest, layer, DREAM.0, DREAM.1).expect("it opens");
+    let (neurons, mut image) = (vec![1.0; layer.channels], picture(DREAM));
+    let controls = Controls { neurons: &neurons, step: 0.005, smoothing: 1.0, colour: 0.3, shift: (7, -5) };
+    let mut group = c.benchmark_group("network");
+    group.sample_size(30);
+    group.bench_function("one ascent", |b| {
+        b.iter(|| drop(black_box(ascent.climb(&mut image, &controls).expect("it climbs").objective)))
+    });
+    let settings = Settings { size: Some(DREAM), max_size: DREAM, target_fps: 10.0, seed: Some(1) };
+    let mut dreamer = Dreamer::new(runtime, catalogue, settings).patient();
+    let (camera, mut out) = (frame(CAMERA), Frame::new(0, 0));
+    group.bench_function("one frame", |b| {
+        b.iter(|| dreamer.dream(Some(&camera), &params, Duration::from_millis(50), &mut out).expect("it dreams"))
+    });
+}
+
+criterion_group!(benches, pixels, network);
+criterion_main!(benches);
