@@ -11,8 +11,9 @@ use super::DreamError;
 use crate::pack::{Catalogue, Neurons};
 use crate::runtime::{Ascent, Runtime, RuntimeError};
 
-/// More open graphs than this are let go, the longest unused first: a still of ten octaves, or five live layers.
-const MOST_OPEN: usize = 10;
+/// More open graphs than this are let go, the longest unused first, unless one picture needs more. Each holds tens of
+/// megabytes: three layers of two octaves, so that a change and a change back are at hand.
+const MOST_OPEN: usize = 6;
 
 /// Which graph: a layer at a picture size.
 #[derive(Debug, Clone, PartialEq, Eq)]
