@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::console;
 use crate::display::Tap;
 use crate::dream::Dreamer;
-use crate::health::{self, Notify};
+use crate::health::{self, Notify, Telemetry};
 use crate::pack::Catalogue;
 use crate::remote::{self, DeviceId};
 use crate::runtime::Runtime;
@@ -162,12 +162,19 @@ async fn watch(signals: &mut Signals, running: &[Running], wiring: &Wiring) -> &
         });
         if wiring.seen.load(Ordering::Relaxed) {
             notify.ready();
-            let now = wiring.desk.telemetry();
-            let size = format!("{}x{}", now.width, now.height);
-            notify
-                .status(format!("{:.0} dreams a second at {size} on {}; camera {}", now.fps, now.provider, now.camera));
+            notify.status(status_line(&wiring.desk.telemetry()));
         }
     }
+}
+
+/// For `systemctl status`.
+fn status_line(now: &Telemetry) -> String {
+    let camera = &now.camera;
+    if now.provider.is_empty() {
+        return format!("opening the network; camera {camera}");
+    }
+    let (fps, width, height, provider) = (now.fps, now.width, now.height, &now.provider);
+    format!("{fps:.0} dreams a second at {width}x{height} on {provider}; camera {camera}")
 }
 
 /// Gives stages and tasks a moment to end: the screen its console back, the broker its farewell.

@@ -14,7 +14,7 @@ use rumqttc::v5::mqttbytes::v5::{
     ConnAck, ConnectProperties, Filter, LastWill, Packet, Publish, PublishProperties, SubscribeReasonCode,
 };
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
-use rumqttc::{NetworkOptions, Outgoing, TlsConfiguration, Transport};
+use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -215,8 +215,9 @@ async fn say_farewell(connection: &mut EventLoop, voice: &Voice) {
         voice.say("status", QoS::AtLeastOnce, true, b"offline".to_vec()).await;
         let _ = voice.client.disconnect().await;
     };
-    let send =
-        async { while !matches!(connection.poll().await, Ok(Event::Outgoing(Outgoing::Disconnect)) | Err(_)) {} };
+    // Until the broker has heard it all and closes. Closed by us with its acknowledgements unread, the connection would be
+    // reset, and the last words with it.
+    let send = async { while connection.poll().await.is_ok() {} };
     tokio::join!(say, send);
 }
 
