@@ -17,14 +17,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::frame::Frame;
-use crate::pack::Catalogue;
+use crate::pack::{Catalogue, Neurons};
 use crate::params::Params;
 use crate::pixel::{self, Motion, Picture, Scaler, Tone};
 use crate::runtime::{Controls, Provider, Runtime};
 
 use governor::{Ask, Governor, Plan};
 use octaves::{Climb, Climber, octave_sizes};
-use studio::Studio;
+use studio::{Graphs, Opening, Studio};
 
 /// How a [`Dreamer`] works, for as long as it lives.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +44,8 @@ pub struct Settings {
 pub struct Vitals {
     /// What runs the network; none before the first graph is open.
     pub provider: Option<Provider>,
+    /// The layer in effect: the last one while the graphs of another are being opened.
+    pub layer: String,
     /// Working size.
     pub width: usize,
     pub height: usize,
@@ -80,6 +82,7 @@ pub struct Measured {
 /// Dreams frame after frame.
 pub struct Dreamer {
     settings: Settings,
+    catalogue: Arc<Catalogue>,
     studio: Studio,
     governor: Governor,
     scaler: Scaler,
@@ -99,13 +102,22 @@ pub struct Dreamer {
     on_step: Option<Box<dyn FnMut(Progress) + Send>>,
 }
 
-/// The layer and plan whose graphs are open.
+/// What is dreamed with: a layer and its neurons, and a plan whose graphs are open.
 #[derive(Debug, Clone, PartialEq)]
 struct Current {
     layer: String,
-    octave_scale: f64,
+    neurons: Neurons,
+    /// Of each channel, as `neurons` say.
+    weights: Arc<[f32]>,
     plan: Plan,
+    /// Those of the octaves; none where nothing is open yet.
     sizes: Vec<(usize, usize)>,
+}
+
+impl Current {
+    fn graphs(&self) -> Graphs<'_> {
+        Graphs { layer: &self.layer, sizes: &self.sizes }
+    }
 }
 
 impl Dreamer {
@@ -117,7 +129,8 @@ impl Dreamer {
         let rng = rng(&settings);
         Dreamer {
             settings,
-            studio: Studio::new(runtime, catalogue),
+            studio: Studio::new(runtime, Arc::clone(&catalogue)),
+            catalogue,
             governor,
             scaler: Scaler::default(),
             current: None,
@@ -130,6 +143,7 @@ impl Dreamer {
             shown: Picture::default(),
             vitals: Vitals {
                 provider: None,
+                layer: String::new(),
                 width: 0,
                 height: 0,
                 octaves: 0,
@@ -203,13 +217,14 @@ impl Dreamer {
         self.show(out, camera);
 
         self.vitals.frame_time = started.elapsed();
+        self.vitals.layer.clone_from(&current.layer);
         (self.vitals.width, self.vitals.height) = (width, height);
         self.vitals.octaves = current.sizes.len() as u32;
         self.vitals.steps = current.plan.steps;
         if climbed && current.layer == params.layer {
             self.governor.observe(self.vitals.frame_time, &current.plan);
         }
-        self.current = Some(current);
+        self.current = Some(current).filter(|current| !current.sizes.is_empty());
         Ok(())
     }
 
@@ -220,7 +235,7 @@ impl Dreamer {
     pub fn measure(&mut self, picture: &Frame, params: &Params) -> Result<Measured, DreamError> {
         let size = (picture.width, picture.height);
         self.studio.open_now(&params.layer, size)?;
-        let neurons = self.studio.neurons(&params.layer, &params.neurons)?;
+        let neurons = params.neurons.weights(self.catalogue.layer(&params.layer)?.2)?;
         let mut image = Picture::default();
         pixel::from_frame(picture, params.mirror, &mut image);
         let controls = Controls { neurons: &neurons, step: 0.0, smoothing: 0.0, colour: 0.0, shift: (0, 0) };
@@ -241,15 +256,25 @@ impl Dreamer {
         };
         let plan = self.governor.plan(&ask);
         let sizes = octave_sizes(plan.size, plan.octaves, params.octave_scale);
-        let wanted = Current { layer: params.layer.clone(), octave_scale: params.octave_scale, plan, sizes };
-        if self.studio.open(&wanted.layer, &wanted.sizes, self.current.is_some())? {
-            return Ok(wanted);
+        let same = self.current.as_ref().filter(|c| c.layer == params.layer && c.neurons == params.neurons);
+        let weights = match same {
+            Some(current) => Arc::clone(&current.weights),
+            None => params.neurons.weights(self.catalogue.layer(&params.layer)?.2)?.into(),
+        };
+        let wanted = Current { layer: params.layer.clone(), neurons: params.neurons.clone(), weights, plan, sizes };
+        let meanwhile = self.current.as_ref().filter(|current| self.studio.has(current.graphs())).cloned();
+        match self.studio.open(wanted.graphs(), meanwhile.as_ref().map(Current::graphs))? {
+            Opening::Done => return Ok(wanted),
+            Opening::Coming => {}
+            Opening::Refused => self.governor.refuse(&plan),
         }
-        match &self.current {
-            Some(current) if self.studio.has(&current.layer, &current.sizes) => Ok(current.clone()),
+        Ok(match meanwhile {
+            // Another layer's channels mean something else: it goes on with its own.
+            Some(current) if current.layer != wanted.layer => current,
+            Some(current) => Current { plan: current.plan, sizes: current.sizes, ..wanted },
             // Nothing to climb with yet.
-            _ => Ok(Current { sizes: Vec::new(), ..wanted }),
-        }
+            None => Current { sizes: Vec::new(), ..wanted },
+        })
     }
 
     /// F ← the camera picture, cut and scaled to working size.
@@ -290,11 +315,10 @@ impl Dreamer {
         if current.sizes.is_empty() || current.plan.steps == 0 || step == 0.0 {
             return Ok(false);
         }
-        let neurons = self.studio.neurons(&current.layer, &params.neurons)?;
         let climb = Climb {
             layer: &current.layer,
             sizes: &current.sizes,
-            neurons: &neurons,
+            neurons: &current.weights,
             step: step as f32,
             smoothing: params.smoothing as f32,
             colour: params.colour as f32,

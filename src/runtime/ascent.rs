@@ -7,6 +7,7 @@ use ort::memory::Allocator;
 use ort::session::{IoBinding, Session};
 use ort::value::{Tensor, ValueType};
 
+use super::library::SHARED_MEMORY;
 use super::placement::nodes_by_provider;
 use super::{Provider, Runtime, RuntimeError};
 use crate::pack::{Layer, Manifest};
@@ -165,6 +166,7 @@ impl Ascent {
             let mut builder = Session::builder(runtime.environment())
                 .and_then(|b| Ok(b.with_dimension_override("height", height as i64)?))
                 .and_then(|b| Ok(b.with_dimension_override("width", width as i64)?))
+                .and_then(|b| Ok(b.with_config_entry(SHARED_MEMORY.0, SHARED_MEMORY.1)?))
                 .and_then(|b| match &profile {
                     Some(prefix) => Ok(b.with_profiling(prefix)?),
                     None => Ok(b),

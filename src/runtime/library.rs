@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ort::AsPointer;
 use ort::environment::{Environment, GlobalThreadPoolOptions};
 use ort::logging::LogLevel;
+use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 
 use super::{Provider, RuntimeError, Settings};
 
@@ -191,14 +193,32 @@ fn start(path: &Path, threads: usize) -> Result<Environment, RuntimeError> {
         // A gradient that fades to subnormal numbers is zero to the eye, and a hundred times slower to compute.
         .and_then(GlobalThreadPoolOptions::with_flush_to_zero)
         .map_err(|e| failed(&e))?;
-    builder
+    let environment = builder
         .with_name("reverie")
         .with_telemetry(false)
         .with_global_thread_pool(pool)
         .with_logger(Arc::new(log))
         .build()
-        .map_err(|e| failed(&e))
+        .map_err(|e| failed(&e))?;
+    share_memory(&environment).map_err(|e| failed(&e))?;
+    Ok(environment)
 }
+
+/// Gives sessions that ask for it ([`SHARED_MEMORY`]) one pool of working memory together. They run one after the other:
+/// what one lays down the next takes up, where each would else keep as much for itself.
+fn share_memory(environment: &Environment) -> ort::Result<()> {
+    let memory = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Arena, MemoryType::Default)?;
+    // SAFETY: both pointers come from live values and are only read during the call; no configuration (null) is the
+    // default one. The status that comes back is taken over by `result_from_status`.
+    unsafe {
+        let register = ort::api().CreateAndRegisterAllocator;
+        let status = register(environment.ptr().cast_mut(), memory.ptr(), std::ptr::null());
+        ort::Error::result_from_status(status)
+    }
+}
+
+/// The session's configuration entry that makes it take its memory from the environment's pool.
+pub(super) const SHARED_MEMORY: (&str, &str) = ("session.use_env_allocators", "1");
 
 /// ONNX Runtime's own messages. What fails comes back as an error too, and is told there with what it means for us.
 fn log(level: LogLevel, _category: &str, _id: &str, place: &str, message: &str) {

@@ -212,6 +212,47 @@ fn a_damaged_graph_is_told_and_another_layer_goes_on() {
     assert!(difference(&out, &camera) > 0.5);
 }
 
+#[test]
+fn a_graph_that_cannot_be_opened_is_an_error_again_and_again_and_never_a_plain_mirror() {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(packs().join("mobilenet-v2")).unwrap().flatten() {
+        std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+    }
+    std::fs::write(folder.path().join("f12.onnx"), "no graph").unwrap();
+    let catalogue = Arc::new(Catalogue::read(&[folder.path().to_owned()]).unwrap());
+    let (mut dreamer, params) = (dreamer(&catalogue), Params::new(&catalogue));
+    let (camera, mut out) = (picture(SIZE), blank());
+    for _ in 0..2 {
+        wait_until(|| dreamer.dream(Some(&camera), &params, TICK, &mut out).is_err());
+    }
+    std::fs::copy(packs().join("mobilenet-v2/f12.onnx"), folder.path().join("f12.onnx")).unwrap();
+    wait_until(|| {
+        // One more error may be under way.
+        let _ = dreamer.dream(Some(&camera), &params, TICK, &mut out);
+        dreamer.vitals().provider.is_some()
+    });
+}
+
+#[test]
+fn while_another_layer_opens_the_last_one_is_dreamed_with_its_own_neurons_at_all_its_octaves() {
+    let catalogue = catalogue();
+    let (mut dreamer, camera) = (dreamer(&catalogue), picture(SIZE));
+    let mut params = Params::new(&catalogue);
+    (params.layer, params.octaves) = ("f6".into(), 4);
+    let mut out = blank();
+    wait_until(|| {
+        dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+        dreamer.vitals().octaves == 4
+    });
+    // Channel 150 is one of f14's, and none of f6's.
+    (params.layer, params.neurons) = ("f14".into(), "150".parse().unwrap());
+    wait_until(|| {
+        dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+        assert_eq!(dreamer.vitals().octaves, 4, "the dream stands still");
+        dreamer.vitals().layer == "f14"
+    });
+}
+
 /// Graphs open in their own time; this is only so that a test that waits for nothing ends.
 fn wait_until(mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(120);

@@ -42,6 +42,8 @@ pub struct Governor {
     ask: Option<Ask>,
     /// Where on the ladder.
     rung: usize,
+    /// The highest rung there is, as far as graphs of this layer could be opened.
+    ceiling: usize,
     /// Steps, and then octaves, left out because even the smallest size is too slow.
     relief: u32,
     phase: Phase,
@@ -111,6 +113,7 @@ impl Governor {
     fn on(ladder: Ladder, budget: Option<f64>) -> Governor {
         let rung = if budget.is_some() { ladder.start() } else { ladder.top() };
         Governor {
+            ceiling: ladder.top(),
             ladder,
             budget,
             ask: None,
@@ -147,10 +150,13 @@ impl Governor {
     /// layer cost in proportion, so a plan is chosen at once.
     fn asked_anew(&mut self, ask: &Ask) {
         let before = self.ask.replace(ask.clone());
+        if before.as_ref().is_none_or(|before| before.layer != ask.layer) {
+            self.ceiling = self.ladder.top();
+        }
         let pace = before.as_ref().filter(|b| b.layer == ask.layer).and_then(|b| self.pace(b));
         match (self.budget, pace) {
             (Some(budget), Some(pace)) => {
-                let (rung, relief) = self.best(ask, pace, budget, self.ladder.top());
+                let (rung, relief) = self.best(ask, pace, budget, self.ceiling);
                 self.change_to(rung, relief);
             }
             _ => self.change_to(self.rung, 0),
@@ -161,6 +167,14 @@ impl Governor {
         self.samples.clear();
         self.patience = PATIENCE;
         self.grew = false;
+    }
+
+    /// The graphs of `plan` cannot be opened: a size below is chosen, and for this layer none so large again.
+    pub fn refuse(&mut self, plan: &Plan) {
+        if self.budget.is_some() && self.rung > 0 && self.ladder.size(self.rung) == plan.size {
+            self.ceiling = self.rung - 1;
+            self.change_to(self.ceiling, self.relief);
+        }
     }
 
     /// A frame of `plan` took `time`. A plan that is no longer wanted (its graphs served until others were open) says
@@ -199,7 +213,7 @@ impl Governor {
         if median(&self.window) > budget {
             too_slow = too_slow.min(self.rung);
         }
-        let highest = too_slow.saturating_sub(1).min(self.ladder.top());
+        let highest = too_slow.saturating_sub(1).min(self.ceiling);
         let (mut rung, relief) = self.best(ask, pace, budget, highest);
         if self.overhead.is_none() && (rung, relief) == (self.rung, 0) && rung < highest {
             // A second size tells whether larger ones are as dear as a single one makes them seem.
@@ -291,7 +305,7 @@ impl Governor {
 
     fn one_up(&self) -> Option<(usize, u32)> {
         match self.relief {
-            0 if self.rung < self.ladder.top() => Some((self.rung + 1, 0)),
+            0 if self.rung < self.ceiling => Some((self.rung + 1, 0)),
             0 => None,
             relief => Some((self.rung, relief - 1)),
         }

@@ -182,3 +182,17 @@ fn nothing_to_climb_is_nothing_to_measure() {
     }
     assert_eq!(governor.plan(&ask(2, 0)), plan);
 }
+
+#[test]
+fn a_size_that_cannot_be_opened_is_not_asked_for_again_until_the_layer_changes() {
+    let mut governor = Governor::new(FULL_HD, 10.0);
+    let mut board = Board::new(50.0, 0.0, 0.0);
+    let wanted = run(&mut governor, &mut board, &ask(2, 2), 30.0, |_| 1.0).last().unwrap().1;
+    governor.refuse(&wanted);
+    let smaller = run(&mut governor, &mut board, &ask(2, 2), 600.0, |_| 1.0);
+    assert!(smaller.iter().all(|(_, plan, _)| plan.size.0 < wanted.size.0), "asked for again");
+    assert!(smaller.iter().all(|(_, plan, _)| plan.size.0 * 2 > wanted.size.0), "much smaller than need be");
+    let other = Ask { layer: "f6".into(), ..ask(2, 2) };
+    let again = run(&mut governor, &mut board, &other, 600.0, |_| 1.0);
+    assert_eq!(again.last().unwrap().1.size, wanted.size);
+}
