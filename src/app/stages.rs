@@ -62,6 +62,11 @@ pub fn dream(stage: &Stage, dreamer: &mut Dreamer, fps: f64, wiring: &Wiring) ->
     let mut view = View::default();
     let mut meter = Meter::default();
     let mut report = Report::default();
+    // A frame of many steps on a slow board is slow, not stuck.
+    let beat = stage.clone();
+    dreamer.on_step(move |_| {
+        beat.goes_on();
+    });
     // A dream begins from the camera picture where one is to be had.
     view.refresh(&wiring.camera, Duration::from_secs(1));
     let mut last = Instant::now();

@@ -8,6 +8,7 @@ mod preview;
 
 pub use preview::Preview;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::app::Desk;
+use crate::backoff::Backoff;
 use crate::config;
 use crate::params;
 use crate::remote::{self, DeviceId, Message};
@@ -44,7 +46,8 @@ struct Room {
     preview: Option<Preview>,
 }
 
-/// Serves the page until `stop` turns true. A port that is taken is a warning: the dream goes on.
+/// Serves the page until `stop` turns true. An address that cannot be used is a warning, once: the dream goes on, and
+/// it is tried again, for the network may come later than we do.
 pub async fn run(
     settings: config::Console,
     device: DeviceId,
@@ -52,12 +55,9 @@ pub async fn run(
     preview: Option<Preview>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let listener = match TcpListener::bind(settings.listen).await {
-        Ok(listener) => listener,
-        Err(error) => {
-            warn!("web page: {} cannot be used: {error}; the dream goes on without the page", settings.listen);
-            return;
-        }
+    let listener = tokio::select! {
+        listener = bind(settings.listen) => listener,
+        _ = stop.wait_for(|said| *said) => return,
     };
     let address = listener.local_addr().unwrap_or(settings.listen);
     info!("web page: http://{address}/");
@@ -70,6 +70,22 @@ pub async fn run(
         }
         // Previews never end by themselves: they are cut off.
         _ = stop.wait_for(|said| *said) => {}
+    }
+}
+
+async fn bind(address: SocketAddr) -> TcpListener {
+    let mut retry = Backoff::default();
+    let mut told = false;
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(error) if !told => {
+                warn!("web page: {address} cannot be used: {error}; the dream goes on without it, trying again");
+                told = true;
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(retry.wait()).await;
     }
 }
 

@@ -15,6 +15,9 @@ pub enum DreamError {
     /// The graph could not be opened or run.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// The runtime gave pictures that are none. The dream begins anew.
+    #[error("layer {layer} gave values that are no numbers; the dream begins anew")]
+    NotFinite { layer: String },
     /// The thread that opens graphs has died, or opened another than was asked: a bug.
     #[error("the graph of layer {layer} was not opened, which is a bug of this program")]
     NotOpened { layer: String },

@@ -326,6 +326,13 @@ impl Dreamer {
             steps: current.plan.steps,
         };
         match self.climber.climb(&mut self.next, &climb, &mut self.studio, self.on_step.as_deref_mut()) {
+            Ok(_) if !self.next.data.iter().all(|value| value.is_finite()) => {
+                // Fed back, they would never leave the picture again.
+                self.dream = None;
+                self.studio.forget();
+                self.current = None;
+                Err(DreamError::NotFinite { layer: current.layer.clone() })
+            }
             Ok(last) => {
                 if let Some(last) = &last {
                     self.vitals.provider = Some(last.provider);

@@ -46,7 +46,7 @@ impl Source {
         let path = settings.path.clone().unwrap_or_default();
         let (width, height) = (settings.size.width, settings.size.height);
         let scene = match settings.kind {
-            SourceKind::Auto => return Seeker::with_stand_in(settings).map(|seeker| Source::Camera(Box::new(seeker))),
+            SourceKind::Auto => return Ok(Source::Camera(Box::new(Seeker::with_stand_in(settings)))),
             SourceKind::V4l2 => return Ok(Source::Camera(Box::new(Seeker::new(settings)))),
             SourceKind::Still => scene::Scene::Still(still::Still::read(&path, width, height, settings.wander)?),
             SourceKind::Folder => scene::Scene::Folder(folder::Folder::open(&path, width, height, settings)?),

@@ -44,7 +44,7 @@ pub struct Drawn {
     period: Duration,
     begun: Instant,
     /// Number of the next picture.
-    next: u32,
+    next: u64,
 }
 
 impl Drawn {
@@ -66,11 +66,12 @@ impl Drawn {
     /// Waits until the next picture is due and draws it. Pictures that are late already are left out.
     pub fn next(&mut self, frame: &mut Frame) -> Result<(), SourceError> {
         let elapsed = self.begun.elapsed();
-        let present = (elapsed.as_nanos() / self.period.as_nanos()) as u32;
+        let present = (elapsed.as_nanos() / self.period.as_nanos()) as u64;
         self.next = self.next.max(present);
-        std::thread::sleep((self.period * self.next).saturating_sub(elapsed));
+        let due = self.period.as_secs_f64() * self.next as f64;
+        std::thread::sleep(Duration::from_secs_f64(due).saturating_sub(elapsed));
         frame.resize(self.width, self.height);
-        self.scene.draw(self.period.as_secs_f64() * f64::from(self.next), frame)?;
+        self.scene.draw(due, frame)?;
         frame.captured = Instant::now();
         self.next += 1;
         Ok(())

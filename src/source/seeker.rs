@@ -36,13 +36,13 @@ impl Seeker {
     }
 
     /// Looks for a camera, and meanwhile shows the photos that ship, or a test pattern where they are missing.
-    ///
-    /// # Errors
-    /// The photos are there and none can be read.
-    pub fn with_stand_in(settings: &config::Source) -> Result<Seeker, SourceError> {
+    pub fn with_stand_in(settings: &config::Source) -> Seeker {
         let (width, height) = (settings.size.width, settings.size.height);
-        let (scene, name) = match config::photo_folder() {
-            Some(photos) => (Scene::Folder(Folder::open(&photos, width, height, settings)?), "the shipped photos"),
+        let photos = config::photo_folder().and_then(|photos| {
+            Folder::open(&photos, width, height, settings).map_err(|error| warn!("the shipped photos: {error}")).ok()
+        });
+        let (scene, name) = match photos {
+            Some(photos) => (Scene::Folder(photos), "the shipped photos"),
             None => (Scene::Pattern(Pattern), "the test pattern"),
         };
         let mut seeker = Seeker::idle(settings);
@@ -50,7 +50,7 @@ impl Seeker {
         if seeker.camera.is_none() {
             seeker.stand_in = Some(Drawn::new(scene, settings));
         }
-        Ok(seeker)
+        seeker
     }
 
     fn idle(settings: &config::Source) -> Seeker {

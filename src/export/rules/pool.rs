@@ -12,10 +12,20 @@ use crate::export::network::Node;
 use crate::export::tensor::{Attribute, Data, Tensor};
 use crate::export::trace::{Shape, Trace, Traced, Written};
 
+/// The most positions a max-pool's window may have for its gradient to be exact: 32 × 32.
+const LARGEST_EXACT: i64 = 1024;
+
 pub fn max(t: &mut Trace, node: &Node) -> Result<Written, String> {
     let (x, window, shape) = read(t, node)?;
     if node.outputs.get(1).is_some_and(|o| !o.is_empty()) {
         return Err("its second output (indices) is in use".to_owned());
+    }
+    let [height, width] = window.kernel;
+    // The exact gradient takes a kernel for each position of the window.
+    if t.max_pool == MaxPool::Exact && height * width > LARGEST_EXACT {
+        return Err(format!(
+            "its window of {height}x{width} is too large for the exact gradient; --max-pool smooth takes it"
+        ));
     }
     let value = max_pool(&mut t.builder, &x.value, &window);
     let max_pool = t.max_pool;

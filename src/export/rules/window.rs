@@ -66,6 +66,9 @@ impl Window {
             "SAME_LOWER" => Padding::Same { odd_at_end: false },
             other => return Err(format!("its auto_pad `{other}` is unknown")),
         };
+        if matches!(padding, Padding::Same { .. }) && dilations != [1, 1] {
+            return Err("its auto_pad goes with both a stride and a dilation, which no runtime takes".to_owned());
+        }
         // At stride 1, and padded to a whole number of strides, nothing is left to round.
         let rounds = strides != [1, 1] && matches!(padding, Padding::Explicit(_));
         Ok(Window { kernel, strides, dilations, padding, ceil: rounds && node.int("ceil_mode", 0) != 0 })
