@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use reverie::display::Fader;
+use reverie::config::Size;
+use reverie::display::{Canvas, Fader};
 use reverie::dream::{Dreamer, Settings};
 use reverie::frame::Frame;
 use reverie::pack::Catalogue;
@@ -53,12 +54,23 @@ fn pixels(c: &mut Criterion) {
     c.bench_function("planes to bytes", |b| b.iter(|| pixel::to_frame(black_box(&dream), &mut shown)));
 
     let start = Instant::now();
-    let mut fader = Fader::new(SCREEN.0, SCREEN.1, start);
+    let screen = Size { width: SCREEN.0, height: SCREEN.1 };
+    let mut fader = Fader::new(Canvas::plain(screen), start);
     fader.take(&shown, start);
     c.bench_function("a dream to screen size", |b| b.iter(|| fader.take(black_box(&shown), start)));
     fader.take(&shown, start + Duration::from_secs(1));
     let between = start + Duration::from_millis(1500);
-    c.bench_function("a faded picture", |b| b.iter(|| fader.draw(between).pixels[0]));
+    let mut memory = vec![0; 4 * SCREEN.0 * SCREEN.1];
+    let mut draw = |at, light| {
+        let view = fader.view(at, light);
+        memory.chunks_exact_mut(4 * SCREEN.0).enumerate().for_each(|(y, row)| view.draw(y, row));
+        memory[0]
+    };
+    c.bench_function("a faded picture to the screen", |b| b.iter(|| draw(black_box(between), 1.0)));
+    c.bench_function("a dimmed picture to the screen", |b| b.iter(|| draw(black_box(between), 0.5)));
+    c.bench_function("a whole picture to the screen", |b| {
+        b.iter(|| draw(black_box(start + Duration::from_secs(9)), 1.0));
+    });
 }
 
 /// One ascent, and a whole frame as the daemon dreams it, of the pack that dreams where nobody chose.

@@ -15,6 +15,7 @@ pub mod dream;
 pub mod export;
 pub mod frame;
 pub mod health;
+pub mod hotplug;
 pub mod pack;
 pub mod params;
 pub mod pixel;

@@ -54,6 +54,8 @@ fn one_room_knows_each_outside_world() {
     assert_only("ort", &["runtime"]);
     assert_only("v4l", &["source/v4l2", "source/v4l2.rs"]);
     assert_only("minifb", &["display"]);
+    assert_only("drm", &["display"]);
+    assert_only("drm_ffi", &["display"]);
     assert_only("rumqttc", &["remote"]);
     assert_only("axum", &["console"]);
     assert_only("prost", &["export"]);

@@ -11,17 +11,17 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{error, info};
 
+use super::exhibit::Identity;
 use super::stages::{self, Wiring};
 use super::{Desk, Running, Stage, Stop};
 use crate::config::Config;
 use crate::console;
-use crate::display::Tap;
+use crate::display::vt;
 use crate::dream::Dreamer;
 use crate::health::{self, Notify, Telemetry};
 use crate::pack::Catalogue;
 use crate::remote::{self, DeviceId};
 use crate::runtime::Runtime;
-use crate::slot::Slot;
 
 /// What it is started with, all of it checked.
 pub struct Plan {
@@ -48,6 +48,7 @@ pub fn run(plan: Plan) -> anyhow::Result<Infallible> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let outcome = tokio.block_on(live(plan));
     if let Err(error) = outcome {
+        vt::release();
         // Not dropped: that would wait for a library that is still being loaded.
         tokio.shutdown_background();
         return Err(error);
@@ -59,61 +60,67 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
     // First of all, so that a stop is heard while things are being opened.
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let stop = Stop::default();
+    let wiring = Wiring::new(plan.desk.clone());
+    // The screen shows what goes on before anything else is opened: libraries and networks may take minutes.
+    let (mut running, tasks) = start(&plan, &stop, &wiring)?;
     let settings = plan.config.runtime_settings();
     let loading = tokio::task::spawn_blocking(move || Runtime::load(settings));
-    let runtime = tokio::select! {
-        loaded = loading => Arc::new(loaded.context("loading ONNX Runtime")??),
+    let loaded = tokio::select! {
+        loaded = loading => loaded.context("loading ONNX Runtime").and_then(|loaded| Ok(loaded?)),
         name = signals.next() => {
             info!("{name}: stopping");
+            end(&stop, &running, tasks).await;
             return Ok(());
         }
     };
-    info!("network: ONNX Runtime {} from {}", runtime.version(), runtime.library().display());
-
-    let wiring = Wiring {
-        desk: plan.desk.clone(),
-        camera: Slot::default(),
-        dreams: Slot::default(),
-        tap: Tap::default(),
-        seen: Arc::default(),
+    let runtime = match loaded {
+        Ok(runtime) => Arc::new(runtime),
+        Err(error) => {
+            show_fault(&error, &wiring, &mut signals).await;
+            end(&stop, &running, tasks).await;
+            return Err(error);
+        }
     };
-    let (running, tasks) = start(plan, runtime, &stop, &wiring)?;
+    info!("network: ONNX Runtime {} from {}", runtime.version(), runtime.library().display());
+    running.push(start_dreaming(&plan, runtime, &stop, &wiring)?);
     let name = watch(&mut signals, &running, &wiring).await;
     info!("{name}: stopping");
     Notify::default().stopping();
-    stop.say();
-    drain(&running, tasks).await;
+    end(&stop, &running, tasks).await;
     Ok(())
 }
 
-/// Starts the stages and the tasks.
-fn start(
-    plan: Plan,
-    runtime: Arc<Runtime>,
-    stop: &Stop,
-    wiring: &Wiring,
-) -> anyhow::Result<(Vec<Running>, Vec<JoinHandle<()>>)> {
-    let Plan { config, catalogue, desk, device, broker } = plan;
+/// How long a screen says why nothing is dreamed, before systemd starts everything anew.
+const FAULT_SHOWN: Duration = Duration::from_secs(15);
+
+/// Lets the one in front of the screen read what is wrong, where there is a screen.
+async fn show_fault(error: &anyhow::Error, wiring: &Wiring, signals: &mut Signals) {
+    wiring.set_fault(format!("{error:#}"));
+    if wiring.has_screen() {
+        error!("{error:#}");
+        let _ = timeout(FAULT_SHOWN, signals.next()).await;
+    }
+}
+
+/// Starts everything but the dream.
+fn start(plan: &Plan, stop: &Stop, wiring: &Wiring) -> anyhow::Result<(Vec<Running>, Vec<JoinHandle<()>>)> {
+    let Plan { config, desk, device, broker, .. } = plan;
     let stage = |name| Stage::new(name, stop.clone());
+
+    let (settings, own) = (config.screen.clone(), wiring.clone());
+    let is_called = config.console.on && config.console.allow_remote;
+    let identity = Identity {
+        device: device.to_string(),
+        page: is_called.then(|| config.console.listen.port()),
+        has_broker: broker.is_some(),
+    };
+    let display = stage("display")
+        .start(desk.clone(), STUCK, move |stage| super::exhibit::exhibit(stage, &settings, &identity, &own))?;
 
     let (settings, own) = (config.source.clone(), wiring.clone());
     let source = stage("source").start(desk.clone(), STUCK, move |stage| stages::source(stage, &settings, &own))?;
 
-    let (settings, own, fps) = (config.dream_settings(), wiring.clone(), config.dream.target_fps);
-    let mut kept = None;
-    let dream = stage("dream").start(desk.clone(), STUCK, move |stage| {
-        // Kept over a failure, since the dream in it is; one that panicked is lost and made anew.
-        let mut dreamer =
-            kept.take().unwrap_or_else(|| Dreamer::new(runtime.clone(), catalogue.clone(), settings.clone()));
-        let outcome = stages::dream(stage, &mut dreamer, fps, &own);
-        kept = Some(dreamer);
-        outcome
-    })?;
-
-    let (settings, own) = (config.screen.clone(), wiring.clone());
-    let display = stage("display").start(desk.clone(), STUCK, move |stage| stages::display(stage, &settings, &own))?;
-
-    let mut running = vec![source, dream, display];
+    let mut running = vec![display, source];
     let mut tasks = Vec::new();
     if config.console.on {
         let preview = console::Preview::new(wiring.tap.clone());
@@ -124,14 +131,35 @@ fn start(
         };
         running.push(stage("preview").start(desk.clone(), STUCK, encode)?);
         let shown = config.console.preview.then_some(preview);
-        let console = console::run(config.console, device, desk.clone(), shown, stop.for_tasks());
+        let console = console::run(config.console.clone(), device.clone(), desk.clone(), shown, stop.for_tasks());
         tasks.push(tokio::spawn(console));
     }
     match broker {
-        Some(broker) => tasks.push(tokio::spawn(remote::run(broker, desk, stop.for_tasks()))),
+        Some(broker) => tasks.push(tokio::spawn(remote::run(broker.clone(), desk.clone(), stop.for_tasks()))),
         None => info!("broker: none, as configured"),
     }
     Ok((running, tasks))
+}
+
+fn start_dreaming(plan: &Plan, runtime: Arc<Runtime>, stop: &Stop, wiring: &Wiring) -> anyhow::Result<Running> {
+    let (settings, fps) = (plan.config.dream_settings(), plan.config.dream.target_fps);
+    let (catalogue, own) = (plan.catalogue.clone(), wiring.clone());
+    let mut kept = None;
+    let dream = Stage::new("dream", stop.clone()).start(plan.desk.clone(), STUCK, move |stage| {
+        // Kept over a failure, since the dream in it is; one that panicked is lost and made anew.
+        let mut dreamer =
+            kept.take().unwrap_or_else(|| Dreamer::new(runtime.clone(), catalogue.clone(), settings.clone()));
+        let outcome = stages::dream(stage, &mut dreamer, fps, &own);
+        kept = Some(dreamer);
+        outcome
+    })?;
+    Ok(dream)
+}
+
+/// Says the stop, and lets all end that can.
+async fn end(stop: &Stop, running: &[Running], tasks: Vec<JoinHandle<()>>) {
+    stop.say();
+    drain(running, tasks).await;
 }
 
 /// Watches the stages until a signal comes; returns its name.
@@ -195,6 +223,8 @@ async fn drain(running: &[Running], tasks: Vec<JoinHandle<()>>) {
 
 /// Ends the process at once.
 fn leave() -> ! {
+    // A display that could not be waited for has not given its terminal back.
+    vt::release();
     // SAFETY: _exit is always allowed. `exit` would run the network runtime's destructors, possibly under a thread that
     // is still building an engine; there is nothing of ours left to write or to close.
     unsafe { libc::_exit(0) }

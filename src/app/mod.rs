@@ -2,6 +2,7 @@
 
 mod daemon;
 mod desk;
+mod exhibit;
 mod meter;
 mod stage;
 mod stages;

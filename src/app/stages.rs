@@ -1,16 +1,16 @@
-//! What the stages do: source, dream, display. Each runs until the stop or its first failure; [`super::Stage`] starts
-//! it again.
+//! What the stages do: source, dream (and display: [`super::exhibit`]). Each runs until the stop or its first failure;
+//! [`super::Stage`] starts it again.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::meter::Meter;
 use super::{Action, Desk, Stage};
-use crate::config;
-use crate::display::{Fader, Projector, Tap};
+use crate::config::{self, Size};
+use crate::display::Tap;
 use crate::dream::Dreamer;
 use crate::frame::Frame;
 use crate::slot::Slot;
@@ -19,7 +19,7 @@ use crate::source::Source;
 /// Between two entries into the telemetry.
 const REPORT: Duration = Duration::from_secs(1);
 /// The longest wait for a neighbour: no heartbeat stays away because of it.
-const PATIENCE: Duration = Duration::from_millis(200);
+pub const PATIENCE: Duration = Duration::from_millis(200);
 /// A camera picture older than this is no longer looked at: the dream goes on by itself.
 const STALE: Duration = Duration::from_secs(3);
 
@@ -33,6 +33,45 @@ pub struct Wiring {
     pub tap: Tap,
     /// Turns true with the first picture shown.
     pub seen: Arc<AtomicBool>,
+    /// Width and height of the screen as it is seen; none where there is none.
+    pub shape: Arc<Mutex<Option<(usize, usize)>>>,
+    /// Why there will be no dream, for the screen.
+    pub fault: Arc<Mutex<Option<String>>>,
+}
+
+impl Wiring {
+    pub fn new(desk: Desk) -> Wiring {
+        Wiring {
+            desk,
+            camera: Slot::default(),
+            dreams: Slot::default(),
+            tap: Tap::default(),
+            seen: Arc::default(),
+            shape: Arc::default(),
+            fault: Arc::default(),
+        }
+    }
+
+    pub fn set_shape(&self, seen: Option<Size>) {
+        *self.shape.lock().unwrap_or_else(PoisonError::into_inner) = seen.map(|size| (size.width, size.height));
+    }
+
+    fn shape(&self) -> Option<(usize, usize)> {
+        *self.shape.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether somebody stands before a screen.
+    pub fn has_screen(&self) -> bool {
+        self.shape().is_some()
+    }
+
+    pub fn set_fault(&self, fault: String) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+    }
+
+    pub fn fault(&self) -> Option<String> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Reads pictures and passes them on.
@@ -90,6 +129,9 @@ pub fn dream(stage: &Stage, dreamer: &mut Dreamer, fps: f64, wiring: &Wiring) ->
             continue;
         }
         view.refresh(&wiring.camera, Duration::ZERO);
+        if let Some(shape) = wiring.shape() {
+            dreamer.take_shape(shape);
+        }
         let mut out = wiring.dreams.blank();
         dreamer.dream(view.present(), &now, elapsed, &mut out)?;
         wiring.dreams.put(out);
@@ -136,72 +178,12 @@ impl View {
     }
 }
 
-/// Shows dreams, fading from each to the next.
-pub fn display(stage: &Stage, settings: &config::Screen, wiring: &Wiring) -> anyhow::Result<()> {
-    let period = Duration::from_secs(1) / settings.fps;
-    let params = wiring.desk.params();
-    let mut projector = Projector::new(settings);
-    let mut fader = new_fader(&projector);
-    let mut newest: Option<Frame> = None;
-    // Nobody looks: dreams are taken and nothing is drawn.
-    let mut idle = false;
-    let mut offered = None;
-    let mut report = Report::default();
-    let mut due = Instant::now();
-    while stage.goes_on() {
-        let wait = if idle { PATIENCE } else { due.saturating_duration_since(Instant::now()) };
-        let came = wiring.dreams.take(wait.min(PATIENCE));
-        if let Some(dream) = came {
-            if !idle {
-                fader.take(&dream, Instant::now());
-            }
-            if let Some(old) = newest.replace(dream) {
-                wiring.dreams.give_back(old);
-            }
-            wiring.seen.store(true, Ordering::Relaxed);
-        }
-        if report.is_due() {
-            wiring.desk.report(|telemetry| telemetry.display = projector.screen().name());
-        }
-        let was_idle = std::mem::replace(&mut idle, projector.screen().is_headless() && !wiring.tap.is_watched());
-        let found = projector.look_again();
-        if found || (was_idle && !idle) {
-            fader = new_fader(&projector);
-            newest.iter().for_each(|dream| fader.take(dream, Instant::now()));
-        }
-        let now = Instant::now();
-        if idle || now < due {
-            continue;
-        }
-        due = (due + period).max(now);
-        let wanted = wiring.tap.wants(offered, now);
-        if projector.screen().is_headless() && !wanted {
-            continue;
-        }
-        let picture = if params.borrow().blank { fader.black() } else { fader.draw(now) };
-        if wanted {
-            wiring.tap.offer(picture);
-            offered = Some(now);
-        }
-        if projector.show(picture) {
-            fader = new_fader(&projector);
-            newest.iter().for_each(|dream| fader.take(dream, Instant::now()));
-        }
-    }
-    Ok(())
-}
-
-fn new_fader(projector: &Projector) -> Fader {
-    let size = projector.screen().size();
-    Fader::new(size.width, size.height, Instant::now())
-}
-
 /// When to write into the telemetry.
 #[derive(Default)]
-struct Report(Option<Instant>);
+pub struct Report(Option<Instant>);
 
 impl Report {
-    fn is_due(&mut self) -> bool {
+    pub fn is_due(&mut self) -> bool {
         let due = self.0.is_none_or(|last| last.elapsed() >= REPORT);
         if due {
             self.0 = Some(Instant::now());

@@ -1,9 +1,11 @@
 //! The command line: one file a subcommand.
 
+mod devices;
 mod dream;
 mod export;
 mod flags;
 mod params;
+mod restore_console;
 mod run;
 
 use std::path::PathBuf;
@@ -23,9 +25,11 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
+    Devices(devices::Args),
     Dream(Box<dream::Args>),
     Export(Box<export::Args>),
     Params(params::Args),
+    RestoreConsole(restore_console::Args),
     Run(Box<run::Args>),
 }
 
@@ -33,9 +37,11 @@ impl Command {
     /// Runs the subcommand to its end.
     pub fn run(self) -> anyhow::Result<()> {
         match self {
+            Command::Devices(args) => devices::run(&args),
             Command::Dream(args) => dream::run(*args),
             Command::Export(args) => export::run(*args),
             Command::Params(args) => params::run(args),
+            Command::RestoreConsole(args) => restore_console::run(&args),
             Command::Run(args) => run::run(*args),
         }
     }

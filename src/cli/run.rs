@@ -23,7 +23,7 @@ pub struct Args {
     /// auto, v4l2, pattern, a camera (/dev/video0), a picture, or a folder of pictures.
     #[arg(long, value_name = "SOURCE")]
     source: Option<String>,
-    /// auto, fbdev, window, headless, or a framebuffer (/dev/fb0).
+    /// auto, kms, fbdev, window, headless, or a card (/dev/dri/card0) or framebuffer (/dev/fb0).
     #[arg(long, value_name = "SCREEN")]
     screen: Option<String>,
     /// Where the web page is served, or `off`.
@@ -122,15 +122,20 @@ fn set_source(text: &str, source: &mut config::Source) -> Result<(), BadInput> {
 fn set_screen(text: &str, screen: &mut config::Screen) -> Result<(), BadInput> {
     screen.kind = match text {
         "auto" => ScreenKind::Auto,
+        "kms" => ScreenKind::Kms,
         "fbdev" => ScreenKind::Fbdev,
         "window" => ScreenKind::Window,
         "headless" => ScreenKind::Headless,
+        _ if text.starts_with("/dev/dri/") => {
+            screen.device = Some(text.into());
+            ScreenKind::Kms
+        }
         _ if text.starts_with("/dev/") => {
             screen.device = Some(text.into());
             ScreenKind::Fbdev
         }
         _ => {
-            let takes = "it takes auto, fbdev, window, headless or a framebuffer such as /dev/fb0";
+            let takes = "it takes auto, kms, fbdev, window, headless, a card such as /dev/dri/card0 or a framebuffer such as /dev/fb0";
             return Err(BadInput(format!("--screen: `{text}`: {takes}")));
         }
     };

@@ -5,11 +5,13 @@
 
 mod places;
 mod rooms;
+mod screen;
 mod sections;
 mod size;
 
 pub use places::{pack_folders, photo_folder};
-pub use sections::{Console, Dream, Mqtt, Runtime, Screen, ScreenKind, Source, SourceKind};
+pub use screen::{Fit, Mode, Rotation, Screen, ScreenKind, Vt};
+pub use sections::{Console, Dream, Mqtt, Runtime, Source, SourceKind};
 pub use size::Size;
 
 use std::path::{Path, PathBuf};

@@ -53,35 +53,6 @@ impl Default for Source {
     }
 }
 
-/// `[screen]`: where pictures go.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Screen {
-    pub kind: ScreenKind,
-    /// The framebuffer device; none: `/dev/fb0`.
-    pub device: Option<PathBuf>,
-    /// Size of the window, and of the picture drawn without a screen.
-    pub size: Size,
-    /// Pictures a second; between dreams they are faded.
-    pub fps: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ScreenKind {
-    /// A window on a desktop, else a framebuffer, else none.
-    Auto,
-    Fbdev,
-    Window,
-    Headless,
-}
-
-impl Default for Screen {
-    fn default() -> Screen {
-        Screen { kind: ScreenKind::Auto, device: None, size: Size { width: 1280, height: 720 }, fps: 30 }
-    }
-}
-
 /// `[dream]`: how large and how fast.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -208,16 +179,6 @@ impl Source {
     }
 }
 
-impl Screen {
-    pub(super) fn fault(&self) -> Fault {
-        let lacking = self.kind == ScreenKind::Window && !cfg!(feature = "window");
-        let window = || ("screen.kind", "\"window\" is not built in: build with `--features window`".to_owned());
-        size("screen.size", self.size, 16, 7680)
-            .or_else(|| range("screen.fps", self.fps.into(), 1.0, 240.0))
-            .or_else(|| lacking.then(window))
-    }
-}
-
 impl Dream {
     pub(super) fn fault(&self) -> Fault {
         self.size
@@ -286,11 +247,11 @@ impl Console {
     }
 }
 
-fn range(key: &'static str, value: f64, min: f64, max: f64) -> Fault {
+pub(super) fn range(key: &'static str, value: f64, min: f64, max: f64) -> Fault {
     (!(min..=max).contains(&value)).then(|| (key, format!("{value} is not a number from {min} to {max}")))
 }
 
-fn size(key: &'static str, size: Size, min: usize, max: usize) -> Fault {
+pub(super) fn size(key: &'static str, size: Size, min: usize, max: usize) -> Fault {
     let fits = |n| (min..=max).contains(&n);
     (!fits(size.width) || !fits(size.height))
         .then(|| (key, format!("{size} is not a size from {min}x{min} to {max}x{max}")))

@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 use memmap2::{MmapMut, MmapOptions};
 
 use super::ScreenError;
+use super::fader::View;
 use super::raster::{Channel, Layout};
 use crate::config::Size;
-use crate::frame::Frame;
 
-/// `<linux/fb.h>`: ask what varies with the mode, and what is fixed.
+/// `<linux/fb.h>`: ask what varies with the mode, and what is fixed; move what is seen; darken.
 const FBIOGET_VSCREENINFO: libc::Ioctl = 0x4600;
 const FBIOGET_FSCREENINFO: libc::Ioctl = 0x4602;
+const FBIOPAN_DISPLAY: libc::Ioctl = 0x4606;
+const FBIOBLANK: libc::Ioctl = 0x4611;
+const UNBLANK: libc::c_ulong = 0;
+const POWERDOWN: libc::c_ulong = 4;
 const TRUE_COLOUR: u32 = 2;
 
 #[repr(C)]
@@ -72,13 +76,18 @@ struct Fixed {
     reserved: [u16; 2],
 }
 
+/// A framebuffer that shows pictures.
 pub struct Fbdev {
     device: PathBuf,
-    size: Size,
+    file: File,
+    /// The mode it was opened in.
+    variable: Variable,
     layout: Layout,
-    /// Byte of the first pixel seen.
-    start: usize,
     memory: MmapMut,
+    /// Whether there is room for a second picture below the first, which is drawn on while the first is seen.
+    pans: bool,
+    row: Vec<u8>,
+    dark: bool,
 }
 
 impl Fbdev {
@@ -96,38 +105,108 @@ impl Fbdev {
         };
         let file = OpenOptions::new().read(true).write(true).open(device).map_err(io)?;
         let (mut variable, mut fixed) = (Variable::default(), Fixed::default());
-        ask(&file, FBIOGET_VSCREENINFO, &mut variable).map_err(io)?;
-        ask(&file, FBIOGET_FSCREENINFO, &mut fixed).map_err(io)?;
+        tell(&file, FBIOGET_VSCREENINFO, &mut variable).map_err(io)?;
+        tell(&file, FBIOGET_FSCREENINFO, &mut fixed).map_err(io)?;
         if fixed.visual != TRUE_COLOUR {
             return Err(refuse(format!("it shows no true colours (visual {})", fixed.visual)));
         }
-        let size = Size { width: variable.xres as usize, height: variable.yres as usize };
         let layout = layout(&variable, &fixed);
-        layout.check(size.width).map_err(refuse)?;
-        let start = variable.yoffset as usize * layout.line + variable.xoffset as usize * layout.bytes;
+        layout.check(variable.xres as usize).map_err(refuse)?;
         // SAFETY: the mapping is of device memory that no Rust reference but ours looks at; the kernel and other
         // programs may write pixels into it, and any bytes are pixels.
         let memory = unsafe { MmapOptions::new().len(fixed.smem_len as usize).map_mut(&file) }.map_err(io)?;
-        if size.width == 0
-            || size.height == 0
-            || start + layout.line * (size.height - 1) + size.width * layout.bytes > memory.len()
-        {
-            return Err(refuse(format!("its {} bytes do not hold {size} pixels", memory.len())));
+        let fits = |top: u32| seen(&variable, &layout, top).is_some_and(|end| end <= memory.len());
+        if !fits(variable.yoffset) {
+            let (width, height, bytes) = (variable.xres, variable.yres, memory.len());
+            return Err(refuse(format!("its {bytes} bytes do not hold {width}x{height} pixels")));
         }
-        Ok(Fbdev { device: device.to_owned(), size, layout, start, memory })
+        let pans = fixed.ypanstep > 0
+            && variable.yres.is_multiple_of(fixed.ypanstep.into())
+            && variable.yres_virtual / 2 >= variable.yres
+            && fits(0)
+            && fits(variable.yres);
+        Ok(Fbdev { device: device.to_owned(), file, variable, layout, memory, pans, row: Vec::new(), dark: false })
     }
 
     pub fn size(&self) -> Size {
-        self.size
+        Size { width: self.variable.xres as usize, height: self.variable.yres as usize }
     }
 
     pub fn name(&self) -> String {
-        format!("fbdev {} {}, {} bits", self.device.display(), self.size, 8 * self.layout.bytes)
+        let flips = if self.pans { ", flipped" } else { "" };
+        format!("fbdev {} {}, {} bits{flips}", self.device.display(), self.size(), 8 * self.layout.bytes)
     }
 
-    pub fn show(&mut self, picture: &Frame) {
-        self.layout.write(picture, &mut self.memory[self.start..]);
+    /// Shows a picture of [`Fbdev::size`].
+    ///
+    /// # Errors
+    /// It is lost: drop it and open it again.
+    pub fn show(&mut self, view: &View) -> Result<(), ScreenError> {
+        self.set_dark(false)?;
+        let shown = self.variable.yoffset;
+        let top = match self.pans {
+            true if shown == 0 => self.variable.yres,
+            true => 0,
+            false => shown,
+        };
+        let start = top as usize * self.layout.line + self.variable.xoffset as usize * self.layout.bytes;
+        self.layout.draw(view, &mut self.memory[start..], &mut self.row);
+        if self.pans {
+            let mut moved = Variable { yoffset: top, ..self.variable };
+            match tell(&self.file, FBIOPAN_DISPLAY, &mut moved) {
+                Ok(()) => self.variable.yoffset = top,
+                // Some drivers promise more than they do.
+                Err(_) => self.pans = false,
+            }
+        }
+        Ok(())
     }
+
+    /// Darkens the monitor, or lights it again, where the driver can.
+    ///
+    /// # Errors
+    /// The framebuffer is lost.
+    pub fn set_dark(&mut self, dark: bool) -> Result<(), ScreenError> {
+        if self.dark != dark {
+            self.dark = dark;
+            let level = if dark { POWERDOWN } else { UNBLANK };
+            // SAFETY: the request takes a number, no pointer. Drivers that know no darkness refuse: it is black, then.
+            unsafe { libc::ioctl(self.file.as_raw_fd(), FBIOBLANK, level) };
+        }
+        Ok(())
+    }
+
+    /// Looks whether the mode is still the one it was opened in.
+    ///
+    /// # Errors
+    /// It is another, or the framebuffer is gone: drop it and open it again.
+    pub fn check(&self) -> Result<(), ScreenError> {
+        let lost = |reason: String| ScreenError::Lost { screen: self.device.display().to_string(), reason };
+        let mut now = Variable::default();
+        tell(&self.file, FBIOGET_VSCREENINFO, &mut now).map_err(|e| lost(e.to_string()))?;
+        let shape = |v: &Variable| (v.xres, v.yres, v.bits_per_pixel);
+        if shape(&now) != shape(&self.variable) {
+            return Err(lost(format!(
+                "its mode was changed to {}x{}, {} bits",
+                now.xres, now.yres, now.bits_per_pixel
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Fbdev {
+    fn drop(&mut self) {
+        let _ = self.set_dark(false);
+    }
+}
+
+/// The byte after the last one seen where line `top` is the first; none where that is more than can be.
+fn seen(variable: &Variable, layout: &Layout, top: u32) -> Option<usize> {
+    let (top, left) = (top as usize, variable.xoffset as usize);
+    let (width, height) = (variable.xres as usize, variable.yres as usize);
+    let last = (top.checked_add(height.checked_sub(1)?)?).checked_mul(layout.line)?;
+    last.checked_add(left.checked_add(width)?.checked_mul(layout.bytes)?).filter(|_| width > 0)
 }
 
 fn layout(variable: &Variable, fixed: &Fixed) -> Layout {
@@ -141,9 +220,9 @@ fn layout(variable: &Variable, fixed: &Fixed) -> Layout {
     }
 }
 
-/// Asks a framebuffer; `T` is the structure that `request` fills.
-fn ask<T>(file: &File, request: libc::Ioctl, answer: &mut T) -> std::io::Result<()> {
-    // SAFETY: both requests fill the one structure that they are called with here, laid out as in <linux/fb.h>.
+/// Asks or tells a framebuffer; `T` is the structure that `request` fills or takes.
+fn tell<T>(file: &File, request: libc::Ioctl, answer: &mut T) -> std::io::Result<()> {
+    // SAFETY: each request fills or takes the one structure that it is called with here, laid out as in <linux/fb.h>.
     match unsafe { libc::ioctl(file.as_raw_fd(), request, std::ptr::from_mut(answer)) } {
         -1 => Err(std::io::Error::last_os_error()),
         _ => Ok(()),

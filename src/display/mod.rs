@@ -1,25 +1,36 @@
 //! Where pictures go: one enum of screens, a fader that makes few dreams fluid, and a tap for the web page.
 
+mod boot_card;
+mod canvas;
 mod fader;
 mod fbdev;
+mod kms;
 mod projector;
 mod raster;
+mod survey;
 mod tap;
+pub mod vt;
 #[cfg(feature = "window")]
 mod window;
 
-pub use fader::Fader;
+pub use boot_card::{BootCard, Row};
+pub use canvas::Canvas;
+pub use fader::{Fader, Lamp, View};
+#[doc(hidden)]
+pub use kms::{choose as choose_mode, monitor_name};
 pub use projector::Projector;
+pub use survey::{Survey, survey};
 pub use tap::{Tap, Watcher};
 
 use std::path::{Path, PathBuf};
 
 use crate::config::{self, ScreenKind, Size};
-use crate::frame::Frame;
+use kms::{Kms, KmsError};
 
 /// A screen that was opened.
 pub enum Screen {
-    Fbdev(fbdev::Fbdev),
+    Kms(Box<Kms>),
+    Fbdev(Box<fbdev::Fbdev>),
     #[cfg(feature = "window")]
     Window(Box<window::Window>),
     /// None: the picture is seen on the web page alone.
@@ -29,15 +40,21 @@ pub enum Screen {
 /// Why nothing can be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum ScreenError {
+    #[error("kms: {0}")]
+    Kms(#[from] KmsError),
     #[error("framebuffer {device}: {reason}")]
     Framebuffer { device: PathBuf, reason: String },
     #[error("window: {0}")]
     Window(String),
     #[error("the window was closed")]
     WindowClosed,
+    #[error("{screen}: {reason}")]
+    Lost { screen: String, reason: String },
 }
 
 const FRAMEBUFFER: &str = "/dev/fb0";
+/// Pictures a second on a screen that does not say its own.
+const RATE: f64 = 30.0;
 
 impl Screen {
     /// Opens what `settings` name. With `auto` the best there is, and why not a better one.
@@ -45,24 +62,47 @@ impl Screen {
     /// # Errors
     /// The screen that was named is not there. `auto` always finds one.
     pub fn open(settings: &config::Screen) -> Result<(Screen, Option<String>), ScreenError> {
-        let device = settings.device.as_deref().unwrap_or(Path::new(FRAMEBUFFER));
-        match settings.kind {
-            ScreenKind::Auto => Ok(Screen::best(device, settings.size)),
-            ScreenKind::Fbdev => Ok((Screen::Fbdev(fbdev::Fbdev::open(device)?), None)),
-            ScreenKind::Window => Ok((Screen::window(settings.size)?, None)),
-            ScreenKind::Headless => Ok((Screen::Headless(settings.size), None)),
+        let screen = match settings.kind {
+            ScreenKind::Auto => return Ok(Screen::best(settings)),
+            ScreenKind::Kms => Screen::kms(settings)?,
+            ScreenKind::Fbdev => Screen::fbdev(settings)?,
+            ScreenKind::Window => Screen::window(settings.size)?,
+            ScreenKind::Headless => Screen::Headless(settings.size),
+        };
+        Ok((screen, None))
+    }
+
+    fn best(settings: &config::Screen) -> (Screen, Option<String>) {
+        let desktop =
+            ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()));
+        // A card lies behind a desktop: what is drawn there is not seen, or spoils the desktop.
+        let found = if desktop { Screen::window(settings.size) } else { Screen::bare(settings) };
+        match found {
+            Ok(screen) => (screen, None),
+            Err(reason) => (Screen::Headless(settings.size), Some(reason.to_string())),
         }
     }
 
-    fn best(device: &Path, size: Size) -> (Screen, Option<String>) {
-        let desktop =
-            ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()));
-        // A framebuffer lies behind a desktop: what is drawn there is not seen, or spoils the desktop.
-        let found = if desktop { Screen::window(size) } else { fbdev::Fbdev::open(device).map(Screen::Fbdev) };
-        match found {
-            Ok(screen) => (screen, None),
-            Err(reason) => (Screen::Headless(size), Some(reason.to_string())),
+    /// Without a desktop: KMS, else a framebuffer.
+    fn bare(settings: &config::Screen) -> Result<Screen, ScreenError> {
+        if settings.device.as_deref().is_some_and(|device| device.starts_with("/dev/fb")) {
+            return Screen::fbdev(settings);
         }
+        match Screen::kms(settings) {
+            Err(ScreenError::Kms(KmsError::NoCard(no_card))) => Screen::fbdev(settings)
+                .map_err(|no_fbdev| ScreenError::Kms(KmsError::NoCard(format!("{no_card}; {no_fbdev}")))),
+            // The framebuffer of a card without a monitor shows nobody anything.
+            other => other,
+        }
+    }
+
+    fn kms(settings: &config::Screen) -> Result<Screen, ScreenError> {
+        Ok(Screen::Kms(Box::new(Kms::open(settings)?)))
+    }
+
+    fn fbdev(settings: &config::Screen) -> Result<Screen, ScreenError> {
+        let device = settings.device.as_deref().filter(|device| !device.starts_with("/dev/dri"));
+        Ok(Screen::Fbdev(Box::new(fbdev::Fbdev::open(device.unwrap_or(Path::new(FRAMEBUFFER)))?)))
     }
 
     #[cfg(feature = "window")]
@@ -75,9 +115,10 @@ impl Screen {
         Err(ScreenError::Window("not built in; build with `--features window`".to_owned()))
     }
 
-    /// Size of the pictures it takes.
+    /// Its pixels.
     pub fn size(&self) -> Size {
         match self {
+            Screen::Kms(kms) => kms.size(),
             Screen::Fbdev(fbdev) => fbdev.size(),
             #[cfg(feature = "window")]
             Screen::Window(window) => window.size(),
@@ -85,19 +126,65 @@ impl Screen {
         }
     }
 
-    /// Shows a picture of [`Screen::size`].
+    /// Size of the pictures it takes, made of dreams of `dream` pixels.
+    pub fn canvas(&self, dream: Size) -> Size {
+        match self {
+            Screen::Kms(kms) => kms.canvas(dream),
+            _ => self.size(),
+        }
+    }
+
+    /// Pictures a second that it shows.
+    pub fn rate(&self) -> f64 {
+        match self {
+            Screen::Kms(kms) => kms.rate().clamp(1.0, 240.0),
+            _ => RATE,
+        }
+    }
+
+    /// Pictures that were given up because the screen did not say in time that it shows them.
+    pub fn late(&self) -> u64 {
+        match self {
+            Screen::Kms(kms) => kms.late(),
+            _ => 0,
+        }
+    }
+
+    /// Shows a picture of [`Screen::canvas`].
     ///
     /// # Errors
     /// The screen is lost: drop it and open it again.
-    pub fn show(&mut self, picture: &Frame) -> Result<(), ScreenError> {
+    pub fn show(&mut self, view: &View) -> Result<(), ScreenError> {
         match self {
-            Screen::Fbdev(fbdev) => {
-                fbdev.show(picture);
-                Ok(())
-            }
+            Screen::Kms(kms) => kms.show(view),
+            Screen::Fbdev(fbdev) => fbdev.show(view),
             #[cfg(feature = "window")]
-            Screen::Window(window) => window.show(picture),
+            Screen::Window(window) => window.show(view),
             Screen::Headless(_) => Ok(()),
+        }
+    }
+
+    /// Darkens the monitor, which saves its light and its years; the next picture lights it again.
+    ///
+    /// # Errors
+    /// As [`Screen::show`].
+    pub fn darken(&mut self) -> Result<(), ScreenError> {
+        match self {
+            Screen::Kms(kms) => kms.set_dark(true),
+            Screen::Fbdev(fbdev) => fbdev.set_dark(true),
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks whether it is still there, after word that something was plugged or unplugged.
+    ///
+    /// # Errors
+    /// As [`Screen::show`].
+    pub fn check(&mut self) -> Result<(), ScreenError> {
+        match self {
+            Screen::Kms(kms) => kms.check(),
+            Screen::Fbdev(fbdev) => fbdev.check(),
+            _ => Ok(()),
         }
     }
 
@@ -106,9 +193,15 @@ impl Screen {
         matches!(self, Screen::Headless(_))
     }
 
-    /// For the log and the telemetry: `fbdev /dev/fb0 1920x1080`.
+    /// Whether a terminal could draw on it.
+    fn has_terminal(&self) -> bool {
+        matches!(self, Screen::Kms(_) | Screen::Fbdev(_))
+    }
+
+    /// For the log and the telemetry: `kms /dev/dri/card0 HDMI-A-1 1920x1080@60`.
     pub fn name(&self) -> String {
         match self {
+            Screen::Kms(kms) => kms.name(),
             Screen::Fbdev(fbdev) => fbdev.name(),
             #[cfg(feature = "window")]
             Screen::Window(window) => format!("window {}", window.size()),

@@ -4,20 +4,33 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
+use super::canvas::{self, Canvas};
+use super::fader::View;
+use super::vt::Graphics;
 use super::{Screen, ScreenError};
 use crate::backoff::Backoff;
-use crate::config::{self, ScreenKind};
-use crate::frame::Frame;
+use crate::config::{self, ScreenKind, Size};
+use crate::hotplug::Hotplug;
 
+/// Between two looks at a screen that nobody gives word of.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Shows pictures on the best screen there is at the moment.
 pub struct Projector {
     settings: config::Screen,
     /// Headless while there is no other.
     screen: Screen,
-    /// When to look for a better one; none where this is what was asked for.
+    /// Keeps the terminal behind the screen quiet.
+    graphics: Option<Graphics>,
+    hotplug: Hotplug,
+    /// When to look for a better one, or at this one; none where nothing is to be looked at.
     look_at: Option<Instant>,
     backoff: Backoff,
     /// Why there is none, as it was told last: the same is told once.
     told: String,
+    /// Late pictures of screens that are gone.
+    late: u64,
+    lost: u64,
 }
 
 impl Projector {
@@ -26,9 +39,14 @@ impl Projector {
         let mut projector = Projector {
             settings: settings.clone(),
             screen: Screen::Headless(settings.size),
+            graphics: None,
+            // Before the first look: what is plugged in meanwhile is heard of.
+            hotplug: Hotplug::listen("drm"),
             look_at: None,
-            backoff: Backoff::new(Duration::from_secs(2), Duration::from_secs(10)).unwrap_or_default(),
+            backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(10)).unwrap_or_default(),
             told: String::new(),
+            late: 0,
+            lost: 0,
         };
         projector.look();
         projector
@@ -38,31 +56,85 @@ impl Projector {
         &self.screen
     }
 
-    /// Shows a picture of the screen's size; true where the screen is another afterwards, perhaps of another size.
-    pub fn show(&mut self, picture: &Frame) -> bool {
-        let Err(error) = self.screen.show(picture) else { return false };
-        self.screen = Screen::Headless(self.settings.size);
-        if matches!(error, ScreenError::WindowClosed) {
-            info!("screen: {error}; the dream goes on, to be seen on the web page");
-        } else {
-            warn!("screen lost: {error}; the dream goes on, and it is looked for again");
-            self.told = error.to_string();
-            self.look_at = Some(Instant::now() + self.backoff.wait());
+    /// What pictures made of dreams of `dream` pixels are drawn on.
+    pub fn canvas(&self, dream: Size) -> Canvas {
+        if self.screen.is_headless() {
+            return Canvas::plain(self.screen.size());
         }
-        true
+        Canvas::new(self.screen.canvas(dream), &self.settings)
     }
 
-    /// Looks for a missing screen when it is time to; true where one was found.
+    /// Its size as the one sees it who stands before it; none where there is no screen.
+    pub fn seen_size(&self) -> Option<Size> {
+        (!self.screen.is_headless()).then(|| canvas::upright(self.screen.size(), self.settings.rotate))
+    }
+
+    /// Time from one picture to the next.
+    pub fn period(&self) -> Duration {
+        let most = self.settings.fps.map_or(f64::INFINITY, f64::from);
+        Duration::from_secs_f64(1.0 / self.screen.rate().min(most))
+    }
+
+    /// Pictures shown late, and screens lost, since the start.
+    pub fn mishaps(&self) -> (u64, u64) {
+        (self.late + self.screen.late(), self.lost)
+    }
+
+    /// Shows a picture of [`Projector::canvas`]; true where the screen is another afterwards.
+    pub fn show(&mut self, view: &View) -> bool {
+        let outcome = self.screen.show(view);
+        self.is_lost(outcome)
+    }
+
+    /// Darkens the screen until the next picture; true where it is another afterwards.
+    pub fn darken(&mut self) -> bool {
+        let outcome = self.screen.darken();
+        self.is_lost(outcome)
+    }
+
+    /// Looks at the screen, and for a missing one, when it is time to or word came; true where it is another afterwards.
     pub fn look_again(&mut self) -> bool {
-        self.look_at.is_some_and(|at| Instant::now() >= at) && self.look()
+        let word = self.hotplug.happened();
+        let due = self.look_at.is_some_and(|at| Instant::now() >= at);
+        if self.screen.is_headless() {
+            if word {
+                self.backoff.reset();
+            }
+            return self.look_at.is_some() && (word || due) && self.look();
+        }
+        if let (Screen::Fbdev(_), true) = (&self.screen, due) {
+            self.look_at = Some(Instant::now() + LOOK);
+        } else if !word {
+            return false;
+        }
+        let outcome = self.screen.check();
+        self.is_lost(outcome)
+    }
+
+    fn is_lost(&mut self, outcome: Result<(), ScreenError>) -> bool {
+        let Err(error) = outcome else { return false };
+        self.late += self.screen.late();
+        self.lost += 1;
+        self.screen = Screen::Headless(self.settings.size);
+        self.graphics = None;
+        if matches!(error, ScreenError::WindowClosed) {
+            info!("screen: {error}; the dream goes on, to be seen on the web page");
+            self.look_at = None;
+            return true;
+        }
+        warn!("screen lost: {error}; the dream goes on, and it is looked for again");
+        // Another monitor may be there already.
+        self.look();
+        true
     }
 
     fn look(&mut self) -> bool {
         let lacking = match Screen::open(&self.settings) {
             Ok((screen, None)) => {
                 info!("screen: {}", screen.name());
+                self.graphics = if screen.has_terminal() { Graphics::take(&self.settings.vt) } else { None };
+                self.look_at = matches!(screen, Screen::Fbdev(_)).then(|| Instant::now() + LOOK);
                 self.screen = screen;
-                self.look_at = None;
                 self.backoff.reset();
                 self.told.clear();
                 return true;
@@ -87,6 +159,7 @@ impl Projector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::display::Fader;
 
     #[test]
     fn a_screen_that_is_missing_is_looked_for_and_one_that_is_not_wanted_is_not() {
@@ -97,7 +170,8 @@ mod tests {
         };
         let mut projector = Projector::new(&missing);
         assert!(projector.screen().is_headless() && projector.look_at.is_some());
-        assert!(!projector.show(&Frame::new(1280, 720)));
+        let fader = Fader::new(projector.canvas(Size { width: 64, height: 48 }), Instant::now());
+        assert!(!projector.show(&fader.view(Instant::now(), 1.0)));
         let headless = Projector::new(&config::Screen { kind: ScreenKind::Headless, ..missing });
         assert!(headless.screen().is_headless() && headless.look_at.is_none());
     }

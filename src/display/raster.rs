@@ -1,6 +1,6 @@
-//! RGB pictures into the memory layouts of screens.
+//! Pictures into the memory layouts of screens.
 
-use crate::frame::Frame;
+use super::fader::View;
 
 /// Where a colour lies in a pixel: lowest bit, number of bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,39 +39,45 @@ impl Layout {
         Ok(())
     }
 
-    /// Writes `picture` into `memory`; lines that do not fit into it are left out.
-    pub fn write(&self, picture: &Frame, memory: &mut [u8]) {
-        let rows = picture.pixels.chunks_exact((3 * picture.width).max(1));
-        for (row, line) in rows.zip(memory.chunks_mut(self.line)) {
-            let pixels = row.as_chunks::<3>().0.iter();
-            if *self == self.xrgb() {
-                for ([r, g, b], to) in pixels.zip(line.as_chunks_mut::<4>().0) {
-                    *to = [*b, *g, *r, 0];
-                }
-                continue;
-            }
-            for (rgb, to) in pixels.zip(line.chunks_exact_mut(self.bytes)) {
-                let value = self.pack(*rgb).to_le_bytes();
+    /// Draws `view` into `memory`, from its first line on; lines that do not fit into it are left out. `row` is working
+    /// memory.
+    pub fn draw(&self, view: &View, memory: &mut [u8], row: &mut Vec<u8>) {
+        let (own, width) = (4 * view.size.width, view.size.width);
+        let lines = memory.chunks_mut(self.line).take(view.size.height).enumerate();
+        if *self == Layout::xrgb8888(self.line) {
+            lines.filter(|(_, line)| line.len() >= own).for_each(|(y, line)| view.draw(y, line));
+            return;
+        }
+        row.resize(own, 0);
+        for (y, line) in lines.filter(|(_, line)| line.len() >= width * self.bytes) {
+            view.draw(y, row);
+            for (bgrx, to) in row.as_chunks::<4>().0.iter().zip(line.chunks_exact_mut(self.bytes)) {
+                let value = self.pack(*bgrx).to_le_bytes();
                 to.copy_from_slice(&value[..self.bytes]);
             }
         }
     }
 
-    fn pack(&self, [r, g, b]: [u8; 3]) -> u32 {
+    fn pack(&self, [b, g, r, _]: [u8; 4]) -> u32 {
         let put = |value: u8, channel: Channel| (u32::from(value) >> (8 - channel.length)) << channel.offset;
         put(r, self.red) | put(g, self.green) | put(b, self.blue)
     }
 
-    /// The layout of nearly every screen, with lines as long as these.
-    fn xrgb(&self) -> Layout {
+    /// The layout of nearly every screen, with lines of so many bytes.
+    pub fn xrgb8888(line: usize) -> Layout {
         let channel = |offset| Channel { offset, length: 8 };
-        Layout { bytes: 4, line: self.line, red: channel(16), green: channel(8), blue: channel(0) }
+        Layout { bytes: 4, line, red: channel(16), green: channel(8), blue: channel(0) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Size;
+    use crate::display::canvas::Canvas;
+    use crate::display::fader::Fader;
+    use crate::frame::Frame;
+    use std::time::Instant;
 
     fn layout(bytes: usize, line: usize, [r, g, b]: [(u32, u32); 3]) -> Layout {
         let channel = |(offset, length)| Channel { offset, length };
@@ -88,7 +94,10 @@ mod tests {
     fn written(layout: Layout, length: usize) -> Vec<u8> {
         layout.check(2).unwrap();
         let mut memory = vec![0xEE; length];
-        layout.write(&picture(), &mut memory);
+        let now = Instant::now();
+        let mut fader = Fader::new(Canvas::plain(Size { width: 2, height: 2 }), now);
+        fader.take(&picture(), now);
+        layout.draw(&fader.view(now, 1.0), &mut memory, &mut Vec::new());
         memory
     }
 

@@ -37,11 +37,14 @@ impl Tap {
         self.is_watched() && last.is_none_or(|last| now.saturating_duration_since(last) >= PERIOD)
     }
 
-    /// Offers a copy of `picture`.
-    pub fn offer(&self, picture: &Frame) {
-        let mut copy = self.slot.blank();
-        copy.copy_from(picture);
-        self.slot.put(copy);
+    /// A picture to be drawn on and offered; what it holds is left over.
+    pub fn blank(&self) -> Frame {
+        self.slot.blank()
+    }
+
+    /// Offers `picture`.
+    pub fn offer(&self, picture: Frame) {
+        self.slot.put(picture);
     }
 
     /// The newest picture offered, waiting up to `patience` for one; to be given back.

@@ -3,14 +3,15 @@
 use minifb::{Key, Scale, ScaleMode, WindowOptions};
 
 use super::ScreenError;
+use super::fader::View;
 use crate::config::Size;
-use crate::frame::Frame;
 
 pub struct Window {
     window: minifb::Window,
     size: Size,
     /// What the window takes: 0RGB, a word a pixel.
     words: Vec<u32>,
+    row: Vec<u8>,
 }
 
 impl Window {
@@ -23,20 +24,24 @@ impl Window {
         };
         let window = minifb::Window::new("Reverie", size.width, size.height, options)
             .map_err(|e| ScreenError::Window(e.to_string()))?;
-        Ok(Window { window, size, words: vec![0; size.width * size.height] })
+        Ok(Window { window, size, words: vec![0; size.width * size.height], row: Vec::new() })
     }
 
     pub fn size(&self) -> Size {
         self.size
     }
 
-    /// Shows `picture`. A window that was closed, with its button or Escape, is a screen that is lost.
-    pub fn show(&mut self, picture: &Frame) -> Result<(), ScreenError> {
+    /// Shows a picture of [`Window::size`]. A window that was closed, with its button or Escape, is a screen that is lost.
+    pub fn show(&mut self, view: &View) -> Result<(), ScreenError> {
         if !self.window.is_open() || self.window.is_key_down(Key::Escape) {
             return Err(ScreenError::WindowClosed);
         }
-        for (word, [r, g, b]) in self.words.iter_mut().zip(picture.pixels.as_chunks::<3>().0) {
-            *word = u32::from_be_bytes([0, *r, *g, *b]);
+        self.row.resize(4 * self.size.width, 0);
+        for (y, line) in self.words.chunks_exact_mut(self.size.width).enumerate() {
+            view.draw(y, &mut self.row);
+            for (word, bgrx) in line.iter_mut().zip(self.row.as_chunks::<4>().0) {
+                *word = u32::from_le_bytes(*bgrx);
+            }
         }
         self.window
             .update_with_buffer(&self.words, self.size.width, self.size.height)

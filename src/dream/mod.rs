@@ -85,6 +85,9 @@ pub struct Dreamer {
     catalogue: Arc<Catalogue>,
     studio: Studio,
     governor: Governor,
+    /// The largest size it may choose, and the screen that this is for, where there is one.
+    largest: (usize, usize),
+    shape: Option<(usize, usize)>,
     scaler: Scaler,
     /// The graphs in use: those of the last frame, until the ones wanted now are open.
     current: Option<Current>,
@@ -128,6 +131,8 @@ impl Dreamer {
         };
         let rng = rng(&settings);
         Dreamer {
+            largest: settings.max_size,
+            shape: None,
             settings,
             studio: Studio::new(runtime, Arc::clone(&catalogue)),
             catalogue,
@@ -160,6 +165,22 @@ impl Dreamer {
     pub fn patient(mut self) -> Dreamer {
         self.studio.wait_for_graphs();
         self
+    }
+
+    /// Dreams in the shape of a screen of these pixels, as it is seen, where the working size is the governor's to choose: then
+    /// nothing that was dreamed is cut off. As many pixels as [`Settings::max_size`] at most, and no more than the screen's.
+    pub fn take_shape(&mut self, (width, height): (usize, usize)) {
+        let largest = (width.max(1), height.max(1));
+        if self.settings.size.is_some() || self.shape == Some(largest) {
+            return;
+        }
+        self.shape = Some(largest);
+        let most = self.settings.max_size.0 * self.settings.max_size.1;
+        let largest = governor::largest_within(most, largest);
+        if largest != self.largest {
+            self.largest = largest;
+            self.governor = Governor::new(largest, self.settings.target_fps);
+        }
     }
 
     /// Calls `watch` after each ascent.
@@ -296,7 +317,7 @@ impl Dreamer {
             Some(dream) => {
                 if dream.size() != size {
                     let mut resized = Picture::new(size.0, size.1);
-                    self.scaler.resize(dream, &mut resized);
+                    self.scaler.refit(dream, &mut resized);
                     *dream = resized;
                 }
                 pixel::warp(dream, &mut self.next, motion(params, elapsed, size));

@@ -20,8 +20,13 @@ pub struct Telemetry {
     pub steps: u32,
     /// What the source does: `streaming /dev/video0`, `absent`, `still photo.jpg` …
     pub camera: String,
-    /// Where the picture goes: `fbdev /dev/fb0 1920x1080`, `headless` …
+    /// Where the picture goes: `kms /dev/dri/card0 HDMI-A-1 1920x1080@60`, `headless` …
     pub display: String,
+    /// Pictures that the screen did not show in time, and screens lost, since the start.
+    pub display_late: u64,
+    pub display_lost: u64,
+    /// Whether there is a broker: `connected to localhost:1883`, `none at localhost:1883`; empty before it is known.
+    pub broker: String,
     /// The hottest thermal zone, °C, where the board tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,

@@ -157,6 +157,15 @@ pub static TABLE: &[Spec] = &[
         set: |p, v| set_whole(&mut p.jitter, v),
     },
     Spec {
+        name: "brightness",
+        about: "How bright the screen is: 1 is all its light, 0 is dark.",
+        unit: "",
+        kind: Kind::Real { min: 0.0, max: 1.0, default: 1.0, step: 0.01 },
+        still: None,
+        get: |p| Value::Number(p.brightness),
+        set: |p, v| set_real(&mut p.brightness, v),
+    },
+    Spec {
         name: "mirror",
         about: "Flip left and right, as a mirror does.",
         unit: "",

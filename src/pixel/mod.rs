@@ -11,7 +11,7 @@ mod warp;
 
 pub use blend::{add, lerp, roll, subtract};
 pub use convert::{from_frame, to_frame};
-pub use resize::Scaler;
+pub use resize::{Scaler, Words, middle};
 pub use tone::Tone;
 pub use warp::{Motion, warp};
 

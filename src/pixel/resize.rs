@@ -20,6 +20,16 @@ type Size = (usize, usize);
 pub struct Scaler {
     planes: Plans<f32, 1>,
     pixels: Plans<u8, 3>,
+    words: Plans<u8, 4>,
+}
+
+/// A part of an image that others lie around, four bytes a pixel.
+pub struct Words<T> {
+    /// From the part's first pixel on.
+    pub bytes: T,
+    pub size: Size,
+    /// Bytes from row to row.
+    pub stride: usize,
 }
 
 impl Scaler {
@@ -35,7 +45,21 @@ impl Scaler {
         }
         let plan = self.planes.plan(from_size, to_size, |scaler, from, to| scaler.plan_planar_resampling_f32(from, to));
         for (source, target) in from.planes().zip(to.planes_mut()) {
-            plan.run(source, from_size, from_size.0, target);
+            plan.run(source, from_size, from_size.0, target, to_size.0);
+        }
+    }
+
+    /// Resizes the middle of `from` into `to`, which keeps its own size: as [`Scaler::fill`], for another shape.
+    pub fn refit(&mut self, from: &Picture, to: &mut Picture) {
+        let (from_size, to_size) = (from.size(), to.size());
+        if from.data.is_empty() || to.data.is_empty() {
+            return;
+        }
+        let (left, top, width, height) = middle(from_size, to_size);
+        let plan =
+            self.planes.plan((width, height), to_size, |scaler, from, to| scaler.plan_planar_resampling_f32(from, to));
+        for (source, target) in from.planes().zip(to.planes_mut()) {
+            plan.run(&source[top * from_size.0 + left..], (width, height), from_size.0, target, to_size.0);
         }
     }
 
@@ -49,12 +73,24 @@ impl Scaler {
         let to_size = (to.width, to.height);
         let plan = self.pixels.plan((width, height), to_size, |scaler, from, to| scaler.plan_rgb_resampling(from, to));
         let start = 3 * (top * from.width + left);
-        plan.run(&from.pixels[start..], (width, height), 3 * from.width, &mut to.pixels);
+        plan.run(&from.pixels[start..], (width, height), 3 * from.width, &mut to.pixels, 3 * to_size.0);
+    }
+
+    /// Resizes `from` into `to`.
+    pub fn resize_words(&mut self, from: &Words<&[u8]>, to: Words<&mut [u8]>) {
+        if from.size == to.size {
+            let row = 4 * from.size.0;
+            let rows = from.bytes.chunks(from.stride).zip(to.bytes.chunks_mut(to.stride));
+            rows.take(from.size.1).for_each(|(from, to)| to[..row].copy_from_slice(&from[..row]));
+            return;
+        }
+        let plan = |scaler: &pic_scale::Scaler, from, to| scaler.plan_rgba_resampling(from, to, false);
+        self.words.plan(from.size, to.size, plan).run(from.bytes, from.size, from.stride, to.bytes, to.stride);
     }
 }
 
 /// Left, top, width and height of the largest part of `from`, about its middle, that has the shape of `to`.
-fn middle(from: Size, to: Size) -> (usize, usize, usize, usize) {
+pub fn middle(from: Size, to: Size) -> (usize, usize, usize, usize) {
     // One of the two is all of `from`, the other less or all.
     let width = (from.1 * to.0).div_ceil(to.1).clamp(1, from.0);
     let height = (from.0 * to.1).div_ceil(to.0).clamp(1, from.1);
@@ -101,8 +137,8 @@ impl<T: Copy + Default, const N: usize> Plans<T, N> {
 }
 
 impl<T: Copy + std::fmt::Debug, const N: usize> Plan<T, N> {
-    /// `source` holds rows of `stride` values, of which the plan's width is taken; `target` is all of a picture.
-    fn run(&mut self, source: &[T], (width, height): Size, stride: usize, target: &mut [T]) {
+    /// `source` and `target` hold rows of so many values, of which the plan's widths are taken and written.
+    fn run(&mut self, source: &[T], (width, height): Size, stride: usize, target: &mut [T], target_stride: usize) {
         let to = self.plan.target_size();
         let source = ImageStore { buffer: Cow::Borrowed(source), channels: N, width, height, stride, bit_depth: 0 };
         let mut target = ImageStoreMut {
@@ -110,7 +146,7 @@ impl<T: Copy + std::fmt::Debug, const N: usize> Plan<T, N> {
             channels: N,
             width: to.width,
             height: to.height,
-            stride: N * to.width,
+            stride: target_stride,
             bit_depth: 0,
         };
         self.plan

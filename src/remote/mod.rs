@@ -34,8 +34,8 @@ const SOUND: Duration = Duration::from_secs(30);
 /// Needs a tokio runtime with time and I/O. It never blocks it, and never fails: a broker that is absent, lost or
 /// refuses is looked for again, with one WARN when it goes and one INFO when it is back.
 pub async fn run(settings: Settings, desk: Desk, mut stop: watch::Receiver<bool>) {
-    let mut outage =
-        Outage::new(format!("{}:{}", settings.host, settings.port), settings.device.clone(), settings.optional);
+    let broker = format!("{}:{}", settings.host, settings.port);
+    let mut outage = Outage::new(broker.clone(), settings.device.clone(), settings.optional);
     let mut retry = settings.retry.clone();
     loop {
         let connected = tokio::select! {
@@ -45,6 +45,7 @@ pub async fn run(settings: Settings, desk: Desk, mut stop: watch::Receiver<bool>
         let lost = match connected {
             Ok(session) => {
                 outage.over();
+                desk.report(|telemetry| telemetry.broker = format!("connected to {broker}"));
                 let since = Instant::now();
                 let Some(lost) = session.serve(&mut stop).await else { return };
                 if since.elapsed() > SOUND {
@@ -55,6 +56,7 @@ pub async fn run(settings: Settings, desk: Desk, mut stop: watch::Receiver<bool>
             Err(lost) => lost,
         };
         outage.goes_on(&lost);
+        desk.report(|telemetry| telemetry.broker = format!("none at {broker}"));
         tokio::select! {
             () = sleep(retry.wait()) => {}
             () = told(&mut stop) => return,

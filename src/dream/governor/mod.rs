@@ -12,6 +12,7 @@ mod tests;
 use std::time::Duration;
 
 use ladder::Ladder;
+pub use ladder::largest_within;
 
 use super::octaves::octave_sizes;
 

@@ -1,0 +1,292 @@
+//! What the display stage does: shows dreams, fading from each to the next, and before the first one the boot card.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::Stage;
+use super::stages::{PATIENCE, Report, Wiring};
+use crate::config::{self, Size};
+use crate::display::{BootCard, Canvas, Fader, Lamp, Projector, Row, Tap};
+use crate::frame::Frame;
+use crate::health::Telemetry;
+
+/// A picture that stands still is drawn again after so long, in case something else drew over it.
+const REDRAW: Duration = Duration::from_secs(1);
+/// The widest picture offered to the web page.
+const PREVIEW: usize = 1280;
+
+/// Who this mirror is, for the boot card.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub device: String,
+    /// Port of the web page, where other machines may call it.
+    pub page: Option<u16>,
+    /// Whether there is a broker to be found.
+    pub has_broker: bool,
+}
+
+/// Shows what comes through `wiring` until the stop.
+pub fn exhibit(stage: &Stage, settings: &config::Screen, identity: &Identity, wiring: &Wiring) -> anyhow::Result<()> {
+    let params = wiring.desk.params();
+    let mut exhibit = Exhibit::new(settings, wiring);
+    let mut report = Report::default();
+    let mut card = Some(BootCard::default());
+    let mut due = Instant::now();
+    while stage.goes_on() {
+        // Nobody looks: dreams are taken and nothing is drawn.
+        let idle = exhibit.projector.screen().is_headless() && !wiring.tap.is_watched();
+        let wait = if idle { PATIENCE } else { due.saturating_duration_since(Instant::now()) };
+        if let Some(dream) = wiring.dreams.take(wait.min(PATIENCE)) {
+            card = None;
+            exhibit.take(dream);
+        }
+        if report.is_due() {
+            exhibit.tell();
+            if let Some(shown) = &mut card {
+                exhibit.show_card(shown, boot_card(identity, &wiring.desk.telemetry(), wiring.fault()));
+            }
+        }
+        if exhibit.projector.look_again() {
+            exhibit.begin_anew();
+        }
+        let now = Instant::now();
+        if idle || now < due {
+            continue;
+        }
+        due = (due + exhibit.projector.period()).max(now);
+        let light = if params.borrow().blank { 0.0 } else { params.borrow().brightness };
+        exhibit.draw(light, now);
+        exhibit.offer(now);
+    }
+    Ok(())
+}
+
+/// A screen, what is on it, and what the web page sees of it.
+struct Exhibit<'a> {
+    wiring: &'a Wiring,
+    fallback: Size,
+    projector: Projector,
+    fader: Fader,
+    lamp: Lamp,
+    /// The newest dream, or the boot card before it.
+    newest: Option<Frame>,
+    /// When the screen was last drawn on; none where it has to be.
+    drawn: Option<Instant>,
+    is_dark: bool,
+    preview: Option<Fader>,
+    offered: Option<Instant>,
+    row: Vec<u8>,
+}
+
+impl<'a> Exhibit<'a> {
+    fn new(settings: &config::Screen, wiring: &'a Wiring) -> Exhibit<'a> {
+        let (now, projector) = (Instant::now(), Projector::new(settings));
+        let fader = Fader::new(projector.canvas(projector.screen().size()), now);
+        let mut exhibit = Exhibit {
+            wiring,
+            fallback: settings.size,
+            projector,
+            fader,
+            lamp: Lamp::new(1.0, now),
+            newest: None,
+            drawn: None,
+            is_dark: false,
+            preview: None,
+            offered: None,
+            row: Vec::new(),
+        };
+        exhibit.begin_anew();
+        exhibit
+    }
+
+    /// Goes on, on another screen, with what was seen on the last.
+    fn begin_anew(&mut self) {
+        let dream = self.newest.as_ref().map_or(self.projector.screen().size(), size_of);
+        self.fader = Fader::new(self.projector.canvas(dream), Instant::now());
+        self.newest.iter().for_each(|dream| self.fader.take(dream, Instant::now()));
+        self.drawn = None;
+        self.is_dark = false;
+        self.preview = None;
+        self.wiring.set_shape(self.projector.seen_size());
+    }
+
+    fn take(&mut self, dream: Frame) {
+        let now = Instant::now();
+        let canvas = self.projector.canvas(size_of(&dream));
+        if self.fader.canvas() != &canvas {
+            // The card enlarges, and the dream grew: what is seen is drawn anew, then faded from as ever.
+            let mut fader = Fader::new(canvas, now);
+            self.newest.iter().for_each(|seen| fader.take(seen, self.fader.begun()));
+            self.fader = fader;
+        }
+        for fader in [Some(&mut self.fader), self.preview.as_mut()].into_iter().flatten() {
+            fader.take(&dream, now);
+        }
+        if let Some(old) = self.newest.replace(dream) {
+            self.wiring.dreams.give_back(old);
+        }
+        self.wiring.seen.store(true, Ordering::Relaxed);
+    }
+
+    /// Shows `card` instead of `shown`, where it says something else.
+    fn show_card(&mut self, shown: &mut BootCard, card: BootCard) {
+        if *shown == card {
+            return;
+        }
+        let mut picture = Frame::new(0, 0);
+        card.draw(self.projector.seen_size().unwrap_or(self.fallback), &mut picture);
+        *shown = card;
+        self.take(picture);
+    }
+
+    /// Draws what is seen at `now` where it is another picture than before.
+    fn draw(&mut self, aim: f64, now: Instant) {
+        let light = self.lamp.light(aim, now);
+        if self.projector.screen().is_headless() {
+            return;
+        }
+        let is_moving = self.lamp.is_moving() || self.fader.is_fading(now);
+        let is_stale = self.drawn.is_none_or(|drawn| now.saturating_duration_since(drawn) >= REDRAW);
+        if light == 0.0 && !self.lamp.is_moving() {
+            if !self.is_dark {
+                let view = self.fader.view(now, light);
+                let lost = self.projector.show(&view) || self.projector.darken();
+                self.is_dark = true;
+                if lost {
+                    self.begin_anew();
+                }
+            }
+            return;
+        }
+        if !is_moving && !is_stale && !self.is_dark {
+            return;
+        }
+        self.is_dark = false;
+        // Once more after the last moment of a fade, which is all of the new picture.
+        self.drawn = (!is_moving).then_some(now);
+        if self.projector.show(&self.fader.view(now, light)) {
+            self.begin_anew();
+        }
+    }
+
+    /// Offers the web page what is seen, upright, where somebody watches.
+    fn offer(&mut self, now: Instant) {
+        let tap: &Tap = &self.wiring.tap;
+        if !tap.is_watched() {
+            self.preview = None;
+            return;
+        }
+        if !tap.wants(self.offered, now) {
+            return;
+        }
+        let newest = &self.newest;
+        let seen = self.projector.seen_size().unwrap_or(self.fallback);
+        let preview = self.preview.get_or_insert_with(|| {
+            let mut fader = Fader::new(Canvas::plain(at_most(seen, PREVIEW)), now);
+            newest.iter().for_each(|dream| fader.take(dream, now));
+            fader
+        });
+        let mut picture = tap.blank();
+        preview.view(now, self.lamp.last()).write(&mut picture, &mut self.row);
+        tap.offer(picture);
+        self.offered = Some(now);
+    }
+
+    fn tell(&self) {
+        let (late, lost) = self.projector.mishaps();
+        self.wiring.desk.report(|telemetry| {
+            telemetry.display = self.projector.screen().name();
+            (telemetry.display_late, telemetry.display_lost) = (late, lost);
+        });
+    }
+}
+
+fn size_of(frame: &Frame) -> Size {
+    Size { width: frame.width, height: frame.height }
+}
+
+/// `size`, reduced to so many pixels across where it has more.
+fn at_most(size: Size, width: usize) -> Size {
+    match size.width > width {
+        true => Size { width, height: (size.height * width / size.width).max(1) },
+        false => size,
+    }
+}
+
+/// What is known at this moment, and what is missing.
+fn boot_card(identity: &Identity, now: &Telemetry, fault: Option<String>) -> BootCard {
+    let row = |label, text: String, lacks| Row { label, text, lacks };
+    let addresses = addresses();
+    let mut rows = vec![match addresses.is_empty() {
+        true => row("address", "none: is a network cable plugged in?".to_owned(), true),
+        false => row("address", addresses.join("  "), false),
+    }];
+    if let (Some(port), Some(address)) = (identity.page, addresses.first()) {
+        rows.push(row("web page", format!("http://{address}:{port}/"), false));
+    }
+    let has_camera = !now.camera.starts_with("absent") && !now.camera.starts_with("stalled");
+    rows.push(match now.camera.is_empty() {
+        true => row("camera", "looking for it".to_owned(), false),
+        false => row("camera", now.camera.clone(), !has_camera),
+    });
+    if identity.has_broker {
+        let lacks = !now.broker.is_empty() && !now.broker.starts_with("connected");
+        rows.push(row(
+            "broker",
+            if now.broker.is_empty() { "looking for it".to_owned() } else { now.broker.clone() },
+            lacks,
+        ));
+    }
+    rows.push(match fault {
+        Some(fault) => row("network", fault, true),
+        None => row("network", "being opened; the first time on a new board this takes minutes".to_owned(), false),
+    });
+    BootCard { title: identity.device.clone(), subtitle: format!("Reverie {}", env!("CARGO_PKG_VERSION")), rows }
+}
+
+/// Those by which other machines reach this one, IPv4 first.
+fn addresses() -> Vec<String> {
+    let mut found: Vec<std::net::IpAddr> = if_addrs::get_if_addrs()
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|interface| !interface.is_loopback() && !interface.is_link_local())
+        .map(|interface| interface.ip())
+        .collect();
+    found.sort();
+    found.dedup();
+    let four: Vec<String> = found.iter().filter(|ip| ip.is_ipv4()).map(ToString::to_string).collect();
+    if four.is_empty() { found.iter().map(ToString::to_string).collect() } else { four }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_boot_card_says_what_is_missing() {
+        let identity = Identity { device: "hall-3".to_owned(), page: Some(8080), has_broker: true };
+        let now = Telemetry {
+            camera: "absent".to_owned(),
+            broker: "none at localhost:1883".to_owned(),
+            ..Telemetry::default()
+        };
+        let lacking =
+            |card: &BootCard| -> Vec<&str> { card.rows.iter().filter(|r| r.lacks).map(|r| r.label).collect() };
+        let card = boot_card(&identity, &now, Some("ONNX Runtime is missing".to_owned()));
+        assert_eq!(card.title, "hall-3");
+        assert!(lacking(&card).ends_with(&["camera", "broker", "network"]), "{card:?}");
+        let well = Telemetry {
+            camera: "streaming /dev/video0".to_owned(),
+            broker: "connected to localhost:1883".to_owned(),
+            ..Telemetry::default()
+        };
+        assert!(boot_card(&identity, &well, None).rows.iter().all(|r| r.label == "address" || !r.lacks));
+    }
+
+    #[test]
+    fn a_preview_keeps_the_screens_shape() {
+        let size = |width, height| Size { width, height };
+        assert_eq!(at_most(size(3840, 2160), 1280), size(1280, 720));
+        assert_eq!(at_most(size(720, 1280), 1280), size(720, 1280));
+    }
+}

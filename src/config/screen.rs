@@ -1,0 +1,236 @@
+//! `[screen]`: where pictures go, and how they lie there.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Size;
+use super::sections::{Fault, range, size};
+
+/// `[screen]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Screen {
+    pub kind: ScreenKind,
+    /// The card of `kms` (none: every card is tried), the framebuffer of `fbdev` (none: `/dev/fb0`).
+    pub device: Option<PathBuf>,
+    /// The output of the card, such as `HDMI-A-1`; none: the first that a monitor hangs on.
+    pub connector: Option<String>,
+    pub mode: Mode,
+    pub rotate: Rotation,
+    pub fit: Fit,
+    /// Left and right exchanged, for projection from behind.
+    pub mirror: bool,
+    /// Pictures a second at most; none: as many as the screen shows.
+    pub fps: Option<u32>,
+    /// Whether the card may enlarge the picture where it can.
+    pub plane_scaling: bool,
+    pub vt: Vt,
+    /// Size of the window, and of the picture drawn without a screen.
+    pub size: Size,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScreenKind {
+    /// A window on a desktop, else KMS, else a framebuffer, else none.
+    Auto,
+    Kms,
+    Fbdev,
+    Window,
+    Headless,
+}
+
+/// What becomes of a picture that has another shape than the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// It covers the screen; what is too much on two sides is cut off.
+    Fill,
+    /// All of it is seen, between black bars.
+    Fit,
+}
+
+/// How the picture is turned on the screen, clockwise: the screen itself hangs turned the other way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub enum Rotation {
+    None,
+    Quarter,
+    Half,
+    ThreeQuarters,
+}
+
+/// Which of the monitor's modes is set: `preferred`, `1920x1080` or `1920x1080@50`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// What the monitor likes best.
+    Preferred,
+    /// Pixels, and pictures a second where that matters.
+    Exactly { size: Size, refresh: Option<u32> },
+}
+
+/// Which virtual terminal is kept from drawing while pictures are shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Vt {
+    /// The one in front.
+    Auto,
+    /// None.
+    Off,
+    /// This one, `/dev/tty1`.
+    Device(PathBuf),
+}
+
+impl Default for Screen {
+    fn default() -> Screen {
+        Screen {
+            kind: ScreenKind::Auto,
+            device: None,
+            connector: None,
+            mode: Mode::Preferred,
+            rotate: Rotation::None,
+            fit: Fit::Fill,
+            mirror: false,
+            fps: None,
+            plane_scaling: true,
+            vt: Vt::Auto,
+            size: Size { width: 1280, height: 720 },
+        }
+    }
+}
+
+impl Screen {
+    pub(super) fn fault(&self) -> Fault {
+        let lacking = self.kind == ScreenKind::Window && !cfg!(feature = "window");
+        let window = || ("screen.kind", "\"window\" is not built in: build with `--features window`".to_owned());
+        size("screen.size", self.size, 16, 7680)
+            .or_else(|| self.fps.and_then(|fps| range("screen.fps", fps.into(), 1.0, 240.0)))
+            .or_else(|| match self.mode {
+                Mode::Preferred => None,
+                Mode::Exactly { size: wanted, refresh } => size("screen.mode", wanted, 16, 16_384)
+                    .or_else(|| refresh.and_then(|rate| range("screen.mode", rate.into(), 1.0, 1000.0))),
+            })
+            .or_else(|| lacking.then(window))
+    }
+}
+
+impl TryFrom<u16> for Rotation {
+    type Error = String;
+
+    fn try_from(degrees: u16) -> Result<Rotation, String> {
+        match degrees {
+            0 => Ok(Rotation::None),
+            90 => Ok(Rotation::Quarter),
+            180 => Ok(Rotation::Half),
+            270 => Ok(Rotation::ThreeQuarters),
+            _ => Err(format!("{degrees} is not one of 0, 90, 180, 270")),
+        }
+    }
+}
+
+impl From<Rotation> for u16 {
+    fn from(rotation: Rotation) -> u16 {
+        match rotation {
+            Rotation::None => 0,
+            Rotation::Quarter => 90,
+            Rotation::Half => 180,
+            Rotation::ThreeQuarters => 270,
+        }
+    }
+}
+
+impl Rotation {
+    /// Whether width and height change places.
+    pub fn is_sideways(self) -> bool {
+        matches!(self, Rotation::Quarter | Rotation::ThreeQuarters)
+    }
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Mode, String> {
+        let wrong = || {
+            format!("`{text}` is not \"preferred\", a size such as \"1920x1080\", or one with a rate, \"1920x1080@50\"")
+        };
+        if text == "preferred" {
+            return Ok(Mode::Preferred);
+        }
+        let (size, rate) = text.split_once('@').map_or((text, None), |(size, rate)| (size, Some(rate)));
+        let refresh = rate.map(str::parse).transpose().map_err(|_| wrong())?;
+        Ok(Mode::Exactly { size: size.parse().map_err(|_| wrong())?, refresh })
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mode::Preferred => f.write_str("preferred"),
+            Mode::Exactly { size, refresh: None } => size.fmt(f),
+            Mode::Exactly { size, refresh: Some(rate) } => write!(f, "{size}@{rate}"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Mode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Mode, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Mode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Vt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Vt, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "auto" => Ok(Vt::Auto),
+            "off" => Ok(Vt::Off),
+            path if path.starts_with("/dev/") => Ok(Vt::Device(path.into())),
+            other => Err(serde::de::Error::custom(format!(
+                "`{other}` is not \"auto\", \"off\" or a terminal such as \"/dev/tty1\""
+            ))),
+        }
+    }
+}
+
+impl Serialize for Vt {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Vt::Auto => serializer.serialize_str("auto"),
+            Vt::Off => serializer.serialize_str("off"),
+            Vt::Device(path) => serializer.collect_str(&path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn modes_are_written_as_people_write_them() {
+        let full = Size { width: 1920, height: 1080 };
+        assert_eq!("preferred".parse(), Ok(Mode::Preferred));
+        assert_eq!("1920x1080".parse(), Ok(Mode::Exactly { size: full, refresh: None }));
+        assert_eq!("1920x1080@50".parse(), Ok(Mode::Exactly { size: full, refresh: Some(50) }));
+        for wrong in ["", "1080p", "1920x1080@", "1920x1080@fast", "@60", "1920x1080@-1", "99999999999999999999x1"] {
+            assert!(wrong.parse::<Mode>().unwrap_err().contains("1920x1080@50"), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_the_reader_and_what_is_read_is_written_alike(text: String, width in 0usize..20_000, rate: u32) {
+            let _ = text.parse::<Mode>();
+            let mode = Mode::Exactly { size: Size { width, height: 7 }, refresh: Some(rate) };
+            prop_assert_eq!(mode.to_string().parse(), Ok(mode));
+        }
+    }
+}
