@@ -2,8 +2,10 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use reverie::config::{self, Rotation, Size};
+use reverie::display::{Canvas, Fader};
 use reverie::frame::Frame;
 use reverie::params::Params;
 
@@ -50,4 +52,25 @@ fn a_running_dream_allocates_no_pictures() {
     let row = 3 * SIZE.0 * size_of::<f32>();
     assert!(bytes / 10 < 5 * row, "{} bytes a frame, in {} pieces", bytes / 10, count / 10);
     assert!(count / 10 < 100, "{} allocations a frame", count / 10);
+}
+
+#[test]
+fn a_running_display_allocates_nothing() {
+    let start = Instant::now();
+    let settings = config::Screen { rotate: Rotation::Quarter, mirror: true, ..config::Screen::default() };
+    let mut fader = Fader::new(Canvas::new(Size { width: 300, height: 400 }, &settings), start);
+    let mut screen = vec![0; 4 * 300 * 400];
+    let dreams = [picture((160, 96)), picture((160, 96))];
+    let mut number = 0;
+    let mut dream = || {
+        let now = start + Duration::from_millis(100 * number);
+        fader.take(&dreams[number as usize % 2], now);
+        let view = fader.view(now + Duration::from_millis(50), 0.5);
+        screen.chunks_exact_mut(4 * 300).enumerate().for_each(|(y, row)| view.draw(y, row));
+        number += 1;
+    };
+    (0..3).for_each(|_| dream());
+    let before = COUNT.get();
+    (0..10).for_each(|_| dream());
+    assert_eq!(COUNT.get().0 - before.0, 0, "allocations in ten dreams, {} bytes", COUNT.get().1 - before.1);
 }

@@ -45,7 +45,7 @@ fn entry() -> impl Strategy<Value = Entry> {
         wrong("rotate", json!("left")),
         wrong("blank", json!(0)),
         wrong("paused", json!(null)),
-        wrong("brightness", json!(0.5)),
+        wrong("loudness", json!(0.5)),
         wrong("layer", json!("nowhere")),
         wrong("neurons", json!("1-")),
     ]
