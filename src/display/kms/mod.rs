@@ -225,10 +225,10 @@ impl Kms {
         if self.dark {
             self.set_dark(false)?;
         }
-        if view.size != self.back.size() {
-            if let Err(error) = self.take_size(view.size) {
-                return Err(self.lost(format!("the card does not enlarge {}: {}", view.size, explained(&error))));
-            }
+        if view.size != self.back.size()
+            && let Err(error) = self.take_size(view.size)
+        {
+            return Err(self.lost(format!("the card does not enlarge {}: {}", view.size, explained(&error))));
         }
         self.settle();
         self.back.layout().draw(view, self.back.memory(), &mut self.row);
