@@ -1,10 +1,200 @@
-//! stub
-pub struct Hotplug;
+//! Word from the kernel that a device was plugged in or out: uevents, over netlink.
+//!
+//! Heard twice: from the kernel at once, and from udev when it has made the links and set the rights, which is when a plain
+//! user may open what was plugged in. Where neither is to be heard, whoever waits looks again by itself, later.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use tracing::debug;
+
+/// Multicast groups of `NETLINK_KOBJECT_UEVENT`: the kernel's own, and what udev passes on.
+const KERNEL: u32 = 1;
+const UDEV: u32 = 2;
+/// The kernel's longest event is half of this.
+const LONGEST: usize = 4096;
+/// What udev's messages begin with, and where in them the properties begin and how many bytes they are: `struct
+/// udev_monitor_netlink_header`.
+const UDEV_PREFIX: &[u8] = b"libudev\0";
+const UDEV_PROPERTIES: usize = 16;
+
+/// Listens to one subsystem.
+pub struct Hotplug {
+    subsystem: &'static str,
+    /// None: deaf.
+    socket: Option<OwnedFd>,
+}
+
 impl Hotplug {
-    pub fn listen(_: &'static str) -> Hotplug {
-        Hotplug
+    /// Listens to `subsystem` (`video4linux`, `drm`) from now on. Without a socket, as in some sandboxes, it is deaf.
+    pub fn listen(subsystem: &'static str) -> Hotplug {
+        let socket = open().map_err(|e| debug!("word of plugged devices is not to be had: {e}")).ok();
+        Hotplug { subsystem, socket }
     }
+
+    /// Whether anything was plugged in or out, or changed, since it was asked last. Does not wait.
     pub fn happened(&mut self) -> bool {
-        false
+        let mut happened = false;
+        let mut event = [0; LONGEST];
+        while let Some(length) = self.receive(&mut event) {
+            happened |= is_about(&event[..length], self.subsystem);
+        }
+        happened
+    }
+
+    /// Waits for such word, `patience` at most.
+    pub fn wait(&mut self, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        loop {
+            if self.happened() {
+                return true;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            match &self.socket {
+                Some(socket) => poll(socket, left),
+                None => std::thread::sleep(left),
+            }
+        }
+    }
+
+    /// The next event's length; none where there is no more.
+    fn receive(&self, event: &mut [u8]) -> Option<usize> {
+        let socket = self.socket.as_ref()?;
+        // SAFETY: a netlink address is plain numbers, of which all zeros is one.
+        let mut sender: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
+        let mut length = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
+        loop {
+            // SAFETY: buffer and address are alive for the call and as long as is said.
+            let received = unsafe {
+                libc::recvfrom(
+                    socket.as_raw_fd(),
+                    event.as_mut_ptr().cast(),
+                    event.len(),
+                    libc::MSG_DONTWAIT,
+                    (&raw mut sender).cast(),
+                    &raw mut length,
+                )
+            };
+            match usize::try_from(received) {
+                // To the kernel's group the kernel alone may send, to udev's root alone.
+                Ok(length) if sender.nl_groups & (KERNEL | UDEV) != 0 => return Some(length),
+                Ok(_) => {}
+                Err(_) => match io::Error::last_os_error().raw_os_error() {
+                    Some(libc::EINTR) => {}
+                    // Too many at once for the socket's memory: one of them may have been ours.
+                    Some(libc::ENOBUFS) => return Some(lost_some(event, self.subsystem)),
+                    _ => return None,
+                },
+            }
+        }
+    }
+}
+
+/// An event of `subsystem` in place of those that were lost.
+fn lost_some(event: &mut [u8], subsystem: &str) -> usize {
+    let text = format!("change@lost\0SUBSYSTEM={subsystem}\0");
+    event[..text.len()].copy_from_slice(text.as_bytes());
+    text.len()
+}
+
+/// Whether `event`, in either form, is about `subsystem`.
+#[doc(hidden)]
+pub fn is_about(event: &[u8], subsystem: &str) -> bool {
+    let properties = match event.strip_prefix(UDEV_PREFIX) {
+        None => event,
+        Some(_) => {
+            let number = |at: usize| {
+                let bytes = event.get(at..at + 4)?.first_chunk()?;
+                Some(u32::from_ne_bytes(*bytes) as usize)
+            };
+            // After the prefix, a magic number and the header's length.
+            let place = number(UDEV_PROPERTIES).zip(number(UDEV_PROPERTIES + 4));
+            let range = place.and_then(|(start, length)| Some(start..start.checked_add(length)?));
+            range.and_then(|range| event.get(range)).unwrap_or_default()
+        }
+    };
+    let is_ours = |property: &[u8]| property.strip_prefix(b"SUBSYSTEM=") == Some(subsystem.as_bytes());
+    properties.split(|byte| *byte == 0).any(is_ours)
+}
+
+fn open() -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: three numbers; the answer is checked.
+    let socket = unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_KOBJECT_UEVENT) };
+    if socket < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just gave it to us, and to nobody else.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    // SAFETY: a netlink address is plain numbers, of which all zeros is one.
+    let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
+    address.nl_family = libc::AF_NETLINK as libc::sa_family_t;
+    address.nl_groups = KERNEL | UDEV;
+    let length = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
+    // SAFETY: the address is alive for the call and as long as is said.
+    match unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) } {
+        0 => Ok(socket),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn poll(socket: &OwnedFd, patience: Duration) {
+    let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let ms = patience.as_millis().max(1).try_into().unwrap_or(i32::MAX);
+    // SAFETY: one structure, alive for the call, and its count.
+    unsafe { libc::poll(&raw mut poll, 1, ms) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLUGGED: &[u8] = b"add@/devices/pci0000:00/usb1/1-2/video4linux/video0\0ACTION=add\0\
+        DEVPATH=/devices/pci0000:00/usb1/1-2/video4linux/video0\0SUBSYSTEM=video4linux\0MAJOR=81\0DEVNAME=video0\0SEQNUM=2431\0";
+
+    /// As udev passes it on.
+    fn by_udev(properties: &[u8]) -> Vec<u8> {
+        let mut event = UDEV_PREFIX.to_vec();
+        event.extend(0xFEED_CAFE_u32.to_be_bytes());
+        for number in [40, 40, properties.len() as u32, 7, 8, 9, 10] {
+            event.extend(number.to_ne_bytes());
+        }
+        event.extend(properties);
+        event
+    }
+
+    #[test]
+    fn events_of_both_senders_are_understood() {
+        for event in [PLUGGED.to_vec(), by_udev(PLUGGED)] {
+            assert!(is_about(&event, "video4linux"));
+            assert!(!is_about(&event, "drm") && !is_about(&event, "video"));
+        }
+        assert!(!is_about(&by_udev(PLUGGED)[..60], "video4linux"), "cut off");
+        let mut event = [0; LONGEST];
+        let length = lost_some(&mut event, "drm");
+        assert!(is_about(&event[..length], "drm"));
+    }
+
+    #[test]
+    fn waiting_ends() {
+        assert!(!Hotplug { subsystem: "drm", socket: None }.wait(Duration::from_millis(1)));
+        // Nothing is plugged into anything of this name.
+        assert!(!Hotplug::listen("no-such-subsystem").wait(Duration::from_millis(1)));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_break_the_reader(bytes: Vec<u8>, at in 0usize..200, value: u8) {
+            is_about(&bytes, "drm");
+            is_about(&by_udev(&bytes), "drm");
+            let mut spoilt = by_udev(PLUGGED);
+            let length = spoilt.len();
+            spoilt[at % length] = value;
+            is_about(&spoilt, "drm");
+        }
     }
 }

@@ -136,7 +136,10 @@ impl<'a> Exhibit<'a> {
         let mut picture = Frame::new(0, 0);
         card.draw(self.projector.seen_size().unwrap_or(self.fallback), &mut picture);
         *shown = card;
-        self.take(picture);
+        // At once: letters that fade into others cannot be read.
+        self.newest = Some(picture);
+        self.begin_anew();
+        self.wiring.seen.store(true, Ordering::Relaxed);
     }
 
     /// Draws what is seen at `now` where it is another picture than before.
