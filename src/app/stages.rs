@@ -86,7 +86,10 @@ pub fn source(stage: &Stage, settings: &config::Source, wiring: &Wiring) -> anyh
             wiring.camera.give_back(frame);
         }
         if report.is_due() {
-            wiring.desk.report(|telemetry| telemetry.camera = source.status());
+            wiring.desk.report(|telemetry| {
+                telemetry.camera = source.status();
+                telemetry.camera_state = source.state();
+            });
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::BadInput;
 use crate::config::Config;
-use crate::display;
+use crate::{display, source};
 
 /// List cameras (formats, sizes, rates) and screens (outputs, modes), and which would be used.
 ///
@@ -24,7 +24,7 @@ pub struct Args {
 
 #[derive(Serialize)]
 struct Devices {
-    //cameras: source::Survey,
+    cameras: source::Survey,
     screens: display::Survey,
 }
 
@@ -33,11 +33,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let file = Config::file(args.config.as_deref());
     let config = file.map_or_else(|| Ok(Config::default()), Config::read).map_err(bad)?;
     config.check(file).map_err(bad)?;
-    let devices = Devices { screens: display::survey(&config.screen) };
+    let devices = Devices { cameras: source::survey(&config.source), screens: display::survey(&config.screen) };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&devices)?);
     } else {
-        print!("{}", devices.screens);
+        print!("{}\n{}", devices.cameras, devices.screens);
     }
     Ok(())
 }

@@ -101,7 +101,7 @@ fn set_source(text: &str, source: &mut config::Source) -> Result<(), BadInput> {
         "v4l2" => SourceKind::V4l2,
         "pattern" => SourceKind::Pattern,
         _ if path.starts_with("/dev") => {
-            source.device = Some(path.to_owned());
+            source.device = text.into();
             SourceKind::V4l2
         }
         _ => {

@@ -3,12 +3,14 @@
 //! The file's keys are the fields of the sections; `deploy/reverie.toml` shows each with its default, and a
 //! test holds it to that.
 
+mod camera;
 mod places;
 mod rooms;
 mod screen;
 mod sections;
 mod size;
 
+pub use camera::{Cameras, ControlValue};
 pub use places::{pack_folders, photo_folder};
 pub use screen::{Fit, Mode, Rotation, Screen, ScreenKind, Vt};
 pub use sections::{Console, Dream, Mqtt, Runtime, Source, SourceKind};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Size;
+use super::camera::{Cameras, ControlValue, controls};
 use crate::remote::DeviceId;
 use crate::runtime::Provider;
 
@@ -14,11 +15,16 @@ use crate::runtime::Provider;
 #[serde(default)]
 pub struct Source {
     pub kind: SourceKind,
-    /// The camera; none: the first that captures.
-    pub device: Option<PathBuf>,
+    /// The cameras that may be used, best first; none: all there are.
+    pub device: Cameras,
+    /// Pixel format asked of the camera, by its four letters; none: the one that costs least.
+    pub format: Option<String>,
     /// The picture of `still`, the folder of `folder`.
     pub path: Option<PathBuf>,
-    /// Size asked of the camera, size drawn by the others.
+    /// What the camera is to be set to, by the names that `v4l2-ctl` gives its controls.
+    #[serde(with = "controls")]
+    pub controls: Vec<(String, ControlValue)>,
+    /// Least size asked of the camera, size drawn by the others.
     pub size: Size,
     /// Pictures a second.
     pub fps: u32,
@@ -43,7 +49,9 @@ impl Default for Source {
     fn default() -> Source {
         Source {
             kind: SourceKind::Auto,
-            device: None,
+            device: Cameras::default(),
+            format: None,
+            controls: Vec::new(),
             path: None,
             size: Size { width: 640, height: 360 },
             fps: 30,
@@ -167,6 +175,7 @@ impl Source {
         size("source.size", self.size, 16, 7680)
             .or_else(|| range("source.fps", self.fps.into(), 1.0, 240.0))
             .or_else(|| range("source.hold", self.hold, 5.0, 86_400.0))
+            .or_else(|| self.format.as_deref().and_then(unread))
             .or_else(|| match self.kind {
                 SourceKind::Still => needs_path("still", Path::is_file),
                 SourceKind::Folder => needs_path("folder", Path::is_dir),
@@ -175,8 +184,15 @@ impl Source {
     }
 
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        self.device.iter_mut().chain(&mut self.path)
+        self.path.iter_mut()
     }
+}
+
+/// A format that no camera's pictures are read in.
+fn unread(format: &str) -> Fault {
+    let names = crate::source::FORMATS;
+    let is_read = names.iter().any(|name| name.eq_ignore_ascii_case(format));
+    (!is_read).then(|| ("source.format", format!("`{format}` is none of {}", names.join(", "))))
 }
 
 impl Dream {

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::source::CameraState;
+
 /// The device's state at one moment. Stages write their own fields; `remote/` and `console/` send the whole.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Telemetry {
@@ -20,6 +22,9 @@ pub struct Telemetry {
     pub steps: u32,
     /// What the source does: `streaming /dev/video0`, `absent`, `still photo.jpg` …
     pub camera: String,
+    /// `absent`, `opening`, `streaming` or `stalled`, where there is to be a camera.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub camera_state: Option<CameraState>,
     /// Where the picture goes: `kms /dev/dri/card0 HDMI-A-1 1920x1080@60`, `headless` …
     pub display: String,
     /// Pictures that the screen did not show in time, and screens lost, since the start.

@@ -1,42 +1,267 @@
 //! What cameras send, made into frames.
 
-use yuv::{YuvPackedImage, YuvRange, YuvStandardMatrix};
+use yuv::{
+    YuvBiPlanarImage, YuvConversionMode, YuvError, YuvGrayImage, YuvPackedImage, YuvPlanarImage, YuvRange,
+    YuvStandardMatrix,
+};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::huffman;
+use super::v4l2::FourCc;
 use crate::frame::Frame;
 
 /// Larger pictures than any camera's are refused before memory is taken for them.
 const MAX_SIDE: usize = 8192;
 
-/// YUYV, `stride` bytes a row.
-///
-/// # Errors
-/// Fewer bytes than rows.
-pub fn from_yuyv(bytes: &[u8], width: usize, height: usize, stride: usize, frame: &mut Frame) -> Result<(), String> {
-    let stride = stride.max(2 * width);
-    if bytes.len() < stride * height {
-        return Err(format!("{} bytes instead of {}", bytes.len(), stride * height));
+/// The formats that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pixels {
+    Jpeg,
+    /// 4:2:2, two pixels in four bytes.
+    Yuyv,
+    Uyvy,
+    /// 4:2:0: a plane of Y, and one of U and V in turn; or one of each.
+    Nv12,
+    Yu12,
+    Rgb,
+    Bgr,
+    Grey,
+}
+
+/// How a picture lies in memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Layout {
+    pub width: usize,
+    pub height: usize,
+    /// Bytes a row, by plane; 0: the driver does not tell, and rows follow each other. One for all where the planes follow each
+    /// other in one memory.
+    pub strides: [usize; 3],
+    pub colours: Colours,
+}
+
+/// What the numbers of YUV pixels mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Colours {
+    pub matrix: Matrix,
+    /// 0 to 255 rather than 16 to 235.
+    pub is_full: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matrix {
+    Bt601,
+    Bt709,
+    Bt2020,
+    Smpte240,
+}
+
+impl Pixels {
+    /// Names of the formats that are read, as V4L2 gives them.
+    pub const NAMES: [&str; 11] =
+        ["MJPG", "JPEG", "YUYV", "UYVY", "NV12", "NM12", "YU12", "YM12", "RGB3", "BGR3", "GREY"];
+
+    /// The format of this name, where it is read.
+    pub fn of(name: FourCc) -> Option<Pixels> {
+        Some(match &name.0 {
+            b"MJPG" | b"JPEG" => Pixels::Jpeg,
+            b"YUYV" => Pixels::Yuyv,
+            b"UYVY" => Pixels::Uyvy,
+            b"NV12" | b"NM12" => Pixels::Nv12,
+            b"YU12" | b"YM12" => Pixels::Yu12,
+            b"RGB3" => Pixels::Rgb,
+            b"BGR3" => Pixels::Bgr,
+            b"GREY" => Pixels::Grey,
+            _ => return None,
+        })
     }
-    frame.resize(width, height);
-    let packed = YuvPackedImage {
-        yuy: &bytes[..stride * height],
-        yuy_stride: stride as u32,
-        width: width as u32,
-        height: height as u32,
-    };
-    yuv::yuyv422_to_rgb(&packed, &mut frame.pixels, 3 * width as u32, YuvRange::Limited, YuvStandardMatrix::Bt601)
-        .map_err(|e| e.to_string())
+
+    /// Bytes a pixel on the way from the camera. Of compressed pictures nobody can tell.
+    pub fn bytes(self) -> f64 {
+        match self {
+            Pixels::Jpeg => 0.5,
+            Pixels::Yuyv | Pixels::Uyvy => 2.0,
+            Pixels::Nv12 | Pixels::Yu12 => 1.5,
+            Pixels::Rgb | Pixels::Bgr => 3.0,
+            Pixels::Grey => 1.0,
+        }
+    }
+
+    /// Work a pixel, beside that of an uncompressed one: as measured by `cargo bench`, rounded.
+    pub fn cost(self) -> f64 {
+        match self {
+            Pixels::Jpeg => 12.0,
+            Pixels::Rgb | Pixels::Bgr => 0.9,
+            _ => 1.0,
+        }
+    }
+}
+
+impl Layout {
+    /// Checks that such pictures can be held.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let Layout { width, height, .. } = *self;
+        match (1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height) {
+            true => Ok(()),
+            false => Err(format!("sends pictures of {width}x{height}, which cannot be")),
+        }
+    }
+}
+
+impl Colours {
+    fn range(self) -> YuvRange {
+        if self.is_full { YuvRange::Full } else { YuvRange::Limited }
+    }
+
+    fn matrix(self) -> YuvStandardMatrix {
+        match self.matrix {
+            Matrix::Bt601 => YuvStandardMatrix::Bt601,
+            Matrix::Bt709 => YuvStandardMatrix::Bt709,
+            Matrix::Bt2020 => YuvStandardMatrix::Bt2020,
+            Matrix::Smpte240 => YuvStandardMatrix::Smpte240,
+        }
+    }
+}
+
+/// Makes frames of what comes; keeps its work buffers.
+#[derive(Default)]
+pub struct Converter {
+    /// A JPEG completed with its Huffman tables.
+    whole: Vec<u8>,
+}
+
+impl Converter {
+    /// One picture into `frame`, which takes on its size. Planes that a format has and `planes` has not follow each other in
+    /// the first.
+    ///
+    /// # Errors
+    /// Fewer bytes than the picture needs, or a JPEG that is none or is torn.
+    pub fn convert(
+        &mut self,
+        pixels: Pixels,
+        planes: &[&[u8]; 3],
+        layout: &Layout,
+        frame: &mut Frame,
+    ) -> Result<(), String> {
+        if pixels == Pixels::Jpeg {
+            return from_jpeg(planes[0], &mut self.whole, frame);
+        }
+        layout.check()?;
+        frame.resize(layout.width, layout.height);
+        let (width, height) = (layout.width as u32, layout.height as u32);
+        let rgb = &mut frame.pixels[..];
+        let (own, range, matrix) = (3 * width, layout.colours.range(), layout.colours.matrix());
+        let chroma = layout.height.div_ceil(2);
+        let converted = match pixels {
+            // Read above.
+            Pixels::Jpeg => Ok(()),
+            Pixels::Yuyv | Pixels::Uyvy => {
+                // Pixels come in twos.
+                let rows = Rows::new(planes[0], layout.strides[0], 4 * layout.width.div_ceil(2), layout.height)?;
+                let image = YuvPackedImage { yuy: rows.bytes, yuy_stride: rows.stride, width, height };
+                match pixels {
+                    Pixels::Yuyv => yuv::yuyv422_to_rgb(&image, rgb, own, range, matrix),
+                    _ => yuv::uyvy422_to_rgb(&image, rgb, own, range, matrix),
+                }
+            }
+            Pixels::Nv12 => {
+                let y = Rows::new(planes[0], layout.strides[0], layout.width, layout.height)?;
+                let (place, stride) = y.next(planes[1], layout.strides[1], y.stride);
+                let uv = Rows::new(place, stride, 2 * layout.width.div_ceil(2), chroma)?;
+                let image = YuvBiPlanarImage {
+                    y_plane: y.bytes,
+                    y_stride: y.stride,
+                    uv_plane: uv.bytes,
+                    uv_stride: uv.stride,
+                    width,
+                    height,
+                };
+                yuv::yuv_nv12_to_rgb(&image, rgb, own, range, matrix, YuvConversionMode::Balanced)
+            }
+            Pixels::Yu12 => {
+                let y = Rows::new(planes[0], layout.strides[0], layout.width, layout.height)?;
+                let half = layout.width.div_ceil(2);
+                let (place, stride) = y.next(planes[1], layout.strides[1], y.stride / 2);
+                let u = Rows::new(place, stride, half, chroma)?;
+                let (place, stride) = u.next(planes[2], layout.strides[2], u.stride);
+                let v = Rows::new(place, stride, half, chroma)?;
+                let image = YuvPlanarImage {
+                    y_plane: y.bytes,
+                    y_stride: y.stride,
+                    u_plane: u.bytes,
+                    u_stride: u.stride,
+                    v_plane: v.bytes,
+                    v_stride: v.stride,
+                    width,
+                    height,
+                };
+                yuv::yuv420_to_rgb(&image, rgb, own, range, matrix)
+            }
+            Pixels::Grey => {
+                let y = Rows::new(planes[0], layout.strides[0], layout.width, layout.height)?;
+                let image = YuvGrayImage { y_plane: y.bytes, y_stride: y.stride, width, height };
+                yuv::yuv400_to_rgb(&image, rgb, own, range, matrix)
+            }
+            Pixels::Bgr => {
+                let rows = Rows::new(planes[0], layout.strides[0], 3 * layout.width, layout.height)?;
+                yuv::bgr_to_rgb(rows.bytes, rows.stride, rgb, own, width, height)
+            }
+            Pixels::Rgb => {
+                let rows = Rows::new(planes[0], layout.strides[0], 3 * layout.width, layout.height)?;
+                let from = rows.bytes.chunks(rows.stride as usize);
+                rgb.chunks_exact_mut(own as usize)
+                    .zip(from)
+                    .for_each(|(to, from)| to.copy_from_slice(&from[..to.len()]));
+                Ok::<(), YuvError>(())
+            }
+        };
+        converted.map_err(|e| e.to_string())
+    }
+}
+
+/// The rows of a plane, each whole: as many bytes as that takes, the last row without its padding where there is none.
+struct Rows<'a> {
+    bytes: &'a [u8],
+    stride: u32,
+    /// What lies behind them.
+    rest: &'a [u8],
+}
+
+impl<'a> Rows<'a> {
+    /// The first `height` rows of `plane`, `stride` bytes each, `width` of them pixels.
+    fn new(plane: &'a [u8], stride: usize, width: usize, height: usize) -> Result<Rows<'a>, String> {
+        let stride = stride.max(width);
+        let all = stride.checked_mul(height).filter(|_| stride <= 64 * MAX_SIDE);
+        let all = all.ok_or_else(|| format!("rows of {stride} bytes cannot be"))?;
+        // Some drivers leave out what pads the last row.
+        let least = all - (stride - width);
+        if plane.len() < least {
+            return Err(format!("{} bytes instead of {all}", plane.len()));
+        }
+        let (bytes, rest) = plane.split_at(all.min(plane.len()));
+        Ok(Rows { bytes, stride: stride as u32, rest })
+    }
+
+    /// The next plane and its rows' bytes: one of its own, else what lies behind this one.
+    fn next(&self, own: &'a [u8], stride: usize, like_this: u32) -> (&'a [u8], usize) {
+        match own.is_empty() {
+            true => (self.rest, like_this as usize),
+            false => (own, stride),
+        }
+    }
 }
 
 /// One picture of Motion JPEG; `whole` is working memory.
 ///
 /// # Errors
 /// It is none, or is torn.
-pub fn from_jpeg(bytes: &[u8], whole: &mut Vec<u8>, frame: &mut Frame) -> Result<(), String> {
-    let bytes = with_huffman_tables(bytes, whole);
+fn from_jpeg(bytes: &[u8], whole: &mut Vec<u8>, frame: &mut Frame) -> Result<(), String> {
+    let bytes = huffman::with_tables(bytes, whole);
     let options = DecoderOptions::new_fast()
         .jpeg_set_out_colorspace(ColorSpace::RGB)
         .set_max_width(MAX_SIDE)
@@ -47,68 +272,6 @@ pub fn from_jpeg(bytes: &[u8], whole: &mut Vec<u8>, frame: &mut Frame) -> Result
     frame.resize(width, height);
     decoder.decode_into(&mut frame.pixels).map_err(|e| e.to_string())
 }
-
-/// Many cameras leave the Huffman tables out, since Motion JPEG always uses the standard's own: here they are put in.
-fn with_huffman_tables<'a>(jpeg: &'a [u8], whole: &'a mut Vec<u8>) -> &'a [u8] {
-    const TABLES: u8 = 0xC4;
-    const SCAN: u8 = 0xDA;
-    let mut at = 2;
-    while let Some(&[0xFF, marker, high, low]) = jpeg.get(at..at + 4) {
-        match marker {
-            TABLES => return jpeg,
-            SCAN => {
-                whole.clear();
-                whole.extend_from_slice(&jpeg[..at]);
-                for (class, counts, symbols) in HUFFMAN {
-                    let length = 2 + 1 + counts.len() + symbols.len();
-                    whole.extend_from_slice(&[0xFF, TABLES, (length >> 8) as u8, length as u8, class]);
-                    whole.extend_from_slice(&counts);
-                    whole.extend_from_slice(symbols);
-                }
-                whole.extend_from_slice(&jpeg[at..]);
-                return whole;
-            }
-            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
-        }
-    }
-    jpeg
-}
-
-/// ITU-T T.81, annex K.3: class and number, codes of each length, symbols.
-const HUFFMAN: [(u8, [u8; 16], &[u8]); 4] = [
-    (0x00, [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
-    (0x01, [0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
-    (
-        0x10,
-        [0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7D],
-        &[
-            0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07, 0x22, 0x71,
-            0x14, 0x32, 0x81, 0x91, 0xA1, 0x08, 0x23, 0x42, 0xB1, 0xC1, 0x15, 0x52, 0xD1, 0xF0, 0x24, 0x33, 0x62, 0x72,
-            0x82, 0x09, 0x0A, 0x16, 0x17, 0x18, 0x19, 0x1A, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2A, 0x34, 0x35, 0x36, 0x37,
-            0x38, 0x39, 0x3A, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59,
-            0x5A, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6A, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7A, 0x83,
-            0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9A, 0xA2, 0xA3,
-            0xA4, 0xA5, 0xA6, 0xA7, 0xA8, 0xA9, 0xAA, 0xB2, 0xB3, 0xB4, 0xB5, 0xB6, 0xB7, 0xB8, 0xB9, 0xBA, 0xC2, 0xC3,
-            0xC4, 0xC5, 0xC6, 0xC7, 0xC8, 0xC9, 0xCA, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8, 0xD9, 0xDA, 0xE1, 0xE2,
-            0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xEA, 0xF1, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA,
-        ],
-    ),
-    (
-        0x11,
-        [0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 0x77],
-        &[
-            0x00, 0x01, 0x02, 0x03, 0x11, 0x04, 0x05, 0x21, 0x31, 0x06, 0x12, 0x41, 0x51, 0x07, 0x61, 0x71, 0x13, 0x22,
-            0x32, 0x81, 0x08, 0x14, 0x42, 0x91, 0xA1, 0xB1, 0xC1, 0x09, 0x23, 0x33, 0x52, 0xF0, 0x15, 0x62, 0x72, 0xD1,
-            0x0A, 0x16, 0x24, 0x34, 0xE1, 0x25, 0xF1, 0x17, 0x18, 0x19, 0x1A, 0x26, 0x27, 0x28, 0x29, 0x2A, 0x35, 0x36,
-            0x37, 0x38, 0x39, 0x3A, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58,
-            0x59, 0x5A, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6A, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7A,
-            0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9A,
-            0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7, 0xA8, 0xA9, 0xAA, 0xB2, 0xB3, 0xB4, 0xB5, 0xB6, 0xB7, 0xB8, 0xB9, 0xBA,
-            0xC2, 0xC3, 0xC4, 0xC5, 0xC6, 0xC7, 0xC8, 0xC9, 0xCA, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8, 0xD9, 0xDA,
-            0xE2, 0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xEA, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA,
-        ],
-    ),
-];
 
 #[cfg(test)]
 mod tests {
@@ -145,19 +308,116 @@ mod tests {
         assert!(frame.pixels == expected.pixels, "the pictures differ");
     }
 
-    #[test]
-    fn yuyv_keeps_its_colours_and_leaves_out_the_padding() {
-        // Two pixels a line, red by BT.601, and two bytes of padding.
-        let line = [81, 90, 81, 240, 0, 0];
-        let mut frame = Frame::new(0, 0);
-        from_yuyv(&[line, line].concat(), 2, 2, 6, &mut frame).unwrap();
-        for pixel in frame.pixels.chunks(3) {
-            assert!(pixel[0] > 250 && pixel[1] < 5 && pixel[2] < 5, "{pixel:?}");
+    const PLAIN: Colours = Colours { matrix: Matrix::Bt601, is_full: false };
+
+    fn layout(width: usize, height: usize, strides: [usize; 3]) -> Layout {
+        Layout { width, height, strides, colours: PLAIN }
+    }
+
+    /// A picture of one colour in each format, with padded rows: BT.601, 16 to 235, from the standard's own formulas.
+    fn red(pixels: Pixels, width: usize, height: usize) -> (Vec<Vec<u8>>, [usize; 3]) {
+        let (y, u, v) = (81, 90, 240);
+        let rows = |row: Vec<u8>, count: usize| [row, vec![0xEE; 2]].concat().repeat(count);
+        let half = width.div_ceil(2);
+        match pixels {
+            Pixels::Jpeg => panic!("is tested apart"),
+            Pixels::Yuyv => (vec![rows([y, u, y, v].repeat(half), height)], [4 * half + 2, 0, 0]),
+            Pixels::Uyvy => (vec![rows([u, y, v, y].repeat(half), height)], [4 * half + 2, 0, 0]),
+            Pixels::Nv12 => {
+                let planes = vec![rows(vec![y; width], height), rows([u, v].repeat(half), height.div_ceil(2))];
+                (planes, [width + 2, 2 * half + 2, 0])
+            }
+            Pixels::Yu12 => {
+                let chroma = |value| rows(vec![value; half], height.div_ceil(2));
+                (vec![rows(vec![y; width], height), chroma(u), chroma(v)], [width + 2, half + 2, half + 2])
+            }
+            Pixels::Rgb => (vec![rows([255, 0, 0].repeat(width), height)], [3 * width + 2, 0, 0]),
+            Pixels::Bgr => (vec![rows([0, 0, 255].repeat(width), height)], [3 * width + 2, 0, 0]),
+            Pixels::Grey => (vec![rows(vec![y; width], height)], [width + 2, 0, 0]),
         }
-        assert!(from_yuyv(&line, 2, 2, 6, &mut frame).is_err());
+    }
+
+    fn planes(own: &[Vec<u8>]) -> [&[u8]; 3] {
+        std::array::from_fn(|i| own.get(i).map_or(&[][..], Vec::as_slice))
+    }
+
+    const RAW: [Pixels; 7] =
+        [Pixels::Yuyv, Pixels::Uyvy, Pixels::Nv12, Pixels::Yu12, Pixels::Rgb, Pixels::Bgr, Pixels::Grey];
+
+    #[test]
+    fn every_format_keeps_its_colours_and_leaves_out_the_padding() {
+        for (pixels, (width, height)) in RAW.into_iter().flat_map(|p| [(p, (6, 4)), (p, (34, 3)), (p, (7, 5))]) {
+            let (own, strides) = red(pixels, width, height);
+            let mut frame = Frame::new(0, 0);
+            let converted =
+                Converter::default().convert(pixels, &planes(&own), &layout(width, height, strides), &mut frame);
+            converted.unwrap_or_else(|e| panic!("{pixels:?} {width}x{height}: {e}"));
+            assert_eq!((frame.width, frame.height), (width, height));
+            for pixel in frame.pixels.chunks(3) {
+                match pixels {
+                    Pixels::Grey => assert!(pixel.iter().all(|v| v.abs_diff(76) <= 1), "{pixels:?}: {pixel:?}"),
+                    _ => assert!(
+                        pixel[0] > 250 && pixel[1] < 5 && pixel[2] < 5,
+                        "{pixels:?} {width}x{height}: {pixel:?}"
+                    ),
+                }
+            }
+            let short: Vec<Vec<u8>> = own.iter().map(|plane| plane[..plane.len() / 2].to_vec()).collect();
+            let refused =
+                Converter::default().convert(pixels, &planes(&short), &layout(width, height, strides), &mut frame);
+            assert!(refused.unwrap_err().contains("bytes instead of"), "{pixels:?}");
+        }
+    }
+
+    #[test]
+    fn planes_may_follow_each_other_in_one_memory() {
+        for (pixels, stride) in [(Pixels::Nv12, 8), (Pixels::Yu12, 8)] {
+            let mut own = vec![81; 8 * 4];
+            match pixels {
+                Pixels::Nv12 => own.extend([90, 240].repeat(4 * 2)),
+                _ => own.extend([vec![90; 4 * 2], vec![240; 4 * 2]].concat()),
+            }
+            let mut frame = Frame::new(0, 0);
+            let layout = layout(8, 4, [stride, 0, 0]);
+            Converter::default().convert(pixels, &planes(&[own]), &layout, &mut frame).unwrap();
+            for pixel in frame.pixels.chunks(3) {
+                assert!(pixel[0] > 250 && pixel[1] < 5 && pixel[2] < 5, "{pixels:?}: {pixel:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn full_and_limited_range_and_the_matrix_are_told_apart() {
+        let white = |colours: Colours, y: u8| {
+            let mut frame = Frame::new(0, 0);
+            let layout = Layout { colours, ..layout(2, 2, [4, 0, 0]) };
+            Converter::default().convert(Pixels::Yuyv, &planes(&[[y, 128].repeat(4)]), &layout, &mut frame).unwrap();
+            frame.pixels[0]
+        };
+        assert_eq!((white(PLAIN, 235), white(Colours { is_full: true, ..PLAIN }, 235)), (255, 235));
+        let green = |matrix| {
+            let mut frame = Frame::new(0, 0);
+            let layout = Layout { colours: Colours { matrix, ..PLAIN }, ..layout(2, 1, [4, 0, 0]) };
+            Converter::default().convert(Pixels::Yuyv, &planes(&[vec![81, 90, 81, 240]]), &layout, &mut frame).unwrap();
+            frame.pixels[1]
+        };
+        assert!(green(Matrix::Bt709) > green(Matrix::Bt601) + 15);
     }
 
     proptest::proptest! {
+        #[test]
+        fn no_sizes_and_strides_of_a_driver_break_the_reader(
+            which in 0usize..7, width in 0usize..40, height in 0usize..40,
+            strides: [u32; 3], small in proptest::array::uniform3(0usize..200), lengths in proptest::array::uniform3(0usize..6000),
+            is_small: bool,
+        ) {
+            let bytes = vec![77; 6000];
+            let planes = lengths.map(|length| &bytes[..length]);
+            let strides = if is_small { small } else { strides.map(|s| s as usize) };
+            let mut frame = Frame::new(0, 0);
+            let _ = Converter::default().convert(RAW[which], &planes, &layout(width, height, strides), &mut frame);
+        }
+
         #[test]
         fn no_bytes_from_a_camera_break_the_reader(bytes: Vec<u8>, at in 0usize..2000, value: u8) {
             let mut frame = Frame::new(0, 0);

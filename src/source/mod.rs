@@ -5,6 +5,7 @@
 
 mod convert;
 mod folder;
+mod huffman;
 mod pattern;
 mod picture;
 mod scene;
@@ -18,7 +19,12 @@ use std::path::PathBuf;
 use crate::config::{self, SourceKind};
 use crate::frame::Frame;
 use scene::Drawn;
+pub use seeker::CameraState;
 use seeker::Seeker;
+pub use v4l2::{Survey, survey};
+
+/// Names of the pixel formats that are read.
+pub const FORMATS: [&str; 11] = convert::Pixels::NAMES;
 
 /// A source that was opened.
 pub enum Source {
@@ -68,7 +74,15 @@ impl Source {
         }
     }
 
-    /// What it does now, for the telemetry.
+    /// What the camera does, where there is to be one.
+    pub fn state(&self) -> Option<CameraState> {
+        match self {
+            Source::Drawn(_) => None,
+            Source::Camera(seeker) => Some(seeker.state()),
+        }
+    }
+
+    /// What it does now, in words, for the telemetry.
     pub fn status(&self) -> String {
         match self {
             Source::Drawn(drawn) => drawn.name().to_owned(),

@@ -106,16 +106,16 @@ fn a_picture_that_cannot_be_read_is_left_out_of_its_folder_and_refused_alone() {
 #[test]
 fn a_camera_that_is_not_there_is_waited_for() {
     let mut absent = settings(SourceKind::V4l2, "");
-    absent.device = Some("/dev/no-such-camera".into());
+    absent.device = "/dev/no-such-camera".into();
     let mut source = Source::open(&absent).unwrap();
     assert!(!source.next(&mut Frame::new(0, 0)).unwrap());
-    assert_eq!(source.status(), "absent");
+    assert_eq!((source.status().as_str(), source.state()), ("absent", Some(CameraState::Absent)));
 }
 
 #[test]
 fn without_a_camera_photos_stand_in() {
     let mut auto = settings(SourceKind::Auto, "");
-    auto.device = Some("/dev/no-such-camera".into());
+    auto.device = "/dev/no-such-camera".into();
     let mut source = Source::open(&auto).unwrap();
     assert!(source.next(&mut Frame::new(0, 0)).unwrap());
     assert!(source.status().starts_with("absent, folder "), "{}", source.status());

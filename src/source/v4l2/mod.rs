@@ -1,0 +1,289 @@
+//! A V4L2 camera: the modes it has, the one that is used, and the pictures it streams, in one plane or several.
+//!
+//! After any error or silence a camera is good for nothing but closing. [`Camera`] is therefore opened, read until the first
+//! error, and dropped; [`super::seeker`] opens it anew.
+
+mod controls;
+mod modes;
+mod node;
+mod ring;
+mod survey;
+mod sys;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use serde::{Serialize, Serializer};
+use tracing::warn;
+
+use super::SourceError;
+use super::convert::{Converter, Pixels};
+use crate::config;
+use crate::frame::Frame;
+use modes::{Mode, Wish};
+use node::{Format, Node, Word};
+use ring::Ring;
+
+pub use survey::{Survey, survey};
+
+/// A camera silent for this long is stalled; some take longer to their first picture.
+const SILENCE: Duration = Duration::from_secs(2);
+const FIRST_SILENCE: Duration = Duration::from_secs(6);
+/// How long one wait lasts, so that a stop is heard.
+const PATIENCE: i32 = 200;
+/// Unreadable pictures in a row after which the camera is lost: one is a hiccup of the cable.
+const SPOILT: u32 = 60;
+/// What USB 2 carries of one stream: three packets of 1024 bytes in each of 8000 microframes a second (USB 2.0
+/// specification, 5.6.3), at 480 Mbit/s.
+const USB2_BYTES: f64 = 3.0 * 1024.0 * 8000.0;
+const USB2_MBITS: f64 = 480.0;
+
+/// A pixel format's name of four letters.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FourCc(pub [u8; 4]);
+
+impl From<u32> for FourCc {
+    fn from(code: u32) -> FourCc {
+        // The highest bit says big-endian.
+        FourCc((code & 0x7FFF_FFFF).to_le_bytes())
+    }
+}
+
+impl From<FourCc> for u32 {
+    fn from(code: FourCc) -> u32 {
+        u32::from_le_bytes(code.0)
+    }
+}
+
+impl fmt::Display for FourCc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letter = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '?' };
+        f.write_str(self.0.iter().map(letter).collect::<String>().trim_end())
+    }
+}
+
+impl fmt::Debug for FourCc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for FourCc {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A camera that streams.
+pub struct Camera {
+    /// `/dev/video0 (HD Webcam), MJPG 640x360`.
+    pub name: String,
+    node: Rc<Node>,
+    ring: Ring,
+    format: Format,
+    pixels: Pixels,
+    converter: Converter,
+    /// When the last picture came, or the stream began.
+    last: Instant,
+    streams: bool,
+    spoilt: u32,
+}
+
+/// Why a camera has to be opened anew.
+#[derive(Debug)]
+pub struct Lost {
+    pub reason: String,
+    /// It is there and open, and sends nothing.
+    pub is_stalled: bool,
+}
+
+/// The video nodes there are, `/dev/video0` first.
+pub fn nodes() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir("/dev").into_iter().flatten().flatten();
+    let number = |path: &Path| path.file_name()?.to_str()?.strip_prefix("video")?.parse::<u32>().ok();
+    let mut found: Vec<(u32, PathBuf)> =
+        entries.filter_map(|entry| Some((number(&entry.path())?, entry.path()))).collect();
+    found.sort();
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+impl Camera {
+    /// Opens the camera at `path` in the mode that costs least for what `settings` want, and starts it.
+    ///
+    /// # Errors
+    /// It is not there, not to be opened, captures nothing, or has no format that can be read.
+    pub fn open(path: &Path, settings: &config::Source) -> Result<Camera, SourceError> {
+        Camera::start(path, settings)
+            .map_err(|reason| SourceError::Camera { device: path.display().to_string(), reason })
+    }
+
+    fn start(path: &Path, settings: &config::Source) -> Result<Camera, String> {
+        let node = Rc::new(Node::open(path)?);
+        let wish = wish(&node, settings);
+        let offered = offered(&node, &wish);
+        let mode = choose(&offered, settings, &wish)?;
+        let refused = |e: io::Error| explained(&e);
+        let format = node
+            .set_format(mode.format, (mode.width, mode.height))
+            .map_err(|e| format!("refuses {mode}: {}", refused(e)))?;
+        let pixels = Pixels::of(format.fourcc)
+            .ok_or_else(|| format!("gives {} instead of {}, which cannot be read", format.fourcc, mode.format))?;
+        format.layout.check()?;
+        node.set_rate(mode.fps.unwrap_or(wish.fps));
+        node.listen();
+        for trouble in controls::set(&node, &settings.controls) {
+            warn!("camera {}: {trouble}", path.display());
+        }
+        let ring = Ring::start(&node).map_err(|e| format!("does not start: {}", refused(e)))?;
+        let (width, height) = (format.layout.width, format.layout.height);
+        let name = format!("{} ({}), {} {width}x{height}", path.display(), node.card, format.fourcc);
+        let (converter, last) = (Converter::default(), Instant::now());
+        Ok(Camera { name, node, ring, format, pixels, converter, last, streams: false, spoilt: 0 })
+    }
+
+    /// Waits a moment for the next picture; true where `frame` holds it.
+    ///
+    /// # Errors
+    /// The camera is lost: drop it.
+    pub fn next(&mut self, frame: &mut Frame) -> Result<bool, Lost> {
+        let lost = |reason: String| Lost { reason, is_stalled: false };
+        match self.node.wait(PATIENCE).map_err(|e| lost(explained(&e)))? {
+            Word::Nothing => return self.silence(),
+            Word::SourceChange => return Err(lost("what it sends has changed its shape".to_owned())),
+            // What the trouble is, the next call says.
+            Word::Picture | Word::Trouble => {}
+        }
+        let Some(filled) = self.ring.take().map_err(|e| lost(explained(&e)))? else { return self.silence() };
+        let read = if filled.is_spoilt {
+            Err("the driver calls it spoilt".to_owned())
+        } else {
+            self.converter.convert(self.pixels, &self.ring.planes(&filled), &self.format.layout, frame)
+        };
+        self.ring.give_back(&filled).map_err(|e| lost(explained(&e)))?;
+        self.last = Instant::now();
+        frame.captured = filled.captured;
+        let Err(reason) = read else {
+            self.streams = true;
+            self.spoilt = 0;
+            return Ok(true);
+        };
+        self.spoilt += 1;
+        tracing::debug!("{}: a picture is left out: {reason}", self.name);
+        match self.spoilt < SPOILT {
+            true => Ok(false),
+            false => Err(lost(format!("{SPOILT} pictures in a row were unreadable: {reason}"))),
+        }
+    }
+
+    /// No picture yet, which may last too long.
+    fn silence(&self) -> Result<bool, Lost> {
+        let patience = if self.streams { SILENCE } else { FIRST_SILENCE };
+        match self.last.elapsed() < patience {
+            true => Ok(false),
+            false => Err(Lost { reason: format!("no picture for {} s", patience.as_secs()), is_stalled: true }),
+        }
+    }
+}
+
+/// What is wanted of this camera.
+fn wish(node: &Node, settings: &config::Source) -> Wish {
+    let (width, height) = (settings.size.width, settings.size.height);
+    Wish { width, height, fps: settings.fps.into(), bandwidth: bandwidth(node) }
+}
+
+/// Bytes a second that its USB port carries of one stream; none for a camera that hangs on something else.
+fn bandwidth(node: &Node) -> Option<f64> {
+    let name = node.path().canonicalize().ok()?;
+    let device = Path::new("/sys/class/video4linux").join(name.file_name()?).join("device");
+    // The interface lies in its device, which knows the port's speed, in Mbit/s.
+    let speed = std::fs::read_to_string(device.canonicalize().ok()?.parent()?.join("speed")).ok()?;
+    Some(speed.trim().parse::<f64>().ok()? / USB2_MBITS * USB2_BYTES)
+}
+
+/// The modes of a camera, of each format and size the one whose rate fits best. Of a driver that lists nothing: what it may take.
+fn offered(node: &Node, wish: &Wish) -> Vec<Mode> {
+    let mut formats = node.formats();
+    formats.dedup();
+    let mut modes = Vec::new();
+    for format in formats {
+        let sizes = node.sizes(format);
+        if sizes.is_empty() {
+            modes.push(Mode { format, width: wish.width, height: wish.height, fps: None });
+        }
+        for size in sizes {
+            let (width, height) = size.nearest(wish);
+            let fps = modes::best_rate(&node.rates(format, (width, height)), wish.fps);
+            modes.push(Mode { format, width, height, fps });
+        }
+    }
+    modes
+}
+
+/// The mode to use: of the format that is configured, where one is.
+fn choose(offered: &[Mode], settings: &config::Source, wish: &Wish) -> Result<Mode, String> {
+    let is_wanted = |mode: &&Mode| {
+        settings.format.as_deref().is_none_or(|wanted| mode.format.to_string().eq_ignore_ascii_case(wanted))
+    };
+    let wanted: Vec<Mode> = offered.iter().filter(is_wanted).copied().collect();
+    modes::choose(&wanted, wish).ok_or_else(|| {
+        let mut names: Vec<String> = offered.iter().map(|mode| mode.format.to_string()).collect();
+        names.dedup();
+        let offers = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        match &settings.format {
+            Some(wanted) if !names.iter().any(|name| name.eq_ignore_ascii_case(wanted)) => {
+                format!("has no {wanted} pictures; it offers {offers}")
+            }
+            _ => format!("offers {offers}, none of which can be read (read are {})", Pixels::NAMES.join(", ")),
+        }
+    })
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}x{}", self.format, self.width, self.height)?;
+        self.fps.map_or(Ok(()), |fps| write!(f, "@{}", (fps * 100.0).round() / 100.0))
+    }
+}
+
+/// An error in words for the person in front of the device.
+fn explained(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EACCES | libc::EPERM) => "permission denied; is the user in the group `video`?".to_owned(),
+        Some(libc::EBUSY) => "another program uses it".to_owned(),
+        Some(libc::ENODEV) => "it was unplugged".to_owned(),
+        Some(libc::EIO) => "its driver reports a fault (EIO)".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_camera_is_refused_with_its_reason() {
+        let settings = config::Source::default();
+        let refused = |path: &str| Camera::open(Path::new(path), &settings).err().unwrap().to_string();
+        assert!(refused("/dev/null").contains("is no video device"), "{}", refused("/dev/null"));
+        assert!(refused("/dev/no-such-camera").contains("No such file"), "{}", refused("/dev/no-such-camera"));
+    }
+
+    #[test]
+    fn a_camera_without_readable_pictures_is_refused_by_name() {
+        let settings = config::Source::default();
+        let wish = Wish { width: 640, height: 360, fps: 30.0, bandwidth: None };
+        let offered = ["H264", "RG10"].map(|name| Mode {
+            format: FourCc(*name.as_bytes().first_chunk().unwrap()),
+            width: 640,
+            height: 480,
+            fps: None,
+        });
+        let refusal = choose(&offered, &settings, &wish).unwrap_err();
+        assert!(refusal.starts_with("offers H264, RG10, none of which can be read (read are MJPG, "), "{refusal}");
+        let named = config::Source { format: Some("yuyv".to_owned()), ..settings };
+        assert_eq!(choose(&offered, &named, &wish).unwrap_err(), "has no yuyv pictures; it offers H264, RG10");
+    }
+}
