@@ -14,6 +14,7 @@ use reverie::pack::Catalogue;
 use reverie::params::Params;
 use reverie::pixel::{self, Motion, Picture, Scaler, Tone};
 use reverie::runtime::{Ascent, Controls, Provider, Runtime, Settings as RuntimeSettings};
+use reverie::source::{Colours, Converter, Layout, Matrix, Pixels};
 
 /// The camera's size, the dream's, that of the octave below, and the screen's.
 const CAMERA: (usize, usize) = (640, 360);
@@ -32,6 +33,30 @@ fn picture(size: (usize, usize)) -> Picture {
     let mut picture = Picture::default();
     pixel::from_frame(&frame(size), false, &mut picture);
     picture
+}
+
+/// What cameras send, made into frames.
+fn captures(c: &mut Criterion) {
+    let (width, height) = CAMERA;
+    let colours = Colours { matrix: Matrix::Bt601, is_full: false };
+    let layout = Layout { width, height, strides: [0; 3], colours };
+    let bytes: Vec<u8> = frame(CAMERA).pixels;
+    // A photo, since noise is the worst that a JPEG can hold.
+    let photo = image::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/photos/coffee.jpg")).expect("it ships");
+    let photo = photo.resize_to_fill(width as u32, height as u32, image::imageops::FilterType::Triangle).to_rgb8();
+    let mut jpeg = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 85);
+    encoder.encode(&photo, width as u16, height as u16, jpeg_encoder::ColorType::Rgb).expect("it is encoded");
+    let (mut converter, mut out) = (Converter::default(), Frame::new(0, 0));
+    for pixels in
+        [Pixels::Jpeg, Pixels::Yuyv, Pixels::Uyvy, Pixels::Nv12, Pixels::Yu12, Pixels::Rgb, Pixels::Bgr, Pixels::Grey]
+    {
+        let sent: &[u8] = if pixels == Pixels::Jpeg { &jpeg } else { &bytes };
+        let planes = [sent, &[], &[]];
+        c.bench_function(&format!("camera, {pixels:?}"), |b| {
+            b.iter(|| converter.convert(pixels, black_box(&planes), &layout, &mut out).expect("it is whole"));
+        });
+    }
 }
 
 /// The work on pixels, in the order of a frame.
@@ -97,5 +122,5 @@ fn network(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, pixels, network);
+criterion_group!(benches, captures, pixels, network);
 criterion_main!(benches);

@@ -17,7 +17,7 @@ pub use boot_card::{BootCard, Row};
 pub use canvas::Canvas;
 pub use fader::{Fader, Lamp, View};
 #[doc(hidden)]
-pub use kms::{choose as choose_mode, monitor_name};
+pub use kms::{Timing, choose as choose_mode, monitor_name};
 pub use projector::Projector;
 pub use survey::{Survey, survey};
 pub use tap::{Tap, Watcher};

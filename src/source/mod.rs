@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 use crate::config::{self, SourceKind};
 use crate::frame::Frame;
+pub use convert::{Colours, Converter, Layout, Matrix, Pixels};
 use scene::Drawn;
 pub use seeker::CameraState;
 use seeker::Seeker;

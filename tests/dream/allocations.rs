@@ -8,6 +8,7 @@ use reverie::config::{self, Rotation, Size};
 use reverie::display::{Canvas, Fader};
 use reverie::frame::Frame;
 use reverie::params::Params;
+use reverie::source::{Colours, Converter, Layout, Matrix, Pixels};
 
 use crate::scene::{SIZE, catalogue, dreamer, picture};
 
@@ -73,4 +74,31 @@ fn a_running_display_allocates_nothing() {
     let before = COUNT.get();
     (0..10).for_each(|_| dream());
     assert_eq!(COUNT.get().0 - before.0, 0, "allocations in ten dreams, {} bytes", COUNT.get().1 - before.1);
+}
+
+#[test]
+fn a_running_camera_allocates_no_pictures() {
+    let (width, height) = (64, 48);
+    let colours = Colours { matrix: Matrix::Bt601, is_full: false };
+    let layout = Layout { width, height, strides: [0; 3], colours };
+    let mut jpeg = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 80);
+    encoder.encode(&picture((width, height)).pixels, 64, 48, jpeg_encoder::ColorType::Rgb).unwrap();
+    let raw = vec![128; 3 * width * height];
+    let (mut converter, mut frame) = (Converter::default(), Frame::new(0, 0));
+    let formats = [Pixels::Yuyv, Pixels::Uyvy, Pixels::Nv12, Pixels::Yu12, Pixels::Rgb, Pixels::Bgr, Pixels::Grey];
+    for pixels in formats.into_iter().chain([Pixels::Jpeg]) {
+        let planes = [if pixels == Pixels::Jpeg { &jpeg[..] } else { &raw }, &[], &[]];
+        let mut convert = || converter.convert(pixels, &planes, &layout, &mut frame).unwrap();
+        (0..3).for_each(|_| convert());
+        let before = COUNT.get();
+        (0..10).for_each(|_| convert());
+        let (count, bytes) = ((COUNT.get().0 - before.0) / 10, (COUNT.get().1 - before.1) / 10);
+        println!("{pixels:?}: {count} allocations of {bytes} bytes a picture");
+        match pixels {
+            // The decoder's own tables and rows, new for each picture; of the whole picture there is one, in ours.
+            Pixels::Jpeg => assert!(count < 100 && bytes < 200_000, "{count} allocations of {bytes} bytes"),
+            _ => assert_eq!(count, 0, "{pixels:?}: {bytes} bytes"),
+        }
+    }
 }

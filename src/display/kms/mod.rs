@@ -23,10 +23,10 @@ use super::fader::View;
 use crate::config::{self, Fit, Size};
 use buffer::Buffer;
 use card::Card;
-use choose::Timing;
+
 use output::Output;
 
-pub use choose::choose;
+pub use choose::{Timing, choose};
 #[doc(hidden)]
 pub use edid::monitor_name;
 pub use output::{Listed, survey};

@@ -136,10 +136,14 @@ impl fmt::Display for Listed {
         if let Some(link) = &self.stable_path {
             writeln!(f, "    {}", link.display())?;
         }
-        for format in &self.formats {
-            let unread = if format.readable { "" } else { " (cannot be read)" };
-            writeln!(f, "    {}{unread}", format.name)?;
-            format.sizes.iter().filter(|_| format.readable).try_for_each(|size| writeln!(f, "      {size}"))?;
+        for format in self.formats.iter().filter(|format| format.readable) {
+            writeln!(f, "    {}", format.name)?;
+            format.sizes.iter().try_for_each(|size| writeln!(f, "      {size}"))?;
+        }
+        let unread = self.formats.iter().filter(|format| !format.readable);
+        let unread: Vec<String> = unread.map(|format| format.name.to_string()).collect();
+        if !unread.is_empty() {
+            writeln!(f, "    cannot be read: {}", unread.join(", "))?;
         }
         if !self.controls.is_empty() {
             writeln!(f, "    controls")?;

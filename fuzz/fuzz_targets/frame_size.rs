@@ -1,0 +1,34 @@
+//! The arithmetic on what a driver says of a picture: sizes, strides, planes and lengths that do not belong together.
+#![no_main]
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use reverie::frame::Frame;
+use reverie::source::{Colours, Converter, Layout, Matrix, Pixels};
+
+#[derive(Debug, Arbitrary)]
+struct Said {
+    which: u8,
+    width: u16,
+    height: u16,
+    strides: [u32; 3],
+    lengths: [u16; 3],
+    is_full: bool,
+    matrix: u8,
+}
+
+fuzz_target!(|said: Said| {
+    const PIXELS: [Pixels; 7] =
+        [Pixels::Yuyv, Pixels::Uyvy, Pixels::Nv12, Pixels::Yu12, Pixels::Rgb, Pixels::Bgr, Pixels::Grey];
+    const MATRICES: [Matrix; 4] = [Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020, Matrix::Smpte240];
+    static BYTES: [u8; 0x1_0000] = [77; 0x1_0000];
+    let colours = Colours { matrix: MATRICES[usize::from(said.matrix) % 4], is_full: said.is_full };
+    // Mostly sizes for which the bytes could suffice.
+    let side = |n: u16| usize::from(if n % 8 == 0 { n } else { n % 256 });
+    let stride = |n: u32| if n % 4 == 0 { n as usize } else { n as usize % 1024 };
+    let layout =
+        Layout { width: side(said.width), height: side(said.height), strides: said.strides.map(stride), colours };
+    let planes = said.lengths.map(|length| &BYTES[..usize::from(length)]);
+    let mut frame = Frame::new(0, 0);
+    let _ = Converter::default().convert(PIXELS[usize::from(said.which) % 7], &planes, &layout, &mut frame);
+});
