@@ -8,7 +8,7 @@ use reverie::config::{self, Rotation, Size};
 use reverie::display::{Canvas, Fader};
 use reverie::frame::Frame;
 use reverie::params::Params;
-use reverie::source::{Colours, Converter, Layout, Matrix, Pixels};
+use reverie::source::{self, Colours, Converter, Matrix, Pixels};
 
 use crate::scene::{SIZE, catalogue, dreamer, picture};
 
@@ -80,7 +80,7 @@ fn a_running_display_allocates_nothing() {
 fn a_running_camera_allocates_no_pictures() {
     let (width, height) = (64, 48);
     let colours = Colours { matrix: Matrix::Bt601, is_full: false };
-    let layout = Layout { width, height, strides: [0; 3], colours };
+    let layout = source::Layout { width, height, strides: [0; 3], colours };
     let mut jpeg = Vec::new();
     let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 80);
     encoder.encode(&picture((width, height)).pixels, 64, 48, jpeg_encoder::ColorType::Rgb).unwrap();
