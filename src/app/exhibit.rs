@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Stage;
-use super::stages::{PATIENCE, Report, Wiring};
-use crate::config::{self, Size};
+use super::stages::{PATIENCE, Report, Seen, Wiring};
+use crate::config::{self, Fit, Size};
 use crate::display::{BootCard, Canvas, Fader, Lamp, Projector, Row, Tap};
 use crate::frame::Frame;
 use crate::health::Telemetry;
@@ -65,6 +65,7 @@ pub fn exhibit(stage: &Stage, settings: &config::Screen, identity: &Identity, wi
 struct Exhibit<'a> {
     wiring: &'a Wiring,
     fallback: Size,
+    fit: Fit,
     projector: Projector,
     fader: Fader,
     lamp: Lamp,
@@ -85,6 +86,7 @@ impl<'a> Exhibit<'a> {
         let mut exhibit = Exhibit {
             wiring,
             fallback: settings.size,
+            fit: settings.fit,
             projector,
             fader,
             lamp: Lamp::new(1.0, now),
@@ -107,7 +109,8 @@ impl<'a> Exhibit<'a> {
         self.drawn = None;
         self.is_dark = false;
         self.preview = None;
-        self.wiring.set_shape(self.projector.seen_size());
+        let is_filled = self.fit == Fit::Fill;
+        self.wiring.set_screen(self.projector.seen_size().map(|size| Seen { size, is_filled }));
     }
 
     fn take(&mut self, dream: Frame) {

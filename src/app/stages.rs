@@ -33,10 +33,17 @@ pub struct Wiring {
     pub tap: Tap,
     /// Turns true with the first picture shown.
     pub seen: Arc<AtomicBool>,
-    /// Width and height of the screen as it is seen; none where there is none.
-    pub shape: Arc<Mutex<Option<(usize, usize)>>>,
+    pub screen: Arc<Mutex<Option<Seen>>>,
     /// Why there will be no dream, for the screen.
     pub fault: Arc<Mutex<Option<String>>>,
+}
+
+/// The screen there is, as it is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    pub size: Size,
+    /// Pictures cover it: dreams of its shape lose nothing.
+    pub is_filled: bool,
 }
 
 impl Wiring {
@@ -47,22 +54,22 @@ impl Wiring {
             dreams: Slot::default(),
             tap: Tap::default(),
             seen: Arc::default(),
-            shape: Arc::default(),
+            screen: Arc::default(),
             fault: Arc::default(),
         }
     }
 
-    pub fn set_shape(&self, seen: Option<Size>) {
-        *self.shape.lock().unwrap_or_else(PoisonError::into_inner) = seen.map(|size| (size.width, size.height));
+    pub fn set_screen(&self, seen: Option<Seen>) {
+        *self.screen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
     }
 
-    fn shape(&self) -> Option<(usize, usize)> {
-        *self.shape.lock().unwrap_or_else(PoisonError::into_inner)
+    fn screen(&self) -> Option<Seen> {
+        *self.screen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether somebody stands before a screen.
     pub fn has_screen(&self) -> bool {
-        self.shape().is_some()
+        self.screen().is_some()
     }
 
     pub fn set_fault(&self, fault: String) {
@@ -132,8 +139,8 @@ pub fn dream(stage: &Stage, dreamer: &mut Dreamer, fps: f64, wiring: &Wiring) ->
             continue;
         }
         view.refresh(&wiring.camera, Duration::ZERO);
-        if let Some(shape) = wiring.shape() {
-            dreamer.take_shape(shape);
+        if let Some(Seen { size, is_filled: true }) = wiring.screen() {
+            dreamer.take_shape((size.width, size.height));
         }
         let mut out = wiring.dreams.blank();
         dreamer.dream(view.present(), &now, elapsed, &mut out)?;

@@ -263,24 +263,21 @@ impl Kms {
         }
     }
 
-    /// Darkens the monitor, or lights it again; that costs it seconds.
+    /// Darkens the monitor, or lights it again; that costs it seconds. One that knows no darkness is black instead.
     ///
     /// # Errors
-    /// The monitor is lost.
+    /// It cannot be lit any more: it is lost.
     pub fn set_dark(&mut self, dark: bool) -> Result<(), ScreenError> {
         if self.dark == dark {
             return Ok(());
         }
         self.settle();
         match self.card.set_connector(self.connector, "DPMS", if dark { DPMS_OFF } else { DPMS_ON }) {
-            Ok(()) => {
-                self.dark = dark;
-                Ok(())
-            }
-            Err(error) => {
-                Err(self.lost(format!("it cannot be {}: {}", if dark { "darkened" } else { "lit" }, explained(&error))))
-            }
+            Ok(()) => self.dark = dark,
+            Err(error) if dark => debug!("screen {}: stays lit, and black: {error}", self.name),
+            Err(error) => return Err(self.lost(format!("it cannot be lit: {}", explained(&error)))),
         }
+        Ok(())
     }
 
     /// Looks, after a hotplug event, whether the monitor is still there and still the same.
@@ -299,14 +296,29 @@ impl Kms {
         if self.dark {
             return Ok(());
         }
-        if self.scaler.is_some() {
-            return Err(self.lost("it was plugged in again".to_owned()));
-        }
         // Plugged out and in again between two looks: its link is set up anew.
+        self.relight().map_err(|e| self.lost(explained(&e)))
+    }
+
+    /// Sets the mode once more; the picture stays.
+    fn relight(&mut self) -> io::Result<()> {
         self.settle();
-        self.card
-            .set_crtc(self.crtc, Some(self.front.picture()), (0, 0), &[self.connector], Some(self.mode))
-            .map_err(|e| self.lost(explained(&e)))
+        let drawn = self.front.size();
+        if drawn == self.size() {
+            return self.card.set_crtc(
+                self.crtc,
+                Some(self.front.picture()),
+                (0, 0),
+                &[self.connector],
+                Some(self.mode),
+            );
+        }
+        // A mode is set with a picture of its size alone; then back to the size that the card enlarges.
+        let full = Buffer::new(&self.card, self.size())?;
+        self.card.set_crtc(self.crtc, Some(full.picture()), (0, 0), &[self.connector], Some(self.mode))?;
+        let outcome = self.take_size(drawn);
+        full.free(&self.card);
+        outcome
     }
 
     fn lost(&self, reason: String) -> ScreenError {

@@ -157,8 +157,8 @@ fn time_of(buffer: &v4l2_buffer) -> Instant {
         return now;
     }
     let since_boot = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
-    let stamp = since_boot(buffer.timestamp.tv_sec as i64, buffer.timestamp.tv_usec as i64 * 1000);
-    let age = since_boot(clock.tv_sec as i64, clock.tv_nsec as i64).saturating_sub(stamp);
+    let stamp = since_boot(buffer.timestamp.tv_sec, buffer.timestamp.tv_usec * 1000);
+    let age = since_boot(clock.tv_sec, clock.tv_nsec).saturating_sub(stamp);
     // A stamp from the future, or one that old, is no time of this picture.
     match u64::try_from(age).map(Duration::from_nanos) {
         Ok(age) if age < Duration::from_secs(1) => now.checked_sub(age).unwrap_or(now),
