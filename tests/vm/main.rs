@@ -1,0 +1,6 @@
+//! Reverie on real drivers, in a virtual machine: `make test-vm`. [README.md](README.md) says how a test is written.
+
+mod harness;
+mod picture;
+
+mod boot;
