@@ -33,7 +33,7 @@ fn boots(kernel: Kernel) {
     let failed = machine.run("systemctl list-units --failed --no-legend");
     assert_eq!(failed, "", "units that failed");
     machine.run("test -c /dev/dri/card0 && test -c /dev/fb0");
-    let console = machine.screen();
+    let console = machine.keep_screen("console");
     assert_eq!(console.dimensions(), (1280, 720));
     assert!(brightness(&console) > 0.1, "the console shows text");
 }
@@ -42,11 +42,13 @@ fn mirrors_dreams_and_stops_on_the_framebuffer(kernel: Kernel) {
     let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
     let mirror = Mirror::start(&mut machine, FRAMEBUFFER);
     let expected = on_screen(&ramp(), 1280, 720, Placement::Fill, 0);
-    let mut shows_ramp = |machine: &mut Machine| {
+    let shows_ramp = |machine: &mut Machine| {
         let seen = difference(&machine.screen(), &expected);
         (seen.max <= 6 && seen.mean <= 2.0).then_some(())
     };
     wait_for("the picture is on the screen", || shows_ramp(&mut machine));
+
+    machine.keep_screen("mirror");
 
     mirror.operator.set(json!({"blank": true}));
     wait_for("the screen is black", || (brightness(&machine.screen()) == 0.0).then_some(()));
@@ -55,6 +57,7 @@ fn mirrors_dreams_and_stops_on_the_framebuffer(kernel: Kernel) {
 
     mirror.operator.set(json!({"intensity": 1.0, "step": 10.0}));
     wait_for("it dreams", || (difference(&machine.screen(), &expected).mean > 10.0).then_some(()));
+    machine.keep_screen("dream");
 
     machine.run("systemctl stop reverie");
     assert_eq!(wait_for_end(&mut machine), "success");

@@ -35,7 +35,8 @@ impl Agent {
 
     /// Runs a command line in a shell. A command left in the background must redirect its output, or it is waited for.
     pub fn run(&mut self, command: &str) -> Outcome {
-        let environment = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8"];
+        let environment =
+            ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8"];
         let started = self.ask(
             "guest-exec",
             json!({"path": "/bin/sh", "arg": ["-c", command], "env": environment, "capture-output": true}),
@@ -85,7 +86,8 @@ impl Agent {
 
     fn ask(&mut self, command: &str, arguments: Json) -> Json {
         self.0.send(&json!({"execute": command, "arguments": arguments})).expect("QEMU is there");
-        let mut answer = self.0.receive(PATIENCE).unwrap_or_else(|e| panic!("the guest agent's answer to {command}: {e}"));
+        let mut answer =
+            self.0.receive(PATIENCE).unwrap_or_else(|e| panic!("the guest agent's answer to {command}: {e}"));
         let shown = arguments.get("path").unwrap_or(&Json::Null);
         assert!(answer.get("error").is_none(), "the guest agent refuses {command} {shown}: {}", answer["error"]);
         answer["return"].take()

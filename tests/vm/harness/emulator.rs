@@ -87,12 +87,14 @@ pub static ACCELERATION: LazyLock<[String; 4]> = LazyLock::new(|| {
     try_out.args(&kvm).args(["-machine", "pc", "-S", "-serial", "null", "-monitor", "stdio"]);
     let works = OsStr::new("/dev/kvm");
     let quits = Path::new(works).exists()
-        && try_out.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().is_ok_and(|mut process| {
-            if let Some(mut stdin) = process.stdin.take() {
-                let _ = std::io::Write::write_all(&mut stdin, b"quit\n");
-            }
-            process.wait().is_ok_and(|status| status.success())
-        });
+        && try_out.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().is_ok_and(
+            |mut process| {
+                if let Some(mut stdin) = process.stdin.take() {
+                    let _ = std::io::Write::write_all(&mut stdin, b"quit\n");
+                }
+                process.wait().is_ok_and(|status| status.success())
+            },
+        );
     if quits { kvm } else { words("tcg,thread=multi,tb-size=512", "max") }
 });
 

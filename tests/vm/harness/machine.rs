@@ -72,14 +72,30 @@ impl Hardware {
             Screen::Cirrus => "cirrus-vga",
         };
         let words = [
-            "-machine", "pc", "-smp", "2", "-m", "1024", "-kernel", &at("vmlinuz"), "-initrd", &at("initrd"),
-            "-append", &format!("{quiet} {}", self.kernel_words),
-            "-device", "virtio-blk-pci,drive=root",
-            "-device", "virtio-net-pci,netdev=net,romfile=",
-            "-device", "virtio-serial-pci",
-            "-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0",
-            "-device", "virtio-rng-pci",
-            "-device", screen,
+            "-machine",
+            "pc",
+            "-smp",
+            "2",
+            "-m",
+            "1024",
+            "-kernel",
+            &at("vmlinuz"),
+            "-initrd",
+            &at("initrd"),
+            "-append",
+            &format!("{quiet} {}", self.kernel_words),
+            "-device",
+            "virtio-blk-pci,drive=root",
+            "-device",
+            "virtio-net-pci,netdev=net,romfile=",
+            "-device",
+            "virtio-serial-pci",
+            "-device",
+            "virtserialport,chardev=agent,name=org.qemu.guest_agent.0",
+            "-device",
+            "virtio-rng-pci",
+            "-device",
+            screen,
         ]
         .map(str::to_owned);
         ACCELERATION.iter().cloned().chain(words).collect()
@@ -108,7 +124,11 @@ impl Hardware {
 
     fn boot_and_save(self, folder: &Path) {
         let (disk, base) = (folder.join("disk.qcow2"), cache::part(self.kernel.suite()).join("root.ext4"));
-        let made = Command::new("qemu-img").args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).arg(base).arg(&disk).output();
+        let made = Command::new("qemu-img")
+            .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
+            .arg(base)
+            .arg(&disk)
+            .output();
         let made = made.expect("qemu-img: `deploy/install-tools vm` installs it");
         assert!(made.status.success(), "qemu-img: {}", String::from_utf8_lossy(&made.stderr));
         let mut emulator = Emulator::launch(&self.words(), &["-drive", &format!("{},cache=unsafe", drive(&disk))]);
@@ -130,6 +150,15 @@ fn forget_older(name: &str) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
+}
+
+/// `target/tmp/vm-screens/TEST-NAME.png`.
+fn kept_screen(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vm-screens");
+    fs::create_dir_all(&folder).expect("a folder below target/tmp");
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("unnamed").replace("::", "-");
+    folder.join(format!("{test}-{name}.png"))
 }
 
 fn drive(disk: &Path) -> String {
@@ -180,10 +209,14 @@ impl Machine {
         self.agent.get(path)
     }
 
-    /// What the monitor shows.
+    /// What the monitor shows. The last one of each test stays in `target/tmp/vm-screens/`, to be looked at.
     pub fn screen(&mut self) -> RgbImage {
-        let file = self.emulator.file("screen.png");
-        self.emulator.qmp.screendump(&file)
+        self.emulator.qmp.screendump(&kept_screen("last"))
+    }
+
+    /// As [`Machine::screen`], and the picture stays there under `name`.
+    pub fn keep_screen(&mut self, name: &str) -> RgbImage {
+        self.emulator.qmp.screendump(&kept_screen(name))
     }
 
     /// Another monitor is plugged in, which prefers this size; 0×0: none. Of [`Screen::Virtio`] alone.
@@ -202,9 +235,11 @@ impl Drop for Machine {
     fn drop(&mut self) {
         if std::thread::panicking() && self.emulator.is_running() {
             let journal = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                self.agent.run("journalctl --no-pager --output=short-monotonic --lines=60; dmesg | tail -n 20").out
+                self.agent
+                    .run("journalctl --no-pager --output=short-monotonic --lines=600 | grep -v qemu-ga | tail -n 60")
+                    .out
             }));
-            eprintln!("--- the guest's journal and kernel log\n{}", journal.unwrap_or_default());
+            eprintln!("--- the guest's journal\n{}", journal.unwrap_or_default());
         }
     }
 }

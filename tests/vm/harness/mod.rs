@@ -2,6 +2,7 @@
 
 mod agent;
 mod cache;
+mod camera;
 mod emulator;
 mod lines;
 mod machine;
@@ -11,6 +12,7 @@ mod payload;
 mod qmp;
 pub mod vnc;
 
+pub use camera::{JpegCamera, Vivid};
 pub use machine::{Hardware, Kernel, Machine, Screen};
 pub use mirror::{Mirror, footprint, wait_for_end};
 

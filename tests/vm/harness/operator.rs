@@ -58,7 +58,8 @@ impl Operator {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let said = self.heard.recv_timeout(left).unwrap_or_else(|_| panic!("never heard on {topic} what should come"));
+            let said =
+                self.heard.recv_timeout(left).unwrap_or_else(|_| panic!("never heard on {topic} what should come"));
             if said.topic == topic && fits(&said.payload) {
                 return said;
             }

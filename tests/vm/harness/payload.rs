@@ -101,16 +101,19 @@ fn export_pack(out: &Path) {
         from = layer;
     }
     let layers = vec![LayerRequest { name: Some("edges".to_owned()), tensor: from.clone(), ..LayerRequest::default() }];
-    let network =
-        Network { nodes, constants, input: "image".to_owned(), batch: None, size: None, outputs: vec![from], opset: 17 };
-    let about = About {
-        name: Some("tiny".to_owned()),
-        mean: Some([0.5; 3]),
-        std: Some([0.5; 3]),
-        layers,
-        ..About::default()
+    let network = Network {
+        nodes,
+        constants,
+        input: "image".to_owned(),
+        batch: None,
+        size: None,
+        outputs: vec![from],
+        opset: 17,
     };
-    let options = Options { out: out.to_owned(), about, max_pool: MaxPool::Exact, show_gradient: false, replace: false };
+    let about =
+        About { name: Some("tiny".to_owned()), mean: Some([0.5; 3]), std: Some([0.5; 3]), layers, ..About::default() };
+    let options =
+        Options { out: out.to_owned(), about, max_pool: MaxPool::Exact, show_gradient: false, replace: false };
     fs::create_dir_all(out.parent().unwrap_or(out)).expect("a folder of the payload");
     reverie::export::pack(&network, &options, |_| ()).expect("exporting the tiny pack");
 }

@@ -11,7 +11,8 @@ const EXTENDED_DESKTOP_SIZE: i32 = -308;
 /// Tells the machine that its monitor is of this size; 0×0: unplugged. QEMU passes over a first 0×0, which says nothing
 /// new, so a size has to be told once before.
 pub fn set_monitor(socket: &Path, width: u16, height: u16) {
-    try_set_monitor(socket, width, height).unwrap_or_else(|e| panic!("telling QEMU a monitor of {width}x{height}: {e}"));
+    try_set_monitor(socket, width, height)
+        .unwrap_or_else(|e| panic!("telling QEMU a monitor of {width}x{height}: {e}"));
 }
 
 fn try_set_monitor(socket: &Path, width: u16, height: u16) -> std::io::Result<()> {
