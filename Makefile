@@ -8,7 +8,7 @@ LISTEN ?= 127.0.0.1:8080
 help:
 	@echo "make demo    install what is missing, build, and dream at http://$(LISTEN)/ (LISTEN=ADDRESS:PORT)"
 	@echo "make test    everything that is checked: fmt, clippy, all tests, licences (installs Mosquitto)"
-	@echo "make test-vm the tests on real drivers, in a virtual machine (builds it first: about 10 minutes, 1 GB, once)"
+	@echo "make test-vm the tests on real drivers, in a virtual machine (builds it first, once: minutes, 2 GB)"
 	@echo "make build   the release binary, target/release/reverie"
 	@echo "make lint    fmt and clippy alone;  make unit   the tests alone;  make deny   the dependencies alone"
 
@@ -30,6 +30,7 @@ lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --features window -- -D warnings
+	cargo clippy --locked --test vm -- -D warnings
 
 unit:
 	cargo test --locked

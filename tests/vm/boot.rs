@@ -2,10 +2,12 @@
 
 use serde_json::json;
 
-use crate::harness::{Hardware, Kernel, Machine, Mirror, Screen, on_each_kernel, wait_for, wait_for_end};
+use crate::harness::{
+    Hardware, Kernel, Machine, Mirror, Screen, console_shows_text, main_pid, on_each_kernel, wait_for, wait_for_end,
+};
 use crate::picture::{Placement, brightness, difference, on_screen, ramp};
 
-on_each_kernel!(boots, mirrors_dreams_and_stops_on_the_framebuffer);
+on_each_kernel!(boots, mirrors_dreams_and_stops_on_the_framebuffer, killed_it_comes_back);
 
 /// A plain mirror of a known picture on the framebuffer: nothing dreams until it is told.
 const FRAMEBUFFER: &str = r#"
@@ -36,6 +38,7 @@ fn boots(kernel: Kernel) {
     let console = machine.keep_screen("console");
     assert_eq!(console.dimensions(), (1280, 720));
     assert!(brightness(&console) > 0.1, "the console shows text");
+    assert!(console_shows_text(&mut machine));
 }
 
 fn mirrors_dreams_and_stops_on_the_framebuffer(kernel: Kernel) {
@@ -55,6 +58,9 @@ fn mirrors_dreams_and_stops_on_the_framebuffer(kernel: Kernel) {
     mirror.operator.set(json!({"blank": false}));
     wait_for("the picture is back", || shows_ramp(&mut machine));
 
+    let told = mirror.telemetry(|telemetry| telemetry["width"] == 96);
+    assert_eq!((&told["height"], &told["provider"]), (&json!(64), &json!("cpu")), "{told}");
+
     mirror.operator.set(json!({"intensity": 1.0, "step": 10.0}));
     wait_for("it dreams", || (difference(&machine.screen(), &expected).mean > 10.0).then_some(()));
     machine.keep_screen("dream");
@@ -62,4 +68,15 @@ fn mirrors_dreams_and_stops_on_the_framebuffer(kernel: Kernel) {
     machine.run("systemctl stop reverie");
     assert_eq!(wait_for_end(&mut machine), "success");
     mirror.operator.hear("status", |status| status == b"offline");
+}
+
+fn killed_it_comes_back(kernel: Kernel) {
+    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mirror = Mirror::start(&mut machine, FRAMEBUFFER);
+    let process = main_pid(&mut machine);
+    machine.run("systemctl kill --signal=KILL reverie");
+    // The broker says the last words of one that died.
+    mirror.operator.hear("status", |status| status == b"offline");
+    mirror.operator.hear("status", |status| status == b"online");
+    assert_ne!(main_pid(&mut machine), process);
 }

@@ -3,10 +3,16 @@
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
 
-use crate::harness::{Hardware, JpegCamera, Kernel, Machine, Mirror, Screen, Vivid, on_each_kernel, wait_for};
+use crate::harness::{
+    Hardware, JpegCamera, Kernel, Machine, Mirror, Screen, Vivid, main_pid, on_each_kernel, wait_for,
+};
 use crate::picture::{bars, bars_apart};
 
-on_each_kernel!(yuyv_of_vivid_arrives_with_its_colours, mjpg_arrives_with_its_colours);
+on_each_kernel!(
+    yuyv_of_vivid_arrives_with_its_colours,
+    mjpg_arrives_with_its_colours,
+    a_camera_taken_away_and_given_back_is_taken_up_again,
+);
 
 /// Levels by which a bar may be off: two conversions, two resizings, and JPEG where there is one.
 const TOLERANCE: f64 = 5.0;
@@ -61,4 +67,22 @@ fn mjpg_arrives_with_its_colours(kernel: Kernel) {
     Mirror::start(&mut machine, &mirror_of(&camera.device));
     wait_for_bars(&mut machine, &bars(&picture, 8));
     machine.keep_screen("bars");
+}
+
+fn a_camera_taken_away_and_given_back_is_taken_up_again(kernel: Kernel) {
+    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let vivid = Vivid::plug(&mut machine, "");
+    let upright = bars(&vivid.reference(&mut machine, "YUYV", 640, 360), 8);
+    let flipped: Vec<[f64; 3]> = upright.iter().rev().copied().collect();
+    Mirror::start(&mut machine, &mirror_of(&vivid.device));
+    wait_for_bars(&mut machine, &upright);
+    let process = main_pid(&mut machine);
+    // What is shown afterwards was not there before: no old picture passes for a new one.
+    for (flip, expected) in [(1, &flipped), (0, &upright), (1, &flipped)] {
+        vivid.unbind(&mut machine);
+        vivid.bind(&mut machine);
+        vivid.control(&mut machine, &format!("horizontal_flip={flip}"));
+        wait_for_bars(&mut machine, expected);
+    }
+    assert_eq!(main_pid(&mut machine), process, "the daemon never ended");
 }

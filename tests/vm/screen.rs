@@ -67,8 +67,8 @@ fn the_monitor_is_unplugged_and_another_plugged_in(kernel: Kernel) {
     is(&mut machine, "disconnected");
     machine.set_monitor(1024, 768);
     is(&mut machine, "connected");
+    // sysfs tells what the last probe saw, which for the kernel's own is the time before the new EDID came: so one is made.
     wait_for("the monitor's own mode comes first", || {
-        let modes = machine.run(&format!("cat {connector}/modes"));
-        (modes.lines().next() == Some("1024x768")).then_some(())
+        machine.run("modetest -M virtio_gpu -c").contains("#0 1024x768").then_some(())
     });
 }

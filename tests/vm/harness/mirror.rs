@@ -21,19 +21,29 @@ impl Mirror {
         Mirror { operator }
     }
 
-    /// The next telemetry that `fits`.
+    /// The next telemetry (one comes every ten seconds) that `fits`.
     pub fn telemetry(&self, fits: impl Fn(&Json) -> bool) -> Json {
         self.operator.hear_json("telemetry", fits)
     }
 }
 
-/// Resident memory in KiB and open files of the daemon.
+/// The daemon's process, as systemd knows it.
+pub fn main_pid(machine: &mut Machine) -> u32 {
+    machine.run("systemctl show -P MainPID reverie").trim().parse().expect("a process number")
+}
+
+/// Resident memory in KiB, and open files, of the daemon.
+#[expect(dead_code, reason = "for the tests in which a camera comes and goes for long")]
 pub fn footprint(machine: &mut Machine) -> (u64, u64) {
-    let said = machine.run(
-        "pid=$(systemctl show -P MainPID reverie); awk '/VmRSS/ { print $2 }' /proc/$pid/status; ls /proc/$pid/fd | wc -l",
-    );
+    let pid = main_pid(machine);
+    let said = machine.run(&format!("awk '/VmRSS/ {{ print $2 }}' /proc/{pid}/status; ls /proc/{pid}/fd | wc -l"));
     let mut numbers = said.split_whitespace().map(|word| word.parse().expect("a number"));
     (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
+}
+
+/// Whether the first virtual terminal is in text mode, as it must be when nobody draws on the screen.
+pub fn console_shows_text(machine: &mut Machine) -> bool {
+    machine.run("kbdinfo -C /dev/tty1 getmode").trim() == "text"
 }
 
 /// Waits until the daemon is not running any more, and says how it ended (`success`, `signal`, `timeout` …).
