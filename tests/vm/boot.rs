@@ -1,0 +1,82 @@
+//! The machine itself, and the daemon in it.
+
+use serde_json::json;
+
+use crate::harness::{
+    Hardware, Kernel, Machine, Mirror, Screen, console_shows_text, main_pid, on_each_kernel, wait_for, wait_for_end,
+};
+use crate::picture::{Placement, brightness, difference, on_screen, ramp};
+
+on_each_kernel!(boots, mirrors_dreams_and_stops_on_the_framebuffer, killed_it_comes_back);
+
+/// A plain mirror of a known picture on the framebuffer: nothing dreams until it is told.
+const FRAMEBUFFER: &str = r#"
+[source]
+kind = "still"
+path = "/usr/share/reverie/photos/ramp.png"
+size = "96x64"
+wander = false
+
+[screen]
+kind = "fbdev"
+
+[dream]
+size = "96x64"
+
+[params]
+intensity = 0
+"#;
+
+fn boots(kernel: Kernel) {
+    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let release = machine.run("uname -r");
+    let wanted = if kernel == Kernel::Linux6 { "6.12." } else { "7." };
+    assert!(release.starts_with(wanted), "{release}");
+    let failed = machine.run("systemctl list-units --failed --no-legend");
+    assert_eq!(failed, "", "units that failed");
+    machine.run("test -c /dev/dri/card0 && test -c /dev/fb0");
+    let console = machine.keep_screen("console");
+    assert_eq!(console.dimensions(), (1280, 720));
+    assert!(brightness(&console) > 0.1, "the console shows text");
+    assert!(console_shows_text(&mut machine));
+}
+
+fn mirrors_dreams_and_stops_on_the_framebuffer(kernel: Kernel) {
+    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mirror = Mirror::start(&mut machine, FRAMEBUFFER);
+    let expected = on_screen(&ramp(), 1280, 720, Placement::Fill, 0);
+    let shows_ramp = |machine: &mut Machine| {
+        let seen = difference(&machine.screen(), &expected);
+        (seen.max <= 6 && seen.mean <= 2.0).then_some(())
+    };
+    wait_for("the picture is on the screen", || shows_ramp(&mut machine));
+
+    machine.keep_screen("mirror");
+
+    mirror.operator.set(json!({"blank": true}));
+    wait_for("the screen is black", || (brightness(&machine.screen()) == 0.0).then_some(()));
+    mirror.operator.set(json!({"blank": false}));
+    wait_for("the picture is back", || shows_ramp(&mut machine));
+
+    let told = mirror.telemetry(|telemetry| telemetry["width"] == 96);
+    assert_eq!((&told["height"], &told["provider"]), (&json!(64), &json!("cpu")), "{told}");
+
+    mirror.operator.set(json!({"intensity": 1.0, "step": 10.0}));
+    wait_for("it dreams", || (difference(&machine.screen(), &expected).mean > 10.0).then_some(()));
+    machine.keep_screen("dream");
+
+    machine.run("systemctl stop reverie");
+    assert_eq!(wait_for_end(&mut machine), "success");
+    mirror.operator.hear("status", |status| status == b"offline");
+}
+
+fn killed_it_comes_back(kernel: Kernel) {
+    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mirror = Mirror::start(&mut machine, FRAMEBUFFER);
+    let process = main_pid(&mut machine);
+    machine.run("systemctl kill --signal=KILL reverie");
+    // The broker says the last words of one that died.
+    mirror.operator.hear("status", |status| status == b"offline");
+    mirror.operator.hear("status", |status| status == b"online");
+    assert_ne!(main_pid(&mut machine), process);
+}

@@ -1,0 +1,88 @@
+//! Cameras: that their colours arrive.
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{Rgb, RgbImage};
+
+use crate::harness::{
+    Hardware, JpegCamera, Kernel, Machine, Mirror, Screen, Vivid, main_pid, on_each_kernel, wait_for,
+};
+use crate::picture::{bars, bars_apart};
+
+on_each_kernel!(
+    yuyv_of_vivid_arrives_with_its_colours,
+    mjpg_arrives_with_its_colours,
+    a_camera_taken_away_and_given_back_is_taken_up_again,
+);
+
+/// Levels by which a bar may be off: two conversions, two resizings, and JPEG where there is one.
+const TOLERANCE: f64 = 5.0;
+
+/// A plain mirror of a camera, which nothing dreams in.
+fn mirror_of(device: &str) -> String {
+    format!(
+        r#"
+[source]
+kind = "v4l2"
+device = "{device}"
+size = "640x360"
+
+[screen]
+kind = "fbdev"
+
+[dream]
+size = "128x72"
+
+[params]
+intensity = 0
+"#
+    )
+}
+
+fn wait_for_bars(machine: &mut Machine, expected: &[[f64; 3]]) {
+    let mut seen = Vec::new();
+    let shown = |machine: &mut Machine, seen: &mut Vec<[f64; 3]>| {
+        *seen = bars(&machine.screen(), 8);
+        (bars_apart(seen, expected) <= TOLERANCE).then_some(())
+    };
+    wait_for(&format!("these bars are on the screen: {expected:.0?}"), || shown(machine, &mut seen));
+}
+
+fn yuyv_of_vivid_arrives_with_its_colours(kernel: Kernel) {
+    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let vivid = Vivid::plug(&mut machine, "");
+    let expected = bars(&vivid.reference(&mut machine, "YUYV", 640, 360), 8);
+    Mirror::start(&mut machine, &mirror_of(&vivid.device));
+    wait_for_bars(&mut machine, &expected);
+    machine.keep_screen("bars");
+}
+
+fn mjpg_arrives_with_its_colours(kernel: Kernel) {
+    let colours =
+        [[191; 3], [191, 191, 0], [0, 191, 191], [0, 191, 0], [191, 0, 191], [191, 0, 0], [0, 0, 191], [20; 3]];
+    let picture = RgbImage::from_fn(640, 360, |x, _| Rgb(colours[x as usize / 80]));
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, 90).encode_image(&picture).expect("a JPEG");
+    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let camera = JpegCamera::plug(&mut machine, &jpeg, 640, 360);
+    Mirror::start(&mut machine, &mirror_of(&camera.device));
+    wait_for_bars(&mut machine, &bars(&picture, 8));
+    machine.keep_screen("bars");
+}
+
+fn a_camera_taken_away_and_given_back_is_taken_up_again(kernel: Kernel) {
+    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let vivid = Vivid::plug(&mut machine, "");
+    let upright = bars(&vivid.reference(&mut machine, "YUYV", 640, 360), 8);
+    let flipped: Vec<[f64; 3]> = upright.iter().rev().copied().collect();
+    Mirror::start(&mut machine, &mirror_of(&vivid.device));
+    wait_for_bars(&mut machine, &upright);
+    let process = main_pid(&mut machine);
+    // What is shown afterwards was not there before: no old picture passes for a new one.
+    for (flip, expected) in [(1, &flipped), (0, &upright), (1, &flipped)] {
+        vivid.unbind(&mut machine);
+        vivid.bind(&mut machine);
+        vivid.control(&mut machine, &format!("horizontal_flip={flip}"));
+        wait_for_bars(&mut machine, expected);
+    }
+    assert_eq!(main_pid(&mut machine), process, "the daemon never ended");
+}

@@ -1,0 +1,125 @@
+//! One QEMU process. It ends with the value, and with the test should that be killed.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+
+use tempfile::TempDir;
+
+use super::cache;
+use super::qmp::Qmp;
+
+pub struct Emulator {
+    process: Child,
+    /// Sockets and logs.
+    run: TempDir,
+    pub qmp: Qmp,
+}
+
+impl Emulator {
+    /// Starts QEMU with `hardware` and the sockets that the harness speaks through.
+    pub fn launch(hardware: &[String], more: &[&str]) -> Emulator {
+        let run = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| run.path().join(name).display().to_string();
+        let errors = File::create(run.path().join("errors")).expect("a log file");
+        let mut command = qemu();
+        command
+            .args(hardware)
+            // Port 0: whatever is free. The guest reaches nothing outside.
+            .args(["-netdev", "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:1883"])
+            .args(["-chardev", &format!("socket,id=agent,path={},server=on,wait=off", at("agent"))])
+            .args(["-vnc", &format!("unix:{}", at("vnc"))])
+            .args(["-serial", &format!("file:{}", at("serial"))])
+            .args(["-qmp", &format!("unix:{},server=on,wait=off", at("qmp"))])
+            .args(more)
+            .stderr(errors);
+        let mut process = command.spawn().expect("starting QEMU");
+        while !run.path().join("qmp").exists() {
+            if let Some(status) = process.try_wait().expect("asking after QEMU") {
+                panic!("QEMU ended ({status}): {}", read(&run.path().join("errors")));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let qmp = Qmp::connect(&run.path().join("qmp"));
+        Emulator { process, run, qmp }
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.run.path().join(name)
+    }
+
+    /// What the guest said on its serial line.
+    pub fn serial(&self) -> String {
+        read(&self.file("serial"))
+    }
+
+    /// The port on 127.0.0.1 at which the guest's broker is reached.
+    pub fn broker_port(&mut self) -> u16 {
+        // TCP[HOST_FORWARD]  12       127.0.0.1 43567       10.0.2.15  1883     0     0
+        let network = self.qmp.human("info usernet");
+        let forward = network.lines().find(|line| line.contains("HOST_FORWARD"));
+        let port = forward.and_then(|line| line.split_whitespace().nth(3)?.parse().ok());
+        port.unwrap_or_else(|| panic!("QEMU forwards no port: {network}"))
+    }
+
+    /// Whether QEMU still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.process.try_wait().is_ok_and(|status| status.is_none())
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// How the processor is had: by KVM where that works, else emulated.
+pub static ACCELERATION: LazyLock<[String; 4]> = LazyLock::new(|| {
+    let words = |accel: &str, cpu: &str| ["-accel", accel, "-cpu", cpu].map(str::to_owned);
+    let kvm = words("kvm", "host");
+    // A device file says little: some machines have one that cannot run a machine. So one is made, and ended at once.
+    let mut try_out = qemu();
+    try_out.args(&kvm).args(["-machine", "pc", "-S", "-serial", "null", "-monitor", "stdio"]);
+    let works = OsStr::new("/dev/kvm");
+    let quits = Path::new(works).exists()
+        && try_out.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().is_ok_and(
+            |mut process| {
+                if let Some(mut stdin) = process.stdin.take() {
+                    let _ = std::io::Write::write_all(&mut stdin, b"quit\n");
+                }
+                process.wait().is_ok_and(|status| status.success())
+            },
+        );
+    if quits { kvm } else { words("tcg,thread=multi,tb-size=512", "max") }
+});
+
+fn qemu() -> Command {
+    let root = cache::part("qemu");
+    let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(|place| root.join(place));
+    let mut command = Command::new(root.join("usr/bin/qemu-system-x86_64"));
+    command
+        .env("LD_LIBRARY_PATH", std::env::join_paths(libraries).expect("a cache folder without a colon"))
+        .arg("-L")
+        .arg(root.join("usr/share/qemu"))
+        .arg("-L")
+        .arg(root.join("usr/share/seabios"))
+        .args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"])
+        .stdin(Stdio::null());
+    // SAFETY: prctl is called between fork and exec, allocates nothing and takes no lock.
+    unsafe {
+        command.pre_exec(|| match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        });
+    }
+    command
+}
+
+fn read(file: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned()
+}

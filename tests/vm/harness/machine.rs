@@ -1,0 +1,245 @@
+//! A machine: a kernel, a monitor, a Debian that has booted; the payload mounted at /mnt.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use image::RgbImage;
+
+use super::agent::{Agent, Outcome};
+use super::emulator::{ACCELERATION, Emulator};
+use super::{cache, payload, vnc, wait_for};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernel {
+    /// Debian trixie's 6.12.
+    Linux6,
+    /// Debian sid's, 7.2 when this was written.
+    Linux7,
+}
+
+/// What the monitor is plugged into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Screen {
+    /// 1280×720 at first; the only one whose cable can be pulled ([`Machine::set_monitor`]).
+    Virtio,
+    /// `bochs`, with EDID.
+    Bochs,
+    /// `cirrus`, the one that can do 16 and 24 bits a pixel.
+    Cirrus,
+}
+
+/// What a machine is made of. Machines of the same hardware share one saved state, made when it is first asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hardware {
+    pub kernel: Kernel,
+    pub screen: Screen,
+    /// More words on the kernel's command line, such as `video=800x600-16`.
+    pub kernel_words: &'static str,
+}
+
+pub struct Machine {
+    emulator: Emulator,
+    agent: Agent,
+    port: u16,
+}
+
+impl Kernel {
+    fn suite(self) -> &'static str {
+        match self {
+            Kernel::Linux6 => "trixie",
+            Kernel::Linux7 => "sid",
+        }
+    }
+}
+
+impl Hardware {
+    pub fn new(kernel: Kernel, screen: Screen) -> Hardware {
+        Hardware { kernel, screen, kernel_words: "" }
+    }
+
+    /// QEMU's words for it. They must be the same where a state is saved and where it is restored.
+    fn words(self) -> Vec<String> {
+        let image = cache::part(self.kernel.suite());
+        let at = |name: &str| image.join(name).display().to_string();
+        // Nothing to wait for, nothing to probe, no mitigations: emulated, it all is felt.
+        let quiet = "console=tty0 console=ttyS0 net.ifnames=0 loglevel=4 mitigations=off audit=0 apparmor=0 nokaslr \
+                     no_timer_check cryptomgr.notests rcupdate.rcu_expedited=1 nowatchdog systemd.show_status=0";
+        let screen = match self.screen {
+            Screen::Virtio => "virtio-gpu-pci,edid=on,xres=1280,yres=720",
+            Screen::Bochs => "bochs-display,edid=on,xres=1280,yres=720",
+            Screen::Cirrus => "cirrus-vga",
+        };
+        let words = [
+            "-machine",
+            "pc",
+            "-smp",
+            "2",
+            "-m",
+            "1024",
+            "-kernel",
+            &at("vmlinuz"),
+            "-initrd",
+            &at("initrd"),
+            "-append",
+            &format!("{quiet} {}", self.kernel_words),
+            "-device",
+            "virtio-blk-pci,drive=root",
+            "-device",
+            "virtio-net-pci,netdev=net,romfile=",
+            "-device",
+            "virtio-serial-pci",
+            "-device",
+            "virtserialport,chardev=agent,name=org.qemu.guest_agent.0",
+            "-device",
+            "virtio-rng-pci",
+            "-device",
+            screen,
+        ]
+        .map(str::to_owned);
+        ACCELERATION.iter().cloned().chain(words).collect()
+    }
+
+    /// The folder of the saved state: `disk.qcow2`, what has changed on the disk since the image, and `memory`.
+    fn saved(self) -> PathBuf {
+        let name = format!("state-{:?}-{:?}-{}", self.kernel, self.screen, self.kernel_words.replace(' ', "+"));
+        let name = name.to_lowercase();
+        let name = name.trim_end_matches('-');
+        let key = reverie::pack::hex_sha256(self.words().join(" ").as_bytes());
+        let folder = cache::folder().join(format!("{name}-{}", &key[..12]));
+        // One test makes it; others wait for it.
+        let lock = File::create(cache::folder().join("state.lock")).expect("a lock file in the cache");
+        lock.lock().expect("the cache's lock");
+        if !folder.exists() {
+            forget_older(name);
+            let scratch = cache::folder().join(format!(".state-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&scratch);
+            fs::create_dir(&scratch).expect("a folder in the cache");
+            self.boot_and_save(&scratch);
+            fs::rename(&scratch, &folder).expect("moving the saved state");
+        }
+        folder
+    }
+
+    fn boot_and_save(self, folder: &Path) {
+        let (disk, base) = (folder.join("disk.qcow2"), cache::part(self.kernel.suite()).join("root.ext4"));
+        let made = Command::new("qemu-img")
+            .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
+            .arg(base)
+            .arg(&disk)
+            .output();
+        let made = made.expect("qemu-img: `deploy/install-tools vm` installs it");
+        assert!(made.status.success(), "qemu-img: {}", String::from_utf8_lossy(&made.stderr));
+        let mut emulator = Emulator::launch(&self.words(), &["-drive", &format!("{},cache=unsafe", drive(&disk))]);
+        wait_for("the guest has booted", || {
+            assert!(emulator.is_running(), "QEMU ended: {}", emulator.serial());
+            emulator.serial().contains("GUEST-READY").then_some(())
+        });
+        let synced = Agent::connect(&emulator.file("agent")).run("udevadm settle; sync");
+        assert_eq!(synced.status, 0, "{synced:?}");
+        emulator.qmp.save(&folder.join("memory"));
+    }
+}
+
+/// States of the same name that an older recipe made.
+fn forget_older(name: &str) {
+    for entry in fs::read_dir(cache::folder()).into_iter().flatten().flatten() {
+        let file = entry.file_name().to_string_lossy().into_owned();
+        if file.strip_prefix(name).is_some_and(|rest| rest.len() == 13 && rest.starts_with('-')) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// `target/tmp/vm-screens/TEST-NAME.png`.
+fn kept_screen(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vm-screens");
+    fs::create_dir_all(&folder).expect("a folder below target/tmp");
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("unnamed").replace("::", "-");
+    folder.join(format!("{test}-{name}.png"))
+}
+
+fn drive(disk: &Path) -> String {
+    format!("file={},format=qcow2,if=none,id=root", disk.display())
+}
+
+impl Machine {
+    /// A machine that has just booted, with the payload at /mnt: its saved state, restored. What it changes is forgotten.
+    pub fn start(hardware: Hardware) -> Machine {
+        let saved = hardware.saved();
+        let incoming = format!("exec:cat '{}'", saved.join("memory").display());
+        let disk = format!("{},snapshot=on", drive(&saved.join("disk.qcow2")));
+        let mut emulator = Emulator::launch(&hardware.words(), &["-drive", &disk, "-incoming", &incoming]);
+        emulator.qmp.go_on();
+        let agent = Agent::connect(&emulator.file("agent"));
+        let port = emulator.broker_port();
+        let mut machine = Machine { emulator, agent, port };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        machine.run(&format!("date --set=@{now}"));
+        if hardware.screen == Screen::Virtio {
+            machine.set_monitor(1280, 720);
+        }
+        machine.emulator.qmp.add_disk("payload", payload::disk());
+        machine.run("i=0; while [ ! -b /dev/vdb ] && [ $i -lt 200 ]; do sleep 0.05; i=$((i+1)); done; mount -o ro /dev/vdb /mnt");
+        machine
+    }
+
+    /// Runs a command line in the guest as root and returns what it prints; it must succeed.
+    #[track_caller]
+    pub fn run(&mut self, command: &str) -> String {
+        let outcome = self.agent.run(command);
+        assert_eq!(outcome.status, 0, "in the guest: {command}\n{}{}", outcome.out, outcome.err);
+        outcome.out
+    }
+
+    /// As [`Machine::run`], for commands that may fail.
+    pub fn try_run(&mut self, command: &str) -> Outcome {
+        self.agent.run(command)
+    }
+
+    /// Writes a file in the guest.
+    pub fn put(&mut self, path: &str, bytes: &[u8]) {
+        self.agent.put(path, bytes);
+    }
+
+    /// Reads a file of the guest.
+    pub fn get(&mut self, path: &str) -> Vec<u8> {
+        self.agent.get(path)
+    }
+
+    /// What the monitor shows. The last one of each test stays in `target/tmp/vm-screens/`, to be looked at.
+    pub fn screen(&mut self) -> RgbImage {
+        self.emulator.qmp.screendump(&kept_screen("last"))
+    }
+
+    /// As [`Machine::screen`], and the picture stays there under `name`.
+    pub fn keep_screen(&mut self, name: &str) -> RgbImage {
+        self.emulator.qmp.screendump(&kept_screen(name))
+    }
+
+    /// Another monitor is plugged in, which prefers this size; 0×0: none. Of [`Screen::Virtio`] alone.
+    pub fn set_monitor(&mut self, width: u16, height: u16) {
+        vnc::set_monitor(&self.emulator.file("vnc"), width, height);
+    }
+
+    /// The port on 127.0.0.1 at which the guest's broker is reached.
+    pub fn broker_port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// A test that fails says what the guest said.
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if std::thread::panicking() && self.emulator.is_running() {
+            let journal = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                self.agent
+                    .run("journalctl --no-pager --output=short-monotonic --lines=600 | grep -v qemu-ga | tail -n 60")
+                    .out
+            }));
+            eprintln!("--- the guest's journal\n{}", journal.unwrap_or_default());
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What is tested, as a disk: the program, ONNX Runtime, a pack small enough to dream under emulation.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, LazyLock};
+
+use image::RgbImage;
+use reverie::export::{About, Attribute, LayerRequest, MaxPool, Network, Node, Options, Tensor};
+
+use super::super::picture;
+
+/// The disk: an ext4 file system with
+///
+/// ```text
+/// reverie           the program; /usr/bin/reverie leads here
+/// lib/              libonnxruntime.so; /usr/lib/reverie
+/// share/models/     the pack; /usr/share/reverie
+/// share/photos/     ramp.png, the picture of `picture::ramp`
+/// reverie.service   the unit that ships
+/// ```
+pub fn disk() -> &'static Path {
+    static DISK: LazyLock<PathBuf> = LazyLock::new(build);
+    &DISK
+}
+
+fn build() -> PathBuf {
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder below target/tmp");
+    let tree = folder.path().join("tree");
+    let copy = |from: &Path, to: &str| {
+        let to = tree.join(to);
+        fs::create_dir_all(to.parent().unwrap_or(&to)).expect("a folder of the payload");
+        fs::copy(from, &to).unwrap_or_else(|e| panic!("{} into the payload: {e}", from.display()));
+    };
+    copy(Path::new(env!("CARGO_BIN_EXE_reverie")), "reverie");
+    copy(&checkout.join("systemd/reverie.service"), "reverie.service");
+    let (library, _) = reverie::runtime::search_order(None)
+        .into_iter()
+        .find(|(path, _)| path.is_file())
+        .expect("ONNX Runtime: `deploy/fetch-onnxruntime` fetches it");
+    copy(&library, "lib/libonnxruntime.so");
+    export_pack(&tree.join("share/models/tiny"));
+    let photo: RgbImage = picture::ramp();
+    fs::create_dir_all(tree.join("share/photos")).expect("a folder of the payload");
+    photo.save(tree.join("share/photos/ramp.png")).expect("writing the photo");
+
+    let disk = folder.path().join("payload.ext4");
+    let room = size_of(&tree) * 11 / 10 + (16 << 20);
+    // Outside a plain user's PATH.
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    let made = Command::new("mkfs.ext4")
+        .args(["-q", "-F", "-O", "^has_journal", "-m", "0", "-d"])
+        .args([&tree, &disk])
+        .arg(format!("{}k", room >> 10))
+        .env("PATH", path)
+        .output()
+        .expect("mkfs.ext4: `deploy/install-tools vm` installs it");
+    assert!(made.status.success(), "mkfs.ext4: {}", String::from_utf8_lossy(&made.stderr));
+    // Under a name of its own, so that nothing is left behind but the last one; QEMU keeps open what it opened.
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vm-payload.ext4");
+    fs::rename(&disk, &kept).expect("moving the payload");
+    kept
+}
+
+fn size_of(path: &Path) -> u64 {
+    let meta = fs::metadata(path).expect("a file of the payload");
+    if meta.is_file() {
+        return meta.size();
+    }
+    fs::read_dir(path).expect("a folder of the payload").flatten().map(|entry| 4096 + size_of(&entry.path())).sum()
+}
+
+/// Two convolutions, of 3 to 8 and 8 to 8 channels: `edges`, the layer after both.
+fn export_pack(out: &Path) {
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut constants = HashMap::new();
+    let mut nodes = Vec::new();
+    let mut from = "image".to_owned();
+    for (index, (inputs, outputs, stride)) in [(3, 8, 2), (8, 8, 1)].into_iter().enumerate() {
+        let (weights, maps, layer) = (format!("weights_{index}"), format!("maps_{index}"), format!("layer_{index}"));
+        let values = (0..outputs * inputs * 9).map(|_| random.f32() - 0.5).collect();
+        constants.insert(weights.clone(), Arc::new(Tensor::floats(&[outputs, inputs, 3, 3], values)));
+        let attributes = [("pads", vec![1, 1, 1, 1]), ("strides", vec![stride, stride])];
+        nodes.push(Node {
+            name: format!("conv {index}"),
+            operator: "Conv".to_owned(),
+            inputs: vec![from, weights],
+            outputs: vec![maps.clone()],
+            attributes: attributes.map(|(name, value)| (name.to_owned(), Attribute::Ints(value))).into(),
+        });
+        nodes.push(Node {
+            name: format!("relu {index}"),
+            operator: "Relu".to_owned(),
+            inputs: vec![maps],
+            outputs: vec![layer.clone()],
+            attributes: HashMap::new(),
+        });
+        from = layer;
+    }
+    let layers = vec![LayerRequest { name: Some("edges".to_owned()), tensor: from.clone(), ..LayerRequest::default() }];
+    let network = Network {
+        nodes,
+        constants,
+        input: "image".to_owned(),
+        batch: None,
+        size: None,
+        outputs: vec![from],
+        opset: 17,
+    };
+    let about =
+        About { name: Some("tiny".to_owned()), mean: Some([0.5; 3]), std: Some([0.5; 3]), layers, ..About::default() };
+    let options =
+        Options { out: out.to_owned(), about, max_pool: MaxPool::Exact, show_gradient: false, replace: false };
+    fs::create_dir_all(out.parent().unwrap_or(out)).expect("a folder of the payload");
+    reverie::export::pack(&network, &options, |_| ()).expect("exporting the tiny pack");
+}

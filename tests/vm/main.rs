@@ -1,0 +1,9 @@
+//! Reverie on real drivers, in a virtual machine: `make test-vm`. [README.md](README.md) says how a test is written.
+
+mod colour;
+mod harness;
+mod picture;
+
+mod boot;
+mod camera;
+mod screen;

@@ -1,0 +1,74 @@
+//! Screens: that what is sent is what the monitor shows.
+
+use crate::harness::{Hardware, Kernel, Machine, Mirror, Screen, on_each_kernel, wait_for};
+use crate::picture::{Placement, difference, on_screen, ramp};
+
+on_each_kernel!(
+    a_framebuffer_of_32_bits_shows_the_picture,
+    a_framebuffer_of_24_bits_shows_the_picture,
+    a_framebuffer_of_16_bits_shows_the_picture,
+    the_monitor_is_unplugged_and_another_plugged_in,
+);
+
+/// A plain mirror of the known picture.
+const MIRROR: &str = r#"
+[source]
+kind = "still"
+path = "/usr/share/reverie/photos/ramp.png"
+size = "96x64"
+wander = false
+
+[screen]
+kind = "fbdev"
+
+[dream]
+size = "96x64"
+
+[params]
+intensity = 0
+"#;
+
+fn a_framebuffer_of_32_bits_shows_the_picture(kernel: Kernel) {
+    framebuffer_shows_the_picture(Hardware::new(kernel, Screen::Bochs), 32);
+}
+
+fn a_framebuffer_of_24_bits_shows_the_picture(kernel: Kernel) {
+    let words = "video=800x600-24";
+    framebuffer_shows_the_picture(Hardware { kernel_words: words, ..Hardware::new(kernel, Screen::Cirrus) }, 24);
+}
+
+fn a_framebuffer_of_16_bits_shows_the_picture(kernel: Kernel) {
+    let words = "video=800x600-16";
+    framebuffer_shows_the_picture(Hardware { kernel_words: words, ..Hardware::new(kernel, Screen::Cirrus) }, 16);
+}
+
+fn framebuffer_shows_the_picture(hardware: Hardware, bits: u32) {
+    let mut machine = Machine::start(hardware);
+    assert_eq!(machine.run("cat /sys/class/graphics/fb0/bits_per_pixel").trim(), bits.to_string());
+    Mirror::start(&mut machine, MIRROR);
+    let (width, height) = machine.screen().dimensions();
+    let expected = on_screen(&ramp(), width, height, Placement::Fill, 0);
+    // Five bits a channel are steps of eight levels.
+    let most = if bits == 16 { 12 } else { 6 };
+    wait_for("the picture is on the screen", || (difference(&machine.screen(), &expected).max <= most).then_some(()));
+    machine.keep_screen("picture");
+}
+
+/// The machine's own side of it: the kernel sees the cable pulled, and the other monitor's mode.
+fn the_monitor_is_unplugged_and_another_plugged_in(kernel: Kernel) {
+    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let connector = "/sys/class/drm/card0-Virtual-1";
+    let is = |machine: &mut Machine, status: &str| {
+        let told = || (machine.run(&format!("cat {connector}/status")).trim() == status).then_some(());
+        wait_for(&format!("the connector is {status}"), told);
+    };
+    is(&mut machine, "connected");
+    machine.set_monitor(0, 0);
+    is(&mut machine, "disconnected");
+    machine.set_monitor(1024, 768);
+    is(&mut machine, "connected");
+    // sysfs tells what the last probe saw, which for the kernel's own is the time before the new EDID came: so one is made.
+    wait_for("the monitor's own mode comes first", || {
+        machine.run("modetest -M virtio_gpu -c").contains("#0 1024x768").then_some(())
+    });
+}
