@@ -6,4 +6,7 @@ mod picture;
 
 mod boot;
 mod camera;
+mod chaos;
+mod formats;
+mod kms;
 mod screen;

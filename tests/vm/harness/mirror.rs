@@ -33,7 +33,6 @@ pub fn main_pid(machine: &mut Machine) -> u32 {
 }
 
 /// Resident memory in KiB, and open files, of the daemon.
-#[expect(dead_code, reason = "for the tests in which a camera comes and goes for long")]
 pub fn footprint(machine: &mut Machine) -> (u64, u64) {
     let pid = main_pid(machine);
     let said = machine.run(&format!("awk '/VmRSS/ {{ print $2 }}' /proc/{pid}/status; ls /proc/{pid}/fd | wc -l"));

@@ -1,0 +1,88 @@
+//! A camera taken away and given back twenty times, in every way there is, at random moments.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{Hardware, Kernel, Machine, Mirror, Screen, Vivid, footprint, main_pid, on_each_kernel, wait_for};
+use crate::picture::brightness;
+
+on_each_kernel!(a_camera_goes_and_comes_back_twenty_times);
+
+const MIRROR: &str = r#"
+[source]
+kind = "v4l2"
+format = "YUYV"
+size = "320x180"
+
+[screen]
+kind = "kms"
+
+[dream]
+size = "128x72"
+
+[params]
+intensity = 0
+"#;
+
+/// More memory than this is not noise: a camera's buffers are that large.
+const KIB: u64 = 2048;
+
+fn a_camera_goes_and_comes_back_twenty_times(kernel: Kernel) {
+    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let vivid = Vivid::plug(&mut machine, "");
+    Mirror::start(&mut machine, MIRROR);
+    let taken = |machine: &mut Machine| -> u32 {
+        let count = machine.run("journalctl -u reverie -o cat | grep -c 'INFO camera: /dev/video0' || true");
+        count.trim().parse().expect("a count")
+    };
+    wait_for("the camera streams", || (taken(&mut machine) == 1).then_some(()));
+    wait_for("its picture is on the screen", || (brightness(&machine.screen()) > 30.0).then_some(()));
+    let process = main_pid(&mut machine);
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut longest = Duration::ZERO;
+    let mut before = (0, 0);
+    for time in 1..=22 {
+        std::thread::sleep(Duration::from_millis(random.u64(0..1500)));
+        // The first two rounds fill every cache there is.
+        if time == 3 {
+            before = footprint(&mut machine);
+        }
+        let away = Duration::from_millis(random.u64(0..1500));
+        let way = random.u32(0..4);
+        match way {
+            0 => {
+                vivid.unbind(&mut machine);
+                std::thread::sleep(away);
+                vivid.bind(&mut machine);
+            }
+            1 => vivid.control(&mut machine, "disconnect=1"),
+            2 => vivid.control(&mut machine, "inject_fatal_streaming_error=1"),
+            _ => {
+                // A driver in use cannot be unloaded: first its device goes.
+                vivid.unbind(&mut machine);
+                wait_for("the driver goes", || (machine.try_run("rmmod vivid").status == 0).then_some(()));
+                std::thread::sleep(away);
+                Vivid::plug(&mut machine, "");
+            }
+        }
+        let given_back = Instant::now();
+        wait_for(&format!("it streams again, time {time}, way {way}"), || {
+            assert!(brightness(&machine.screen()) > 30.0, "the screen went black");
+            (taken(&mut machine) == time + 1).then_some(())
+        });
+        longest = longest.max(given_back.elapsed());
+    }
+    let after = footprint(&mut machine);
+    eprintln!("{kernel:?}: back after {:.1} s at most; (KiB, files) {before:?} → {after:?}", longest.as_secs_f64());
+    assert_eq!(main_pid(&mut machine), process, "the daemon never ended");
+    assert_eq!(after.1, before.1, "open files");
+    assert!(after.0 <= before.0 + KIB, "memory: {before:?} → {after:?} KiB");
+
+    // Silent, though it is there: given up after two seconds, and taken up again.
+    let count = taken(&mut machine);
+    vivid.control(&mut machine, "percentage_of_dropped_buffers=100");
+    wait_for("it is seen to be stalled", || {
+        machine.run("journalctl -u reverie -o cat").contains("no picture for 2 s").then_some(())
+    });
+    vivid.control(&mut machine, "percentage_of_dropped_buffers=0");
+    wait_for("it streams again", || (taken(&mut machine) > count).then_some(()));
+}
