@@ -10,7 +10,7 @@ use super::sys::*;
 
 use super::FourCc;
 use super::modes::{Rates, Sizes};
-use crate::source::convert::{Colours, Layout, Matrix};
+use crate::source::convert::{Colours, Layout, Matrix, Pixels};
 
 /// `_IOR('V', 89, struct v4l2_event)` and `_IOW('V', 90, struct v4l2_event_subscription)` of `<linux/videodev2.h>`.
 const VIDIOC_DQEVENT: vidioc::_IOC_TYPE = ioc(2, 89, size_of::<v4l2_event>());
@@ -198,12 +198,14 @@ impl Node {
         unsafe {
             if !self.is_multi_planar {
                 let pix = format.fmt.pix;
+                let fourcc = FourCc::from(pix.pixelformat);
                 let strides = [pix.bytesperline as usize, 0, 0];
-                let colours = colours(pix.colorspace, pix.__bindgen_anon_1.ycbcr_enc, pix.quantization);
+                let colours = colours(fourcc, pix.colorspace, pix.__bindgen_anon_1.ycbcr_enc, pix.quantization);
                 let layout = Layout { width: pix.width as usize, height: pix.height as usize, strides, colours };
-                return Format { fourcc: pix.pixelformat.into(), layout };
+                return Format { fourcc, layout };
             }
             let pix = format.fmt.pix_mp;
+            let fourcc = FourCc::from(pix.pixelformat);
             let planes = pix.plane_fmt;
             let count = usize::from(pix.num_planes).min(3);
             let mut strides = [0; 3];
@@ -211,9 +213,9 @@ impl Node {
                 *stride = plane.bytesperline as usize;
             }
             let encoding = u32::from(pix.__bindgen_anon_1.ycbcr_enc);
-            let colours = colours(pix.colorspace, encoding, pix.quantization.into());
+            let colours = colours(fourcc, pix.colorspace, encoding, pix.quantization.into());
             let layout = Layout { width: pix.width as usize, height: pix.height as usize, strides, colours };
-            Format { fourcc: pix.pixelformat.into(), layout }
+            Format { fourcc, layout }
         }
     }
 
@@ -267,8 +269,8 @@ pub fn text(bytes: &[u8]) -> String {
 }
 
 /// What the numbers of YUV pixels mean. Defaults as `V4L2_MAP_YCBCR_ENC_DEFAULT` and `V4L2_MAP_QUANTIZATION_DEFAULT`
-/// of `<linux/videodev2.h>`.
-fn colours(colorspace: u32, encoding: u32, quantisation: u32) -> Colours {
+/// of `<linux/videodev2.h>`, which take pictures without colour for whole ones, as RGB.
+fn colours(fourcc: FourCc, colorspace: u32, encoding: u32, quantisation: u32) -> Colours {
     let encoding = match (encoding, colorspace) {
         (V4L2_YCBCR_ENC_DEFAULT, V4L2_COLORSPACE_REC709) | (V4L2_YCBCR_ENC_DEFAULT, V4L2_COLORSPACE_DCI_P3) => {
             V4L2_YCBCR_ENC_709
@@ -286,7 +288,7 @@ fn colours(colorspace: u32, encoding: u32, quantisation: u32) -> Colours {
     let is_full = match quantisation {
         V4L2_QUANTIZATION_FULL_RANGE => true,
         V4L2_QUANTIZATION_LIM_RANGE => false,
-        _ => colorspace == V4L2_COLORSPACE_JPEG,
+        _ => colorspace == V4L2_COLORSPACE_JPEG || Pixels::of(fourcc) == Some(Pixels::Grey),
     };
     Colours { matrix, is_full }
 }
@@ -306,11 +308,13 @@ mod tests {
 
     #[test]
     fn what_drivers_leave_open_is_what_the_kernel_says() {
+        const YUYV: FourCc = FourCc(*b"YUYV");
         let plain = Colours { matrix: Matrix::Bt601, is_full: false };
-        assert_eq!(colours(v4l2_colorspace_V4L2_COLORSPACE_SRGB, 0, 0), plain);
-        assert_eq!(colours(V4L2_COLORSPACE_JPEG, 0, 0), Colours { is_full: true, ..plain });
-        assert_eq!(colours(V4L2_COLORSPACE_REC709, 0, 0), Colours { matrix: Matrix::Bt709, ..plain });
-        let said = colours(V4L2_COLORSPACE_REC709, v4l2_ycbcr_encoding_V4L2_YCBCR_ENC_601, 1);
+        assert_eq!(colours(YUYV, v4l2_colorspace_V4L2_COLORSPACE_SRGB, 0, 0), plain);
+        assert_eq!(colours(YUYV, V4L2_COLORSPACE_JPEG, 0, 0), Colours { is_full: true, ..plain });
+        assert_eq!(colours(YUYV, V4L2_COLORSPACE_REC709, 0, 0), Colours { matrix: Matrix::Bt709, ..plain });
+        assert!(colours(FourCc(*b"GREY"), 0, 0, 0).is_full);
+        let said = colours(YUYV, V4L2_COLORSPACE_REC709, v4l2_ycbcr_encoding_V4L2_YCBCR_ENC_601, 1);
         assert_eq!(said, Colours { is_full: true, ..plain });
     }
 }
