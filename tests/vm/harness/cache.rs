@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where everything lies that is built once.
+/// Where everything lies that is built once. By its real name, so that checkouts that share it agree on it.
 pub fn folder() -> PathBuf {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/vm");
-    std::env::var_os("REVERIE_VM_CACHE").map_or_else(beside, PathBuf::from)
+    let folder = std::env::var_os("REVERIE_VM_CACHE").map_or_else(beside, PathBuf::from);
+    folder.canonicalize().unwrap_or(folder)
 }
 
 /// The folder of the part `name`, whose own name ends in the hash of its recipe.

@@ -43,6 +43,7 @@ pub struct Machine {
     emulator: Emulator,
     agent: Agent,
     port: u16,
+    _saved: Saved,
 }
 
 impl Kernel {
@@ -101,25 +102,27 @@ impl Hardware {
         ACCELERATION.iter().cloned().chain(words).collect()
     }
 
-    /// The folder of the saved state: `disk.qcow2`, what has changed on the disk since the image, and `memory`.
-    fn saved(self) -> PathBuf {
+    /// The saved state, made where there is none.
+    fn saved(self) -> Saved {
         let name = format!("state-{:?}-{:?}-{}", self.kernel, self.screen, self.kernel_words.replace(' ', "+"));
         let name = name.to_lowercase();
         let name = name.trim_end_matches('-');
         let key = reverie::pack::hex_sha256(self.words().join(" ").as_bytes());
         let folder = cache::folder().join(format!("{name}-{}", &key[..12]));
-        // One test makes it; others wait for it.
+        // One test makes it; others, of other checkouts too, wait for it.
         let lock = File::create(cache::folder().join("state.lock")).expect("a lock file in the cache");
         lock.lock().expect("the cache's lock");
         if !folder.exists() {
             forget_older(name);
-            let scratch = cache::folder().join(format!(".state-{}", std::process::id()));
+            let scratch = cache::folder().join(".state");
             let _ = fs::remove_dir_all(&scratch);
             fs::create_dir(&scratch).expect("a folder in the cache");
             self.boot_and_save(&scratch);
             fs::rename(&scratch, &folder).expect("moving the saved state");
         }
-        folder
+        let used = File::open(folder.join("memory")).expect("the saved memory");
+        used.lock_shared().expect("the saved state's lock");
+        Saved { folder, _used: used }
     }
 
     fn boot_and_save(self, folder: &Path) {
@@ -142,11 +145,19 @@ impl Hardware {
     }
 }
 
-/// States of the same name that an older recipe made.
+/// A folder with `memory`, the machine's state, and `disk.qcow2`, what has changed on the disk since the image.
+struct Saved {
+    folder: PathBuf,
+    /// Locked as long as it is used, so that nobody throws it away.
+    _used: File,
+}
+
+/// Removes states of the same name that an older recipe made and nobody uses.
 fn forget_older(name: &str) {
     for entry in fs::read_dir(cache::folder()).into_iter().flatten().flatten() {
         let file = entry.file_name().to_string_lossy().into_owned();
-        if file.strip_prefix(name).is_some_and(|rest| rest.len() == 13 && rest.starts_with('-')) {
+        let is_older = file.strip_prefix(name).is_some_and(|rest| rest.len() == 13 && rest.starts_with('-'));
+        if is_older && File::open(entry.path().join("memory")).is_ok_and(|memory| memory.try_lock().is_ok()) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
@@ -169,13 +180,13 @@ impl Machine {
     /// A machine that has just booted, with the payload at /mnt: its saved state, restored. What it changes is forgotten.
     pub fn start(hardware: Hardware) -> Machine {
         let saved = hardware.saved();
-        let incoming = format!("exec:cat '{}'", saved.join("memory").display());
-        let disk = format!("{},snapshot=on", drive(&saved.join("disk.qcow2")));
+        let incoming = format!("exec:cat '{}'", saved.folder.join("memory").display());
+        let disk = format!("{},snapshot=on", drive(&saved.folder.join("disk.qcow2")));
         let mut emulator = Emulator::launch(&hardware.words(), &["-drive", &disk, "-incoming", &incoming]);
         emulator.qmp.go_on();
         let agent = Agent::connect(&emulator.file("agent"));
         let port = emulator.broker_port();
-        let mut machine = Machine { emulator, agent, port };
+        let mut machine = Machine { emulator, agent, port, _saved: saved };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         machine.run(&format!("date --set=@{now}"));
         if hardware.screen == Screen::Virtio {
