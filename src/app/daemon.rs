@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{error, info};
 
 use super::exhibit::Identity;
-use super::stages::{self, Wiring};
+use super::stages::{self, Screen, Wiring};
 use super::{Desk, Running, Stage, Stop};
 use crate::config::Config;
 use crate::console;
@@ -96,7 +96,14 @@ const FAULT_SHOWN: Duration = Duration::from_secs(15);
 /// Lets the one in front of the screen read what is wrong, where there is a screen.
 async fn show_fault(error: &anyhow::Error, wiring: &Wiring, signals: &mut Signals) {
     wiring.set_fault(format!("{error:#}"));
-    if wiring.has_screen() {
+    // The display may still be looking for one.
+    let looked = async {
+        while wiring.screen().is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let _ = timeout(LOOK, looked).await;
+    if matches!(wiring.screen(), Some(Screen::Present { .. })) {
         error!("{error:#}");
         let _ = timeout(FAULT_SHOWN, signals.next()).await;
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Stage;
-use super::stages::{PATIENCE, Report, Seen, Wiring};
+use super::stages::{PATIENCE, Report, Screen, Wiring};
 use crate::config::{self, Fit, Size};
 use crate::display::{BootCard, Canvas, Fader, Lamp, Projector, Row, Tap};
 use crate::frame::Frame;
@@ -110,7 +110,8 @@ impl<'a> Exhibit<'a> {
         self.is_dark = false;
         self.preview = None;
         let is_filled = self.fit == Fit::Fill;
-        self.wiring.set_screen(self.projector.seen_size().map(|size| Seen { size, is_filled }));
+        let seen = self.projector.seen_size();
+        self.wiring.set_screen(seen.map_or(Screen::Absent, |size| Screen::Present { size, is_filled }));
     }
 
     fn take(&mut self, dream: Frame) {

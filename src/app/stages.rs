@@ -33,17 +33,21 @@ pub struct Wiring {
     pub tap: Tap,
     /// Turns true with the first picture shown.
     pub seen: Arc<AtomicBool>,
-    pub screen: Arc<Mutex<Option<Seen>>>,
+    /// None before anybody has looked whether there is one.
+    pub screen: Arc<Mutex<Option<Screen>>>,
     /// Why there will be no dream, for the screen.
     pub fault: Arc<Mutex<Option<String>>>,
 }
 
 /// The screen there is, as it is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
-    pub size: Size,
-    /// Pictures cover it: dreams of its shape lose nothing.
-    pub is_filled: bool,
+pub enum Screen {
+    Absent,
+    /// Its pixels, and whether pictures cover it: then dreams of its shape lose nothing.
+    Present {
+        size: Size,
+        is_filled: bool,
+    },
 }
 
 impl Wiring {
@@ -59,17 +63,13 @@ impl Wiring {
         }
     }
 
-    pub fn set_screen(&self, seen: Option<Seen>) {
-        *self.screen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    pub fn set_screen(&self, screen: Screen) {
+        *self.screen.lock().unwrap_or_else(PoisonError::into_inner) = Some(screen);
     }
 
-    fn screen(&self) -> Option<Seen> {
+    /// The screen there is; none before anybody has looked.
+    pub fn screen(&self) -> Option<Screen> {
         *self.screen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether somebody stands before a screen.
-    pub fn has_screen(&self) -> bool {
-        self.screen().is_some()
     }
 
     pub fn set_fault(&self, fault: String) {
@@ -139,7 +139,7 @@ pub fn dream(stage: &Stage, dreamer: &mut Dreamer, fps: f64, wiring: &Wiring) ->
             continue;
         }
         view.refresh(&wiring.camera, Duration::ZERO);
-        if let Some(Seen { size, is_filled: true }) = wiring.screen() {
+        if let Some(Screen::Present { size, is_filled: true }) = wiring.screen() {
             dreamer.take_shape((size.width, size.height));
         }
         let mut out = wiring.dreams.blank();
