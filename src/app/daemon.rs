@@ -46,13 +46,14 @@ const DRAIN: Duration = Duration::from_millis(1500);
 /// What keeps it from starting: no ONNX Runtime, no threads.
 pub fn run(plan: Plan) -> anyhow::Result<Infallible> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    let outcome = tokio.block_on(live(plan));
-    if let Err(error) = outcome {
-        vt::release();
+    // A display that cannot be waited for does not give its terminal back.
+    let console = vt::GiveBack;
+    if let Err(error) = tokio.block_on(live(plan)) {
         // Not dropped: that would wait for a library that is still being loaded.
         tokio.shutdown_background();
         return Err(error);
     }
+    drop(console);
     leave()
 }
 
@@ -118,7 +119,7 @@ fn start(plan: &Plan, stop: &Stop, wiring: &Wiring) -> anyhow::Result<(Vec<Runni
     let is_called = config.console.on && config.console.allow_remote;
     let identity = Identity {
         device: device.to_string(),
-        page: is_called.then(|| config.console.listen.port()),
+        page: is_called.then_some(config.console.listen),
         has_broker: broker.is_some(),
     };
     let display = stage("display")
@@ -230,8 +231,6 @@ async fn drain(running: &[Running], tasks: Vec<JoinHandle<()>>) {
 
 /// Ends the process at once.
 fn leave() -> ! {
-    // A display that could not be waited for has not given its terminal back.
-    vt::release();
     // SAFETY: _exit is always allowed. `exit` would run the network runtime's destructors, possibly under a thread that
     // is still building an engine; there is nothing of ours left to write or to close.
     unsafe { libc::_exit(0) }

@@ -1,12 +1,13 @@
 //! What the display stage does: shows dreams, fading from each to the next, and before the first one the boot card.
 
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Stage;
 use super::stages::{PATIENCE, Report, Screen, Wiring};
 use crate::config::{self, Fit, Size};
-use crate::display::{BootCard, Canvas, Fader, Lamp, Projector, Row, Tap};
+use crate::display::{BootCard, Canvas, Fader, Lamp, Projector, Row, Shown, Tap};
 use crate::frame::Frame;
 use crate::health::Telemetry;
 
@@ -19,8 +20,8 @@ const PREVIEW: usize = 1280;
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub device: String,
-    /// Port of the web page, where other machines may call it.
-    pub page: Option<u16>,
+    /// Where the web page listens, where other machines may call it.
+    pub page: Option<SocketAddr>,
     /// Whether there is a broker to be found.
     pub has_broker: bool,
 }
@@ -156,11 +157,15 @@ impl<'a> Exhibit<'a> {
         let is_stale = self.drawn.is_none_or(|drawn| now.saturating_duration_since(drawn) >= REDRAW);
         if light == 0.0 && !self.lamp.is_moving() {
             if !self.is_dark {
-                let view = self.fader.view(now, light);
-                let lost = self.projector.show(&view) || self.projector.darken();
-                self.is_dark = true;
-                if lost {
-                    self.begin_anew();
+                match self.projector.show(&self.fader.view(now, light)) {
+                    Shown::Seen => {
+                        self.is_dark = true;
+                        if self.projector.darken() {
+                            self.begin_anew();
+                        }
+                    }
+                    Shown::LeftOut => (),
+                    Shown::Anew => self.begin_anew(),
                 }
             }
             return;
@@ -169,10 +174,11 @@ impl<'a> Exhibit<'a> {
             return;
         }
         self.is_dark = false;
-        // Once more after the last moment of a fade, which is all of the new picture.
-        self.drawn = (!is_moving).then_some(now);
-        if self.projector.show(&self.fader.view(now, light)) {
-            self.begin_anew();
+        match self.projector.show(&self.fader.view(now, light)) {
+            // Once more after the last moment of a fade, which is all of the new picture.
+            Shown::Seen => self.drawn = (!is_moving).then_some(now),
+            Shown::LeftOut => self.drawn = None,
+            Shown::Anew => self.begin_anew(),
         }
     }
 
@@ -226,10 +232,14 @@ fn boot_card(identity: &Identity, now: &Telemetry, fault: Option<String>) -> Boo
     let addresses = addresses();
     let mut rows = vec![match addresses.is_empty() {
         true => row("address", "none: is a network cable plugged in?".to_owned(), true),
-        false => row("address", addresses.join("  "), false),
+        false => row("address", addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join("  "), false),
     }];
-    if let (Some(port), Some(address)) = (identity.page, addresses.first()) {
-        rows.push(row("web page", format!("http://{address}:{port}/"), false));
+    let page = identity.page.and_then(|page| match page.ip().is_unspecified() {
+        true => Some(SocketAddr::new(*addresses.first()?, page.port())),
+        false => Some(page).filter(|page| !page.ip().is_loopback()),
+    });
+    if let Some(page) = page {
+        rows.push(row("web page", format!("http://{page}/"), false));
     }
     let has_camera = !now.camera.starts_with("absent") && !now.camera.starts_with("stalled");
     rows.push(match now.camera.is_empty() {
@@ -251,18 +261,29 @@ fn boot_card(identity: &Identity, now: &Telemetry, fault: Option<String>) -> Boo
     BootCard { title: identity.device.clone(), subtitle: format!("Reverie {}", env!("CARGO_PKG_VERSION")), rows }
 }
 
-/// Those by which other machines reach this one, IPv4 first.
-fn addresses() -> Vec<String> {
-    let mut found: Vec<std::net::IpAddr> = if_addrs::get_if_addrs()
+/// Those by which other machines reach this one: first that of the way out, then IPv4 before IPv6.
+fn addresses() -> Vec<IpAddr> {
+    let mut found: Vec<IpAddr> = if_addrs::get_if_addrs()
         .unwrap_or_default()
         .into_iter()
         .filter(|interface| !interface.is_loopback() && !interface.is_link_local())
         .map(|interface| interface.ip())
         .collect();
-    found.sort();
+    let way_out = way_out();
+    found.sort_by_key(|address| (Some(*address) != way_out, *address));
     found.dedup();
-    let four: Vec<String> = found.iter().filter(|ip| ip.is_ipv4()).map(ToString::to_string).collect();
-    if four.is_empty() { found.iter().map(ToString::to_string).collect() } else { four }
+    if found.iter().any(IpAddr::is_ipv4) {
+        found.retain(IpAddr::is_ipv4);
+    }
+    found
+}
+
+/// The address that this machine would speak from to the world; a datagram socket that is connected sends nothing.
+fn way_out() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Of the block that is kept for documentation: it belongs to nobody.
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 #[cfg(test)]
@@ -271,7 +292,11 @@ mod tests {
 
     #[test]
     fn the_boot_card_says_what_is_missing() {
-        let identity = Identity { device: "hall-3".to_owned(), page: Some(8080), has_broker: true };
+        let identity = Identity {
+            device: "hall-3".to_owned(),
+            page: Some(SocketAddr::from(([10, 0, 0, 7], 8080))),
+            has_broker: true,
+        };
         let now = Telemetry {
             camera: "absent".to_owned(),
             broker: "none at localhost:1883".to_owned(),
@@ -281,6 +306,7 @@ mod tests {
             |card: &BootCard| -> Vec<&str> { card.rows.iter().filter(|r| r.lacks).map(|r| r.label).collect() };
         let card = boot_card(&identity, &now, Some("ONNX Runtime is missing".to_owned()));
         assert_eq!(card.title, "hall-3");
+        assert!(card.rows.iter().any(|row| row.text == "http://10.0.0.7:8080/"), "{card:?}");
         assert!(lacking(&card).ends_with(&["camera", "broker", "network"]), "{card:?}");
         let well = Telemetry {
             camera: "streaming /dev/video0".to_owned(),

@@ -12,7 +12,7 @@ mod size;
 
 pub use camera::{Cameras, ControlValue};
 pub use places::{pack_folders, photo_folder};
-pub use screen::{Fit, Mode, Rotation, Screen, ScreenKind, Vt};
+pub use screen::{Fit, Mode, Refresh, Rotation, Screen, ScreenKind, Vt};
 pub use sections::{Console, Dream, Mqtt, Runtime, Source, SourceKind};
 pub use size::Size;
 

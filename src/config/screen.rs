@@ -63,14 +63,18 @@ pub enum Rotation {
     ThreeQuarters,
 }
 
-/// Which of the monitor's modes is set: `preferred`, `1920x1080` or `1920x1080@50`.
+/// Which of the monitor's modes is set: `preferred`, `1920x1080`, `1920x1080@50` or `1920x1080@59.94`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// What the monitor likes best.
     Preferred,
     /// Pixels, and pictures a second where that matters.
-    Exactly { size: Size, refresh: Option<u32> },
+    Exactly { size: Size, refresh: Option<Refresh> },
 }
+
+/// Pictures a second, to a thousandth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refresh(u32);
 
 /// Which virtual terminal is kept from drawing while pictures are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +114,7 @@ impl Screen {
             .or_else(|| match self.mode {
                 Mode::Preferred => None,
                 Mode::Exactly { size: wanted, refresh } => size("screen.mode", wanted, 16, 16_384)
-                    .or_else(|| refresh.and_then(|rate| range("screen.mode", rate.into(), 1.0, 1000.0))),
+                    .or_else(|| refresh.and_then(|rate| range("screen.mode", f64::from(rate.0) / 1000.0, 1.0, 1000.0))),
             })
             .or_else(|| lacking.then(window))
     }
@@ -145,6 +149,34 @@ impl Rotation {
     /// Whether width and height change places.
     pub fn is_sideways(self) -> bool {
         matches!(self, Rotation::Quarter | Rotation::ThreeQuarters)
+    }
+}
+
+impl Refresh {
+    pub fn from_mhz(thousandths: u32) -> Refresh {
+        Refresh(thousandths)
+    }
+
+    /// Thousandths of a picture a second.
+    pub fn mhz(self) -> u32 {
+        self.0
+    }
+}
+
+impl FromStr for Refresh {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Refresh, ()> {
+        let rate: f64 = text.parse().map_err(|_| ())?;
+        let thousandths = (rate * 1000.0).round();
+        // Beyond, there is nothing that the range check would take anyway.
+        (0.0..=f64::from(u32::MAX)).contains(&thousandths).then_some(Refresh(thousandths as u32)).ok_or(())
+    }
+}
+
+impl fmt::Display for Refresh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", f64::from(self.0) / 1000.0)
     }
 }
 
@@ -219,7 +251,8 @@ mod tests {
         let full = Size { width: 1920, height: 1080 };
         assert_eq!("preferred".parse(), Ok(Mode::Preferred));
         assert_eq!("1920x1080".parse(), Ok(Mode::Exactly { size: full, refresh: None }));
-        assert_eq!("1920x1080@50".parse(), Ok(Mode::Exactly { size: full, refresh: Some(50) }));
+        assert_eq!("1920x1080@50".parse(), Ok(Mode::Exactly { size: full, refresh: Some(Refresh(50_000)) }));
+        assert_eq!("1920x1080@59.94".parse(), Ok(Mode::Exactly { size: full, refresh: Some(Refresh(59_940)) }));
         for wrong in ["", "1080p", "1920x1080@", "1920x1080@fast", "@60", "1920x1080@-1", "99999999999999999999x1"] {
             assert!(wrong.parse::<Mode>().unwrap_err().contains("1920x1080@50"), "{wrong}");
         }
@@ -229,7 +262,7 @@ mod tests {
         #[test]
         fn no_text_breaks_the_reader_and_what_is_read_is_written_alike(text: String, width in 0usize..20_000, rate: u32) {
             let _ = text.parse::<Mode>();
-            let mode = Mode::Exactly { size: Size { width, height: 7 }, refresh: Some(rate) };
+            let mode = Mode::Exactly { size: Size { width, height: 7 }, refresh: Some(Refresh(rate)) };
             prop_assert_eq!(mode.to_string().parse(), Ok(mode));
         }
     }

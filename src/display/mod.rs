@@ -22,7 +22,7 @@ pub use projector::Projector;
 pub use survey::{Survey, survey};
 pub use tap::{Tap, Watcher};
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::config::{self, ScreenKind, Size};
 use kms::{Kms, KmsError};
@@ -52,6 +52,16 @@ pub enum ScreenError {
     Lost { screen: String, reason: String },
 }
 
+/// What became of a picture that was to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    Seen,
+    /// The last one is not seen yet.
+    LeftOut,
+    /// The screen, or what it takes, is another: draw for it.
+    Anew,
+}
+
 const FRAMEBUFFER: &str = "/dev/fb0";
 /// Pictures a second on a screen that does not say its own.
 const RATE: f64 = 30.0;
@@ -73,10 +83,8 @@ impl Screen {
     }
 
     fn best(settings: &config::Screen) -> (Screen, Option<String>) {
-        let desktop =
-            ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()));
         // A card lies behind a desktop: what is drawn there is not seen, or spoils the desktop.
-        let found = if desktop { Screen::window(settings.size) } else { Screen::bare(settings) };
+        let found = if has_desktop() { Screen::window(settings.size) } else { Screen::bare(settings) };
         match found {
             Ok(screen) => (screen, None),
             Err(reason) => (Screen::Headless(settings.size), Some(reason.to_string())),
@@ -85,7 +93,7 @@ impl Screen {
 
     /// Without a desktop: KMS, else a framebuffer.
     fn bare(settings: &config::Screen) -> Result<Screen, ScreenError> {
-        if settings.device.as_deref().is_some_and(|device| device.starts_with("/dev/fb")) {
+        if names_framebuffer(settings) {
             return Screen::fbdev(settings);
         }
         match Screen::kms(settings) {
@@ -101,8 +109,7 @@ impl Screen {
     }
 
     fn fbdev(settings: &config::Screen) -> Result<Screen, ScreenError> {
-        let device = settings.device.as_deref().filter(|device| !device.starts_with("/dev/dri"));
-        Ok(Screen::Fbdev(Box::new(fbdev::Fbdev::open(device.unwrap_or(Path::new(FRAMEBUFFER)))?)))
+        Ok(Screen::Fbdev(Box::new(fbdev::Fbdev::open(&framebuffer(settings))?)))
     }
 
     #[cfg(feature = "window")]
@@ -154,14 +161,15 @@ impl Screen {
     ///
     /// # Errors
     /// The screen is lost: drop it and open it again.
-    pub fn show(&mut self, view: &View) -> Result<(), ScreenError> {
+    pub fn show(&mut self, view: &View) -> Result<Shown, ScreenError> {
         match self {
-            Screen::Kms(kms) => kms.show(view),
-            Screen::Fbdev(fbdev) => fbdev.show(view),
+            Screen::Kms(kms) => return kms.show(view),
+            Screen::Fbdev(fbdev) => fbdev.show(view)?,
             #[cfg(feature = "window")]
-            Screen::Window(window) => window.show(view),
-            Screen::Headless(_) => Ok(()),
+            Screen::Window(window) => window.show(view)?,
+            Screen::Headless(_) => (),
         }
+        Ok(Shown::Seen)
     }
 
     /// Darkens the monitor, which saves its light and its years; the next picture lights it again.
@@ -176,13 +184,13 @@ impl Screen {
         }
     }
 
-    /// Looks whether it is still there, after word that something was plugged or unplugged.
+    /// Looks whether it is still there; `asks` the monitor itself, after word that something was plugged or unplugged.
     ///
     /// # Errors
     /// As [`Screen::show`].
-    pub fn check(&mut self) -> Result<(), ScreenError> {
+    pub fn check(&mut self, asks: bool) -> Result<(), ScreenError> {
         match self {
-            Screen::Kms(kms) => kms.check(),
+            Screen::Kms(kms) => kms.check(asks),
             Screen::Fbdev(fbdev) => fbdev.check(),
             _ => Ok(()),
         }
@@ -208,4 +216,18 @@ impl Screen {
             Screen::Headless(size) => format!("headless {size}"),
         }
     }
+}
+
+fn has_desktop() -> bool {
+    ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+fn names_framebuffer(settings: &config::Screen) -> bool {
+    settings.device.as_deref().is_some_and(|device| device.starts_with("/dev/fb"))
+}
+
+/// The framebuffer that is used where one is.
+fn framebuffer(settings: &config::Screen) -> PathBuf {
+    let named = settings.device.clone().filter(|device| !device.starts_with("/dev/dri"));
+    named.unwrap_or_else(|| FRAMEBUFFER.into())
 }

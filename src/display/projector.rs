@@ -7,19 +7,22 @@ use tracing::{info, warn};
 use super::canvas::{self, Canvas};
 use super::fader::View;
 use super::vt::Graphics;
-use super::{Screen, ScreenError};
+use super::{Screen, ScreenError, Shown};
 use crate::backoff::Backoff;
 use crate::config::{self, ScreenKind, Size};
 use crate::hotplug::Hotplug;
 
-/// Between two looks at a screen that nobody gives word of.
-const LOOK: Duration = Duration::from_secs(2);
+/// Between two looks at a screen of which no word came.
+const LOOK: Duration = Duration::from_secs(5);
+/// One lost sooner than this after it was opened is not opened again at once: it may be lost each time.
+const STEADY: Duration = Duration::from_secs(10);
 
 /// Shows pictures on the best screen there is at the moment.
 pub struct Projector {
     settings: config::Screen,
     /// Headless while there is no other.
     screen: Screen,
+    opened: Instant,
     /// Keeps the terminal behind the screen quiet.
     graphics: Option<Graphics>,
     hotplug: Hotplug,
@@ -39,6 +42,7 @@ impl Projector {
         let mut projector = Projector {
             settings: settings.clone(),
             screen: Screen::Headless(settings.size),
+            opened: Instant::now(),
             graphics: None,
             // Before the first look: what is plugged in meanwhile is heard of.
             hotplug: Hotplug::listen("drm"),
@@ -80,39 +84,49 @@ impl Projector {
         (self.late + self.screen.late(), self.lost)
     }
 
-    /// Shows a picture of [`Projector::canvas`]; true where the screen is another afterwards.
-    pub fn show(&mut self, view: &View) -> bool {
-        let outcome = self.screen.show(view);
-        self.is_lost(outcome)
+    /// Shows a picture of [`Projector::canvas`].
+    pub fn show(&mut self, view: &View) -> Shown {
+        match self.screen.show(view) {
+            Ok(shown) => shown,
+            Err(error) => {
+                self.lose(&error, self.opened.elapsed() >= STEADY);
+                Shown::Anew
+            }
+        }
     }
 
     /// Darkens the screen until the next picture; true where it is another afterwards.
     pub fn darken(&mut self) -> bool {
         let outcome = self.screen.darken();
-        self.is_lost(outcome)
+        outcome.is_err_and(|error| self.lose(&error, self.opened.elapsed() >= STEADY))
     }
 
-    /// Looks at the screen, and for a missing one, when it is time to or word came; true where it is another afterwards.
+    /// Looks at the screen, and for a missing or a better one, when it is time to or word came; true where it is another
+    /// afterwards.
     pub fn look_again(&mut self) -> bool {
         let word = self.hotplug.happened();
-        let due = self.look_at.is_some_and(|at| Instant::now() >= at);
-        if self.screen.is_headless() {
-            if word {
-                self.backoff.reset();
-            }
-            return self.look_at.is_some() && (word || due) && self.look();
-        }
-        if let (Screen::Fbdev(_), true) = (&self.screen, due) {
-            self.look_at = Some(Instant::now() + LOOK);
-        } else if !word {
+        let Some(at) = self.look_at else { return false };
+        if !word && Instant::now() < at {
             return false;
         }
-        let outcome = self.screen.check();
-        self.is_lost(outcome)
+        if self.screen.is_headless() {
+            return self.look();
+        }
+        self.look_at = Some(Instant::now() + LOOK);
+        // A card may have come whose driver was not there yet when this framebuffer was taken.
+        let is_makeshift = self.settings.kind == ScreenKind::Auto && matches!(self.screen, Screen::Fbdev(_));
+        if is_makeshift
+            && word
+            && let Ok(screen) = Screen::kms(&self.settings)
+        {
+            self.take(screen);
+            return true;
+        }
+        self.screen.check(word).is_err_and(|error| self.lose(&error, true))
     }
 
-    fn is_lost(&mut self, outcome: Result<(), ScreenError>) -> bool {
-        let Err(error) = outcome else { return false };
+    /// Goes on without the screen, or, where it may be looked for `at_once`, with what is in its place; true.
+    fn lose(&mut self, error: &ScreenError, at_once: bool) -> bool {
         self.late += self.screen.late();
         self.lost += 1;
         self.screen = Screen::Headless(self.settings.size);
@@ -123,20 +137,21 @@ impl Projector {
             return true;
         }
         warn!("screen lost: {error}; the dream goes on, and it is looked for again");
-        // Another monitor may be there already.
-        self.look();
+        if self.opened.elapsed() >= STEADY {
+            self.backoff.reset();
+        }
+        if at_once {
+            self.look();
+        } else {
+            self.look_at = Some(Instant::now() + self.backoff.wait());
+        }
         true
     }
 
     fn look(&mut self) -> bool {
         let lacking = match Screen::open(&self.settings) {
             Ok((screen, None)) => {
-                info!("screen: {}", screen.name());
-                self.graphics = if screen.has_terminal() { Graphics::take(&self.settings.vt) } else { None };
-                self.look_at = matches!(screen, Screen::Fbdev(_)).then(|| Instant::now() + LOOK);
-                self.screen = screen;
-                self.backoff.reset();
-                self.told.clear();
+                self.take(screen);
                 return true;
             }
             Ok((_, Some(reason))) => reason,
@@ -153,6 +168,17 @@ impl Projector {
             self.told = lacking;
         }
         false
+    }
+
+    fn take(&mut self, screen: Screen) {
+        info!("screen: {}", screen.name());
+        // Given back before it is taken: the other way round it would be given back at last.
+        self.graphics = None;
+        self.graphics = if screen.has_terminal() { Graphics::take(&self.settings.vt) } else { None };
+        self.look_at = screen.has_terminal().then(|| Instant::now() + LOOK);
+        self.screen = screen;
+        self.opened = Instant::now();
+        self.told.clear();
     }
 }
 
@@ -171,7 +197,7 @@ mod tests {
         let mut projector = Projector::new(&missing);
         assert!(projector.screen().is_headless() && projector.look_at.is_some());
         let fader = Fader::new(projector.canvas(Size { width: 64, height: 48 }), Instant::now());
-        assert!(!projector.show(&fader.view(Instant::now(), 1.0)));
+        assert_eq!(projector.show(&fader.view(Instant::now(), 1.0)), Shown::Seen);
         let headless = Projector::new(&config::Screen { kind: ScreenKind::Headless, ..missing });
         assert!(headless.screen().is_headless() && headless.look_at.is_none());
     }

@@ -1,7 +1,7 @@
 //! What screens there are, for a person who asks.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -45,23 +45,23 @@ pub fn survey(settings: &config::Screen) -> Survey {
 /// As [`super::Screen::open`] chooses, without opening.
 fn chosen(cards: &[Listed], framebuffers: &[Framebuffer], settings: &config::Screen) -> Option<String> {
     use config::ScreenKind::{Auto, Fbdev, Headless, Kms, Window};
-    let is_named = |path: &Path| settings.device.as_deref().is_none_or(|device| device == path);
-    let output = cards.iter().filter(|card| is_named(&card.path)).find_map(|card| {
-        let wanted = |name: &str| settings.connector.as_deref().is_none_or(|wanted| wanted == name);
-        let output =
-            card.outputs.iter().find(|output| output.connected && wanted(&output.name) && output.chosen.is_some())?;
-        let mode = output.chosen?;
-        let rate = f64::from(mode.refresh_mhz) / 1000.0;
-        Some(format!("kms {} {} {}x{}@{rate:.0}", card.path.display(), output.name, mode.width, mode.height))
-    });
-    let framebuffer = framebuffers.iter().find(|fb| fb.usable && is_named(&fb.path)).map(|fb| fb.state.clone());
-    let has_outputs = cards.iter().any(|card| !card.outputs.is_empty());
+    let card = || {
+        let named = cards.iter().filter(|card| settings.device.as_ref().is_none_or(|device| *device == card.path));
+        named.filter_map(|card| Some(format!("kms {} {}", card.path.display(), card.chosen.as_ref()?))).next()
+    };
+    let framebuffer = || {
+        let used = super::framebuffer(settings);
+        framebuffers.iter().find(|it| it.usable && it.path == used).map(|it| it.state.clone())
+    };
+    let window = || Some("a window".to_owned());
     match settings.kind {
-        Kms => output,
-        Fbdev => framebuffer,
-        Auto if has_outputs => output,
-        Auto => framebuffer,
-        Window => Some("a window".to_owned()),
+        Kms => card(),
+        Fbdev => framebuffer(),
+        Auto if super::has_desktop() => window(),
+        Auto if super::names_framebuffer(settings) => framebuffer(),
+        Auto if cards.iter().any(|card| !card.outputs.is_empty()) => card(),
+        Auto => framebuffer(),
+        Window => window(),
         Headless => Some("headless".to_owned()),
     }
 }

@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::config;
 
@@ -32,28 +32,37 @@ impl Graphics {
     /// Takes the terminal that `vt` names. Where there is none, or it is not ours to take, the screen is used without: then the
     /// kernel may write into a framebuffer.
     pub fn take(vt: &config::Vt) -> Option<Graphics> {
-        let (file, name) = match vt {
+        let file = match vt {
             config::Vt::Off => return None,
-            config::Vt::Device(path) => (open(path), path.display().to_string()),
-            config::Vt::Auto => match own_terminal() {
-                Some(file) => (Ok(file), "the terminal it was started on".to_owned()),
-                None => (open(Path::new(FOREGROUND)), FOREGROUND.to_owned()),
-            },
+            config::Vt::Device(path) => open(path),
+            config::Vt::Auto => own_terminal().map_or_else(|| open(Path::new(FOREGROUND)), Ok),
         };
         match file.and_then(|file| set_mode(&file, KD_GRAPHICS).map(|()| file)) {
             Ok(file) => {
                 *taken() = Some(file);
-                Some(Graphics(()))
+                return Some(Graphics(()));
             }
-            Err(error) => {
-                debug!("{name} cannot be kept from drawing on the screen: {error}");
-                None
-            }
+            Err(error) => match vt {
+                config::Vt::Device(path) => {
+                    warn!("screen: vt {} cannot be kept from drawing on it: {error}", path.display());
+                }
+                _ => debug!("no terminal is kept from drawing on the screen: {error}"),
+            },
         }
+        None
     }
 }
 
 impl Drop for Graphics {
+    fn drop(&mut self) {
+        release();
+    }
+}
+
+/// Lets the terminal that was taken draw again when it is dropped, in a panic too.
+pub struct GiveBack;
+
+impl Drop for GiveBack {
     fn drop(&mut self) {
         release();
     }
@@ -86,7 +95,7 @@ fn open(path: &Path) -> io::Result<File> {
     open(true).or_else(|_| open(false))
 }
 
-/// Standard input, where it is a terminal of this machine's screen: a unit's `TTYPath`, or a login there.
+/// Standard input, where it is a terminal of this machine's screen, a unit's `TTYPath` or a login there: that takes no privilege.
 fn own_terminal() -> Option<File> {
     use std::os::fd::AsFd;
     let file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);

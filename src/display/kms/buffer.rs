@@ -9,7 +9,9 @@ use drm::control::{Device as _, framebuffer};
 use memmap2::{MmapMut, MmapOptions};
 
 use super::card::Card;
+use super::swapchain::Surface;
 use crate::config::Size;
+use crate::display::fader::View;
 use crate::display::raster::Layout;
 
 pub struct Buffer {
@@ -41,26 +43,24 @@ impl Buffer {
         Ok(Buffer { dumb, picture, memory, size })
     }
 
-    pub fn size(&self) -> Size {
-        self.size
-    }
-
     /// What the card is told to show.
     pub fn picture(&self) -> framebuffer::Handle {
         self.picture
-    }
-
-    pub fn layout(&self) -> Layout {
-        Layout::xrgb8888(self.dumb.pitch() as usize)
-    }
-
-    pub fn memory(&mut self) -> &mut [u8] {
-        &mut self.memory
     }
 
     /// Gives its memory back while the card stays open.
     pub fn free(self, card: &Card) {
         let _ = card.destroy_framebuffer(self.picture);
         let _ = card.destroy_dumb_buffer(self.dumb);
+    }
+}
+
+impl Surface for Buffer {
+    fn size(&self) -> Size {
+        self.size
+    }
+
+    fn draw(&mut self, view: &View, row: &mut Vec<u8>) {
+        Layout::xrgb8888(self.dumb.pitch() as usize).draw(view, &mut self.memory, row);
     }
 }

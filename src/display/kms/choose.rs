@@ -51,9 +51,9 @@ pub fn choose(modes: &[Timing], wanted: config::Mode) -> Result<usize, String> {
         config::Mode::Exactly { size, refresh } => numbered()
             .filter(|(_, m)| (m.width, m.height) == (size.width, size.height))
             // 59.94 is 60 to everybody who asks for it.
-            .filter(|(_, m)| refresh.is_none_or(|rate| m.refresh_mhz.abs_diff(rate.saturating_mul(1000)) <= 500))
+            .filter(|(_, m)| refresh.is_none_or(|rate| m.refresh_mhz.abs_diff(rate.mhz()) <= 500))
             .min_by_key(|(_, m)| {
-                let off = refresh.map_or(0, |rate| m.refresh_mhz.abs_diff(rate.saturating_mul(1000)));
+                let off = refresh.map_or(0, |rate| m.refresh_mhz.abs_diff(rate.mhz()));
                 (m.interlaced, off, !m.preferred, u32::MAX - m.refresh_mhz)
             }),
     };
@@ -78,9 +78,16 @@ fn listed(modes: &[Timing]) -> String {
     words.join(", ") + &more
 }
 
+/// The smallest picture that a card is sent to enlarge: few enlarge more than eight times, and none of them well.
+pub fn smallest_canvas(screen: Size) -> Size {
+    let quarter = |pixels: usize| pixels.div_ceil(4).next_multiple_of(2).min(pixels);
+    Size { width: quarter(screen.width), height: quarter(screen.height) }
+}
+
 /// The size in which a card that enlarges is sent dreams of `dream` pixels: of the screen's shape, not larger than it, and
 /// without a pixel of the dream lost.
 pub fn canvas(screen: Size, dream: Size, fit: Fit) -> Size {
+    let least = smallest_canvas(screen);
     let (w, h) = (dream.width.clamp(1, screen.width), dream.height.clamp(1, screen.height));
     let wide = (h * screen.width).div_ceil(screen.height);
     let high = (w * screen.height).div_ceil(screen.width);
@@ -92,7 +99,8 @@ pub fn canvas(screen: Size, dream: Size, fit: Fit) -> Size {
     };
     // Some planes take even sizes alone.
     let even = |pixels: usize, most: usize| (pixels.next_multiple_of(2)).min(most).max(1);
-    Size { width: even(width, screen.width), height: even(height, screen.height) }
+    let (width, height) = (even(width, screen.width), even(height, screen.height));
+    if width < least.width || height < least.height { least } else { Size { width, height } }
 }
 
 #[cfg(test)]
@@ -120,6 +128,7 @@ mod tests {
         assert_eq!(chosen("1920x1080"), Ok(3), "the fastest that is not interlaced");
         assert_eq!(chosen("1920x1080@60"), Ok(3), "59.94 is 60");
         assert_eq!(chosen("1920x1080@50"), Ok(2));
+        assert_eq!(chosen("1920x1080@59.94"), Ok(3));
         let refusal = chosen("1920x1080@75").unwrap_err();
         assert!(refusal.contains("no mode 1920x1080@75, but 1024x768@60, 1920x1080@60"), "{refusal}");
         assert!(choose(&[], config::Mode::Preferred).unwrap_err().contains("no modes"));
@@ -144,7 +153,7 @@ mod tests {
                 .into_iter()
                 .map(|(width, height, refresh_mhz, preferred, interlaced)| Timing { width, height, refresh_mhz, preferred, interlaced })
                 .collect();
-            let wanted = config::Mode::Exactly { size: Size { width, height }, refresh: rate };
+            let wanted = config::Mode::Exactly { size: Size { width, height }, refresh: rate.map(config::Refresh::from_mhz) };
             if let Ok(index) = choose(&modes, wanted) {
                 prop_assert_eq!((modes[index].width, modes[index].height), (width, height));
             }
@@ -164,6 +173,14 @@ mod tests {
             let fit = if fills { Fit::Fill } else { Fit::Fit };
             let sent = canvas(screen, dream, fit);
             prop_assert!((1..=width).contains(&sent.width) && (1..=height).contains(&sent.height));
+            let least = smallest_canvas(screen);
+            prop_assert!(sent.width >= least.width && sent.height >= least.height);
+            // As the dream lies on the screen: what is seen of it has no more pixels than it is sent with.
+            let by = |f: fn(f64, f64) -> f64| f(width as f64 / w as f64, height as f64 / h as f64);
+            let enlarged = if fills { by(f64::max) } else { by(f64::min) };
+            let seen = |pixels: usize, most: usize| (pixels as f64).min(most as f64 / enlarged) - 1.0;
+            prop_assert!(enlarged < 1.0 || (sent.width as f64 >= seen(w, width) && sent.height as f64 >= seen(h, height)),
+                "{sent} for {dream} on {screen}");
             let shape = |size: Size| size.width as f64 / size.height as f64;
             // A pixel of rounding on either side.
             let slack = 2.5 / sent.width.min(sent.height) as f64;

@@ -18,17 +18,28 @@ pub struct Output {
     pub connector: connector::Handle,
     /// `HDMI-A-1`.
     pub name: String,
-    pub is_connected: bool,
+    pub state: connector::State,
     /// What the monitor calls itself, where it does.
     pub monitor: Option<String>,
     pub modes: Vec<Mode>,
     encoders: Vec<drm::control::encoder::Handle>,
 }
 
-/// The outputs of `card`, asked anew for what hangs on them.
+impl Output {
+    /// Whether something can be shown there. Outputs without a wire for it do not know whether a monitor hangs on them.
+    fn is_usable(&self) -> bool {
+        self.state != connector::State::Disconnected && !self.modes.is_empty()
+    }
+}
+
+/// The outputs of `card`, asked anew for what hangs on them; those that are known to have a monitor first.
 pub fn outputs(card: &Card) -> io::Result<Vec<Output>> {
     let handles = card.resource_handles()?;
-    handles.connectors().iter().map(|connector| read(card, *connector, true)).collect()
+    // One that cannot be read was just taken away: those of docks and hubs come and go.
+    let read = handles.connectors().iter().filter_map(|connector| read(card, *connector, true).ok());
+    let mut outputs: Vec<Output> = read.collect();
+    outputs.sort_by_key(|output| output.state != connector::State::Connected);
+    Ok(outputs)
 }
 
 /// One output; `probe` asks the monitor, which takes a moment, instead of believing what was known.
@@ -39,37 +50,40 @@ pub fn read(card: &Card, connector: connector::Handle, probe: bool) -> io::Resul
     Ok(Output {
         connector,
         name: info.to_string(),
-        is_connected: info.state() == connector::State::Connected,
+        state: info.state(),
         monitor: edid.as_deref().and_then(monitor_name),
         modes: info.modes().to_vec(),
         encoders: info.encoders().to_vec(),
     })
 }
 
-/// The output that `settings` name, or the first that a monitor hangs on.
+/// The output that `settings` name, or the first that has the wanted mode; and that mode.
 ///
 /// # Errors
 /// There is none; says which there are.
-pub fn choose<'a>(outputs: &'a [Output], settings: &config::Screen) -> Result<&'a Output, String> {
+pub fn choose<'a>(outputs: &'a [Output], settings: &config::Screen) -> Result<(&'a Output, Mode), String> {
     let names = || outputs.iter().map(|output| output.name.as_str()).collect::<Vec<_>>().join(", ");
-    match &settings.connector {
-        Some(name) => match outputs.iter().find(|output| &output.name == name) {
-            Some(output) if output.is_connected => Ok(output),
-            Some(_) => Err(format!("no monitor on {name}")),
-            None => Err(format!("there is no output {name}, but {}", names())),
-        },
-        None => {
-            // One without modes cannot be lit.
-            let usable = outputs.iter().find(|output| output.is_connected && !output.modes.is_empty());
-            usable.ok_or_else(|| format!("no monitor on {}", names()))
+    let is_named = |output: &&Output| settings.connector.as_ref().is_none_or(|name| name == &output.name);
+    if let Some(name) = &settings.connector
+        && !outputs.iter().any(|output| is_named(&output))
+    {
+        return Err(format!("there is no output {name}, but {}", names()));
+    }
+    let usable = outputs.iter().filter(is_named).filter(|output| output.is_usable());
+    let mut missing = None;
+    for output in usable {
+        match mode(output, settings.mode) {
+            Ok(mode) => return Ok((output, mode)),
+            Err(reason) => missing = missing.or(Some(format!("{}: {reason}", output.name))),
         }
     }
+    Err(missing.unwrap_or_else(|| format!("no monitor on {}", settings.connector.clone().unwrap_or_else(names))))
 }
 
-/// Place of the mode `wanted` among those of `output`.
-pub fn mode(output: &Output, wanted: config::Mode) -> Result<usize, String> {
+/// The mode of `output` that is `wanted`.
+pub fn mode(output: &Output, wanted: config::Mode) -> Result<Mode, String> {
     let timings: Vec<Timing> = output.modes.iter().map(Timing::of).collect();
-    choose::choose(&timings, wanted)
+    choose::choose(&timings, wanted).map(|index| output.modes[index])
 }
 
 /// What drives `output`: the one that does already, else the first that can.
@@ -92,6 +106,9 @@ pub struct Listed {
     pub path: PathBuf,
     pub driver: String,
     pub outputs: Vec<ListedOutput>,
+    /// What would be shown on: `HDMI-A-1 1920x1080@60`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
     /// Why nothing is known of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -104,9 +121,6 @@ pub struct ListedOutput {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitor: Option<String>,
     pub modes: Vec<Timing>,
-    /// The mode that would be set if this output were used.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub chosen: Option<Timing>,
 }
 
 /// Every card, and what hangs on it.
@@ -115,6 +129,7 @@ pub fn survey(settings: &config::Screen) -> Vec<Listed> {
         path,
         driver: String::new(),
         outputs: Vec::new(),
+        chosen: None,
         error: Some(explained(&error)),
     };
     let listed = |path: PathBuf| {
@@ -124,8 +139,10 @@ pub fn survey(settings: &config::Screen) -> Vec<Listed> {
         };
         match outputs(&card) {
             Ok(outputs) => {
-                let outputs = outputs.into_iter().map(|output| listed_output(output, settings)).collect();
-                Listed { path, driver: card.driver(), outputs, error: None }
+                let chosen =
+                    choose(&outputs, settings).ok().map(|(output, mode)| format!("{} {}", output.name, rated(&mode)));
+                let outputs = outputs.into_iter().map(listed_output).collect();
+                Listed { path, driver: card.driver(), outputs, chosen, error: None }
             }
             Err(error) => Listed { driver: card.driver(), ..unknown(path, error) },
         }
@@ -133,10 +150,16 @@ pub fn survey(settings: &config::Screen) -> Vec<Listed> {
     card::paths().into_iter().map(listed).collect()
 }
 
-fn listed_output(output: Output, settings: &config::Screen) -> ListedOutput {
-    let modes: Vec<Timing> = output.modes.iter().map(Timing::of).collect();
-    let chosen = choose::choose(&modes, settings.mode).ok().map(|index| modes[index]);
-    ListedOutput { name: output.name, connected: output.is_connected, monitor: output.monitor, modes, chosen }
+fn listed_output(output: Output) -> ListedOutput {
+    let modes = output.modes.iter().map(Timing::of).collect();
+    let connected = output.state == connector::State::Connected;
+    ListedOutput { name: output.name, connected, monitor: output.monitor, modes }
+}
+
+/// `1920x1080@60`.
+pub fn rated(mode: &Mode) -> String {
+    let timing = Timing::of(mode);
+    format!("{}x{}@{:.0}", timing.width, timing.height, f64::from(timing.refresh_mhz) / 1000.0)
 }
 
 impl fmt::Display for Listed {

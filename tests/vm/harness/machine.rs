@@ -107,7 +107,8 @@ impl Hardware {
         let name = format!("state-{:?}-{:?}-{}", self.kernel, self.screen, self.kernel_words.replace(' ', "+"));
         let name = name.to_lowercase();
         let name = name.trim_end_matches('-');
-        let key = reverie::pack::hex_sha256(self.words().join(" ").as_bytes());
+        let recipe = format!("{} {}", cache::part("qemu").display(), self.words().join(" "));
+        let key = reverie::pack::hex_sha256(recipe.as_bytes());
         let folder = cache::folder().join(format!("{name}-{}", &key[..12]));
         // One test makes it; others, of other checkouts too, wait for it.
         let lock = File::create(cache::folder().join("state.lock")).expect("a lock file in the cache");

@@ -1,0 +1,394 @@
+//! Two buffers, one seen and one drawn on, and what to do when a card does not keep step.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use tracing::debug;
+
+use super::choose;
+use crate::config::{Fit, Size};
+use crate::display::Shown;
+use crate::display::fader::View;
+
+/// A flip that has not been seen to happen by then is late.
+const LATE: Duration = Duration::from_millis(100);
+/// After so long its event is taken for lost, as some drivers lose them.
+const NO_EVENT: Duration = Duration::from_millis(500);
+/// A screen that takes no flip for so long is lost.
+const STUCK: Duration = Duration::from_secs(3);
+
+/// What a card does for one monitor.
+pub trait Head {
+    type Buffer: Surface;
+
+    /// Pixels of the mode.
+    fn size(&self) -> Size;
+    /// A black buffer.
+    fn buffer(&self, size: Size) -> io::Result<Self::Buffer>;
+    fn free(&self, buffer: Self::Buffer);
+    /// Sets the mode, on a buffer of its size.
+    fn set_mode(&self, buffer: &Self::Buffer) -> io::Result<()>;
+    /// Shows a smaller buffer all over the screen, or says that the card cannot.
+    fn enlarge(&self, buffer: &Self::Buffer) -> io::Result<()>;
+    /// Asks for `buffer` to be shown from the next picture on; `EBUSY` while the last such wish is not fulfilled.
+    fn flip(&self, buffer: &Self::Buffer) -> io::Result<()>;
+    /// Waits for the word that the flip has happened.
+    fn has_flipped(&self, patience: Duration) -> bool;
+}
+
+/// Memory that a card shows.
+pub trait Surface {
+    fn size(&self) -> Size;
+    /// Draws a picture of its size; `row` is working memory.
+    fn draw(&mut self, view: &View, row: &mut Vec<u8>);
+}
+
+pub struct Swapchain<H: Head> {
+    head: H,
+    front: H::Buffer,
+    back: H::Buffer,
+    /// Whether the card enlarges pictures.
+    enlarges: bool,
+    pending: Option<Pending>,
+    /// Since when no flip was taken.
+    refused: Option<Instant>,
+    late: u64,
+    row: Vec<u8>,
+}
+
+/// A flip that was not yet seen to happen.
+struct Pending {
+    asked: Instant,
+    is_late: bool,
+}
+
+impl<H: Head> Swapchain<H> {
+    /// Sets the mode, on black. Whether the card enlarges is found out by asking it to: the driver alone knows.
+    pub fn light(head: H, may_enlarge: bool) -> io::Result<Swapchain<H>> {
+        let (front, back) = pair(&head, head.size())?;
+        head.set_mode(&front)?;
+        let mut chain =
+            Swapchain { head, front, back, enlarges: false, pending: None, refused: None, late: 0, row: Vec::new() };
+        if may_enlarge {
+            chain.enlarges = chain.replace(choose::smallest_canvas(chain.head.size()), None).map_or_else(
+                |error| {
+                    debug!("the card does not enlarge pictures ({error}): it is done here");
+                    false
+                },
+                |()| true,
+            );
+        }
+        Ok(chain)
+    }
+
+    pub fn head(&self) -> &H {
+        &self.head
+    }
+
+    pub fn enlarges(&self) -> bool {
+        self.enlarges
+    }
+
+    /// Flips whose event came late or never.
+    pub fn late(&self) -> u64 {
+        self.late
+    }
+
+    /// The size in which pictures made of dreams of `dream` pixels, upright on the screen, are taken.
+    pub fn canvas(&self, dream: Size, fit: Fit) -> Size {
+        if self.enlarges { choose::canvas(self.head.size(), dream, fit) } else { self.head.size() }
+    }
+
+    /// Shows a picture as large as [`Swapchain::canvas`] said, once the last one is seen.
+    ///
+    /// # Errors
+    /// The card takes no more pictures.
+    pub fn show(&mut self, view: &View, now: Instant) -> io::Result<Shown> {
+        // Until the last one is seen, the one before is, and that is where this one would be drawn.
+        if !self.settle(now) {
+            return Ok(Shown::LeftOut);
+        }
+        if view.size != self.back.size() {
+            return self.change_size(view);
+        }
+        self.back.draw(view, &mut self.row);
+        match self.head.flip(&self.back) {
+            Ok(()) => {
+                self.pending = Some(Pending { asked: now, is_late: false });
+                self.refused = None;
+                std::mem::swap(&mut self.front, &mut self.back);
+                Ok(Shown::Seen)
+            }
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+                let since = *self.refused.get_or_insert(now);
+                match now.saturating_duration_since(since) > STUCK {
+                    true => Err(io::Error::other(format!("it took no picture for {} s", STUCK.as_secs()))),
+                    false => Ok(Shown::LeftOut),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the last flip has happened, as far as it can be known.
+    pub fn settle(&mut self, now: Instant) -> bool {
+        let Some(pending) = &mut self.pending else { return true };
+        let waited = now.saturating_duration_since(pending.asked);
+        let has_flipped = self.head.has_flipped(LATE.saturating_sub(waited).max(Duration::from_millis(1)));
+        if !has_flipped && !pending.is_late {
+            pending.is_late = true;
+            self.late += 1;
+        }
+        let is_over = has_flipped || waited >= NO_EVENT;
+        if is_over {
+            self.pending = None;
+        }
+        is_over
+    }
+
+    /// Goes over to pictures of another size, `view` the first of them.
+    fn change_size(&mut self, view: &View) -> io::Result<Shown> {
+        if self.enlarges {
+            match self.replace(view.size, Some(view)) {
+                Ok(()) => return Ok(Shown::Seen),
+                Err(error) => debug!("the card does not enlarge {} ({error}): it is done here", view.size),
+            }
+            self.enlarges = false;
+        }
+        self.replace(self.head.size(), None)?;
+        Ok(Shown::Anew)
+    }
+
+    /// Shows new buffers of `size` instead of those there are, on which nothing may be pending.
+    fn replace(&mut self, size: Size, view: Option<&View>) -> io::Result<()> {
+        let (mut front, back) = pair(&self.head, size)?;
+        if let Some(view) = view {
+            front.draw(view, &mut self.row);
+        }
+        let is_whole = size == self.head.size();
+        let shown = if is_whole { self.head.set_mode(&front) } else { self.head.enlarge(&front) };
+        let (one, other) = match shown {
+            Ok(()) => (std::mem::replace(&mut self.front, front), std::mem::replace(&mut self.back, back)),
+            Err(_) => (front, back),
+        };
+        self.head.free(one);
+        self.head.free(other);
+        shown
+    }
+
+    /// Sets the mode once more; the picture stays.
+    pub fn relight(&mut self) -> io::Result<()> {
+        if self.front.size() == self.head.size() {
+            return self.head.set_mode(&self.front);
+        }
+        // A mode is set with a picture of its size alone.
+        let full = self.head.buffer(self.head.size())?;
+        let lit = self.head.set_mode(&full).and_then(|()| self.head.enlarge(&self.front));
+        self.head.free(full);
+        lit
+    }
+}
+
+fn pair<H: Head>(head: &H, size: Size) -> io::Result<(H::Buffer, H::Buffer)> {
+    let front = head.buffer(size)?;
+    match head.buffer(size) {
+        Ok(back) => Ok((front, back)),
+        Err(error) => {
+            head.free(front);
+            Err(error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::display::{Canvas, Fader};
+    use std::cell::{Cell, RefCell};
+
+    const SCREEN: Size = Size { width: 64, height: 32 };
+
+    /// A card that can be told how to fail.
+    #[derive(Default)]
+    struct Fake {
+        made: Cell<u32>,
+        held: Cell<u32>,
+        /// The buffer on the screen, and that of a flip under way.
+        seen: Cell<u32>,
+        next: Cell<Option<u32>>,
+        events: Cell<u32>,
+        loses_events: Cell<bool>,
+        least_width: Cell<usize>,
+        modes_set: Cell<u32>,
+        drawn: RefCell<Vec<u32>>,
+    }
+
+    struct FakeBuffer {
+        number: u32,
+        size: Size,
+        drawn: std::rc::Rc<Cell<bool>>,
+    }
+
+    impl Surface for FakeBuffer {
+        fn size(&self) -> Size {
+            self.size
+        }
+
+        fn draw(&mut self, view: &View, _: &mut Vec<u8>) {
+            assert_eq!(view.size, self.size);
+            self.drawn.set(true);
+        }
+    }
+
+    impl Fake {
+        /// The next picture begins: a flip that is under way happens.
+        fn vblank(&self) {
+            if let Some(next) = self.next.take() {
+                self.seen.set(next);
+                self.events.set(self.events.get() + u32::from(!self.loses_events.get()));
+            }
+        }
+    }
+
+    impl Head for &Fake {
+        type Buffer = FakeBuffer;
+
+        fn size(&self) -> Size {
+            SCREEN
+        }
+
+        fn buffer(&self, size: Size) -> io::Result<FakeBuffer> {
+            self.made.set(self.made.get() + 1);
+            self.held.set(self.held.get() + 1);
+            Ok(FakeBuffer { number: self.made.get(), size, drawn: std::rc::Rc::default() })
+        }
+
+        fn free(&self, buffer: FakeBuffer) {
+            assert_ne!(buffer.number, self.seen.get(), "what is seen is taken away");
+            self.held.set(self.held.get() - 1);
+        }
+
+        fn set_mode(&self, buffer: &FakeBuffer) -> io::Result<()> {
+            assert_eq!(buffer.size, SCREEN);
+            self.modes_set.set(self.modes_set.get() + 1);
+            self.seen.set(buffer.number);
+            Ok(())
+        }
+
+        fn enlarge(&self, buffer: &FakeBuffer) -> io::Result<()> {
+            if buffer.size.width < self.least_width.get() {
+                return Err(io::Error::from_raw_os_error(libc::ERANGE));
+            }
+            self.seen.set(buffer.number);
+            Ok(())
+        }
+
+        fn flip(&self, buffer: &FakeBuffer) -> io::Result<()> {
+            if buffer.drawn.take() {
+                self.drawn.borrow_mut().push(buffer.number);
+            }
+            if self.next.get().is_some() {
+                return Err(io::Error::from_raw_os_error(libc::EBUSY));
+            }
+            assert_ne!(buffer.number, self.seen.get(), "drawn on what is seen");
+            self.next.set(Some(buffer.number));
+            Ok(())
+        }
+
+        fn has_flipped(&self, _: Duration) -> bool {
+            let came = self.events.get() > 0;
+            self.events.set(0);
+            came
+        }
+    }
+
+    fn show(chain: &mut Swapchain<&Fake>, size: Size, now: Instant) -> io::Result<Shown> {
+        let fader = Fader::new(Canvas::plain(size), now);
+        chain.show(&fader.view(now, 1.0), now)
+    }
+
+    #[test]
+    fn a_card_in_step_shows_each_picture() {
+        let fake = Fake::default();
+        let mut chain = Swapchain::light(&fake, false).unwrap();
+        let now = Instant::now();
+        for _ in 0..5 {
+            assert_eq!(show(&mut chain, SCREEN, now).unwrap(), Shown::Seen);
+            fake.vblank();
+        }
+        assert_eq!((chain.late(), fake.held.get(), fake.drawn.borrow().len()), (0, 2, 5));
+    }
+
+    #[test]
+    fn a_late_flip_is_counted_once_and_nothing_is_drawn_on_what_is_seen() {
+        let fake = Fake::default();
+        let mut chain = Swapchain::light(&fake, false).unwrap();
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        assert_eq!(show(&mut chain, SCREEN, at(0)).unwrap(), Shown::Seen);
+        for ms in [120, 140, 160] {
+            assert_eq!(show(&mut chain, SCREEN, at(ms)).unwrap(), Shown::LeftOut);
+        }
+        assert_eq!((chain.late(), fake.drawn.borrow().len()), (1, 1));
+        fake.vblank();
+        assert_eq!(show(&mut chain, SCREEN, at(180)).unwrap(), Shown::Seen);
+        fake.vblank();
+        assert_eq!(show(&mut chain, SCREEN, at(200)).unwrap(), Shown::Seen);
+        assert_eq!(chain.late(), 1);
+    }
+
+    #[test]
+    fn a_driver_that_loses_its_words_is_gone_on_with() {
+        let fake = Fake::default();
+        fake.loses_events.set(true);
+        let mut chain = Swapchain::light(&fake, false).unwrap();
+        let start = Instant::now();
+        let mut seen = 0;
+        for ms in (0..3000).step_by(20) {
+            seen += u32::from(show(&mut chain, SCREEN, start + Duration::from_millis(ms)).unwrap() == Shown::Seen);
+            fake.vblank();
+        }
+        assert_eq!((seen, chain.late()), (6, 6));
+    }
+
+    #[test]
+    fn a_card_that_takes_nothing_any_more_is_lost() {
+        let fake = Fake::default();
+        let mut chain = Swapchain::light(&fake, false).unwrap();
+        let start = Instant::now();
+        let outcome = (0..6000).step_by(20).map(|ms| show(&mut chain, SCREEN, start + Duration::from_millis(ms)));
+        let errors: Vec<String> = outcome.filter_map(|shown| shown.err().map(|e| e.to_string())).collect();
+        assert!(errors[0].contains("took no picture"), "{errors:?}");
+    }
+
+    #[test]
+    fn a_card_that_enlarges_is_sent_small_pictures_and_no_buffer_is_forgotten() {
+        let fake = Fake::default();
+        let mut chain = Swapchain::light(&fake, true).unwrap();
+        assert!(chain.enlarges());
+        for width in [16, 24, 32, 64, 16] {
+            let size = Size { width, height: width / 2 };
+            assert_eq!(show(&mut chain, size, Instant::now()).unwrap(), Shown::Seen);
+            fake.vblank();
+            assert!(chain.settle(Instant::now()));
+            assert_eq!(fake.held.get(), 2);
+        }
+        chain.relight().unwrap();
+        assert_eq!((fake.held.get(), fake.seen.get()), (2, chain.front.number));
+    }
+
+    #[test]
+    fn a_card_that_does_not_enlarge_so_far_is_sent_whole_ones_from_then_on() {
+        let fake = Fake::default();
+        fake.least_width.set(16);
+        let mut chain = Swapchain::light(&fake, true).unwrap();
+        fake.least_width.set(20);
+        let small = Size { width: 18, height: 9 };
+        assert_eq!(show(&mut chain, small, Instant::now()).unwrap(), Shown::Anew);
+        assert_eq!((chain.canvas(small, Fit::Fill), fake.held.get()), (SCREEN, 2));
+        assert_eq!(show(&mut chain, SCREEN, Instant::now()).unwrap(), Shown::Seen);
+        fake.least_width.set(999);
+        let never = Swapchain::light(&fake, true).unwrap();
+        assert_eq!((never.enlarges(), fake.held.get()), (false, 4));
+    }
+}
