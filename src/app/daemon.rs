@@ -125,7 +125,7 @@ fn start(plan: &Plan, stop: &Stop, wiring: &Wiring) -> anyhow::Result<(Vec<Runni
     let display = stage("display")
         .start(desk.clone(), STUCK, move |stage| super::exhibit::exhibit(stage, &settings, &identity, &own))?;
 
-    let (settings, own) = (config.source.clone(), wiring.clone());
+    let (settings, own) = (config.source(), wiring.clone());
     let source = stage("source").start(desk.clone(), STUCK, move |stage| stages::source(stage, &settings, &own))?;
 
     let mut running = vec![display, source];

@@ -33,7 +33,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let file = Config::file(args.config.as_deref());
     let config = file.map_or_else(|| Ok(Config::default()), Config::read).map_err(bad)?;
     config.check(file).map_err(bad)?;
-    let devices = Devices { cameras: source::survey(&config.source), screens: display::survey(&config.screen) };
+    let devices = Devices { cameras: source::survey(&config.source()), screens: display::survey(&config.screen) };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&devices)?);
     } else {

@@ -102,6 +102,14 @@ impl Config {
         Ok(config)
     }
 
+    /// The source, with what it leaves open as the dream needs it: no more pixels than it dreams in, where that is fixed, and no
+    /// fewer pictures than it dreams.
+    pub fn source(&self) -> Source {
+        let dreams = self.dream.target_fps.ceil() as u32;
+        let fps = self.source.fps.unwrap_or(self.source.fps().max(dreams));
+        Source { size: self.source.size.or(self.dream.size), fps: Some(fps), ..self.source.clone() }
+    }
+
     /// Checks every value against its range. `file`, where there is one, opens the error.
     pub fn check(&self, file: Option<&Path>) -> Result<(), ConfigError> {
         let fault = (self.source.fault())

@@ -24,10 +24,10 @@ pub struct Source {
     /// What the camera is to be set to, by the names that `v4l2-ctl` gives its controls.
     #[serde(with = "controls")]
     pub controls: Vec<(String, ControlValue)>,
-    /// Least size asked of the camera, size drawn by the others.
-    pub size: Size,
-    /// Pictures a second.
-    pub fps: u32,
+    /// Least size asked of the camera, size drawn by the others; none: [`Source::size`] says.
+    pub size: Option<Size>,
+    /// Pictures a second; none: [`Source::fps`] says.
+    pub fps: Option<u32>,
     /// Still pictures are seen through a slowly wandering virtual camera.
     pub wander: bool,
     /// Seconds each picture of a folder stays.
@@ -53,8 +53,8 @@ impl Default for Source {
             format: None,
             controls: Vec::new(),
             path: None,
-            size: Size { width: 640, height: 360 },
-            fps: 30,
+            size: None,
+            fps: None,
             wander: true,
             hold: 40.0,
         }
@@ -166,14 +166,25 @@ impl Default for Console {
 pub(super) type Fault = Option<(&'static str, String)>;
 
 impl Source {
+    /// The size that is captured or drawn, in pixels: what boards without a large GPU dream in, where nothing is said.
+    pub fn size(&self) -> Size {
+        self.size.unwrap_or(Size { width: 640, height: 360 })
+    }
+
+    /// Pictures a second: what every camera has, where nothing is said.
+    pub fn fps(&self) -> u32 {
+        self.fps.unwrap_or(30)
+    }
+
     pub(super) fn fault(&self) -> Fault {
         let needs_path = |what: &str, there: fn(&Path) -> bool| match &self.path {
             None => Some(("source.path", format!("is missing: kind = \"{what}\" needs it"))),
             Some(path) if !there(path) => Some(("source.path", format!("{}: there is no such {what}", path.display()))),
             Some(_) => None,
         };
-        size("source.size", self.size, 16, 7680)
-            .or_else(|| range("source.fps", self.fps.into(), 1.0, 240.0))
+        self.size
+            .and_then(|said| size("source.size", said, 16, 7680))
+            .or_else(|| self.fps.and_then(|fps| range("source.fps", fps.into(), 1.0, 240.0)))
             .or_else(|| range("source.hold", self.hold, 5.0, 86_400.0))
             .or_else(|| self.format.as_deref().and_then(unread))
             .or_else(|| match self.kind {

@@ -63,6 +63,11 @@ impl Pixels {
     pub const NAMES: [&str; 11] =
         ["MJPG", "JPEG", "YUYV", "UYVY", "NV12", "NM12", "YU12", "YM12", "RGB3", "BGR3", "GREY"];
 
+    /// The format that a person names, in small or large letters, where it is read.
+    pub fn named(name: &str) -> Option<Pixels> {
+        Pixels::of(FourCc(*name.to_ascii_uppercase().as_bytes().first_chunk().filter(|_| name.len() == 4)?))
+    }
+
     /// The format of this name, where it is read.
     pub fn of(name: FourCc) -> Option<Pixels> {
         Some(match &name.0 {
@@ -152,7 +157,7 @@ impl Converter {
         frame: &mut Frame,
     ) -> Result<(), String> {
         if pixels == Pixels::Jpeg {
-            return from_jpeg(planes[0], &mut self.whole, frame);
+            return from_jpeg(planes[0], layout, &mut self.whole, frame);
         }
         layout.check()?;
         frame.resize(layout.width, layout.height);
@@ -271,11 +276,18 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// Cameras round the size that a JPEG tells up to its blocks, or do not, whatever they say of their mode.
+const BLOCK: usize = 16;
+
 /// One picture of Motion JPEG; `whole` is working memory.
 ///
 /// # Errors
-/// It is none, or is torn.
-fn from_jpeg(bytes: &[u8], whole: &mut Vec<u8>, frame: &mut Frame) -> Result<(), String> {
+/// It is none, is of another size than the mode, or is torn.
+fn from_jpeg(bytes: &[u8], layout: &Layout, whole: &mut Vec<u8>, frame: &mut Frame) -> Result<(), String> {
+    // Without its end the decoder would paint what is missing grey. Behind it there may be padding.
+    if bytes.windows(2).rposition(|pair| pair == [0xFF, 0xD9]).is_none() {
+        return Err("it is torn: its end is missing".to_owned());
+    }
     let bytes = huffman::with_tables(bytes, whole);
     let options = DecoderOptions::new_fast()
         .jpeg_set_out_colorspace(ColorSpace::RGB)
@@ -284,6 +296,9 @@ fn from_jpeg(bytes: &[u8], whole: &mut Vec<u8>, frame: &mut Frame) -> Result<(),
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(|e| e.to_string())?;
     let (width, height) = decoder.dimensions().ok_or("it has no size")?;
+    if width.abs_diff(layout.width) >= BLOCK || height.abs_diff(layout.height) >= BLOCK {
+        return Err(format!("it is {width}x{height} in a stream of {}x{}", layout.width, layout.height));
+    }
     frame.resize(width, height);
     decoder.decode_into(&mut frame.pixels).map_err(|e| e.to_string())
 }
@@ -317,10 +332,29 @@ mod tests {
         let (whole, bare) = camera_jpeg();
         assert!(bare.len() < whole.len());
         let (mut expected, mut frame) = (Frame::new(0, 0), Frame::new(0, 0));
-        from_jpeg(&whole, &mut Vec::new(), &mut expected).unwrap();
-        from_jpeg(&bare, &mut Vec::new(), &mut frame).unwrap();
-        assert_eq!((frame.width, frame.height), (64, 48));
-        assert!(frame.pixels == expected.pixels, "the pictures differ");
+        from_jpeg(&whole, &layout(64, 48, [0; 3]), &mut Vec::new(), &mut expected).unwrap();
+        // Before a marker fill bytes, which are allowed; behind the end, padding.
+        let strange = [&bare[..2], &[0xFF, 0xFF][..], &bare[2..], &[0; 99]].concat();
+        for sent in [bare, strange] {
+            from_jpeg(&sent, &layout(64, 48, [0; 3]), &mut Vec::new(), &mut frame).unwrap();
+            assert_eq!((frame.width, frame.height), (64, 48));
+            assert!(frame.pixels == expected.pixels, "the pictures differ");
+        }
+    }
+
+    #[test]
+    fn a_torn_jpeg_and_one_of_another_size_are_refused() {
+        let (whole, bare) = camera_jpeg();
+        let read = |sent: &[u8], width, height| {
+            from_jpeg(sent, &layout(width, height, [0; 3]), &mut Vec::new(), &mut Frame::new(0, 0))
+        };
+        for sent in [&whole, &bare] {
+            for length in [sent.len() / 2, sent.len() - 3] {
+                assert!(read(&sent[..length], 64, 48).unwrap_err().contains("torn"), "{length} bytes");
+            }
+            assert_eq!(read(sent, 60, 45), Ok(()), "rounded up to blocks");
+            assert_eq!(read(sent, 320, 240).unwrap_err(), "it is 64x48 in a stream of 320x240");
+        }
     }
 
     const PLAIN: Colours = Colours { matrix: Matrix::Bt601, is_full: false };
@@ -435,11 +469,12 @@ mod tests {
         #[test]
         fn no_bytes_from_a_camera_break_the_reader(bytes: Vec<u8>, at in 0usize..2000, value: u8) {
             let mut frame = Frame::new(0, 0);
-            let _ = from_jpeg(&bytes, &mut Vec::new(), &mut frame);
+            let layout = layout(64, 48, [0; 3]);
+            let _ = from_jpeg(&bytes, &layout, &mut Vec::new(), &mut frame);
             let mut spoilt = camera_jpeg().1;
             let length = spoilt.len();
             spoilt[at % length] = value;
-            let _ = from_jpeg(&spoilt, &mut Vec::new(), &mut frame);
+            let _ = from_jpeg(&spoilt, &layout, &mut Vec::new(), &mut frame);
         }
     }
 }

@@ -8,6 +8,8 @@ pub fn with_tables<'a>(jpeg: &'a [u8], whole: &'a mut Vec<u8>) -> &'a [u8] {
     while let Some(&[0xFF, marker, high, low]) = jpeg.get(at..at + 4) {
         match marker {
             TABLES => return jpeg,
+            // Any number of these may come before a marker (T.81, B.1.1.2).
+            0xFF => at += 1,
             SCAN => {
                 whole.clear();
                 whole.extend_from_slice(&jpeg[..at]);

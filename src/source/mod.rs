@@ -51,7 +51,7 @@ impl Source {
     /// Where a picture or a folder cannot be read.
     pub fn open(settings: &config::Source) -> Result<Source, SourceError> {
         let path = settings.path.clone().unwrap_or_default();
-        let (width, height) = (settings.size.width, settings.size.height);
+        let (width, height) = (settings.size().width, settings.size().height);
         let scene = match settings.kind {
             SourceKind::Auto => return Ok(Source::Camera(Box::new(Seeker::with_stand_in(settings)))),
             SourceKind::V4l2 => return Ok(Source::Camera(Box::new(Seeker::new(settings)))),

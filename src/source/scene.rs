@@ -51,9 +51,9 @@ impl Drawn {
     pub fn new(scene: Scene, settings: &config::Source) -> Drawn {
         Drawn {
             scene,
-            width: settings.size.width,
-            height: settings.size.height,
-            period: Duration::from_secs(1) / settings.fps,
+            width: settings.size().width,
+            height: settings.size().height,
+            period: Duration::from_secs(1) / settings.fps(),
             begun: Instant::now(),
             next: 0,
         }

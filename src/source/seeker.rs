@@ -1,6 +1,6 @@
 //! A camera that comes and goes: looked for until it is there, and again once it is lost.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -10,7 +10,7 @@ use super::SourceError;
 use super::folder::Folder;
 use super::pattern::Pattern;
 use super::scene::{Drawn, Scene};
-use super::v4l2::{self, Camera};
+use super::v4l2::{self, Camera, Lost};
 use crate::backoff::Backoff;
 use crate::config;
 use crate::frame::Frame;
@@ -30,62 +30,110 @@ pub enum CameraState {
 }
 
 /// How long one wait for a camera lasts, so that a stop is heard.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(200);
+/// A camera that ran for as long as the longest wait is sound: what befalls it then is news, and it is looked for soon.
+const SOUND: Duration = Duration::from_secs(30);
+
+/// What a camera does for the seeker.
+pub(super) trait Capture {
+    /// As [`Camera::name`].
+    fn name(&self) -> &str;
+    /// As [`Camera::complaints`].
+    fn complaints(&self) -> &[String];
+    /// As [`Camera::next`].
+    fn next(&mut self, frame: &mut Frame, patience: Duration) -> Result<bool, Lost>;
+}
+
+impl Capture for Camera {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn complaints(&self) -> &[String] {
+        &self.complaints
+    }
+
+    fn next(&mut self, frame: &mut Frame, patience: Duration) -> Result<bool, Lost> {
+        Camera::next(self, frame, patience)
+    }
+}
+
+/// Opens the camera of this name: [`Camera::open`], and in tests one that is made up.
+type Open = fn(&Path, &config::Source) -> Result<Box<dyn Capture>, SourceError>;
 
 /// Looks for a camera, and stands in for one that was never there.
 pub struct Seeker {
     settings: config::Source,
-    camera: Option<Camera>,
+    open: Open,
+    camera: Option<(PathBuf, Box<dyn Capture>)>,
     state: CameraState,
+    /// Since when pictures come.
+    streams_since: Option<Instant>,
+    /// Those that were opened and sent nothing, in this order, since any did: all others are tried before them.
+    silent: Vec<PathBuf>,
     /// Shown until the first camera is found. One that is lost later is not stood in for: the dream goes on from what
     /// it saw last.
     stand_in: Option<Drawn>,
     hotplug: Hotplug,
     backoff: Backoff,
     look_at: Instant,
-    /// Why there is no camera, as it was told last: the same is told once.
-    told: String,
-    /// Why it was lost, likewise.
-    told_loss: String,
+    /// What was told last of each: the same is told once.
+    told: Told,
+}
+
+#[derive(Default)]
+struct Told {
+    /// Why there is none.
+    absence: String,
+    /// Why it was lost.
+    loss: String,
+    /// Controls that it has not.
+    complaints: Vec<String>,
+    /// That it streams.
+    name: String,
 }
 
 impl Seeker {
     /// Looks for a camera and shows nothing until it is found.
     pub fn new(settings: &config::Source) -> Seeker {
-        let mut seeker = Seeker::idle(settings);
-        seeker.look("it is waited for");
+        let mut seeker = Seeker::idle(settings, open);
+        seeker.look("it is waited for", true);
         seeker
     }
 
     /// Looks for a camera, and meanwhile shows the photos that ship, or a test pattern where they are missing.
     pub fn with_stand_in(settings: &config::Source) -> Seeker {
-        let (width, height) = (settings.size.width, settings.size.height);
+        let size = settings.size();
         let photos = config::photo_folder().and_then(|photos| {
-            Folder::open(&photos, width, height, settings).map_err(|error| warn!("the shipped photos: {error}")).ok()
+            Folder::open(&photos, size.width, size.height, settings)
+                .map_err(|error| warn!("the shipped photos: {error}"))
+                .ok()
         });
         let (scene, name) = match photos {
             Some(photos) => (Scene::Folder(photos), "the shipped photos"),
             None => (Scene::Pattern(Pattern), "the test pattern"),
         };
-        let mut seeker = Seeker::idle(settings);
-        seeker.look(&format!("dreaming on {name}; plug one in and it is used"));
+        let mut seeker = Seeker::idle(settings, open);
+        seeker.look(&format!("dreaming on {name}; plug one in and it is used"), true);
         // Until the first picture comes.
         seeker.stand_in = Some(Drawn::new(scene, settings));
         seeker
     }
 
-    fn idle(settings: &config::Source) -> Seeker {
+    fn idle(settings: &config::Source, open: Open) -> Seeker {
         Seeker {
             settings: settings.clone(),
+            open,
             camera: None,
             state: CameraState::Absent,
+            streams_since: None,
+            silent: Vec::new(),
             stand_in: None,
             // Before the first look: what is plugged in meanwhile is heard of.
             hotplug: Hotplug::listen("video4linux"),
             backoff: Backoff::default(),
             look_at: Instant::now(),
-            told: String::new(),
-            told_loss: String::new(),
+            told: Told::default(),
         }
     }
 
@@ -94,51 +142,74 @@ impl Seeker {
         if self.camera.is_some() {
             return Ok(self.read(frame));
         }
-        if self.hotplug.happened() {
-            // What was plugged in is worth a look at once, and again soon: drivers take a moment.
+        let plugged = match &self.stand_in {
+            Some(_) => self.hotplug.happened(),
+            None => self.hotplug.wait(PATIENCE.min(self.look_at.saturating_duration_since(Instant::now()))),
+        };
+        if plugged {
+            // What was plugged in is worth a look at once, and again soon: drivers take a moment, and so do its rights. What is
+            // wrong then is told if it stays.
             self.backoff.reset();
-            self.look("it is looked for again");
+            self.look("it is looked for again", false);
         } else if Instant::now() >= self.look_at {
-            self.look("it is looked for again");
+            self.look("it is looked for again", true);
         }
         match &mut self.stand_in {
             Some(stand_in) => stand_in.next(frame).map(|()| true),
-            None => {
-                if self.camera.is_none() && self.hotplug.wait(PATIENCE) {
-                    self.backoff.reset();
-                    self.look_at = Instant::now();
-                }
-                Ok(false)
-            }
+            None => Ok(false),
         }
     }
 
     /// The camera's next picture, where one came in time. A camera that is lost is let go of.
     fn read(&mut self, frame: &mut Frame) -> bool {
-        let Some(camera) = &mut self.camera else { return false };
-        let lost = match camera.next(frame) {
+        let Some((path, camera)) = &mut self.camera else { return false };
+        // A stand-in keeps its own time.
+        let patience = if self.stand_in.is_some() { Duration::ZERO } else { PATIENCE };
+        match camera.next(frame, patience) {
             Ok(came) => {
-                if came && self.state != CameraState::Streaming {
-                    info!("camera: {}", camera.name);
+                if came && self.streams_since.is_none() {
+                    if camera.name() != self.told.name {
+                        info!("camera: {}", camera.name());
+                        camera.name().clone_into(&mut self.told.name);
+                    }
                     self.state = CameraState::Streaming;
-                    self.backoff.reset();
+                    self.streams_since = Some(Instant::now());
+                    self.silent.clear();
                     self.stand_in = None;
-                    self.told.clear();
-                    self.told_loss.clear();
+                    self.told.absence.clear();
                 }
-                return came || self.stand_in.as_mut().is_some_and(|stand_in| stand_in.next(frame).is_ok());
+                came || self.stand_in.as_mut().is_some_and(|stand_in| stand_in.next(frame).is_ok())
             }
-            Err(lost) => lost,
-        };
-        let why = format!("{}: {}", camera.name, lost.reason);
-        if why != self.told_loss {
-            warn!("camera {why}; the dream goes on without it, and it is looked for again");
-            self.told_loss = why;
+            Err(lost) => {
+                let why = format!("{}: {}", camera.name(), lost.reason);
+                let path = std::mem::take(path);
+                self.lose(path, why, lost.is_stalled);
+                false
+            }
         }
-        self.state = if lost.is_stalled { CameraState::Stalled } else { CameraState::Absent };
+    }
+
+    fn lose(&mut self, path: PathBuf, why: String, is_stalled: bool) {
         self.camera = None;
+        let streamed = self.streams_since.take();
+        if streamed.is_some_and(|since| since.elapsed() >= SOUND) {
+            self.backoff.reset();
+            self.told.loss.clear();
+        }
+        if streamed.is_none() {
+            self.silent.retain(|silent| *silent != path);
+            self.silent.push(path);
+        }
+        if why != self.told.loss {
+            warn!("camera {why}; the dream goes on without it, and it is looked for again");
+            self.told.loss = why;
+            // Then its return is news too.
+            self.told.name.clear();
+        }
+        self.state = if is_stalled { CameraState::Stalled } else { CameraState::Absent };
+        // Word of what was plugged while it ran is old.
+        self.hotplug.happened();
         self.look_at = Instant::now() + self.backoff.wait();
-        false
     }
 
     pub fn state(&self) -> CameraState {
@@ -147,30 +218,45 @@ impl Seeker {
 
     pub fn status(&self) -> String {
         match (&self.camera, self.state, &self.stand_in) {
-            (Some(camera), CameraState::Streaming, _) => format!("streaming {}", camera.name),
-            (Some(camera), ..) => format!("opening {}", camera.name),
+            (Some((_, camera)), CameraState::Streaming, _) => format!("streaming {}", camera.name()),
+            (Some((_, camera)), ..) => format!("opening {}", camera.name()),
             (None, _, Some(stand_in)) => format!("absent, {} instead", stand_in.name()),
-            (None, CameraState::Stalled, None) => format!("stalled: {}", self.told_loss),
+            (None, CameraState::Stalled, None) => format!("stalled: {}", self.told.loss),
             (None, ..) => "absent".to_owned(),
         }
     }
 
-    fn look(&mut self, meanwhile: &str) {
-        match first_that_opens(&devices(&self.settings), &self.settings) {
-            Ok(camera) => {
-                self.camera = Some(camera);
-                if self.state == CameraState::Absent {
-                    self.state = CameraState::Opening;
+    /// Opens the first camera that can be opened; else says why there is none, where it `tells`.
+    fn look(&mut self, meanwhile: &str, tells: bool) {
+        let mut devices = devices(&self.settings);
+        // The order of the others stays.
+        devices.sort_by_key(|device| self.silent.iter().position(|silent| silent == device));
+        let mut reasons = Vec::new();
+        for device in devices {
+            match (self.open)(&device, &self.settings) {
+                Ok(camera) => {
+                    if camera.complaints() != self.told.complaints {
+                        camera
+                            .complaints()
+                            .iter()
+                            .for_each(|complaint| warn!("camera {}: {complaint}", device.display()));
+                        self.told.complaints = camera.complaints().to_vec();
+                    }
+                    self.camera = Some((device, camera));
+                    if self.state == CameraState::Absent {
+                        self.state = CameraState::Opening;
+                    }
+                    return;
                 }
+                Err(error) => reasons.push(error.to_string()),
             }
-            Err(reasons) => {
-                self.state = CameraState::Absent;
-                self.look_at = Instant::now() + self.backoff.wait();
-                if reasons != self.told {
-                    info!("camera: {reasons}; {meanwhile}");
-                    self.told = reasons;
-                }
-            }
+        }
+        self.state = CameraState::Absent;
+        self.look_at = Instant::now() + self.backoff.wait();
+        let reasons = if reasons.is_empty() { "none found".to_owned() } else { reasons.join("; ") };
+        if tells && reasons != self.told.absence {
+            info!("camera: {reasons}; {meanwhile}");
+            self.told.absence = reasons;
         }
     }
 }
@@ -180,14 +266,118 @@ pub fn devices(settings: &config::Source) -> Vec<PathBuf> {
     if settings.device.is_any() { v4l2::nodes() } else { settings.device.paths() }
 }
 
-/// The first device that streams; else why none does.
-fn first_that_opens(devices: &[PathBuf], settings: &config::Source) -> Result<Camera, String> {
-    let mut reasons = Vec::new();
-    for device in devices {
-        match Camera::open(device, settings) {
-            Ok(camera) => return Ok(camera),
-            Err(error) => reasons.push(error.to_string()),
+fn open(device: &Path, settings: &config::Source) -> Result<Box<dyn Capture>, SourceError> {
+    Camera::open(device, settings).map(|camera| Box::new(camera) as Box<dyn Capture>)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Cameras;
+
+    /// `works` sends pictures, `falters` some and then none, `silent…` none; there are no others.
+    struct Made {
+        name: String,
+        left: u32,
+    }
+
+    impl Capture for Made {
+        fn name(&self) -> &str {
+            &self.name
+        }
+
+        fn complaints(&self) -> &[String] {
+            &[]
+        }
+
+        fn next(&mut self, _: &mut Frame, _: Duration) -> Result<bool, Lost> {
+            match self.left.checked_sub(1) {
+                Some(left) => self.left = left,
+                None => return Err(Lost { reason: "no picture".to_owned(), is_stalled: true }),
+            }
+            Ok(true)
         }
     }
-    Err(if reasons.is_empty() { "none found".to_owned() } else { reasons.join("; ") })
+
+    fn seeker(devices: &[&str]) -> Seeker {
+        let device = Cameras(devices.iter().map(|name| format!("/{name}")).collect());
+        Seeker::idle(&config::Source { device, ..config::Source::default() }, |device, _| {
+            let name = device.display().to_string();
+            let left = match name.as_str() {
+                "/works" => u32::MAX,
+                "/falters" => 2,
+                name if name.starts_with("/silent") => 0,
+                _ => return Err(SourceError::Camera { device: name, reason: "is not there".to_owned() }),
+            };
+            Ok(Box::new(Made { name, left }))
+        })
+    }
+
+    /// Looks at once, whatever wait there is, and reads; the camera that was used and whether a picture came.
+    fn step(seeker: &mut Seeker) -> (String, bool) {
+        let mut frame = Frame::new(0, 0);
+        if seeker.camera.is_none() {
+            seeker.look("", true);
+        }
+        let name = seeker.camera.as_ref().map(|(_, camera)| camera.name().to_owned()).unwrap_or_default();
+        (name, seeker.read(&mut frame))
+    }
+
+    fn used(seeker: &mut Seeker, steps: usize) -> Vec<String> {
+        (0..steps).map(|_| step(seeker).0).collect()
+    }
+
+    #[test]
+    fn the_first_that_works_is_used() {
+        let mut seeker = seeker(&["absent", "works", "falters"]);
+        assert_eq!(step(&mut seeker), ("/works".to_owned(), true));
+        assert_eq!((seeker.state(), seeker.status().as_str()), (CameraState::Streaming, "streaming /works"));
+        assert_eq!(used(&mut seeker, 3), ["/works"; 3]);
+    }
+
+    #[test]
+    fn those_that_send_nothing_keep_no_other_away() {
+        let mut seeker = seeker(&["silent1", "silent2", "absent", "works"]);
+        assert_eq!(used(&mut seeker, 3), ["/silent1", "/silent2", "/works"]);
+        let mut seeker = self::seeker(&["silent1", "silent2"]);
+        assert_eq!(used(&mut seeker, 4), ["/silent1", "/silent2", "/silent1", "/silent2"], "none is given up");
+        assert_eq!((seeker.state(), seeker.status().as_str()), (CameraState::Stalled, "stalled: /silent2: no picture"));
+    }
+
+    #[test]
+    fn one_that_sent_something_stays_the_first() {
+        let mut seeker = seeker(&["falters", "works"]);
+        assert_eq!(used(&mut seeker, 6), ["/falters"; 6]);
+    }
+
+    #[test]
+    fn a_picture_now_and_then_shortens_no_wait() {
+        let mut seeker = seeker(&["falters"]);
+        let mut waits = Vec::new();
+        for number in 0..24 {
+            step(&mut seeker);
+            if number % 3 == 2 {
+                assert!(seeker.camera.is_none());
+                waits.push(seeker.look_at.saturating_duration_since(Instant::now()));
+            }
+        }
+        assert!(waits[0] < Duration::from_secs(2) && waits[7] > Duration::from_secs(20), "{waits:?}");
+        // Had it run for long:
+        step(&mut seeker);
+        seeker.streams_since = Instant::now().checked_sub(SOUND);
+        used(&mut seeker, 2);
+        assert!(seeker.look_at.saturating_duration_since(Instant::now()) < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn one_that_is_not_there_is_absent_and_looked_for_later_and_later() {
+        let mut seeker = seeker(&["absent"]);
+        for longest in [1, 2, 4, 8] {
+            seeker.look("", true);
+            let wait = seeker.look_at.saturating_duration_since(Instant::now());
+            assert!(wait <= Duration::from_secs(longest) && wait > Duration::from_millis(700 * longest), "{wait:?}");
+        }
+        assert_eq!((seeker.state(), seeker.status().as_str()), (CameraState::Absent, "absent"));
+        assert_eq!(seeker.told.absence, "camera /absent: is not there");
+    }
 }

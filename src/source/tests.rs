@@ -9,9 +9,9 @@ fn settings(kind: SourceKind, path: &str) -> config::Source {
     config::Source {
         kind,
         path: Some(format!("{}/deploy/photos/{path}", env!("CARGO_MANIFEST_DIR")).into()),
-        size: Size { width: WIDTH, height: HEIGHT },
+        size: Some(Size { width: WIDTH, height: HEIGHT }),
         hold: 10.0,
-        fps: 240,
+        fps: Some(240),
         ..config::Source::default()
     }
 }

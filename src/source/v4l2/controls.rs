@@ -34,9 +34,12 @@ const MOST: usize = 256;
 pub fn controls(node: &Node) -> Vec<Control> {
     let mut found = Vec::new();
     let mut id = V4L2_CTRL_FLAG_NEXT_CTRL;
-    while found.len() < MOST {
+    for _ in 0..MOST {
         let mut query = v4l2_query_ext_ctrl { id, ..blank() };
-        if node.call(vidioc::VIDIOC_QUERY_EXT_CTRL, &mut query).is_err() {
+        let is_next =
+            node.call(vidioc::VIDIOC_QUERY_EXT_CTRL, &mut query).is_ok() && query.id > id & !V4L2_CTRL_FLAG_NEXT_CTRL;
+        // A faulty driver may give the same one for ever.
+        if !is_next {
             break;
         }
         id = query.id | V4L2_CTRL_FLAG_NEXT_CTRL;

@@ -17,7 +17,6 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
-use tracing::warn;
 
 use super::SourceError;
 use super::convert::{Converter, Pixels};
@@ -32,8 +31,8 @@ pub use survey::{Survey, survey};
 /// A camera silent for this long is stalled; some take longer to their first picture.
 const SILENCE: Duration = Duration::from_secs(2);
 const FIRST_SILENCE: Duration = Duration::from_secs(6);
-/// How long one wait lasts, so that a stop is heard.
-const PATIENCE: i32 = 200;
+/// Modes that are tried of a camera whose driver refuses the best.
+const TRIES: usize = 8;
 /// Unreadable pictures in a row after which the camera is lost: one is a hiccup of the cable.
 const SPOILT: u32 = 60;
 /// What USB 2 carries of one stream: three packets of 1024 bytes in each of 8000 microframes a second (USB 2.0
@@ -81,6 +80,8 @@ impl Serialize for FourCc {
 pub struct Camera {
     /// `/dev/video0 (HD Webcam), MJPG 640x360`.
     pub name: String,
+    /// Controls that could not be set, and why.
+    pub complaints: Vec<String>,
     node: Rc<Node>,
     ring: Ring,
     format: Format,
@@ -98,6 +99,13 @@ pub struct Lost {
     pub reason: String,
     /// It is there and open, and sends nothing.
     pub is_stalled: bool,
+}
+
+/// Why a mode was not begun.
+struct Refusal {
+    reason: String,
+    /// The driver's errno, where it is its refusal.
+    code: Option<i32>,
 }
 
 /// The video nodes there are, `/dev/video0` first.
@@ -123,34 +131,63 @@ impl Camera {
     fn start(path: &Path, settings: &config::Source) -> Result<Camera, String> {
         let node = Rc::new(Node::open(path)?);
         let wish = wish(&node, settings);
-        let offered = offered(&node, &wish);
-        let mode = choose(&offered, settings, &wish)?;
-        let refused = |e: io::Error| explained(&e);
-        let format = node
-            .set_format(mode.format, (mode.width, mode.height))
-            .map_err(|e| format!("refuses {mode}: {}", refused(e)))?;
-        let pixels = Pixels::of(format.fourcc)
-            .ok_or_else(|| format!("gives {} instead of {}, which cannot be read", format.fourcc, mode.format))?;
-        format.layout.check()?;
-        node.set_rate(mode.fps.unwrap_or(wish.fps));
-        node.listen();
-        for trouble in controls::set(&node, &settings.controls) {
-            warn!("camera {}: {trouble}", path.display());
+        let modes = usable(&offered(&node, &wish), settings, &wish)?;
+        let mut reasons = Vec::new();
+        // What the way to the camera had no room for.
+        let mut too_much = f64::INFINITY;
+        for mode in modes.iter().take(TRIES) {
+            let bandwidth = mode.bandwidth(&wish).unwrap_or_default();
+            if bandwidth >= too_much {
+                continue;
+            }
+            match Camera::begin(&node, mode, &wish, &settings.controls) {
+                Ok(camera) => return Ok(camera),
+                Err(Refusal { reason, code }) => {
+                    reasons.push(format!("{mode}: {reason}"));
+                    match code {
+                        Some(libc::ENOSPC) => too_much = bandwidth,
+                        // This mode's fault, perhaps.
+                        None | Some(libc::EINVAL | libc::EIO | libc::EPIPE | libc::ERANGE) => {}
+                        Some(_) => break,
+                    }
+                }
+            }
         }
-        let ring = Ring::start(&node).map_err(|e| format!("does not start: {}", refused(e)))?;
-        let (width, height) = (format.layout.width, format.layout.height);
-        let name = format!("{} ({}), {} {width}x{height}", path.display(), node.card, format.fourcc);
-        let (converter, last) = (Converter::default(), Instant::now());
-        Ok(Camera { name, node, ring, format, pixels, converter, last, streams: false, spoilt: 0 })
+        Err(format!("cannot be started ({})", reasons.join("; ")))
     }
 
-    /// Waits a moment for the next picture; true where `frame` holds it.
+    fn begin(
+        node: &Rc<Node>,
+        mode: &Mode,
+        wish: &Wish,
+        wanted: &[(String, config::ControlValue)],
+    ) -> Result<Camera, Refusal> {
+        let refused = |e: io::Error| Refusal { reason: explained(&e), code: e.raw_os_error() };
+        let unfit = |reason: String| Refusal { reason, code: None };
+        let format = node.set_format(mode.format, (mode.width, mode.height)).map_err(refused)?;
+        let pixels = Pixels::of(format.fourcc)
+            .ok_or_else(|| unfit(format!("it gives {} instead, which cannot be read", format.fourcc)))?;
+        format.layout.check().map_err(unfit)?;
+        if !format.is_whole {
+            return Err(unfit("it sends the two fields of a picture one after the other".to_owned()));
+        }
+        node.set_rate(mode.fps.unwrap_or(wish.fps));
+        node.listen();
+        let complaints = controls::set(node, wanted);
+        let ring = Ring::start(node).map_err(refused)?;
+        let (width, height) = (format.layout.width, format.layout.height);
+        let name = format!("{} ({}), {} {width}x{height}", node.path().display(), node.card, format.fourcc);
+        let (node, converter, last) = (Rc::clone(node), Converter::default(), Instant::now());
+        Ok(Camera { name, complaints, node, ring, format, pixels, converter, last, streams: false, spoilt: 0 })
+    }
+
+    /// Waits for the next picture, `patience` at most; true where `frame` holds it.
     ///
     /// # Errors
     /// The camera is lost: drop it.
-    pub fn next(&mut self, frame: &mut Frame) -> Result<bool, Lost> {
+    pub fn next(&mut self, frame: &mut Frame, patience: Duration) -> Result<bool, Lost> {
         let lost = |reason: String| Lost { reason, is_stalled: false };
-        match self.node.wait(PATIENCE).map_err(|e| lost(explained(&e)))? {
+        match self.node.wait(patience).map_err(|e| lost(explained(&e)))? {
             Word::Nothing => return self.silence(),
             Word::SourceChange => return Err(lost("what it sends has changed its shape".to_owned())),
             // What the trouble is, the next call says.
@@ -190,8 +227,8 @@ impl Camera {
 
 /// What is wanted of this camera.
 fn wish(node: &Node, settings: &config::Source) -> Wish {
-    let (width, height) = (settings.size.width, settings.size.height);
-    Wish { width, height, fps: settings.fps.into(), bandwidth: bandwidth(node) }
+    let size = settings.size();
+    Wish { width: size.width, height: size.height, fps: settings.fps().into(), bandwidth: bandwidth(node) }
 }
 
 /// Bytes a second that its USB port carries of one stream; none for a camera that hangs on something else.
@@ -222,22 +259,22 @@ fn offered(node: &Node, wish: &Wish) -> Vec<Mode> {
     modes
 }
 
-/// The mode to use: of the format that is configured, where one is.
-fn choose(offered: &[Mode], settings: &config::Source, wish: &Wish) -> Result<Mode, String> {
-    let is_wanted = |mode: &&Mode| {
-        settings.format.as_deref().is_none_or(|wanted| mode.format.to_string().eq_ignore_ascii_case(wanted))
-    };
-    let wanted: Vec<Mode> = offered.iter().filter(is_wanted).copied().collect();
-    modes::choose(&wanted, wish).ok_or_else(|| {
-        let mut names: Vec<String> = offered.iter().map(|mode| mode.format.to_string()).collect();
-        names.dedup();
-        let offers = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-        match &settings.format {
-            Some(wanted) if !names.iter().any(|name| name.eq_ignore_ascii_case(wanted)) => {
-                format!("has no {wanted} pictures; it offers {offers}")
-            }
-            _ => format!("offers {offers}, none of which can be read (read are {})", Pixels::NAMES.join(", ")),
-        }
+/// The modes that may be used, best first: of the format that is configured, where one is.
+fn usable(offered: &[Mode], settings: &config::Source, wish: &Wish) -> Result<Vec<Mode>, String> {
+    // One format has several names: MJPG and JPEG; NV12 with its planes in one memory or in two.
+    let wanted = settings.format.as_deref().map(Pixels::named);
+    let wanted_modes: Vec<Mode> =
+        offered.iter().filter(|mode| wanted.is_none_or(|wanted| Pixels::of(mode.format) == wanted)).copied().collect();
+    let ranked = modes::ranked(&wanted_modes, wish);
+    if !ranked.is_empty() {
+        return Ok(ranked);
+    }
+    let mut names: Vec<String> = offered.iter().map(|mode| mode.format.to_string()).collect();
+    names.dedup();
+    let offers = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+    Err(match &settings.format {
+        Some(wanted) => format!("has no {wanted} pictures; it offers {offers}"),
+        None => format!("offers {offers}, none of which can be read (read are {})", Pixels::NAMES.join(", ")),
     })
 }
 
@@ -255,6 +292,7 @@ fn explained(error: &io::Error) -> String {
         Some(libc::EBUSY) => "another program uses it".to_owned(),
         Some(libc::ENODEV) => "it was unplugged".to_owned(),
         Some(libc::EIO) => "its driver reports a fault (EIO)".to_owned(),
+        Some(libc::ENOSPC) => "no room on its USB bus (is another camera on the same one?)".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -281,9 +319,12 @@ mod tests {
             height: 480,
             fps: None,
         });
-        let refusal = choose(&offered, &settings, &wish).unwrap_err();
+        let refusal = usable(&offered, &settings, &wish).unwrap_err();
         assert!(refusal.starts_with("offers H264, RG10, none of which can be read (read are MJPG, "), "{refusal}");
         let named = config::Source { format: Some("yuyv".to_owned()), ..settings };
-        assert_eq!(choose(&offered, &named, &wish).unwrap_err(), "has no yuyv pictures; it offers H264, RG10");
+        assert_eq!(usable(&offered, &named, &wish).unwrap_err(), "has no yuyv pictures; it offers H264, RG10");
+        let planes = Mode { format: FourCc(*b"NM12"), ..offered[0] };
+        let named = config::Source { format: Some("nv12".to_owned()), ..named };
+        assert_eq!(usable(&[offered[0], planes], &named, &wish), Ok(vec![planes]), "its planes apart");
     }
 }

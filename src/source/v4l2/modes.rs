@@ -81,33 +81,47 @@ pub fn best_rate(rates: &[Rates], fps: f64) -> Option<f64> {
     })
 }
 
-/// The mode that costs least and does what is wished. In this order: a rate of at least the wished one; a picture that is
-/// in colour and that the way to the camera carries; a size that covers the wished one; then the least work, which is that of the
-/// pixels there are times what each costs. So a nearby size above is taken, and uncompressed pictures before compressed ones.
-pub fn choose(modes: &[Mode], wish: &Wish) -> Option<Mode> {
+impl Mode {
+    /// Bytes a second on the way from the camera; none for a format that is not read.
+    pub fn bandwidth(&self, wish: &Wish) -> Option<f64> {
+        let bytes = (self.width * self.height) as f64 * Pixels::of(self.format)?.bytes();
+        Some(bytes * self.fps.unwrap_or(wish.fps))
+    }
+}
+
+/// The modes that can be read, first the one that costs least and does what is wished. In this order: a rate of at least the
+/// wished one; a picture that is in colour and that the way to the camera carries; a size that covers the wished one; then the
+/// least work, which is that of the pixels there are times what each costs. So a nearby size above is taken, and uncompressed
+/// pictures before compressed ones.
+pub fn ranked(modes: &[Mode], wish: &Wish) -> Vec<Mode> {
     let rank = |mode: &Mode| {
         let pixels = Pixels::of(mode.format)?;
         let fps = mode.fps.unwrap_or(wish.fps);
         let lacks_rate = (wish.fps * 0.99 - fps).max(0.0);
         let area = (mode.width * mode.height) as f64;
-        let bytes = area * pixels.bytes() * fps;
+        let bytes = mode.bandwidth(wish)?;
         let is_carried = pixels == Pixels::Jpeg || wish.bandwidth.is_none_or(|most| bytes <= most);
         let seen = (mode.width.min(wish.width) * mode.height.min(wish.height)) as f64;
         let lacks_size = (wish.width * wish.height) as f64 - seen;
         let flaws = f64::from(u8::from(!is_carried)) + f64::from(u8::from(pixels == Pixels::Grey));
         Some([lacks_rate, flaws, lacks_size, area * fps * pixels.cost()])
     };
-    let ranked = modes.iter().filter_map(|mode| Some((rank(mode)?, mode)));
+    let mut ranked: Vec<([f64; 4], Mode)> = modes.iter().filter_map(|mode| Some((rank(mode)?, *mode))).collect();
     let order = |a: &[f64; 4], b: &[f64; 4]| {
         a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
     };
-    ranked.min_by(|(a, _), (b, _)| order(a, b)).map(|(_, mode)| *mode)
+    ranked.sort_by(|(a, _), (b, _)| order(a, b));
+    ranked.into_iter().map(|(_, mode)| mode).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn choose(modes: &[Mode], wish: &Wish) -> Option<Mode> {
+        ranked(modes, wish).first().copied()
+    }
 
     const WISH: Wish = Wish { width: 640, height: 360, fps: 30.0, bandwidth: None };
 
@@ -142,6 +156,7 @@ mod tests {
         assert_eq!(choose(&modes, &WISH), Some(modes[1]));
         assert_eq!(choose(&modes[..1], &WISH), Some(modes[0]));
         assert_eq!(choose(&modes[2..], &WISH), None);
+        assert_eq!(ranked(&modes, &WISH), [modes[1], modes[0]], "the next best, should the best be refused");
     }
 
     #[test]

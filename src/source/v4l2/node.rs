@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::sys::*;
 
@@ -38,6 +39,8 @@ pub struct Node {
 pub struct Format {
     pub fourcc: FourCc,
     pub layout: Layout,
+    /// Both fields of a picture in their places, rather than one after the other.
+    pub is_whole: bool,
 }
 
 /// What is waited for.
@@ -202,7 +205,7 @@ impl Node {
                 let strides = [pix.bytesperline as usize, 0, 0];
                 let colours = colours(fourcc, pix.colorspace, pix.__bindgen_anon_1.ycbcr_enc, pix.quantization);
                 let layout = Layout { width: pix.width as usize, height: pix.height as usize, strides, colours };
-                return Format { fourcc, layout };
+                return Format { fourcc, layout, is_whole: is_whole(pix.field) };
             }
             let pix = format.fmt.pix_mp;
             let fourcc = FourCc::from(pix.pixelformat);
@@ -215,7 +218,7 @@ impl Node {
             let encoding = u32::from(pix.__bindgen_anon_1.ycbcr_enc);
             let colours = colours(fourcc, pix.colorspace, encoding, pix.quantization.into());
             let layout = Layout { width: pix.width as usize, height: pix.height as usize, strides, colours };
-            Format { fourcc, layout }
+            Format { fourcc, layout, is_whole: is_whole(pix.field) }
         }
     }
 
@@ -233,11 +236,11 @@ impl Node {
         let _ = self.call(VIDIOC_SUBSCRIBE_EVENT, &mut event);
     }
 
-    /// Waits for a picture or an event, `patience` ms at most.
-    pub fn wait(&self, patience: i32) -> io::Result<Word> {
+    /// Waits for a picture or an event, `patience` at most.
+    pub fn wait(&self, patience: Duration) -> io::Result<Word> {
         let mut poll = libc::pollfd { fd: self.fd(), events: libc::POLLIN | libc::POLLPRI, revents: 0 };
         // SAFETY: one structure, alive for the call, and its count.
-        if unsafe { libc::poll(&raw mut poll, 1, patience) } < 0 {
+        if unsafe { libc::poll(&raw mut poll, 1, patience.as_millis().try_into().unwrap_or(i32::MAX)) } < 0 {
             let error = io::Error::last_os_error();
             return if error.kind() == io::ErrorKind::Interrupted { Ok(Word::Nothing) } else { Err(error) };
         }
@@ -266,6 +269,14 @@ pub fn blank<T: Copy>() -> T {
 pub fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).trim().to_owned()
+}
+
+/// Whether rows lie in the order in which they are seen.
+fn is_whole(field: u32) -> bool {
+    matches!(
+        field,
+        V4L2_FIELD_ANY | V4L2_FIELD_NONE | V4L2_FIELD_INTERLACED | V4L2_FIELD_INTERLACED_TB | V4L2_FIELD_INTERLACED_BT
+    )
 }
 
 /// What the numbers of YUV pixels mean. Defaults as `V4L2_MAP_YCBCR_ENC_DEFAULT` and `V4L2_MAP_QUANTIZATION_DEFAULT`

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::node::Node;
-use super::{FourCc, choose, controls, nodes, offered, wish};
-use crate::config;
+use super::{FourCc, controls, nodes, offered, usable, wish};
+use crate::config::{self, SourceKind};
 use crate::source::convert::Pixels;
 use crate::source::seeker;
 
@@ -17,6 +17,9 @@ use super::modes::{Mode, Rates, Sizes};
 #[derive(Debug, Serialize)]
 pub struct Survey {
     pub cameras: Vec<Listed>,
+    /// Those that the configuration names and that are not there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<PathBuf>,
     /// The camera and mode that `reverie run` would use, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chosen: Option<String>,
@@ -58,8 +61,10 @@ pub fn survey(settings: &config::Source) -> Survey {
     let cameras: Vec<Listed> = nodes().iter().filter_map(|path| look(path, settings)).collect();
     let is = |camera: &&Listed, path: &Path| path.canonicalize().is_ok_and(|path| path == camera.path);
     let used = wanted.iter().find_map(|path| cameras.iter().find(|camera| is(camera, path) && camera.chosen.is_some()));
+    let used = used.filter(|_| matches!(settings.kind, SourceKind::Auto | SourceKind::V4l2));
     let chosen = used.and_then(|camera| Some(format!("{} {}", camera.path.display(), camera.chosen?)));
-    Survey { cameras, chosen }
+    let missing = wanted.into_iter().filter(|path| !path.exists()).collect();
+    Survey { cameras, missing, chosen }
 }
 
 /// None for a node that is not for capturing at all, such as those for metadata.
@@ -85,8 +90,8 @@ fn look(path: &Path, settings: &config::Source) -> Option<Listed> {
     listed.controls =
         controls::controls(&node).into_iter().map(|control| (control.name.clone(), control.range())).collect();
     let wish = wish(&node, settings);
-    match choose(&offered(&node, &wish), settings, &wish) {
-        Ok(mode) => listed.chosen = Some(mode),
+    match usable(&offered(&node, &wish), settings, &wish) {
+        Ok(modes) => listed.chosen = modes.first().copied(),
         Err(reason) => listed.error = Some(reason),
     }
     Some(listed)
@@ -101,7 +106,10 @@ fn list_format(node: &Node, name: FourCc) -> ListedFormat {
         node.rates(name, size).iter().map(rate).collect::<Vec<_>>().join(", ")
     };
     let sizes = node.sizes(name).into_iter().map(|sizes| match sizes {
-        Sizes::Only(width, height) => format!("{width}x{height} at {}", rates((width, height))),
+        Sizes::Only(width, height) => match rates((width, height)) {
+            rates if rates.is_empty() => format!("{width}x{height}"),
+            rates => format!("{width}x{height} at {rates}"),
+        },
         Sizes::Steps { width, height } => format!("{}x{} to {}x{}", width.0, height.0, width.1, height.1),
     });
     ListedFormat { name, readable: Pixels::of(name).is_some(), sizes: sizes.collect() }
@@ -123,6 +131,7 @@ impl fmt::Display for Survey {
             writeln!(f, "  none")?;
         }
         self.cameras.iter().try_for_each(|camera| camera.fmt(f))?;
+        self.missing.iter().try_for_each(|path| writeln!(f, "  {} is configured and not there", path.display()))?;
         match &self.chosen {
             Some(chosen) => writeln!(f, "  used: {chosen}"),
             None => writeln!(f, "  used: none"),
@@ -132,7 +141,10 @@ impl fmt::Display for Survey {
 
 impl fmt::Display for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "  {} {} ({}, {})", self.path.display(), self.card, self.driver, self.bus)?;
+        match self.driver.is_empty() {
+            true => writeln!(f, "  {}", self.path.display())?,
+            false => writeln!(f, "  {} {} ({}, {})", self.path.display(), self.card, self.driver, self.bus)?,
+        }
         if let Some(link) = &self.stable_path {
             writeln!(f, "    {}", link.display())?;
         }
