@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ort::memory::Allocator;
+use ort::session::builder::SessionBuilder;
 use ort::session::{IoBinding, Session};
 use ort::value::{Tensor, ValueType};
 
@@ -168,7 +169,7 @@ impl Ascent {
                 .and_then(|b| Ok(b.with_dimension_override("width", width as i64)?))
                 .and_then(|b| Ok(b.with_config_entry(SHARED_MEMORY.0, SHARED_MEMORY.1)?))
                 .and_then(|b| match &profile {
-                    Some(prefix) => Ok(b.with_profiling(prefix)?),
+                    Some(prefix) => watched(b, prefix),
                     None => Ok(b),
                 })
                 .map_err(|e| failed(&e))?;
@@ -256,6 +257,13 @@ impl Ascent {
     fn run_error(&self, error: &ort::Error) -> RuntimeError {
         RuntimeError::Run { graph: self.graph.clone(), provider: self.provider, reason: first_line(&error.to_string()) }
     }
+}
+
+/// Has the session profile its runs into a file of this prefix. The profiler counts in the pool of threads too and is not
+/// made for several sessions in one: were it the shared one, a run on the CPU at the same time would fail. So it has its
+/// own, of the one thread that a session on a GPU needs.
+fn watched(builder: SessionBuilder, prefix: &Path) -> ort::Result<SessionBuilder> {
+    Ok(builder.with_profiling(prefix)?.with_independent_thread_pool()?.with_intra_threads(1)?)
 }
 
 /// Compares the graph's inputs and outputs with what every pack promises.
