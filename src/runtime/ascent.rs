@@ -169,7 +169,7 @@ impl Ascent {
                 .and_then(|b| Ok(b.with_dimension_override("width", width as i64)?))
                 .and_then(|b| Ok(b.with_config_entry(SHARED_MEMORY.0, SHARED_MEMORY.1)?))
                 .and_then(|b| match &profile {
-                    Some(prefix) => watched(b, prefix),
+                    Some(prefix) => on_gpu(b, prefix),
                     None => Ok(b),
                 })
                 .map_err(|e| failed(&e))?;
@@ -259,11 +259,18 @@ impl Ascent {
     }
 }
 
-/// Has the session profile its runs into a file of this prefix. The profiler counts in the pool of threads too and is not
+/// Has the session spare the GPU's memory, and profile its runs into a file of this prefix.
+///
+/// Memory: by default the first run's allocations are planned as one block for the runs after it, beside what the first
+/// run took and the session keeps. Profile: the profiler counts in the pool of threads too and is not
 /// made for several sessions in one: were it the shared one, a run on the CPU at the same time would fail. So it has its
 /// own, of the one thread that a session on a GPU needs.
-fn watched(builder: SessionBuilder, prefix: &Path) -> ort::Result<SessionBuilder> {
-    Ok(builder.with_profiling(prefix)?.with_independent_thread_pool()?.with_intra_threads(1)?)
+fn on_gpu(builder: SessionBuilder, prefix: &Path) -> ort::Result<SessionBuilder> {
+    Ok(builder
+        .with_memory_pattern(false)?
+        .with_profiling(prefix)?
+        .with_independent_thread_pool()?
+        .with_intra_threads(1)?)
 }
 
 /// Compares the graph's inputs and outputs with what every pack promises.
