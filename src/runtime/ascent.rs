@@ -220,10 +220,13 @@ impl Ascent {
 
         let mut tensors = Tensors::new(&session, layer, width, height).map_err(|e| failed(&e))?;
         let mut binding = session.create_binding().map_err(|e| failed(&e))?;
-        tensors
-            .bind_inputs(&mut binding)
-            .and_then(|()| tensors.bind_rest(&mut binding))
-            .map_err(|e| broken(first_line(&e.to_string())))?;
+        tensors.bind_inputs(&mut binding).and_then(|()| tensors.bind_rest(&mut binding)).map_err(
+            |e| match provider {
+                Provider::Cpu => broken(first_line(&e.to_string())),
+                // Binding copies to the GPU, and that may lack the memory.
+                _ => failed(&e),
+            },
+        )?;
         let in_place = provider == Provider::Cpu;
         let mut ascent = Ascent {
             graph: graph.to_owned(),
