@@ -35,7 +35,8 @@ pub struct Settings {
     pub max_size: (usize, usize),
     /// Dream frames a second that the governor holds.
     pub target_fps: f64,
-    /// Makes the dream repeatable: with equal pictures, parameters and times it is the same to the byte.
+    /// Makes the dream repeatable: with equal pictures, parameters and times it is the same to the byte, on the
+    /// CPU. A GPU's sums differ in their last digits from run to run, and the dream carries that on.
     pub seed: Option<u64>,
 }
 

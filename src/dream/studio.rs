@@ -9,14 +9,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::DreamError;
+use crate::backoff::Backoff;
 use crate::pack::Catalogue;
-use crate::runtime::{Ascent, Runtime, RuntimeError};
+use crate::runtime::{Ascent, Provider, Runtime, RuntimeError};
 
 /// More open graphs than this are let go, the longest unused first, unless those wanted and those dreamed with meanwhile
 /// are more. Each holds tens of megabytes: three layers of two octaves, so that a change and a change back are at hand.
 const MOST_OPEN: usize = 6;
 /// A graph that could not be opened is tried again after so long: what it lacked may have come.
 const AGAIN: Duration = Duration::from_secs(60);
+/// A graph that fell back to the CPU is tried on the GPU again after so long at first and at most: memory that another
+/// program took may be free again, a driver loaded.
+const MEND_SOONEST: Duration = Duration::from_secs(30);
+const MEND_LATEST: Duration = Duration::from_secs(1800);
 
 /// Which graph: a layer at a picture size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +43,13 @@ impl Graphs<'_> {
     }
 }
 
+/// What the thread that opens graphs is asked for.
+struct Request {
+    key: Key,
+    /// Only on a provider preferred to this one, which it runs on already.
+    better_than: Option<Provider>,
+}
+
 /// How far the opening of graphs is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opening {
@@ -54,8 +66,8 @@ pub struct Studio {
     open: Vec<(Key, Ascent)>,
     /// Asked for and not yet come.
     coming: Vec<Key>,
-    requests: Sender<Key>,
-    results: Receiver<(Key, Answer)>,
+    requests: Sender<Request>,
+    results: Receiver<(Request, Answer)>,
     /// What is wanted at present: of what was asked for, only that is still opened.
     wanted: Arc<Mutex<Vec<Key>>>,
     /// Wait for graphs rather than go on without.
@@ -64,6 +76,9 @@ pub struct Studio {
     broken: Vec<(Key, Instant)>,
     /// Those that were told in the log: each is told once.
     told: Vec<Key>,
+    /// When the next graph that fell back to the CPU is tried on the GPU; none while there is none.
+    mend_at: Option<Instant>,
+    mend_waits: Backoff,
 }
 
 /// An opened graph, or why not; none where nobody wanted it any more when its turn came.
@@ -71,7 +86,7 @@ type Answer = Option<Result<Ascent, DreamError>>;
 
 impl Studio {
     pub fn new(runtime: Arc<Runtime>, catalogue: Arc<Catalogue>) -> Studio {
-        let (requests, asked) = channel::<Key>();
+        let (requests, asked) = channel::<Request>();
         let (answers, results) = channel();
         let shelf = Arc::clone(&catalogue);
         let wanted = Arc::<Mutex<Vec<Key>>>::default();
@@ -80,13 +95,14 @@ impl Studio {
         std::thread::Builder::new()
             .name("open-graphs".to_owned())
             .spawn(move || {
-                while let Ok(key) = asked.recv() {
-                    let is_wanted = list.lock().unwrap_or_else(PoisonError::into_inner).contains(&key);
+                while let Ok(request) = asked.recv() {
+                    let key = &request.key;
+                    let is_wanted = list.lock().unwrap_or_else(PoisonError::into_inner).contains(key);
                     // A panic in there must not end the opening of all others.
-                    let open = || catch_unwind(AssertUnwindSafe(|| open_graph(&runtime, &shelf, &key)));
+                    let open = || catch_unwind(AssertUnwindSafe(|| open_graph(&runtime, &shelf, &request)));
                     let answer = is_wanted
                         .then(|| open().unwrap_or_else(|_| Err(DreamError::NotOpened { layer: key.layer.clone() })));
-                    if answers.send((key, answer)).is_err() {
+                    if answers.send((request, answer)).is_err() {
                         break;
                     }
                 }
@@ -102,6 +118,8 @@ impl Studio {
             wait: false,
             broken: Vec::new(),
             told: Vec::new(),
+            mend_at: None,
+            mend_waits: Backoff::new(MEND_SOONEST, MEND_LATEST).expect("the first wait is the shorter"),
         }
     }
 
@@ -114,6 +132,7 @@ impl Studio {
     pub fn open(&mut self, wanted: Graphs, meanwhile: Option<Graphs>) -> Result<Opening, DreamError> {
         self.catalogue.layer(wanted.layer)?;
         self.broken.retain(|(_, since)| since.elapsed() < AGAIN);
+        self.mend(wanted)?;
         if self.has(wanted) && self.coming.is_empty() {
             return Ok(Opening::Done);
         }
@@ -122,9 +141,7 @@ impl Studio {
         for key in &keys {
             let known = self.is_open(key) || self.coming.contains(key) || self.is_broken(key);
             if !known {
-                let gone = |_| DreamError::NotOpened { layer: wanted.layer.to_owned() };
-                self.requests.send(key.clone()).map_err(gone)?;
-                self.coming.push(key.clone());
+                self.ask(Request { key: key.clone(), better_than: None })?;
             }
         }
         while self.wait && keys.iter().any(|key| self.coming.contains(key)) {
@@ -150,15 +167,52 @@ impl Studio {
         result.map(drop)
     }
 
+    /// When it is time, asks for one of the `wanted` anew that fell back to the CPU. It serves until the better one comes.
+    fn mend(&mut self, wanted: Graphs) -> Result<(), DreamError> {
+        // Films are not changed from frame to frame: another provider's pictures are a little different.
+        if self.wait || !self.coming.is_empty() {
+            return Ok(());
+        }
+        let fell_back = self.open.iter().find(|(key, ascent)| ascent.is_makeshift() && wanted.contain(key));
+        let Some((key, ascent)) = fell_back else {
+            self.mend_at = None;
+            self.mend_waits.reset();
+            return Ok(());
+        };
+        let request = Request { key: key.clone(), better_than: Some(ascent.provider()) };
+        let now = Instant::now();
+        let due = *self.mend_at.get_or_insert_with(|| now + self.mend_waits.wait());
+        if now < due {
+            return Ok(());
+        }
+        self.mend_at = Some(now + self.mend_waits.wait());
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = vec![key.clone()];
+        self.ask(request)
+    }
+
+    fn ask(&mut self, request: Request) -> Result<(), DreamError> {
+        let key = request.key.clone();
+        self.requests.send(request).map_err(|_| DreamError::NotOpened { layer: key.layer.clone() })?;
+        self.coming.push(key);
+        Ok(())
+    }
+
     fn take_in(
         &mut self,
-        (key, answer): (Key, Answer),
+        (Request { key, better_than }, answer): (Request, Answer),
         wanted: Graphs,
         meanwhile: Option<Graphs>,
     ) -> Result<(), DreamError> {
         self.coming.retain(|k| *k != key);
         match answer {
             None => Ok(()),
+            Some(Ok(ascent)) if self.is_open(&key) => {
+                // The others are probably mended too: the next at once.
+                self.mend_at = Some(Instant::now());
+                self.open.retain(|(k, _)| *k != key);
+                self.open.push((key, ascent));
+                Ok(())
+            }
             Some(Ok(ascent)) => {
                 let in_use = |key: &Key| wanted.contain(key) || meanwhile.is_some_and(|graphs| graphs.contain(key));
                 while self.open.len() >= MOST_OPEN {
@@ -167,6 +221,10 @@ impl Studio {
                     self.open.remove(oldest);
                 }
                 self.open.push((key, ascent));
+                Ok(())
+            }
+            Some(Err(error)) if better_than.is_some() => {
+                tracing::debug!("layer {} stays on the CPU: {error}", key.layer);
                 Ok(())
             }
             Some(Err(error)) if meanwhile.is_some() => {
@@ -212,7 +270,12 @@ impl Studio {
     }
 }
 
-fn open_graph(runtime: &Runtime, catalogue: &Catalogue, key: &Key) -> Result<Ascent, DreamError> {
-    let (dir, manifest, layer) = catalogue.layer(&key.layer)?;
-    Ascent::open(runtime, dir, manifest, layer, key.size.0, key.size.1).map_err(RuntimeError::into)
+fn open_graph(runtime: &Runtime, catalogue: &Catalogue, request: &Request) -> Result<Ascent, DreamError> {
+    let (dir, manifest, layer) = catalogue.layer(&request.key.layer)?;
+    let (width, height) = request.key.size;
+    let opened = match request.better_than {
+        Some(provider) => Ascent::open_better(runtime, provider, dir, manifest, layer, width, height),
+        None => Ascent::open(runtime, dir, manifest, layer, width, height),
+    };
+    opened.map_err(RuntimeError::into)
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ort::memory::Allocator;
+use ort::session::builder::SessionBuilder;
 use ort::session::{IoBinding, Session};
 use ort::value::{Tensor, ValueType};
 
@@ -48,6 +49,7 @@ pub struct Ascent {
     tensors: Tensors,
     /// Whether the session reads our tensors where they lie. If not, each run copies them to its device.
     in_place: bool,
+    is_makeshift: bool,
 }
 
 struct Tensors {
@@ -122,12 +124,49 @@ impl Ascent {
         width: usize,
         height: usize,
     ) -> Result<Ascent, RuntimeError> {
+        Ascent::open_on_first(runtime, runtime.providers(), dir, manifest, layer, width, height)
+    }
+
+    /// As [`Ascent::open`], on a provider preferred to `than`: what one lacked that failed before (memory, mostly) may
+    /// have come.
+    ///
+    /// # Errors
+    /// As [`Ascent::open`], of those providers.
+    pub fn open_better(
+        runtime: &Runtime,
+        than: Provider,
+        dir: &Path,
+        manifest: &Manifest,
+        layer: &Layer,
+        width: usize,
+        height: usize,
+    ) -> Result<Ascent, RuntimeError> {
+        let open = || Ascent::open_on_first(runtime, runtime.better_than(than), dir, manifest, layer, width, height);
+        // CUDA tells a thread's last failure once more at its next work, even where that would succeed: try twice.
+        let ascent = open().or_else(|_| open())?;
+        runtime.tell_used_again(ascent.provider);
+        Ok(ascent)
+    }
+
+    fn open_on_first(
+        runtime: &Runtime,
+        providers: &[Provider],
+        dir: &Path,
+        manifest: &Manifest,
+        layer: &Layer,
+        width: usize,
+        height: usize,
+    ) -> Result<Ascent, RuntimeError> {
         let started = Instant::now();
         let graph = dir.join(&layer.file);
-        let mut reasons = Vec::new();
-        for &provider in runtime.providers() {
+        let mut failures: Vec<(Provider, String)> = Vec::new();
+        let mut may_be_mended = false;
+        for &provider in providers {
             match Ascent::open_on(runtime, provider, &graph, layer, width, height) {
-                Ok(ascent) => {
+                Ok(mut ascent) => {
+                    // Where all fail it is the graph's fault as likely as theirs, and the error tells it.
+                    failures.iter().for_each(|(provider, reason)| runtime.tell_unusable(*provider, reason));
+                    ascent.is_makeshift = may_be_mended && ascent.provider == Provider::Cpu;
                     tracing::debug!(
                         "opened {}/{} at {width}x{height} on {} in {:.0?}",
                         manifest.name,
@@ -140,15 +179,16 @@ impl Ascent {
                 // The same on every provider.
                 Err(error @ RuntimeError::Graph { .. }) => return Err(error),
                 Err(error) => {
+                    may_be_mended |= !matches!(error, RuntimeError::Absent { .. });
                     let reason = match error {
-                        RuntimeError::Start { reason } => reason,
+                        RuntimeError::Start { reason } | RuntimeError::Absent { reason } => reason,
                         other => other.to_string(),
                     };
-                    runtime.tell_unusable(provider, &reason);
-                    reasons.push(format!("{provider}: {reason}"));
+                    failures.push((provider, reason));
                 }
             }
         }
+        let reasons: Vec<String> = failures.iter().map(|(provider, reason)| format!("{provider}: {reason}")).collect();
         Err(RuntimeError::NoProvider { graph, reasons: reasons.join("; ") })
     }
 
@@ -168,11 +208,11 @@ impl Ascent {
                 .and_then(|b| Ok(b.with_dimension_override("width", width as i64)?))
                 .and_then(|b| Ok(b.with_config_entry(SHARED_MEMORY.0, SHARED_MEMORY.1)?))
                 .and_then(|b| match &profile {
-                    Some(prefix) => Ok(b.with_profiling(prefix)?),
+                    Some(prefix) => on_gpu(b, prefix),
                     None => Ok(b),
                 })
                 .map_err(|e| failed(&e))?;
-            provider.register(&mut builder).map_err(|e| failed(&e))?;
+            provider.register(&mut builder).map_err(|e| RuntimeError::Absent { reason: first_line(&e.to_string()) })?;
             builder.commit_from_file(graph).map_err(|e| failed(&e))?
         };
         let broken = |reason: String| RuntimeError::Graph { graph: graph.to_owned(), reason };
@@ -180,13 +220,25 @@ impl Ascent {
 
         let mut tensors = Tensors::new(&session, layer, width, height).map_err(|e| failed(&e))?;
         let mut binding = session.create_binding().map_err(|e| failed(&e))?;
-        tensors
-            .bind_inputs(&mut binding)
-            .and_then(|()| tensors.bind_rest(&mut binding))
-            .map_err(|e| broken(first_line(&e.to_string())))?;
+        tensors.bind_inputs(&mut binding).and_then(|()| tensors.bind_rest(&mut binding)).map_err(
+            |e| match provider {
+                Provider::Cpu => broken(first_line(&e.to_string())),
+                // Binding copies to the GPU, and that may lack the memory.
+                _ => failed(&e),
+            },
+        )?;
         let in_place = provider == Provider::Cpu;
-        let mut ascent =
-            Ascent { graph: graph.to_owned(), provider, width, height, session, binding, tensors, in_place };
+        let mut ascent = Ascent {
+            graph: graph.to_owned(),
+            provider,
+            width,
+            height,
+            session,
+            binding,
+            tensors,
+            in_place,
+            is_makeshift: false,
+        };
         if profile.is_some() {
             ascent.find_out_provider(runtime)?;
         }
@@ -243,6 +295,12 @@ impl Ascent {
         self.provider
     }
 
+    /// Whether this runs on the CPU because a GPU that could be spoken to failed, for want of memory or of its driver:
+    /// what may pass. ([`Ascent::open_better`])
+    pub fn is_makeshift(&self) -> bool {
+        self.is_makeshift
+    }
+
     /// Picture size this was opened for.
     pub fn size(&self) -> (usize, usize) {
         (self.width, self.height)
@@ -256,6 +314,20 @@ impl Ascent {
     fn run_error(&self, error: &ort::Error) -> RuntimeError {
         RuntimeError::Run { graph: self.graph.clone(), provider: self.provider, reason: first_line(&error.to_string()) }
     }
+}
+
+/// Has the session spare the GPU's memory, and profile its runs into a file of this prefix.
+///
+/// Memory: by default the first run's allocations are planned as one block for the runs after it, beside what the first
+/// run took and the session keeps. Profile: the profiler counts in the pool of threads too and is not
+/// made for several sessions in one: were it the shared one, a run on the CPU at the same time would fail. So it has its
+/// own, of the one thread that a session on a GPU needs.
+fn on_gpu(builder: SessionBuilder, prefix: &Path) -> ort::Result<SessionBuilder> {
+    Ok(builder
+        .with_memory_pattern(false)?
+        .with_profiling(prefix)?
+        .with_independent_thread_pool()?
+        .with_intra_threads(1)?)
 }
 
 /// Compares the graph's inputs and outputs with what every pack promises.

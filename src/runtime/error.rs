@@ -23,6 +23,9 @@ pub enum RuntimeError {
     AnotherLoaded { loaded: PathBuf, wanted: PathBuf },
     #[error("ONNX Runtime cannot start: {reason}")]
     Start { reason: String },
+    /// The library was built without the provider, or what it links to is not installed.
+    #[error("the execution provider is not there: {reason}")]
+    Absent { reason: String },
     #[error("no execution provider can run {graph}: {reasons}")]
     NoProvider { graph: PathBuf, reasons: String },
     #[error("{graph} is not a graph this version can run: {reason}; export the pack again with this version")]

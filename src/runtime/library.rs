@@ -75,6 +75,12 @@ impl Runtime {
         &self.providers
     }
 
+    /// Those tried before `provider`.
+    pub(super) fn better_than(&self, provider: Provider) -> &[Provider] {
+        let place = self.providers.iter().position(|p| *p == provider).unwrap_or(0);
+        &self.providers[..place]
+    }
+
     pub(super) fn environment(&self) -> &Environment {
         &self.loaded.environment
     }
@@ -84,6 +90,14 @@ impl Runtime {
         let bit = 1 << provider as u8;
         if self.told.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
             tracing::warn!("execution provider {provider} is not used: {reason}");
+        }
+    }
+
+    /// Says that `provider` works after all, where it was said that it does not; if it fails again, that is told again.
+    pub(super) fn tell_used_again(&self, provider: Provider) {
+        let bit = 1 << provider as u8;
+        if self.told.fetch_and(!bit, Ordering::Relaxed) & bit != 0 {
+            tracing::info!("execution provider {provider} is used again");
         }
     }
 }

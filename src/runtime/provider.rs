@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ort::ep::{CUDA, ExecutionProvider as _, TensorRT};
+use ort::ep::{ArenaExtendStrategy, CUDA, ExecutionProvider as _, TensorRT};
 use ort::session::builder::SessionBuilder;
 
 /// What a graph runs on.
@@ -43,16 +43,21 @@ impl Provider {
             Provider::TensorRt => {
                 TensorRT::default().register(builder)?;
                 // What TensorRT leaves over is better on the same chip than copied back; without CUDA it goes to the CPU.
-                if let Err(e) = CUDA::default().register(builder) {
+                if let Err(e) = cuda().register(builder) {
                     tracing::debug!("no CUDA beside TensorRT: {e}");
                 }
                 Ok(())
             }
-            Provider::Cuda => CUDA::default().register(builder),
+            Provider::Cuda => cuda().register(builder),
             // Always there, after all others.
             Provider::Cpu => Ok(()),
         }
     }
+}
+
+/// CUDA, taking no more memory than it needs: by default it takes it in steps that double, and keeps what is too much.
+fn cuda() -> CUDA {
+    CUDA::default().with_arena_extend_strategy(ArenaExtendStrategy::SameAsRequested)
 }
 
 impl fmt::Display for Provider {
