@@ -78,12 +78,13 @@ fn a_running_display_allocates_nothing() {
 
 #[test]
 fn a_running_camera_allocates_no_pictures() {
-    let (width, height) = (64, 48);
+    let (width, height) = (1280, 720);
     let colours = Colours { matrix: Matrix::Bt601, is_full: false };
     let layout = source::Layout { width, height, strides: [0; 3], colours };
     let mut jpeg = Vec::new();
     let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 80);
-    encoder.encode(&picture((width, height)).pixels, 64, 48, jpeg_encoder::ColorType::Rgb).unwrap();
+    let (wide, high) = (width as u16, height as u16);
+    encoder.encode(&picture((width, height)).pixels, wide, high, jpeg_encoder::ColorType::Rgb).unwrap();
     let raw = vec![128; 3 * width * height];
     let (mut converter, mut frame) = (Converter::default(), Frame::new(0, 0));
     let formats = [Pixels::Yuyv, Pixels::Uyvy, Pixels::Nv12, Pixels::Yu12, Pixels::Rgb, Pixels::Bgr, Pixels::Grey];
@@ -97,7 +98,7 @@ fn a_running_camera_allocates_no_pictures() {
         println!("{pixels:?}: {count} allocations of {bytes} bytes a picture");
         match pixels {
             // The decoder's own tables and rows, new for each picture; of the whole picture there is one, in ours.
-            Pixels::Jpeg => assert!(count < 100 && bytes < 200_000, "{count} allocations of {bytes} bytes"),
+            Pixels::Jpeg => assert!(count < 100 && bytes < 500_000, "{count} allocations of {bytes} bytes"),
             _ => assert_eq!(count, 0, "{pixels:?}: {bytes} bytes"),
         }
     }
