@@ -45,7 +45,7 @@ pub struct Args {
     /// Frames a second of the film, which zoom, rotate and drift go by.
     #[arg(long, default_value_t = 25.0, value_parser = parse_fps)]
     fps: f64,
-    /// Makes the dream repeatable: with the same seed the same bytes come out.
+    /// Makes the dream repeatable: with the same seed the same bytes come out, on the CPU.
     #[arg(long)]
     seed: Option<u64>,
     /// Folder of graph packs, or a pack; may be given several times.
