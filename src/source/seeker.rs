@@ -31,7 +31,7 @@ pub enum CameraState {
 
 /// How long one wait for a camera lasts, so that a stop is heard.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// A camera that ran for as long as the longest wait is sound: what befalls it then is news, and it is looked for soon.
+/// A camera that ran for as long as the longest wait is sound: when it is lost, it is looked for soon again.
 const SOUND: Duration = Duration::from_secs(30);
 
 /// What a camera does for the seeker.
@@ -77,20 +77,18 @@ pub struct Seeker {
     hotplug: Hotplug,
     backoff: Backoff,
     look_at: Instant,
-    /// What was told last of each: the same is told once.
+    /// What was told last.
     told: Told,
 }
 
 #[derive(Default)]
 struct Told {
-    /// Why there is none.
+    /// Why there is none; the same is told once.
     absence: String,
-    /// Why it was lost.
+    /// Why it was lost. Of one that had sent nothing, the same is told once.
     loss: String,
-    /// Controls that it has not.
+    /// Controls that could not be set; likewise.
     complaints: Vec<String>,
-    /// That it streams.
-    name: String,
 }
 
 impl Seeker {
@@ -168,10 +166,7 @@ impl Seeker {
         match camera.next(frame, patience) {
             Ok(came) => {
                 if came && self.streams_since.is_none() {
-                    if camera.name() != self.told.name {
-                        info!("camera: {}", camera.name());
-                        camera.name().clone_into(&mut self.told.name);
-                    }
+                    info!("camera: {}", camera.name());
                     self.state = CameraState::Streaming;
                     self.streams_since = Some(Instant::now());
                     self.silent.clear();
@@ -194,17 +189,14 @@ impl Seeker {
         let streamed = self.streams_since.take();
         if streamed.is_some_and(|since| since.elapsed() >= SOUND) {
             self.backoff.reset();
-            self.told.loss.clear();
         }
+        if streamed.is_some() || why != self.told.loss {
+            warn!("camera {why}; the dream goes on without it, and it is looked for again");
+        }
+        self.told.loss = why;
         if streamed.is_none() {
             self.silent.retain(|silent| *silent != path);
             self.silent.push(path);
-        }
-        if why != self.told.loss {
-            warn!("camera {why}; the dream goes on without it, and it is looked for again");
-            self.told.loss = why;
-            // Then its return is news too.
-            self.told.name.clear();
         }
         self.state = if is_stalled { CameraState::Stalled } else { CameraState::Absent };
         // Word of what was plugged while it ran is old.
