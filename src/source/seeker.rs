@@ -31,8 +31,8 @@ pub enum CameraState {
 
 /// How long one wait for a camera lasts, so that a stop is heard.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// A camera that ran for as long as the longest wait is sound: when it is lost, it is looked for soon again.
-const SOUND: Duration = Duration::from_secs(30);
+/// A camera that ran for so long is sound: when it is lost, it is looked for soon again.
+const SOUND: Duration = Duration::from_secs(10);
 
 /// What a camera does for the seeker.
 pub(super) trait Capture {
@@ -145,8 +145,8 @@ impl Seeker {
             None => self.hotplug.wait(PATIENCE.min(self.look_at.saturating_duration_since(Instant::now()))),
         };
         if plugged {
-            // What was plugged in is worth a look at once, and again soon: drivers take a moment, and so do its rights. What is
-            // wrong then is told if it stays.
+            // What was plugged in, perhaps before the loss was noticed, is worth a look at once, and again soon: drivers take a
+            // moment, and so do its rights. What is wrong then is told if it stays.
             self.backoff.reset();
             self.look("it is looked for again", false);
         } else if Instant::now() >= self.look_at {
@@ -199,8 +199,6 @@ impl Seeker {
             self.silent.push(path);
         }
         self.state = if is_stalled { CameraState::Stalled } else { CameraState::Absent };
-        // Word of what was plugged while it ran is old.
-        self.hotplug.happened();
         self.look_at = Instant::now() + self.backoff.wait();
     }
 

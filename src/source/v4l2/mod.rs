@@ -135,10 +135,13 @@ impl Camera {
         let mut reasons = Vec::new();
         // What the way to the camera had no room for.
         let mut too_much = f64::INFINITY;
-        for mode in modes.iter().take(TRIES) {
+        for mode in &modes {
             let bandwidth = mode.bandwidth(&wish).unwrap_or_default();
             if bandwidth >= too_much {
                 continue;
+            }
+            if reasons.len() == TRIES {
+                break;
             }
             match Camera::begin(&node, mode, &wish, &settings.controls) {
                 Ok(camera) => return Ok(camera),
@@ -261,11 +264,12 @@ fn offered(node: &Node, wish: &Wish) -> Vec<Mode> {
 
 /// The modes that may be used, best first: of the format that is configured, where one is.
 fn usable(offered: &[Mode], settings: &config::Source, wish: &Wish) -> Result<Vec<Mode>, String> {
-    // One format has several names: MJPG and JPEG; NV12 with its planes in one memory or in two.
-    let wanted = settings.format.as_deref().map(Pixels::named);
-    let wanted_modes: Vec<Mode> =
-        offered.iter().filter(|mode| wanted.is_none_or(|wanted| Pixels::of(mode.format) == wanted)).copied().collect();
-    let ranked = modes::ranked(&wanted_modes, wish);
+    let mut ranked = modes::ranked(offered, wish);
+    if let Some(name) = &settings.format {
+        // One format has several names: MJPG and JPEG; NV12 with its planes in one memory or in two.
+        ranked.retain(|mode| Pixels::of(mode.format) == Pixels::named(name));
+        ranked.sort_by_key(|mode| !mode.format.to_string().eq_ignore_ascii_case(name));
+    }
     if !ranked.is_empty() {
         return Ok(ranked);
     }
@@ -325,6 +329,8 @@ mod tests {
         assert_eq!(usable(&offered, &named, &wish).unwrap_err(), "has no yuyv pictures; it offers H264, RG10");
         let planes = Mode { format: FourCc(*b"NM12"), ..offered[0] };
         let named = config::Source { format: Some("nv12".to_owned()), ..named };
-        assert_eq!(usable(&[offered[0], planes], &named, &wish), Ok(vec![planes]), "its planes apart");
+        let plain = Mode { format: FourCc(*b"NV12"), ..planes };
+        assert_eq!(usable(&[planes, offered[0]], &named, &wish), Ok(vec![planes]), "its planes apart");
+        assert_eq!(usable(&[planes, plain], &named, &wish), Ok(vec![plain, planes]), "the very name first");
     }
 }
