@@ -31,8 +31,9 @@ pub enum CameraState {
 
 /// How long one wait for a camera lasts, so that a stop is heard.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// A camera that ran for so long is sound: when it is lost, it is looked for soon again.
-const SOUND: Duration = Duration::from_secs(10);
+/// A camera that ran for so long is looked for soon again when it is lost; for one that only ever sends a picture or two the waits
+/// grow.
+const SOUND: Duration = Duration::from_millis(500);
 
 /// What a camera does for the seeker.
 pub(super) trait Capture {
