@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Hardware, Kernel, Machine, Mirror, Screen, Vivid, footprint, main_pid, on_each_kernel, wait_for};
+use crate::harness::{Footprint, Hardware, Kernel, Machine, Mirror, Screen, Vivid, main_pid, on_each_kernel, wait_for};
 use crate::picture::brightness;
 
 on_each_kernel!(a_camera_goes_and_comes_back_twenty_times);
@@ -27,9 +27,6 @@ intensity = 0
 /// hold files open: the most of them all is what a later one may hold.
 const WARM_UP: u32 = 6;
 const TIMES: u32 = 20;
-
-/// More memory than this is not noise: a camera's buffers are that large.
-const KIB: u64 = 2048;
 
 fn a_camera_goes_and_comes_back_twenty_times(kernel: Kernel) {
     let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
@@ -71,14 +68,11 @@ fn a_camera_goes_and_comes_back_twenty_times(kernel: Kernel) {
             (taken(&mut machine) == time + 1).then_some(())
         });
         longest = longest.max(given_back.elapsed());
-        trace.push(footprint(&mut machine));
+        trace.push(Footprint::of_daemon(&mut machine));
     }
-    eprintln!("{kernel:?}: back after {:.1} s at most; (KiB, files) {trace:?}", longest.as_secs_f64());
+    eprintln!("{kernel:?}: back after {:.1} s at most; {trace:?}", longest.as_secs_f64());
     assert_eq!(main_pid(&mut machine), process, "the daemon never ended");
-    let (warm, last) = (&trace[..WARM_UP as usize], trace[trace.len() - 1]);
-    let most = |of: fn(&(u64, u64)) -> u64| warm.iter().map(of).max().unwrap_or(0);
-    assert!(last.1 <= most(|it| it.1), "open files: {trace:?}");
-    assert!(last.0 <= most(|it| it.0) + KIB, "memory, KiB: {trace:?}");
+    Footprint::assert_flat(&trace, WARM_UP as usize);
 
     // Silent, though it is there: given up after two seconds, and taken up again.
     let count = taken(&mut machine);

@@ -32,12 +32,35 @@ pub fn main_pid(machine: &mut Machine) -> u32 {
     machine.run("systemctl show -P MainPID reverie").trim().parse().expect("a process number")
 }
 
-/// Resident memory in KiB, and open files, of the daemon.
-pub fn footprint(machine: &mut Machine) -> (u64, u64) {
-    let pid = main_pid(machine);
-    let said = machine.run(&format!("awk '/VmRSS/ {{ print $2 }}' /proc/{pid}/status; ls /proc/{pid}/fd | wc -l"));
-    let mut numbers = said.split_whitespace().map(|word| word.parse().expect("a number"));
-    (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
+/// What the daemon holds. Pages of files do not count: the kernel drops and fetches them as it likes.
+#[derive(Debug, Clone, Copy)]
+pub struct Footprint {
+    /// Resident memory of its own, in KiB.
+    pub own: u64,
+    /// Mapped areas: each buffer of a camera or of a screen is one.
+    pub areas: u64,
+    /// Open files.
+    pub files: u64,
+}
+
+impl Footprint {
+    pub fn of_daemon(machine: &mut Machine) -> Footprint {
+        let proc = format!("/proc/{}", main_pid(machine));
+        let said = machine
+            .run(&format!("awk '/RssAnon/ {{ print $2 }}' {proc}/status; wc -l < {proc}/maps; ls {proc}/fd | wc -l"));
+        let numbers: Vec<u64> = said.split_whitespace().map(|word| word.parse().expect("a number")).collect();
+        let [own, areas, files] = numbers[..] else { panic!("three numbers, not {said:?}") };
+        Footprint { own, areas, files }
+    }
+
+    /// The last of these is not above the most of the first `warm`, up to what an allocator may vary by.
+    pub fn assert_flat(trace: &[Footprint], warm: usize) {
+        let most = |of: fn(&Footprint) -> u64| trace[..warm].iter().map(of).max().unwrap_or(0);
+        let last = trace[trace.len() - 1];
+        assert!(last.files <= most(|it| it.files), "open files: {trace:?}");
+        assert!(last.own <= most(|it| it.own) + 2048, "memory, KiB: {trace:?}");
+        assert!(last.areas <= most(|it| it.areas) + 8, "mapped areas: {trace:?}");
+    }
 }
 
 /// Whether the first virtual terminal is in text mode, as it must be when nobody draws on the screen.
