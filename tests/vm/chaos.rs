@@ -23,8 +23,7 @@ size = "128x72"
 intensity = 0
 "#;
 
-/// Rounds that fill every cache there is. A look at the devices may be under way at any of them and
-/// hold files open: the most of them all is what a later one may hold.
+/// Rounds that fill every cache there is.
 const WARM_UP: u32 = 6;
 const TIMES: u32 = 20;
 
