@@ -12,7 +12,7 @@ use crate::params::{Kind, Params, Refusal, Spec, TABLE};
 pub struct ParamFlags<const LIVE: bool>(Vec<(&'static Spec, String)>);
 
 /// Parameters that direct what is shown while it runs, and mean nothing for a file.
-const LIVE_ONLY: [&str; 2] = ["paused", "blank"];
+const LIVE_ONLY: [&str; 6] = ["paused", "blank", "fade", "play", "hold", "glide"];
 
 fn flags(live: bool) -> impl Iterator<Item = &'static Spec> {
     TABLE.iter().filter(move |spec| live || !LIVE_ONLY.contains(&spec.name))
@@ -89,6 +89,7 @@ fn value_name(spec: &Spec) -> String {
         Kind::Real { min, max, .. } => format!("{min}..{max}"),
         Kind::Whole { min, max, .. } => format!("{min}..{max}"),
         Kind::Switch { .. } => "on|off".to_owned(),
+        Kind::Choice { options, .. } => options.join("|"),
         Kind::Layer => "LAYER".to_owned(),
         Kind::Neurons => "NEURONS".to_owned(),
     }
@@ -144,6 +145,7 @@ mod tests {
                 Kind::Real { max, .. } => max.to_string(),
                 Kind::Whole { max, .. } => max.to_string(),
                 Kind::Switch { .. } => "on".to_owned(),
+                Kind::Choice { options, .. } => options[0].to_owned(),
                 Kind::Layer => "p/f12".to_owned(),
                 Kind::Neurons => "-3:0.5".to_owned(),
             };

@@ -4,13 +4,15 @@
 //! reference page are all made from the table. A value from outside goes through [`Params::with`], which
 //! takes all of a set of changes or none, and never clamps in silence.
 
+mod play;
 mod print;
 mod spec;
 mod table;
 mod value;
 
+pub use play::{Pace, Play};
 pub use print::{json_schema, markdown, text};
-pub use spec::{Kind, Spec};
+pub use spec::{Kind, Scope, Spec};
 pub use table::{TABLE, find};
 pub use value::{Refusal, Value};
 
@@ -18,7 +20,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::pack::{Catalogue, Neurons};
 
-/// The effective value of every parameter. Ranges and units stand in [`TABLE`].
+/// The effective value of every parameter, and the [`Pace`] of the last change. Ranges and units stand in [`TABLE`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Params {
     pub layer: String,
@@ -41,6 +43,12 @@ pub struct Params {
     pub mirror: bool,
     pub paused: bool,
     pub blank: bool,
+    pub fade: f64,
+    pub play: Play,
+    pub hold: f64,
+    pub glide: f64,
+    /// Not in the table: it belongs to a change, not to what is changed.
+    pub pace: Pace,
 }
 
 impl Params {
@@ -67,12 +75,18 @@ impl Params {
             mirror: false,
             paused: false,
             blank: false,
+            fade: 0.0,
+            play: Play::Off,
+            hold: 0.0,
+            glide: 0.0,
+            pace: Pace::default(),
         };
         for spec in TABLE {
             if let Some(value) = spec.default_value() {
                 (spec.set)(&mut params, value);
             }
         }
+        params.pace = Pace::all(params.fade);
         params
     }
 
@@ -84,13 +98,14 @@ impl Params {
                 (spec.set)(&mut params, Value::Number(value));
             }
         }
+        params.pace = Pace::all(params.fade);
         params
     }
 
     /// These parameters with `changes` applied: all of them, or none and a refusal for each that is wrong.
     ///
     /// A change of layer without a choice of neurons takes the whole new layer, since a channel's number
-    /// means nothing in another layer.
+    /// means nothing in another layer. The changes show over `fade`, the new one where that is among them.
     pub fn with(&self, changes: &Map<String, Json>, catalogue: &Catalogue) -> Result<Params, Vec<Refusal>> {
         let mut next = self.clone();
         let mut refusals = Vec::new();
@@ -103,6 +118,7 @@ impl Params {
         if changes.contains_key("layer") && !changes.contains_key("neurons") && next.layer != self.layer {
             next.neurons = Neurons::all();
         }
+        next.pace = Pace::all(next.fade);
         let refused = |name: &str, refusals: &[Refusal]| refusals.iter().any(|r| r.param == name);
         match catalogue.layer(&next.layer) {
             Err(e) if !refused("layer", &refusals) => refusals.push(Refusal::new("layer", e)),

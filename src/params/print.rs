@@ -64,6 +64,7 @@ fn property(spec: &Spec, catalogue: &Catalogue) -> Json {
         Kind::Real { min, max, step, .. } => json!({"type": "number", "minimum": min, "maximum": max, "x-step": step}),
         Kind::Whole { min, max, .. } => json!({"type": "integer", "minimum": min, "maximum": max}),
         Kind::Switch { .. } => json!({"type": "boolean"}),
+        Kind::Choice { options, .. } => json!({"type": "string", "enum": options}),
         Kind::Layer => match catalogue.layer_names() {
             names if names.is_empty() => json!({"type": "string"}),
             names => json!({"type": "string", "enum": names}),
@@ -71,6 +72,7 @@ fn property(spec: &Spec, catalogue: &Catalogue) -> Json {
         Kind::Neurons => json!({"type": ["string", "integer"]}),
     };
     schema["description"] = spec.about.into();
+    schema["x-scope"] = spec.scope.name().into();
     if !spec.unit.is_empty() {
         schema["x-unit"] = spec.unit.into();
     }
@@ -85,6 +87,7 @@ fn range(spec: &Spec) -> String {
         Kind::Real { min, max, .. } => format!("{min} to {max}"),
         Kind::Whole { min, max, .. } => format!("{min} to {max}, whole"),
         Kind::Switch { .. } => "on or off".to_owned(),
+        Kind::Choice { options, .. } => options.join(", "),
         Kind::Layer => "a layer".to_owned(),
         Kind::Neurons => "neurons".to_owned(),
     }

@@ -13,12 +13,31 @@ pub struct Spec {
     pub about: &'static str,
     /// The unit, or "" for a bare number or a switch.
     pub unit: &'static str,
+    pub scope: Scope,
     pub kind: Kind,
     /// Default for a single picture (`reverie dream`) where it differs from the live one.
     pub still: Option<f64>,
     pub get: fn(&Params) -> Value,
     /// Stores a value of this row's kind; one of another kind is ignored (it cannot come through [`Spec::read`]).
     pub set: fn(&mut Params, Value),
+}
+
+/// What a parameter is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// How the dream looks: scenes are made of these.
+    Look,
+    /// How this device shows it, whatever the scene.
+    Device,
+}
+
+impl Scope {
+    pub fn name(self) -> &'static str {
+        match self {
+            Scope::Look => "look",
+            Scope::Device => "device",
+        }
+    }
 }
 
 /// What a parameter takes.
@@ -40,6 +59,11 @@ pub enum Kind {
     Switch {
         default: bool,
     },
+    /// One of a few names.
+    Choice {
+        options: &'static [&'static str],
+        default: &'static str,
+    },
     /// One of the installed layers.
     Layer,
     /// A choice of neurons, in the grammar of [`Neurons`].
@@ -56,6 +80,7 @@ impl Spec {
             Kind::Real { default, .. } => Some(Value::Number(default)),
             Kind::Whole { default, .. } => Some(Value::Number(default.into())),
             Kind::Switch { default } => Some(Value::Switch(default)),
+            Kind::Choice { default, .. } => Some(Value::Text(default.to_owned())),
             Kind::Neurons => Some(Value::Neurons(Neurons::all())),
             Kind::Layer => None,
         }
@@ -74,6 +99,9 @@ impl Spec {
                 .map(Value::Number)
                 .ok_or_else(refuse),
             (Kind::Switch { .. }, Json::Bool(b)) => Ok(Value::Switch(*b)),
+            (Kind::Choice { options, .. }, Json::String(s)) if options.contains(&s.as_str()) => {
+                Ok(Value::Text(s.clone()))
+            }
             (Kind::Layer | Kind::Neurons, Json::String(s)) if s.len() > MAX_TEXT => {
                 Err(self.refusal(&format!("longer than {MAX_TEXT} characters")))
             }
@@ -95,8 +123,8 @@ impl Spec {
             (Kind::Switch { .. }, "on" | "ON") => Json::Bool(true),
             (Kind::Switch { .. }, "off" | "OFF") => Json::Bool(false),
             (_, trimmed) => match (self.kind, serde_json::from_str::<Json>(trimmed)) {
-                (Kind::Layer | Kind::Neurons, Ok(Json::String(s))) => Json::String(s),
-                (Kind::Layer | Kind::Neurons, _) => Json::String(trimmed.to_owned()),
+                (Kind::Choice { .. } | Kind::Layer | Kind::Neurons, Ok(Json::String(s))) => Json::String(s),
+                (Kind::Choice { .. } | Kind::Layer | Kind::Neurons, _) => Json::String(trimmed.to_owned()),
                 (_, Ok(json)) => json,
                 (_, Err(_)) => Json::String(trimmed.to_owned()),
             },
@@ -110,6 +138,7 @@ impl Spec {
             Kind::Real { min, max, .. } => format!("a number from {min} to {max}"),
             Kind::Whole { min, max, .. } => format!("a whole number from {min} to {max}"),
             Kind::Switch { .. } => "true or false".to_owned(),
+            Kind::Choice { options, .. } => format!("one of {}", options.join(", ")),
             Kind::Layer => "the name of a layer".to_owned(),
             Kind::Neurons => "a choice of neurons such as `all`, `15`, `10-20` or `eyes:0.5,-36`".to_owned(),
         }

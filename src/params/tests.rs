@@ -55,6 +55,7 @@ fn each_row_reads_and_writes_its_own_field() {
             Kind::Real { min, default, .. } => Value::Number(if min == default { min + 0.25 } else { min }),
             Kind::Whole { max, .. } => Value::Number(max.into()),
             Kind::Switch { default } => Value::Switch(!default),
+            Kind::Choice { options, .. } => Value::Text(options[options.len() - 1].to_owned()),
             Kind::Layer => Value::Text("elsewhere".into()),
             Kind::Neurons => Value::Neurons("3".parse().unwrap()),
         };
