@@ -10,6 +10,7 @@ pub mod backoff;
 pub mod cli;
 pub mod config;
 pub mod console;
+pub mod director;
 pub mod display;
 pub mod dream;
 pub mod export;

@@ -13,9 +13,10 @@ use tracing::{error, info};
 
 use super::exhibit::Identity;
 use super::stages::{self, Screen, Wiring};
-use super::{Desk, Running, Stage, Stop};
+use super::{Desk, Running, Stage, Stop, desk, keeper, snapshots};
 use crate::config::Config;
 use crate::console;
+use crate::director;
 use crate::display::vt;
 use crate::dream::Dreamer;
 use crate::health::{self, Notify, Telemetry};
@@ -37,6 +38,8 @@ pub struct Plan {
 const STUCK: Duration = Duration::from_secs(60);
 /// Between two looks at the stages.
 const LOOK: Duration = Duration::from_secs(1);
+/// From a command to restart to the end, so that the answer is sent.
+const ANSWERED: Duration = Duration::from_millis(300);
 /// How long the stages and the broker are given to end. Together with everything else less than 2 s.
 const DRAIN: Duration = Duration::from_millis(1500);
 
@@ -130,7 +133,11 @@ fn start(plan: &Plan, stop: &Stop, wiring: &Wiring) -> anyhow::Result<(Vec<Runni
 
     let mut running = vec![display, source];
     let mut tasks = Vec::new();
-    if config.console.on {
+    tasks.push(tokio::spawn(desk::direct(desk.clone(), stop.for_tasks())));
+    if let Some(file) = config.memory_file() {
+        tasks.push(tokio::spawn(keeper::keep(desk.clone(), file, stop.for_tasks())));
+    }
+    if config.console.on || config.mqtt.snapshots {
         let preview = console::Preview::new(wiring.tap.clone());
         let encoder = preview.clone();
         let encode = move |stage: &Stage| {
@@ -138,9 +145,14 @@ fn start(plan: &Plan, stop: &Stop, wiring: &Wiring) -> anyhow::Result<(Vec<Runni
             Ok(())
         };
         running.push(stage("preview").start(desk.clone(), STUCK, encode)?);
-        let shown = config.console.preview.then_some(preview);
-        let console = console::run(config.console.clone(), device.clone(), desk.clone(), shown, stop.for_tasks());
-        tasks.push(tokio::spawn(console));
+        if config.mqtt.snapshots {
+            tasks.push(tokio::spawn(snapshots::take_snapshots(desk.clone(), preview.clone(), stop.for_tasks())));
+        }
+        if config.console.on {
+            let shown = config.console.preview.then_some(preview);
+            let console = console::run(config.console.clone(), device.clone(), desk.clone(), shown, stop.for_tasks());
+            tasks.push(tokio::spawn(console));
+        }
     }
     match broker {
         Some(broker) => tasks.push(tokio::spawn(remote::run(broker.clone(), desk.clone(), stop.for_tasks()))),
@@ -178,9 +190,18 @@ async fn watch(signals: &mut Signals, running: &[Running], wiring: &Wiring) -> &
     let mut look = interval(watchdog.map_or(LOOK, |period| period.min(LOOK)));
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stuck: Vec<&str> = Vec::new();
+    let mut told = wiring.desk.signals();
     loop {
         tokio::select! {
             name = signals.next() => return name,
+            signal = told.recv() => {
+                if signal == Ok(director::Signal::Restart) {
+                    // Its answer is on the way.
+                    tokio::time::sleep(ANSWERED).await;
+                    return "restart, as commanded";
+                }
+                continue;
+            }
             _ = look.tick() => {}
         }
         let now_stuck: Vec<&str> = running.iter().filter(|r| r.is_stuck()).map(|r| r.stage.name()).collect();

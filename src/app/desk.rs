@@ -1,95 +1,202 @@
 //! The desk at which the dream is directed: `remote/` and `console/` write here, the stages read.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
+use super::stop::told;
+use crate::director::{Changes, Director, Memory, Now, Setup, Signal};
 use crate::health::Telemetry;
 use crate::pack::Catalogue;
 use crate::params::{Params, Refusal};
 
-/// What can be done besides setting parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Forget the dream and begin again from the camera picture.
-    Reset,
-}
+/// Signals that wait for the one who carries them out: more than commands are taken in a burst.
+const SIGNALS: usize = 256;
 
-impl Action {
-    /// The action as its MQTT topic names it.
-    pub fn parse(name: &str) -> Option<Action> {
-        match name {
-            "reset" => Some(Action::Reset),
-            _ => None,
-        }
-    }
-
-    /// The names [`Action::parse`] takes.
-    pub const NAMES: &[&str] = &["reset"];
-}
-
-/// The effective parameters, the actions and the telemetry, shared by all rooms of the running daemon.
+/// The director, and what is made known of its decisions; shared by all rooms of the running daemon.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Desk(Arc<Shared>);
+
+struct Shared {
     catalogue: Arc<Catalogue>,
+    director: Mutex<Director>,
     params: watch::Sender<Params>,
-    actions: broadcast::Sender<Action>,
-    telemetry: Arc<Mutex<Telemetry>>,
+    state: watch::Sender<Map<String, Json>>,
+    edition: watch::Sender<u64>,
+    changes: watch::Sender<Changes>,
+    signals: broadcast::Sender<Signal>,
+    /// A command came: whoever waits for the next moment has to reckon anew.
+    woken: Notify,
+    pictures: broadcast::Sender<Arc<[u8]>>,
+    telemetry: Mutex<Telemetry>,
 }
 
 impl Desk {
+    /// A desk at which `params` stand, and nothing else: no scenes, no groups, no hours.
     pub fn new(catalogue: Arc<Catalogue>, params: Params) -> Desk {
-        Desk {
+        Desk::directed(catalogue.clone(), Director::new(catalogue, Setup::new(params)))
+    }
+
+    /// The desk of `director`, which directs over `catalogue`.
+    pub fn directed(catalogue: Arc<Catalogue>, director: Director) -> Desk {
+        let now = Now::read();
+        Desk(Arc::new(Shared {
             catalogue,
-            params: watch::Sender::new(params),
-            actions: broadcast::channel(16).0,
-            telemetry: Arc::default(),
-        }
+            params: watch::Sender::new(director.params().clone()),
+            state: watch::Sender::new(director.state(now)),
+            edition: watch::Sender::new(director.edition()),
+            changes: watch::Sender::new(director.changes()),
+            director: Mutex::new(director),
+            signals: broadcast::channel(SIGNALS).0,
+            woken: Notify::new(),
+            pictures: broadcast::channel(2).0,
+            telemetry: Mutex::default(),
+        }))
     }
 
     /// The packs installed.
     pub fn catalogue(&self) -> &Catalogue {
-        &self.catalogue
+        &self.0.catalogue
     }
 
-    /// Applies all of `changes`, or none and says why. Two writers at once do not lose each other's changes.
-    pub fn set(&self, changes: &Map<String, Json>) -> Result<(), Vec<Refusal>> {
-        let mut outcome = Ok(());
-        self.params.send_if_modified(|params| match params.with(changes, &self.catalogue) {
-            Ok(next) if next == *params => false,
-            Ok(next) => {
-                *params = next;
-                true
-            }
-            Err(refusals) => {
-                outcome = Err(refusals);
-                false
-            }
-        });
-        outcome
+    /// Applies all of a `set`, or none and says why. Two writers at once do not lose each other's changes.
+    pub fn set(&self, entries: &Map<String, Json>) -> Result<(), Vec<Refusal>> {
+        self.direct(|director, now| director.set(entries, now))
+    }
+
+    /// Does the action `name` with what its payload says, or nothing and says why.
+    pub fn act(&self, name: &str, entries: &Map<String, Json>) -> Result<(), Vec<Refusal>> {
+        let signal = self.direct(|director, now| director.act(name, entries, now))?;
+        signal.into_iter().for_each(|signal| self.signal(signal));
+        Ok(())
+    }
+
+    /// Lets time pass, and says how long nothing more happens by itself.
+    pub fn advance(&self) -> Duration {
+        let mut director = self.director();
+        let now = Now::read();
+        let signals = director.advance(now);
+        self.publish(&director, now);
+        let rest = director.rest(now);
+        drop(director);
+        signals.into_iter().for_each(|signal| self.signal(signal));
+        rest
+    }
+
+    /// Returns when a command came since the last call.
+    pub async fn woken(&self) {
+        self.0.woken.notified().await;
+    }
+
+    fn direct<T>(
+        &self,
+        command: impl FnOnce(&mut Director, Now) -> Result<T, Vec<Refusal>>,
+    ) -> Result<T, Vec<Refusal>> {
+        let mut director = self.director();
+        let now = Now::read();
+        let outcome = command(&mut director, now)?;
+        self.publish(&director, now);
+        self.0.woken.notify_one();
+        Ok(outcome)
+    }
+
+    /// Makes known what `director` has decided.
+    fn publish(&self, director: &Director, now: Now) {
+        let Shared { params, state, edition, changes, .. } = &*self.0;
+        replace(params, director.params().clone());
+        replace(state, director.state(now));
+        replace(edition, director.edition());
+        replace(changes, director.changes());
+    }
+
+    fn signal(&self, signal: Signal) {
+        // Nobody listening means that the dream is being started: it begins fresh anyway.
+        let _ = self.0.signals.send(signal);
+    }
+
+    fn director(&self) -> MutexGuard<'_, Director> {
+        self.0.director.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the director.
+    pub fn ask<T>(&self, question: impl FnOnce(&Director) -> T) -> T {
+        question(&self.director())
+    }
+
+    /// What is to be remembered at the moment.
+    pub fn memory(&self) -> Memory {
+        self.director().memory()
     }
 
     /// The effective parameters now, and word of every change.
     pub fn params(&self) -> watch::Receiver<Params> {
-        self.params.subscribe()
+        self.0.params.subscribe()
     }
 
-    pub fn act(&self, action: Action) {
-        // Nobody listening means that the dream is being started: it begins fresh anyway.
-        let _ = self.actions.send(action);
+    /// What `state` tells now, and word of every change.
+    pub fn state(&self) -> watch::Receiver<Map<String, Json>> {
+        self.0.state.subscribe()
     }
 
-    pub fn actions(&self) -> broadcast::Receiver<Action> {
-        self.actions.subscribe()
+    /// Word of every change of scenes, playlist and groups.
+    pub fn edition(&self) -> watch::Receiver<u64> {
+        self.0.edition.subscribe()
+    }
+
+    /// Word of every change of what is remembered.
+    pub fn changes(&self) -> watch::Receiver<Changes> {
+        self.0.changes.subscribe()
+    }
+
+    /// What is to be carried out, from now on.
+    pub fn signals(&self) -> broadcast::Receiver<Signal> {
+        self.0.signals.subscribe()
+    }
+
+    /// Snapshots, as JPEG, from now on.
+    pub fn pictures(&self) -> broadcast::Receiver<Arc<[u8]>> {
+        self.0.pictures.subscribe()
+    }
+
+    /// Hands out a snapshot. Only asked for by [`Signal::Snapshot`], which the owner of the device has allowed.
+    pub fn hand_out(&self, jpeg: Arc<[u8]>) {
+        // Nobody takes it: the broker is away.
+        let _ = self.0.pictures.send(jpeg);
     }
 
     /// Writes into the telemetry; `write` must be quick, for all stages share it.
     pub fn report(&self, write: impl FnOnce(&mut Telemetry)) {
-        write(&mut self.telemetry.lock().unwrap_or_else(PoisonError::into_inner));
+        write(&mut self.0.telemetry.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     pub fn telemetry(&self) -> Telemetry {
-        self.telemetry.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.telemetry.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Tells `value` where it is another than before.
+fn replace<T: PartialEq>(to: &watch::Sender<T>, value: T) {
+    to.send_if_modified(|old| {
+        let is_new = *old != value;
+        if is_new {
+            *old = value;
+        }
+        is_new
+    });
+}
+
+/// Lets the director's time pass until the `stop`: ramps move, what is due is done.
+///
+/// Needs a tokio runtime with time.
+pub async fn direct(desk: Desk, mut stop: watch::Receiver<bool>) {
+    loop {
+        let rest = desk.advance();
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            () = desk.woken() => {}
+            () = told(&mut stop) => return,
+        }
     }
 }

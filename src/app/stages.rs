@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::meter::Meter;
-use super::{Action, Desk, Stage};
+use super::{Desk, Stage};
 use crate::config::{self, Size};
+use crate::director::Signal;
 use crate::display::Tap;
 use crate::dream::Dreamer;
 use crate::frame::Frame;
@@ -107,7 +108,7 @@ pub fn dream(stage: &Stage, dreamer: &mut Dreamer, fps: f64, wiring: &Wiring) ->
     let period = Duration::from_secs_f64(1.0 / fps);
     let mut params = wiring.desk.params();
     let mut now = params.borrow_and_update().clone();
-    let mut actions = wiring.desk.actions();
+    let mut signals = wiring.desk.signals();
     let mut view = View::default();
     let mut meter = Meter::default();
     let mut report = Report::default();
@@ -125,10 +126,9 @@ pub fn dream(stage: &Stage, dreamer: &mut Dreamer, fps: f64, wiring: &Wiring) ->
             now = params.borrow_and_update().clone();
         }
         loop {
-            match actions.try_recv() {
-                Ok(Action::Reset) => dreamer.reset(),
-                // Some were missed: there is but one kind.
-                Err(TryRecvError::Lagged(_)) => dreamer.reset(),
+            match signals.try_recv() {
+                Ok(Signal::Reset) => dreamer.reset(),
+                Ok(_) | Err(TryRecvError::Lagged(_)) => {}
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }

@@ -5,6 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+/// Returns when the stop is said, or whoever could say it is gone.
+pub async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|said| *said).await;
+}
+
 /// Clones share the word. Once said it stays said.
 #[derive(Clone, Debug)]
 pub struct Stop(Arc<Shared>);

@@ -9,7 +9,8 @@ use clap::Args as ClapArgs;
 use super::BadInput;
 use super::flags::ParamFlags;
 use crate::app::{self, Desk};
-use crate::config::{self, Config, ScreenKind, SourceKind};
+use crate::config::{self, Config, ScreenKind, SourceKind, Start};
+use crate::director::{Director, Now};
 use crate::pack::{Catalogue, PackError};
 use crate::params::Params;
 
@@ -57,9 +58,19 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let broker = config.broker().map_err(bad)?;
     let catalogue = Arc::new(read_packs(&config)?);
     let params = start_params(&config, file, &args.params, &catalogue)?;
-    let desk = Desk::new(catalogue.clone(), params);
+    let desk = Desk::directed(catalogue.clone(), director(&config, params, &catalogue).map_err(bad)?);
     let device = config.device();
     match app::run(app::Plan { config, catalogue, desk, device, broker })? {}
+}
+
+/// Who directs: as configured, and as remembered.
+fn director(config: &Config, params: Params, catalogue: &Arc<Catalogue>) -> Result<Director, config::ConfigError> {
+    let mut director = config.director(params, catalogue)?;
+    if let Some(memory) = config.memory_file().and_then(|file| app::recall(&file)) {
+        director.recall(memory, config.memory.start == Start::Last);
+    }
+    director.begin(Now::read());
+    Ok(director)
 }
 
 impl Args {

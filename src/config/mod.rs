@@ -4,6 +4,7 @@
 //! test holds it to that.
 
 mod camera;
+mod direction;
 mod places;
 mod rooms;
 mod screen;
@@ -11,6 +12,7 @@ mod sections;
 mod size;
 
 pub use camera::{Cameras, ControlValue};
+pub use direction::{Memory, Play, Start};
 pub use places::{pack_folders, photo_folder};
 pub use screen::{Fit, Mode, Refresh, Rotation, Screen, ScreenKind, Vt};
 pub use sections::{Console, Dream, Mqtt, Runtime, Source, SourceKind};
@@ -21,6 +23,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use crate::director::Scenes;
 use crate::params;
 
 /// Read when nobody names another file and it is there.
@@ -38,6 +41,10 @@ pub struct Config {
     pub runtime: Runtime,
     pub mqtt: Mqtt,
     pub console: Console,
+    pub play: Play,
+    pub memory: Memory,
+    /// Scenes by name: the parameters that make them.
+    pub scenes: Scenes,
     /// What parameters start with, by name.
     pub params: Map<String, Json>,
 }
@@ -73,7 +80,12 @@ impl Config {
         let mut config = Config::parse(&text, path)?;
         // A relative path means one beside the file that says it, wherever the daemon was started.
         let folder = path.parent().unwrap_or(Path::new(""));
-        let paths = config.packs.iter_mut().chain(config.source.paths()).chain(config.runtime.paths());
+        let paths = config
+            .packs
+            .iter_mut()
+            .chain(config.source.paths())
+            .chain(config.runtime.paths())
+            .chain(&mut config.memory.file);
         for said in paths.chain(config.mqtt.paths()) {
             *said = folder.join(&said);
         }
@@ -99,6 +111,9 @@ impl Config {
                 message: refusal.message,
             })?;
         }
+        if let Some((key, message)) = direction::scenes_fault(&config.scenes) {
+            return Err(ConfigError::Value { place: format!("{}: ", path.display()), key, message });
+        }
         Ok(config)
     }
 
@@ -117,6 +132,7 @@ impl Config {
             .or_else(|| self.dream.fault())
             .or_else(|| self.runtime.fault())
             .or_else(|| self.mqtt.fault())
+            .or_else(|| self.groups_fault())
             .or_else(|| self.console.fault());
         match fault {
             None => Ok(()),

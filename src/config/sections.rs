@@ -118,6 +118,10 @@ pub struct Mqtt {
     /// The device's own certificate and key, PEM.
     pub cert: Option<PathBuf>,
     pub key: Option<PathBuf>,
+    /// The groups whose commands are obeyed, besides those joined by command.
+    pub groups: Vec<String>,
+    /// Whether pictures are told, when they are asked for.
+    pub snapshots: bool,
 }
 
 impl Default for Mqtt {
@@ -132,6 +136,8 @@ impl Default for Mqtt {
             ca: None,
             cert: None,
             key: None,
+            groups: Vec::new(),
+            snapshots: false,
         }
     }
 }

@@ -113,7 +113,7 @@ async fn page() -> Html<&'static str> {
 }
 
 async fn state(State(room): State<Room>) -> Response {
-    let state = room.desk.params().borrow().to_json();
+    let state = room.desk.state().borrow().clone();
     json_now(&state)
 }
 

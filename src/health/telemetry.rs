@@ -43,6 +43,9 @@ pub struct Telemetry {
     pub drops: u64,
     /// Times a stage failed and was started anew.
     pub restarts: u64,
+    /// Commands taken since the start, and those of a flood that were left out because a newer one came.
+    pub commands: u64,
+    pub commands_superseded: u64,
     /// Mean activation over the chosen channels before the last step: what the ascent pushes up.
     pub activation: f64,
 }

@@ -89,7 +89,7 @@ impl Catalogue {
         self.packs().flat_map(|(dir, manifest)| manifest.layers.iter().map(move |layer| (dir, manifest, layer)))
     }
 
-    fn short_name(&self, manifest: &Manifest, layer: &Layer) -> String {
+    pub(crate) fn short_name(&self, manifest: &Manifest, layer: &Layer) -> String {
         if self.layers().filter(|(_, _, l)| l.name == layer.name).count() == 1 {
             layer.name.clone()
         } else {

@@ -139,4 +139,4 @@ impl Params {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 use crate::pack::Manifest;
 
-fn catalogue() -> Catalogue {
+pub(crate) fn catalogue() -> Catalogue {
     let pack = |name: &str, layers: &str| -> Manifest {
         toml::from_str(&format!(
             r#"format = 1

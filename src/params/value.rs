@@ -28,8 +28,9 @@ impl Value {
 
 /// Why a change of one parameter was refused, in words for the person who sent it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, thiserror::Error)]
-#[error("{param}: {message}")]
+#[error("{param}{}{message}", if .param.is_empty() { "" } else { ": " })]
 pub struct Refusal {
+    /// Empty where it is about a command as a whole.
     pub param: String,
     pub message: String,
 }
@@ -37,5 +38,10 @@ pub struct Refusal {
 impl Refusal {
     pub fn new(param: impl Into<String>, message: impl ToString) -> Refusal {
         Refusal { param: param.into(), message: message.to_string() }
+    }
+
+    /// About the whole command.
+    pub fn whole(message: impl ToString) -> Refusal {
+        Refusal::new("", message)
     }
 }

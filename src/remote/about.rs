@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::DeviceId;
-use crate::app::{Action, Desk};
+use super::{DeviceId, schema};
+use crate::app::Desk;
+use crate::director::{ACTIONS, Director};
 use crate::pack::{Catalogue, FORMAT};
 use crate::params;
 
@@ -16,9 +17,31 @@ pub fn about(device: &DeviceId, desk: &Desk) -> Json {
         "provider": desk.telemetry().provider,
         "packs": packs(catalogue),
         "layers": layers(catalogue),
-        "actions": Action::NAMES,
+        "scenes": desk.ask(scenes),
+        "playlist": desk.ask(|director| json!(director.playlist())),
+        "groups": desk.ask(|director| director.groups().map(str::to_owned).collect::<Vec<_>>()),
+        "actions": desk.ask(actions),
         "schema": params::json_schema(catalogue),
+        "set_schema": desk.ask(|director| schema::set(&director.scenes().map(|(name, ..)| name.as_str()).collect::<Vec<_>>())),
+        "state_schema": schema::state(catalogue),
+        "reply_schema": schema::reply(),
     })
+}
+
+/// Every scene under the name that `set/scene` takes.
+fn scenes(director: &Director) -> Vec<Json> {
+    director.scenes().map(|(name, params, saved)| json!({"name": name, "saved": saved, "params": params})).collect()
+}
+
+/// What can be done here, below `do/`.
+fn actions(director: &Director) -> Vec<Json> {
+    let can = director.abilities();
+    let there = ACTIONS.iter().filter(|action| match action.name {
+        "snapshot" => can.snapshots,
+        "restart" => can.restart,
+        _ => true,
+    });
+    there.map(|action| json!({"name": action.name, "about": action.about, "takes": action.takes})).collect()
 }
 
 fn packs(catalogue: &Catalogue) -> Vec<Json> {

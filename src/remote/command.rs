@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value as Json};
 
-use crate::app::{Action, Desk};
+use crate::app::Desk;
+use crate::director;
 use crate::params::{self, Refusal};
 
 /// A command longer than this is refused unread. The longest that means anything is a choice of neurons.
@@ -63,7 +64,7 @@ pub struct Reply {
     pub ok: bool,
     /// Why not.
     pub errors: Vec<Problem>,
-    /// The effective parameters afterwards.
+    /// What `state` tells afterwards.
     pub state: Map<String, Json>,
 }
 
@@ -77,7 +78,8 @@ pub struct Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
-        Problem { param: Some(refusal.param), message: refusal.message }
+        let param = Some(refusal.param).filter(|param| !param.is_empty());
+        Problem { param, message: refusal.message }
     }
 }
 
@@ -93,8 +95,20 @@ pub fn obey(desk: &Desk, message: &Message) -> Option<Reply> {
     }
     let mut id = message.correlation.map(id_of_correlation).unwrap_or_default();
     let errors = carry_out(desk, message, &mut id).err().unwrap_or_default();
-    let state = desk.params().borrow().to_json();
+    let state = desk.state().borrow().clone();
     Some(Reply { id, ok: errors.is_empty(), errors, state })
+}
+
+/// The answer to a command that is not looked at, and why.
+pub fn refuse(desk: &Desk, message: &Message, why: &str) -> Reply {
+    let mut id = message.correlation.map(id_of_correlation).unwrap_or_default();
+    let text =
+        Some(message.payload).filter(|payload| payload.len() <= MAX_PAYLOAD).and_then(|p| std::str::from_utf8(p).ok());
+    if let Some(mut entries) = text.and_then(|text| object(text).ok()) {
+        // One that is no id is not echoed, and no further fault of a command that is refused anyway.
+        let _ = take_id(&mut entries, &mut id);
+    }
+    Reply { id, ok: false, errors: on_the_whole(why), state: desk.state().borrow().clone() }
 }
 
 /// The response topic a command asks for, where a reply may go: to a topic that can be published to, and not to this
@@ -132,37 +146,34 @@ fn carry_out(desk: &Desk, message: &Message, id: &mut Json) -> Result<(), Vec<Pr
     }
 }
 
-/// `<base>/set`: a JSON object of parameters, and perhaps an `id`.
+/// `<base>/set`: a JSON object of parameters, perhaps a scene, how slowly and when, and an `id`.
 fn set(desk: &Desk, text: &str, id: &mut Json) -> Result<(), Vec<Problem>> {
     let mut changes = object(text)?;
     take_id(&mut changes, id)?;
     desk.set(&changes).map_err(problems)
 }
 
-/// `<base>/set/<param>`: the value itself, as JSON or as bare text.
+/// `<base>/set/<param>`: the value itself, as JSON or as bare text; or for `scene` a scene's name.
 fn set_one(desk: &Desk, param: &str, text: &str) -> Result<(), Vec<Problem>> {
+    if param == "scene" {
+        let name = serde_json::from_str::<String>(text).unwrap_or_else(|_| text.trim().to_owned());
+        return desk.set(&Map::from_iter([("scene".to_owned(), name.into())])).map_err(problems);
+    }
     let spec = params::find(param).map_err(|refusal| problems(vec![refusal]))?;
-    let value = spec.read_text(text).map_err(|refusal| problems(vec![refusal]))?;
-    let changes = Map::from_iter([(spec.name.to_owned(), value.to_json())]);
-    desk.set(&changes).map_err(problems)
+    let value = match serde_json::from_str::<Entries>(text) {
+        // Where to and how slowly.
+        Ok(Entries(ramp)) => Json::Object(ramp),
+        Err(_) => spec.read_text(text).map_err(|refusal| problems(vec![refusal]))?.to_json(),
+    };
+    desk.set(&Map::from_iter([(spec.name.to_owned(), value)])).map_err(problems)
 }
 
-/// `<base>/do/<action>`: nothing, `PRESS` (what the buttons of Home Assistant send), or an object with an `id`.
+/// `<base>/do/<action>`: nothing, `PRESS` (what the buttons of Home Assistant send), or an object of what it takes.
 fn act(desk: &Desk, name: &str, text: &str, id: &mut Json) -> Result<(), Vec<Problem>> {
-    let Some(action) = Action::parse(name) else {
-        let known = Action::NAMES.join(", ");
-        return Err(on_the_whole(format!("there is no action `{}`; there are: {known}", quote(name))));
-    };
-    if !matches!(text.trim(), "" | "PRESS") {
-        let mut rest = object(text)?;
-        take_id(&mut rest, id)?;
-        if let Some(extra) = rest.keys().next() {
-            let message = format!("`do/{name}` takes nothing but an `id`");
-            return Err(vec![Problem { param: Some(quote(extra)), message }]);
-        }
-    }
-    desk.act(action);
-    Ok(())
+    director::find_action(name).map_err(|refusal| problems(vec![refusal]))?;
+    let mut entries = if matches!(text.trim(), "" | "PRESS") { Map::new() } else { object(text)? };
+    take_id(&mut entries, id)?;
+    desk.act(name, &entries).map_err(problems)
 }
 
 fn unknown_topic(topic: &str) -> String {

@@ -7,17 +7,22 @@
 
 mod about;
 mod command;
+mod ear;
+mod intake;
 mod outage;
 mod outbox;
+mod schema;
 mod session;
 mod settings;
+mod tell;
+mod voice;
 
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::app::Desk;
+use crate::app::{Desk, told};
 pub use about::about;
 pub use command::{Message, Reply, obey};
 use outage::Outage;
@@ -62,10 +67,4 @@ pub async fn run(settings: Settings, desk: Desk, mut stop: watch::Receiver<bool>
             () = told(&mut stop) => return,
         }
     }
-}
-
-/// Returns when the stop is said.
-async fn told(stop: &mut watch::Receiver<bool>) {
-    // An error means that whoever could say it is gone: the same.
-    let _ = stop.wait_for(|said| *said).await;
 }

@@ -1,28 +1,25 @@
 //! One connection to the broker, from its first packet to its last.
 //!
-//! Five things go on at once: the connection is read and commands are obeyed; replies, state, `about` and telemetry
-//! are told. Each is a future of its own within one task. Only the reading one drives the connection, and it never
-//! waits for anything else; the others may wait for it to send. So they cannot wait for each other in a circle, and a
-//! broker that stops reading costs bounded memory: replies are lost when too many wait, and of state only the latest
-//! is ever sent.
+//! Several things go on at once: the connection is read and commands are obeyed; replies, state, `about`, telemetry and
+//! snapshots are told. Each is a future of its own within one task. Only the reading one drives the connection, and it
+//! never waits for anything else; the others may wait for it to send. So they cannot wait for each other in a circle, and
+//! a broker that stops reading costs bounded memory: replies are lost when too many wait, and of state only the latest is
+//! ever sent.
 
-use std::convert::Infallible;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{
-    ConnAck, ConnectProperties, Filter, LastWill, Packet, Publish, PublishProperties, SubscribeReasonCode,
-};
+use rumqttc::v5::mqttbytes::v5::{ConnectProperties, LastWill, Packet};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
 use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
-use serde::Serialize;
-use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use tracing::{debug, warn};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::debug;
 
-use super::about::about;
-use super::command::{self, Address, Message};
-use super::outbox::{Letter, Outbox, outbox};
+use super::ear::Ear;
+use super::outbox::outbox;
+use super::tell;
+use super::voice::Voice;
 use super::{DeviceId, Settings, told};
 use crate::app::Desk;
 
@@ -37,14 +34,8 @@ const PATIENCE: u64 = 10;
 const REQUESTS: usize = 16;
 /// Unacknowledged packets; a broker's own limit is commonly 20.
 const IN_FLIGHT: u16 = 16;
-/// At most ten states a second: a slider that is dragged sends hundreds.
-const BETWEEN_STATES: Duration = Duration::from_millis(100);
-/// How soon a change of what `about` says is noticed.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// For the last words.
 const FAREWELL: Duration = Duration::from_millis(800);
-/// A stream of the same complaint is logged this often.
-const BETWEEN_COMPLAINTS: Duration = Duration::from_secs(60);
 
 /// The base topic of `device`.
 pub fn base(device: &DeviceId) -> String {
@@ -58,16 +49,6 @@ pub struct Session {
     desk: Desk,
     device: DeviceId,
     telemetry_every: Duration,
-}
-
-/// What is said, and how much of it the broker takes.
-struct Voice {
-    client: AsyncClient,
-    base: String,
-    /// The largest packet the broker takes, where it has a limit.
-    largest: Option<u32>,
-    /// The best quality of service the broker gives.
-    best: QoS,
 }
 
 impl Session {
@@ -92,19 +73,26 @@ impl Session {
     /// Obeys and tells until the connection is lost (then why), or the stop is said and `offline` sent (then none).
     pub async fn serve(self, stop: &mut watch::Receiver<bool>) -> Option<ConnectionError> {
         let Session { mut connection, voice, desk, device, telemetry_every } = self;
-        let (outbox, replies) = outbox();
+        let ((outbox, replies), (late, late_replies)) = (outbox(), outbox());
+        let ear = Ear::new(&desk, &device, voice.base(), outbox, late);
+        let (greeted, mut is_greeted) = watch::channel(false);
         let tell = async {
-            voice.greet().await;
+            // Whatever is told comes after `online`.
+            told(&mut is_greeted).await;
             tokio::join!(
-                tell_about(&voice, &desk, &device),
-                tell_state(&voice, &desk),
-                tell_telemetry(&voice, &desk, telemetry_every),
-                tell_replies(&voice, replies),
+                tell::tell_about(&voice, &desk, &device),
+                tell::tell_state(&voice, &desk),
+                tell::tell_telemetry(&voice, &desk, telemetry_every),
+                tell::tell_replies(&voice, replies),
+                tell::tell_replies(&voice, late_replies),
+                tell::tell_snapshots(&voice, &desk),
             )
         };
         let lost = tokio::select! {
-            lost = listen(&mut connection, &voice.base, &desk, &outbox) => Some(lost),
+            lost = listen(&mut connection, &ear) => Some(lost),
+            never = tell::listen(&voice, &desk, &greeted) => match never {},
             (never, ..) = tell => match never {},
+            never = ear.obey_those_that_wait() => match never {},
             () = told(stop) => None,
         };
         if lost.is_none() && timeout(FAREWELL, say_farewell(&mut connection, &voice)).await.is_err() {
@@ -138,176 +126,24 @@ fn options(settings: &Settings, base: &str) -> MqttOptions {
 }
 
 /// Reads the connection and obeys, until it is lost.
-async fn listen(connection: &mut EventLoop, base: &str, desk: &Desk, outbox: &Outbox) -> ConnectionError {
-    let mut retained = Complaint::default();
-    let mut flooded = Complaint::default();
+async fn listen(connection: &mut EventLoop, ear: &Ear<'_>) -> ConnectionError {
     loop {
         match connection.poll().await {
             Ok(Event::Incoming(Packet::Publish(publish))) => {
-                if publish.retain && !publish.payload.is_empty() && retained.is_due() {
-                    let topic = String::from_utf8_lossy(&publish.topic);
-                    if command::is_command(below(base, &topic)) {
-                        warn!("ignored a retained command on {topic}: send commands without the retain flag");
-                    }
-                }
-                if !take(&publish, base, desk, outbox) && flooded.is_due() {
-                    warn!("commands come faster than replies can be sent: some replies are lost");
-                }
+                ear.hear(publish);
                 // In a flood there is always one more to read: let the replies have their turn.
                 tokio::task::yield_now().await;
             }
-            Ok(Event::Incoming(Packet::SubAck(ack))) => {
-                if !ack.return_codes.iter().all(|code| matches!(code, SubscribeReasonCode::Success(_))) {
-                    warn!("the broker refuses the subscription to {base}/#: no command will arrive; look at its ACL");
-                }
-            }
+            Ok(Event::Incoming(Packet::SubAck(answer))) => ear.take_consent(&answer),
             Ok(_) => {}
             Err(lost) => return lost,
         }
     }
 }
 
-async fn tell_about(voice: &Voice, desk: &Desk, device: &DeviceId) -> Infallible {
-    loop {
-        let provider = desk.telemetry().provider;
-        voice.say("about", QoS::AtLeastOnce, true, json(&about(device, desk))).await;
-        while desk.telemetry().provider == provider {
-            sleep(BETWEEN_LOOKS).await;
-        }
-    }
-}
-
-/// Tells the latest state, and then each change that is still the latest when its turn comes.
-async fn tell_state(voice: &Voice, desk: &Desk) -> Infallible {
-    let mut params = desk.params();
-    loop {
-        let state = params.borrow_and_update().to_json();
-        voice.say("state", QoS::AtLeastOnce, true, json(&state)).await;
-        sleep(BETWEEN_STATES).await;
-        if params.changed().await.is_err() {
-            // Cannot be: the desk that could say it is held here. Nothing changes any more.
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-async fn tell_telemetry(voice: &Voice, desk: &Desk, every: Duration) -> Infallible {
-    let mut turn = interval(every);
-    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        turn.tick().await;
-        voice.say("telemetry", QoS::AtMostOnce, false, json(&desk.telemetry())).await;
-    }
-}
-
-async fn tell_replies(voice: &Voice, mut replies: mpsc::Receiver<Letter>) -> Infallible {
-    loop {
-        match replies.recv().await {
-            Some(letter) => voice.reply(letter).await,
-            // Cannot be: the outbox lives as long as this.
-            None => std::future::pending().await,
-        }
-    }
-}
-
 async fn say_farewell(connection: &mut EventLoop, voice: &Voice) {
-    let say = async {
-        voice.say("status", QoS::AtLeastOnce, true, b"offline".to_vec()).await;
-        let _ = voice.client.disconnect().await;
-    };
     // Until the broker has heard it all and closes. Closed by us with its acknowledgements unread, the connection would be
     // reset, and the last words with it.
     let send = async { while connection.poll().await.is_ok() {} };
-    tokio::join!(say, send);
-}
-
-/// Obeys one message and posts the reply; false where the reply found no room.
-fn take(publish: &Publish, base: &str, desk: &Desk, outbox: &Outbox) -> bool {
-    // The broker lets no topic through that is not UTF-8.
-    let topic = String::from_utf8_lossy(&publish.topic);
-    let properties = publish.properties.as_ref();
-    let correlation = properties.and_then(|p| p.correlation_data.as_deref());
-    let message =
-        Message { topic: below(base, &topic), payload: &publish.payload, retained: publish.retain, correlation };
-    let Some(reply) = command::obey(desk, &message) else { return true };
-    debug!("{topic}: {}", if reply.ok { "done" } else { "refused" });
-    let asked = properties.and_then(|p| p.response_topic.as_deref());
-    let to = Address {
-        topic: asked.and_then(|topic| command::response_topic(topic, base)),
-        correlation: correlation.map(<[u8]>::to_vec),
-        at_least_once: publish.qos != QoS::AtMostOnce,
-    };
-    outbox.post(to, json(&reply))
-}
-
-/// What follows base and slash. The subscription `a/#` also brings `a` itself, below which there is nothing.
-fn below<'a>(base: &str, topic: &'a str) -> &'a str {
-    topic.strip_prefix(base).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default()
-}
-
-impl Voice {
-    fn new(client: AsyncClient, base: String, welcome: &ConnAck) -> Voice {
-        let limits = welcome.properties.as_ref();
-        let best = if limits.and_then(|l| l.max_qos) == Some(0) { QoS::AtMostOnce } else { QoS::AtLeastOnce };
-        Voice { client, base, largest: limits.and_then(|l| l.max_packet_size), best }
-    }
-
-    /// First the ears, then `online`: whoever reads that may command at once.
-    async fn greet(&self) {
-        let mut everything = Filter::new(format!("{}/#", self.base), self.best);
-        // Not what we say ourselves; and with the retain flag as it was sent, so that a retained command is known.
-        everything.nolocal = true;
-        everything.preserve_retain = true;
-        if self.client.subscribe_many([everything]).await.is_err() {
-            debug!("the connection closed before the subscription");
-        }
-        self.say("status", QoS::AtLeastOnce, true, b"online".to_vec()).await;
-    }
-
-    async fn say(&self, topic: &str, qos: QoS, retained: bool, payload: Vec<u8>) {
-        self.publish(format!("{}/{topic}", self.base), qos, retained, payload, PublishProperties::default()).await;
-    }
-
-    async fn reply(&self, letter: Letter) {
-        let Letter { to, payload, .. } = letter;
-        let qos = if to.at_least_once { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-        let topic = to.topic.unwrap_or_else(|| format!("{}/reply", self.base));
-        let properties =
-            PublishProperties { correlation_data: to.correlation.map(Into::into), ..PublishProperties::default() };
-        self.publish(topic, qos, false, payload, properties).await;
-    }
-
-    async fn publish(&self, topic: String, qos: QoS, retained: bool, payload: Vec<u8>, properties: PublishProperties) {
-        // Headers take a few bytes more.
-        let size = payload.len() + topic.len() + properties.correlation_data.as_ref().map_or(0, |data| data.len()) + 32;
-        // Sent all the same, it would end the connection, again after every new one.
-        if self.largest.is_some_and(|largest| size > largest as usize) {
-            warn!("{topic} is not told: {size} bytes are more than the broker takes; raise its maximum packet size");
-            return;
-        }
-        let qos = if self.best == QoS::AtMostOnce { QoS::AtMostOnce } else { qos };
-        if self.client.publish_with_properties(topic, qos, retained, payload, properties).await.is_err() {
-            debug!("the connection closed before a message was sent");
-        }
-    }
-}
-
-/// Keeps a stream of one complaint from filling the log.
-#[derive(Default)]
-struct Complaint {
-    last: Option<Instant>,
-}
-
-impl Complaint {
-    fn is_due(&mut self) -> bool {
-        let due = self.last.is_none_or(|last| last.elapsed() > BETWEEN_COMPLAINTS);
-        if due {
-            self.last = Some(Instant::now());
-        }
-        due
-    }
-}
-
-fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("plain fields and text keys")
+    tokio::join!(voice.farewell(), send);
 }

@@ -1,6 +1,6 @@
 //! Commands that are right.
 
-use reverie::app::Action;
+use reverie::director::Signal;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use serde_json::json;
@@ -74,13 +74,13 @@ async fn nothing_of_a_set_applies_where_one_part_is_wrong() {
 async fn a_reset_reaches_the_dream() {
     let broker = Broker::start();
     let device = Device::start(&broker);
-    let mut actions = device.desk.actions();
+    let mut actions = device.desk.signals();
     let mut operator = Operator::connect(&broker).await;
     operator.hear_status("online").await;
     for payload in ["", "PRESS", r#"{"id": "again"}"#] {
         let reply = operator.command("do/reset", payload).await;
         assert_eq!(reply["ok"], true, "{payload:?}: {reply}");
-        assert_eq!(actions.try_recv(), Ok(Action::Reset), "{payload:?}");
+        assert_eq!(actions.try_recv(), Ok(Signal::Reset), "{payload:?}");
     }
 }
 
@@ -176,7 +176,7 @@ async fn states_never_come_out_of_order() {
 
 #[tokio::test]
 async fn a_burst_is_obeyed_in_order_and_each_command_answered() {
-    const BURST: u32 = 1000;
+    const BURST: u32 = 500;
     let broker = Broker::start();
     let device = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reverie::app::Desk;
+use reverie::app::{self, Desk};
 use reverie::backoff::Backoff;
 use reverie::pack::{Catalogue, Manifest};
 use reverie::params::Params;
@@ -39,7 +39,11 @@ impl Device {
     pub fn with(settings: Settings) -> Device {
         settings.check().expect("sound settings");
         let catalogue = Arc::new(catalogue());
-        let desk = Desk::new(catalogue.clone(), Params::new(&catalogue));
+        Device::directed(settings, Desk::new(catalogue.clone(), Params::new(&catalogue)))
+    }
+
+    /// With scenes, groups and all that a director knows.
+    pub fn directed(settings: Settings, desk: Desk) -> Device {
         let (stop, stopped) = watch::channel(false);
         let log = Log::default();
         let into = log.clone();
@@ -48,6 +52,7 @@ impl Device {
             .with_ansi(false)
             .with_writer(move || into.clone())
             .finish();
+        tokio::spawn(app::direct(desk.clone(), stopped.clone()));
         let task = tokio::spawn(remote::run(settings, desk.clone(), stopped).with_subscriber(subscriber));
         Device { desk, stop, task: Some(task), log }
     }
@@ -71,7 +76,7 @@ impl Device {
     }
 
     pub fn state(&self) -> serde_json::Value {
-        self.desk.params().borrow().to_json().into()
+        self.desk.state().borrow().clone().into()
     }
 
     /// Lines logged at `level` (`WARN`, `INFO`) so far.
@@ -95,7 +100,7 @@ impl Write for Log {
     }
 }
 
-fn catalogue() -> Catalogue {
+pub fn catalogue() -> Catalogue {
     let pack = |text: &str| -> Manifest { toml::from_str(text).expect("a manifest") };
     Catalogue::of(vec![
         pack(

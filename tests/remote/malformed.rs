@@ -38,7 +38,7 @@ fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         // Wrong type.
         ("set", text("{\"intensity\": \"0.5\"}"), "is not a number from 0 to 1"),
         ("set", text("{\"intensity\": null}"), "is not a number from 0 to 1"),
-        ("set", text("{\"intensity\": {\"to\": []}}"), "is not a number from 0 to 1"),
+        ("set", text("{\"intensity\": {\"to\": []}}"), "\\\"over\\\": \\\"20s\\\""),
         ("set", text("{\"blank\": 1}"), "is not true or false"),
         ("set", text("{\"layer\": 7}"), "is not the name of a layer"),
         ("set", text("{\"steps\": 2.5}"), "is not a whole number"),
@@ -65,7 +65,7 @@ fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("set/intensity", text("half"), "is not a number from 0 to 1"),
         ("set/intensity", text("true"), "is not a number from 0 to 1"),
         ("set/intensity", text("2"), "is not a number from 0 to 1"),
-        ("set/intensity", text("{\"intensity\": 0.5}"), "is not a number from 0 to 1"),
+        ("set/intensity", text("{\"intensity\": 0.5}"), "is a number from 0 to 1, or {"),
         ("set/blank", text("maybe"), "is not true or false"),
         ("set/layer", text(""), "no layer is called"),
         ("set/layer", vec![0x80, 0x81], "not UTF-8"),
@@ -76,7 +76,7 @@ fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("do/explode", text(""), "there is no action `explode`"),
         ("do/", text(""), "there is no action"),
         ("do/reset", text("now"), "not a JSON object"),
-        ("do/reset", text("{\"when\": 5}"), "takes nothing but an `id`"),
+        ("do/reset", text("{\"when\": 5}"), "takes nothing but `id` and `at`"),
         ("do", text(""), "no command `do`"),
         ("sett", text("{}"), "no command `sett`"),
         ("get", text(""), "no command `get`"),
@@ -91,7 +91,7 @@ async fn every_malformed_command_is_answered_and_changes_nothing() {
     let mut operator = Operator::connect(&broker).await;
     operator.hear_on("state").await;
     let before = device.state();
-    let mut actions = device.desk.actions();
+    let mut actions = device.desk.signals();
     for (topic, payload, says) in table() {
         let shown: String = String::from_utf8_lossy(&payload).chars().take(60).collect();
         let reply = operator.command(topic, payload).await;
@@ -159,7 +159,7 @@ async fn a_command_retained_before_the_device_came_does_not_replay() {
     operator.hear_on("set").await;
     operator.hear_on("do/reset").await;
     let device = Device::start(&broker);
-    let mut actions = device.desk.actions();
+    let mut actions = device.desk.signals();
     for _ in 0..2 {
         let reply = operator::json(&operator.hear_on("reply").await);
         assert_eq!((&reply["ok"], &reply["state"]["blank"]), (&false.into(), &false.into()), "{reply}");

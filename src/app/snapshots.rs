@@ -1,0 +1,42 @@
+//! Takes snapshots when they are asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+use tracing::warn;
+
+use super::Desk;
+use super::stop::told;
+use crate::console::Preview;
+use crate::director::Signal;
+
+/// For a picture to be drawn and encoded.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Hands out the picture that is shown, each time it is asked for, until the `stop`.
+pub async fn take_snapshots(desk: Desk, preview: Preview, mut stop: watch::Receiver<bool>) {
+    let mut signals = desk.signals();
+    loop {
+        let signal = tokio::select! {
+            signal = signals.recv() => signal,
+            () = told(&mut stop) => return,
+        };
+        match signal {
+            Ok(Signal::Snapshot) => {}
+            Ok(_) | Err(RecvError::Lagged(_)) => continue,
+            Err(RecvError::Closed) => return,
+        }
+        // Of many asked for at once one picture is enough.
+        signals = signals.resubscribe();
+        let Some(mut watch) = preview.watch() else {
+            warn!("no snapshot: too many watch the preview already");
+            continue;
+        };
+        match tokio::time::timeout(PATIENCE, watch.next()).await {
+            Ok(Some(jpeg)) => desk.hand_out(Arc::from(&jpeg[..])),
+            _ => warn!("no snapshot: nothing was shown within {} s", PATIENCE.as_secs()),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What can be done besides setting parameters.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::scenes;
+use crate::params::Refusal;
+
+/// Something to be done, read and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    Reset,
+    Snapshot,
+    NextScene,
+    PreviousScene,
+    /// Sets a switch of the table: `pause`, `resume`, `blank`, `unblank`.
+    Switch(&'static str, bool),
+    Restart,
+    Identify,
+    SaveScene(String),
+    DeleteScene(String),
+    Playlist(Vec<String>),
+    Join(String),
+    Leave(String),
+}
+
+/// What the stages and the broker's session are told to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Forget the dream and begin again from the camera picture.
+    Reset,
+    /// Tell the picture that is shown.
+    Snapshot,
+    /// Show on the screen which device this is.
+    Identify,
+    /// End, so that whoever keeps this process alive starts it anew.
+    Restart,
+}
+
+/// An action as it is described to people and programs.
+pub struct About {
+    pub name: &'static str,
+    pub about: &'static str,
+    /// What its payload takes, besides `id`, `at` and, where it says so, `over`.
+    pub takes: &'static [&'static str],
+}
+
+/// Every action.
+pub static ACTIONS: &[About] = &[
+    About { name: "snapshot", about: "Tell the picture that is shown, once, on `snapshot`.", takes: &[] },
+    About { name: "reset", about: "Forget the dream and begin again from the camera picture.", takes: &[] },
+    About { name: "next-scene", about: "Go to the next scene, or the next place of the walk.", takes: &["over"] },
+    About { name: "previous-scene", about: "Go back to the one before.", takes: &["over"] },
+    About { name: "pause", about: "Hold the present picture.", takes: &[] },
+    About { name: "resume", about: "Dream on.", takes: &[] },
+    About { name: "blank", about: "Show black.", takes: &[] },
+    About { name: "unblank", about: "Show the dream again.", takes: &[] },
+    About { name: "restart", about: "End and be started anew by systemd.", takes: &[] },
+    About { name: "identify", about: "Show the device's name on the screen for some seconds.", takes: &[] },
+    About { name: "save-scene", about: "Keep the present look under a name.", takes: &["name"] },
+    About { name: "delete-scene", about: "Forget a scene that was saved.", takes: &["name"] },
+    About {
+        name: "playlist",
+        about: "Choose the scenes that are played; an empty list is all there are.",
+        takes: &["scenes"],
+    },
+    About { name: "join", about: "Obey a group.", takes: &["group"] },
+    About { name: "leave", about: "Obey a group no more.", takes: &["group"] },
+];
+
+/// The longest name of a group: it is part of topics, as a device's is.
+const LONGEST_GROUP: usize = 64;
+/// More scenes than can be saved and configured have no use in a list.
+const LONGEST_PLAYLIST: usize = 256;
+
+/// The row called `name`; else a refusal that names those there are.
+pub fn find(name: &str) -> Result<&'static About, Refusal> {
+    ACTIONS.iter().find(|action| action.name == name).ok_or_else(|| {
+        let known = ACTIONS.iter().map(|action| action.name).collect::<Vec<_>>().join(", ");
+        Refusal::whole(format!("there is no action `{}`; there are: {known}", super::excerpt(name)))
+    })
+}
+
+impl Action {
+    /// Reads the action `name` with what its payload says, in which only what it takes is left.
+    pub fn read(name: &str, entries: &Map<String, Json>) -> Result<Action, Vec<Refusal>> {
+        let row = find(name).map_err(|refusal| vec![refusal])?;
+        let extra = entries.keys().filter(|key| !row.takes.contains(&key.as_str()));
+        let takes = match row.takes {
+            [] => "takes nothing but `id` and `at`".to_owned(),
+            some => {
+                format!("takes {}, `id` and `at`", some.iter().map(|t| format!("`{t}`")).collect::<Vec<_>>().join(", "))
+            }
+        };
+        let refusals: Vec<Refusal> =
+            extra.map(|key| Refusal::new(super::excerpt(key), format!("`do/{name}` {takes}"))).collect();
+        if !refusals.is_empty() {
+            return Err(refusals);
+        }
+        Action::of(name, entries).map_err(|refusal| vec![refusal])
+    }
+
+    fn of(name: &str, entries: &Map<String, Json>) -> Result<Action, Refusal> {
+        Ok(match name {
+            "snapshot" => Action::Snapshot,
+            "reset" => Action::Reset,
+            "next-scene" => Action::NextScene,
+            "previous-scene" => Action::PreviousScene,
+            "pause" => Action::Switch("paused", true),
+            "resume" => Action::Switch("paused", false),
+            "blank" => Action::Switch("blank", true),
+            "unblank" => Action::Switch("blank", false),
+            "restart" => Action::Restart,
+            "identify" => Action::Identify,
+            "save-scene" => Action::SaveScene(scene_name(entries)?),
+            "delete-scene" => Action::DeleteScene(scene_name(entries)?),
+            "playlist" => Action::Playlist(playlist(entries)?),
+            "join" => Action::Join(group(entries)?),
+            "leave" => Action::Leave(group(entries)?),
+            _ => return Err(find(name).err().unwrap_or_else(|| Refusal::whole("is not done yet"))),
+        })
+    }
+}
+
+fn text<'a>(entries: &'a Map<String, Json>, name: &str, example: &str) -> Result<&'a str, Refusal> {
+    let wrong = || Refusal::new(name, format!("is needed, as text: {}", json!({ name: example })));
+    entries.get(name).and_then(Json::as_str).ok_or_else(wrong)
+}
+
+fn scene_name(entries: &Map<String, Json>) -> Result<String, Refusal> {
+    let name = text(entries, "name", "evening")?;
+    scenes::check_name(name)?;
+    Ok(name.to_owned())
+}
+
+fn playlist(entries: &Map<String, Json>) -> Result<Vec<String>, Refusal> {
+    let wrong = || Refusal::new("scenes", format!("is needed: a list of at most {LONGEST_PLAYLIST} scenes' names"));
+    let list = entries.get("scenes").and_then(Json::as_array).filter(|list| list.len() <= LONGEST_PLAYLIST);
+    let name = |json: &Json| json.as_str().map(str::to_owned);
+    list.and_then(|list| list.iter().map(name).collect()).ok_or_else(wrong)
+}
+
+fn group(entries: &Map<String, Json>) -> Result<String, Refusal> {
+    let name = text(entries, "group", "hall-2")?;
+    check_group(name)?;
+    Ok(name.to_owned())
+}
+
+/// Checks a group's name, which is one level of a topic.
+pub fn check_group(name: &str) -> Result<(), Refusal> {
+    let fine = (1..=LONGEST_GROUP).contains(&name.len())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let message = || format!("is 1 to {LONGEST_GROUP} letters, digits, `-` and `_`");
+    if fine { Ok(()) } else { Err(Refusal::new("group", message())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_an_action_and_says_what_it_takes() {
+        let entries = json!({"name": "evening", "scenes": ["evening"], "group": "hall-2", "over": 3});
+        for row in ACTIONS {
+            let entries = entries.as_object().unwrap().iter().filter(|(key, _)| row.takes.contains(&key.as_str()));
+            Action::read(row.name, &entries.map(|(k, v)| (k.clone(), v.clone())).collect())
+                .unwrap_or_else(|e| panic!("{}: {e:?}", row.name));
+            let wrong = Map::from_iter([("nonsense".to_owned(), json!(1))]);
+            assert!(Action::read(row.name, &wrong).unwrap_err()[0].message.contains(row.name));
+            let needs = row.takes.iter().any(|takes| *takes != "over");
+            assert_eq!(Action::read(row.name, &Map::new()).is_err(), needs, "{}", row.name);
+        }
+        assert!(Action::read("dance", &Map::new()).unwrap_err()[0].message.contains("next-scene"));
+    }
+}

@@ -1,0 +1,81 @@
+//! Opening hours: what is done when they begin and end.
+//!
+//! Only the moment of opening or closing acts. Whoever switches the screen on at night has it on until the next one.
+
+use serde_json::{Map, Value as Json};
+
+use super::moment::Now;
+use super::order::Order;
+use super::schedule::Outside;
+use super::{Director, Schedule, scenes};
+use tracing::{info, warn};
+
+/// The opening hours, and which side of them it is.
+#[derive(Default)]
+pub struct Hours {
+    pub schedule: Option<Schedule>,
+    /// None before the clock was set for the first time.
+    pub open: Option<bool>,
+    /// The look and the scene that are shown again at opening, where there is another in the meantime.
+    pub before: Option<(Map<String, Json>, Option<String>)>,
+}
+
+impl Hours {
+    /// Closed, with a scene for that: nothing else is played.
+    pub fn holds_a_scene(&self) -> bool {
+        let has_scene = self.schedule.as_ref().is_some_and(|s| matches!(s.outside(), Outside::Scene(_)));
+        self.open == Some(false) && has_scene
+    }
+}
+
+impl Director {
+    /// Opens or closes where it is time to.
+    pub(super) fn keep_hours(&mut self, now: Now) {
+        let Some(open) = self.hours.schedule.as_ref().and_then(|schedule| schedule.is_open(now.wall)) else { return };
+        let was = self.hours.open.replace(open);
+        match (was, open) {
+            (Some(true) | None, false) => self.close(now),
+            (Some(false), true) => self.open(now),
+            _ => return,
+        }
+        self.changes.own += 1;
+    }
+
+    fn close(&mut self, now: Now) {
+        let Some(schedule) = &self.hours.schedule else { return };
+        let order = match schedule.outside().clone() {
+            Outside::Blank => Order::of(switch("blank", true), None),
+            Outside::Scene(name) => {
+                self.hours.before = Some((scenes::look(&self.targets), self.scene.clone()));
+                Order::show(name, Some(self.targets.glide))
+            }
+        };
+        info!("closing, as scheduled");
+        self.follow(order, now);
+    }
+
+    fn open(&mut self, now: Now) {
+        info!("opening, as scheduled");
+        match self.hours.before.take() {
+            None => self.follow(Order::of(switch("blank", false), None), now),
+            Some((look, scene)) => {
+                self.follow(Order::of(look, Some(self.targets.glide)), now);
+                self.scene = scene;
+            }
+        }
+        self.player.rest(now.steady);
+    }
+
+    /// Does what nobody waits for an answer to.
+    pub(super) fn follow(&mut self, order: Order, now: Now) {
+        if let Err(refusals) = self.carry_out(order, now) {
+            for refusal in refusals {
+                warn!("not done: {refusal}");
+            }
+        }
+    }
+}
+
+fn switch(name: &str, on: bool) -> Map<String, Json> {
+    Map::from_iter([(name.to_owned(), on.into())])
+}

@@ -1,0 +1,518 @@
+//! Who decides what is dreamed: commands, ramps, scenes, what plays by itself, opening hours.
+//!
+//! The [`Director`] opens no socket and knows no clock but the one it is handed, so that hours and months of it are tested
+//! in no time. `app/` gives it commands and moments and passes on what it says; `dream/` and `display/` follow its
+//! [`Params`].
+
+mod action;
+mod hours;
+mod memory;
+mod moment;
+mod order;
+mod player;
+mod ramps;
+mod scenes;
+mod schedule;
+mod wander;
+
+pub use action::{ACTIONS, About, Action, Signal, check_group, find as find_action};
+pub use memory::{Changes, Memory};
+pub use moment::Now;
+pub use scenes::{Scenes, check as check_scene, check_name as check_scene_name};
+pub use schedule::{Outside, Schedule};
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json, json};
+use tracing::warn;
+
+use crate::pack::Catalogue;
+use crate::params::{Kind, Pace, Params, Play, Refusal, Scope, Spec, TABLE};
+
+use hours::Hours;
+use order::Order;
+use player::Player;
+use ramps::{Ramps, TICK};
+
+/// Groups that a device may be in.
+pub const MOST_GROUPS: usize = 32;
+/// Commands that wait for their moment.
+const MOST_PENDING: usize = 32;
+/// The longest it is left alone: the clock on the wall may be set meanwhile.
+const LOOK: Duration = Duration::from_secs(1);
+/// For so long the pace of a change stands, until every stage has seen it, before that of running ramps does.
+const SEEN: Duration = Duration::from_millis(300);
+
+/// What a director begins with, all of it checked.
+pub struct Setup {
+    /// What the parameters start with, as configured.
+    pub params: Params,
+    pub scenes: Scenes,
+    /// The scenes that are played; none: all.
+    pub playlist: Option<Vec<String>>,
+    pub groups: Vec<String>,
+    pub schedule: Option<Schedule>,
+    pub abilities: Abilities,
+    /// Of the walk and of shuffling, where nothing is remembered.
+    pub seed: u64,
+}
+
+impl Setup {
+    /// Starts with `params`, and nothing else.
+    pub fn new(params: Params) -> Setup {
+        Setup {
+            params,
+            scenes: Scenes::new(),
+            playlist: None,
+            groups: Vec::new(),
+            schedule: None,
+            abilities: Abilities::default(),
+            seed: 0,
+        }
+    }
+}
+
+/// What this device can do, and what its owner lets it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Abilities {
+    /// Pictures may leave the device.
+    pub snapshots: bool,
+    /// Somebody starts it anew when it ends.
+    pub restart: bool,
+}
+
+/// Decides what is dreamed.
+pub struct Director {
+    catalogue: Arc<Catalogue>,
+    abilities: Abilities,
+    configured: Params,
+    configured_scenes: Scenes,
+    configured_groups: Vec<String>,
+    /// What the parameters are told to be.
+    targets: Params,
+    /// What they are at the moment, while ramps move them.
+    params: Params,
+    ramps: Ramps,
+    /// When the pace of the last change may be that of the ramps.
+    paced: Option<Instant>,
+    /// The scene that is shown, until its look is changed by hand.
+    scene: Option<String>,
+    saved: Scenes,
+    joined: Vec<String>,
+    player: Player,
+    hours: Hours,
+    pending: Vec<(Timestamp, Later)>,
+    changes: Changes,
+    /// Counts the changes of what `about` tells.
+    edition: u64,
+}
+
+/// A command that waits for its moment.
+#[derive(Debug, Clone)]
+enum Later {
+    Set(Order),
+    Act(Action, Option<f64>),
+}
+
+impl Director {
+    pub fn new(catalogue: Arc<Catalogue>, setup: Setup) -> Director {
+        let mut player = Player::new(setup.seed);
+        player.playlist = setup.playlist;
+        Director {
+            catalogue,
+            abilities: setup.abilities,
+            targets: setup.params.clone(),
+            params: setup.params.clone(),
+            configured: setup.params,
+            configured_scenes: setup.scenes,
+            configured_groups: setup.groups,
+            ramps: Ramps::default(),
+            paced: None,
+            scene: None,
+            saved: Scenes::new(),
+            joined: Vec::new(),
+            player,
+            hours: Hours { schedule: setup.schedule, ..Hours::default() },
+            pending: Vec::new(),
+            changes: Changes::default(),
+            edition: 0,
+        }
+    }
+
+    /// The effective parameters, moved by ramps as of the last [`Director::advance`].
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    pub fn abilities(&self) -> Abilities {
+        self.abilities
+    }
+
+    /// What the retained `state` tells: every parameter, and what goes on with them.
+    pub fn state(&self, now: Now) -> Map<String, Json> {
+        let mut state = self.params.to_json();
+        state.insert("scene".to_owned(), json!(self.scene));
+        state.insert("ramps".to_owned(), self.ramps.to_json(now.steady).into());
+        state.insert("open".to_owned(), json!(self.hours.open));
+        state.insert("pending".to_owned(), self.pending.len().into());
+        state
+    }
+
+    /// Every scene with its parameters, and whether it was saved: the configured ones cannot be deleted.
+    pub fn scenes(&self) -> impl Iterator<Item = (&String, &Map<String, Json>, bool)> {
+        let configured = self.configured_scenes.iter().map(|(name, scene)| (name, scene, false));
+        configured.chain(self.saved.iter().map(|(name, scene)| (name, scene, true)))
+    }
+
+    fn scene(&self, name: &str) -> Option<&Map<String, Json>> {
+        self.configured_scenes.get(name).or_else(|| self.saved.get(name))
+    }
+
+    /// The scenes that are played, in order.
+    pub fn playlist(&self) -> Vec<&str> {
+        self.player.scenes(self.scenes().map(|(name, ..)| name).collect::<Vec<_>>().into_iter())
+    }
+
+    /// The groups obeyed.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.configured_groups.iter().chain(&self.joined).map(String::as_str)
+    }
+
+    pub fn has_schedule(&self) -> bool {
+        self.hours.schedule.is_some()
+    }
+
+    /// How often the things remembered have changed.
+    pub fn changes(&self) -> Changes {
+        self.changes
+    }
+
+    /// Changes whenever scenes, playlist or groups do.
+    pub fn edition(&self) -> u64 {
+        self.edition
+    }
+
+    /// Applies all of a `set`, now or at its moment, or none of it and says why.
+    pub fn set(&mut self, entries: &Map<String, Json>, now: Now) -> Result<(), Vec<Refusal>> {
+        let (mut order, mut refusals) = Order::read(entries, now);
+        if let Err(more) = self.check(&order) {
+            refusals.extend(more);
+        }
+        if !refusals.is_empty() {
+            return Err(refusals);
+        }
+        match order.at.take() {
+            Some(at) if at > now.wall => self.wait_for(at, Later::Set(order))?,
+            _ => self.carry_out(order, now)?,
+        }
+        self.changes.told += 1;
+        Ok(())
+    }
+
+    /// Does the action `name`, now or at its moment; some are for others to carry out.
+    pub fn act(&mut self, name: &str, entries: &Map<String, Json>, now: Now) -> Result<Option<Signal>, Vec<Refusal>> {
+        let mut rest = entries.clone();
+        let at = rest.shift_remove("at").map(|json| moment::at(&json, now)).transpose();
+        let action = Action::read(name, &rest);
+        let over = rest.get("over").map(|json| moment::duration("over", json)).transpose();
+        let refusals: Vec<Refusal> = [at.as_ref().err(), over.as_ref().err()].into_iter().flatten().cloned().collect();
+        let action = match action {
+            Ok(action) if refusals.is_empty() => action,
+            outcome => return Err(outcome.err().into_iter().flatten().chain(refusals).collect()),
+        };
+        let (at, over) = (at.ok().flatten(), over.ok().flatten());
+        self.can(&action).map_err(|refusal| vec![refusal])?;
+        let signal = match at {
+            Some(at) if at > now.wall => {
+                self.wait_for(at, Later::Act(action, over))?;
+                None
+            }
+            _ => self.do_it(action, over, now)?,
+        };
+        self.changes.told += 1;
+        Ok(signal)
+    }
+
+    /// Lets time pass: what is due is done. Returns what others are to carry out.
+    pub fn advance(&mut self, now: Now) -> Vec<Signal> {
+        let signals = self.do_pending(now);
+        self.keep_hours(now);
+        self.play_on(now);
+        if !self.ramps.is_empty() {
+            self.ramps.advance(&mut self.params, now.steady);
+            if self.paced.is_none_or(|until| now.steady >= until) {
+                self.params.pace.numbers = 2.0 * TICK.as_secs_f64();
+            }
+        }
+        signals
+    }
+
+    /// How long nothing happens by itself.
+    pub fn rest(&self, now: Now) -> Duration {
+        let until = |moment: Instant| moment.saturating_duration_since(now.steady);
+        let pending = self.pending.first().map(|(at, _)| until(now.steady_at(*at)));
+        let player = self.player.due(&self.targets).map(until);
+        let ramps = (!self.ramps.is_empty()).then_some(TICK);
+        [pending, player, ramps].into_iter().flatten().min().unwrap_or(LOOK).min(LOOK)
+    }
+
+    fn wait_for(&mut self, at: Timestamp, later: Later) -> Result<(), Vec<Refusal>> {
+        if self.pending.len() >= MOST_PENDING {
+            return Err(vec![Refusal::new("at", format!("{MOST_PENDING} commands wait for their moment already"))]);
+        }
+        let place = self.pending.partition_point(|(other, _)| *other <= at);
+        self.pending.insert(place, (at, later));
+        Ok(())
+    }
+
+    fn do_pending(&mut self, now: Now) -> Vec<Signal> {
+        let due = self.pending.partition_point(|(at, _)| *at <= now.wall);
+        let mut signals = Vec::new();
+        for (at, later) in self.pending.drain(..due).collect::<Vec<_>>() {
+            // Ramps begin at the very moment, however late it was noticed: so they do on all screens.
+            let then = Now { steady: now.steady_at(at).max(now.steady - LOOK), wall: at };
+            let outcome = match later {
+                Later::Set(order) => self.carry_out(order, then).map(|()| None),
+                Later::Act(action, over) => self.do_it(action, over, then),
+            };
+            match outcome {
+                Ok(signal) => signals.extend(signal),
+                Err(refusals) => refusals.iter().for_each(|refusal| warn!("what was for {at} is not done: {refusal}")),
+            }
+        }
+        signals
+    }
+
+    /// What the parameters would be told to be, and which of them the order names.
+    fn check(&self, order: &Order) -> Result<(Params, Map<String, Json>), Vec<Refusal>> {
+        let mut named = Map::new();
+        if let Some(name) = &order.scene {
+            let scene = self.scene(name).ok_or_else(|| vec![self.no_scene(name)])?;
+            let unfit = |refusals: Vec<Refusal>| {
+                let why = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                vec![Refusal::new("scene", format!("`{name}` cannot be shown: {why}"))]
+            };
+            self.targets.with(scene, &self.catalogue).map_err(unfit)?;
+            named = scene.clone();
+        }
+        if order.changes.contains_key("layer") && !order.changes.contains_key("neurons") {
+            named.shift_remove("neurons");
+        }
+        named.extend(order.changes.clone());
+        let targets = self.targets.with(&named, &self.catalogue)?;
+        Ok((targets, named))
+    }
+
+    fn no_scene(&self, name: &str) -> Refusal {
+        let names: Vec<&str> = self.scenes().map(|(name, ..)| name.as_str()).collect();
+        let known =
+            if names.is_empty() { "there are none".to_owned() } else { format!("there are: {}", names.join(", ")) };
+        Refusal::new("scene", format!("there is no scene `{}`; {known}", excerpt(name)))
+    }
+
+    /// Does what `order` says, whole, from `now` on; its own moment is not looked at.
+    fn carry_out(&mut self, order: Order, now: Now) -> Result<(), Vec<Refusal>> {
+        let (targets, named) = self.check(&order)?;
+        // Ramps that go on, and those that begin, go from where they are at this moment.
+        self.ramps.advance(&mut self.params, now.steady);
+        let (old_pace, fade) = (self.params.pace, targets.fade);
+        let mut pace = Pace { numbers: fade, ..old_pace };
+        let mut is_changed_by_hand = false;
+        for spec in TABLE {
+            let changes = (spec.get)(&targets) != (spec.get)(&self.targets);
+            if !changes && !named.contains_key(spec.name) {
+                continue;
+            }
+            let over = order.over(spec);
+            match over.filter(|seconds| *seconds > 0.0 && ramps::is_number(spec)) {
+                Some(seconds) => {
+                    self.ramps.begin(spec, &self.params, &targets, now.steady, moment::seconds(seconds));
+                }
+                None => {
+                    self.ramps.stop(spec);
+                    (spec.set)(&mut self.params, (spec.get)(&targets));
+                    match over {
+                        Some(seconds) if ramps::is_number(spec) => pace.numbers = seconds,
+                        _ if changes && is_network(spec) => pace.network = over.unwrap_or(fade),
+                        _ => {}
+                    }
+                }
+            }
+            is_changed_by_hand |= changes && spec.scope == Scope::Look && order.scene.is_none();
+        }
+        self.params.pace = pace;
+        self.paced = Some(now.steady + SEEN);
+        let played = self.targets.play;
+        self.targets = targets;
+        if is_changed_by_hand {
+            self.scene = None;
+        }
+        if order.scene.is_some() {
+            self.scene = order.scene;
+            self.player.rest(now.steady);
+        }
+        if self.targets.play != played && self.targets.play != Play::Off {
+            self.play_from(0, order.over, now);
+        }
+        Ok(())
+    }
+
+    /// Whether an action can be done here, at the moment.
+    fn can(&self, action: &Action) -> Result<(), Refusal> {
+        let refuse = |param: &str, message: &str| Err(Refusal::new(param, message));
+        match action {
+            Action::Snapshot if !self.abilities.snapshots => {
+                Err(Refusal::whole("no picture leaves this device: its owner can allow it (mqtt.snapshots)"))
+            }
+            Action::Restart if !self.abilities.restart => {
+                Err(Refusal::whole("nobody would start it anew: it does not run under systemd"))
+            }
+            Action::NextScene | Action::PreviousScene
+                if self.targets.play != Play::Wander && self.playlist().is_empty() =>
+            {
+                Err(Refusal::whole("there are no scenes"))
+            }
+            Action::SaveScene(name) if self.configured_scenes.contains_key(name) => {
+                refuse("name", "is a scene of the configuration, which is not changed from afar")
+            }
+            Action::SaveScene(name) if !self.saved.contains_key(name) && self.saved.len() >= scenes::MOST_SAVED => {
+                refuse("name", "is one scene too many: delete another first")
+            }
+            Action::DeleteScene(name) if self.configured_scenes.contains_key(name) => {
+                refuse("name", "is a scene of the configuration, which is not changed from afar")
+            }
+            Action::DeleteScene(name) if !self.saved.contains_key(name) => {
+                Err(Refusal { param: "name".to_owned(), ..self.no_scene(name) })
+            }
+            Action::Playlist(names) => match names.iter().find(|name| self.scene(name).is_none()) {
+                Some(name) => Err(Refusal { param: "scenes".to_owned(), ..self.no_scene(name) }),
+                None => Ok(()),
+            },
+            Action::Join(_) if self.groups().count() >= MOST_GROUPS => {
+                refuse("group", "is one group too many: leave another first")
+            }
+            Action::Leave(group) if self.configured_groups.contains(group) => {
+                refuse("group", "is a group of the configuration, which is not changed from afar")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn do_it(&mut self, action: Action, over: Option<f64>, now: Now) -> Result<Option<Signal>, Vec<Refusal>> {
+        self.can(&action).map_err(|refusal| vec![refusal])?;
+        match action {
+            Action::Reset => return Ok(Some(Signal::Reset)),
+            Action::Snapshot => return Ok(Some(Signal::Snapshot)),
+            Action::Identify => return Ok(Some(Signal::Identify)),
+            Action::Restart => return Ok(Some(Signal::Restart)),
+            Action::NextScene => self.go(1, over, now)?,
+            Action::PreviousScene => self.go(-1, over, now)?,
+            Action::Switch(name, on) => {
+                self.carry_out(Order::of(Map::from_iter([(name.to_owned(), on.into())]), over), now)?;
+            }
+            Action::SaveScene(name) => {
+                self.saved.insert(name.clone(), scenes::look(&self.targets));
+                self.scene = Some(name);
+                self.edition += 1;
+            }
+            Action::DeleteScene(name) => {
+                self.saved.remove(&name);
+                self.scene = self.scene.take().filter(|shown| *shown != name);
+                self.edition += 1;
+            }
+            Action::Playlist(names) => {
+                self.player.playlist = Some(names).filter(|names| !names.is_empty());
+                self.edition += 1;
+            }
+            Action::Join(group) => {
+                if !self.groups().any(|member| member == group) {
+                    self.joined.push(group);
+                    self.edition += 1;
+                }
+            }
+            Action::Leave(group) => {
+                self.joined.retain(|member| *member != group);
+                self.edition += 1;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Goes `by` places on (or back), or for 0 to the present one, over a time said or the usual one.
+    fn go(&mut self, by: i64, over: Option<f64>, now: Now) -> Result<(), Vec<Refusal>> {
+        let play = self.targets.play;
+        self.player.position = self.player.position.wrapping_add(by);
+        let order = match play {
+            Play::Wander => {
+                let (seed, position) = (self.player.seed, self.player.position);
+                Order::of(wander::place(&self.catalogue, &self.targets.layer, seed, position), over)
+            }
+            _ => {
+                let list: Vec<String> = self.playlist().into_iter().map(str::to_owned).collect();
+                if list.is_empty() {
+                    return Ok(());
+                }
+                // In order, it goes on from whatever scene was chosen.
+                let shown = list.iter().position(|name| Some(name) == self.scene.as_ref());
+                if let Some(shown) = shown.filter(|_| play != Play::Shuffle) {
+                    self.player.position = shown as i64 + by;
+                }
+                let name = list[self.player.index(play, list.len())].clone();
+                Order::show(name, over)
+            }
+        };
+        self.player.rest(now.steady);
+        self.carry_out(order, now)
+    }
+
+    /// Goes to the next place where its turn has come.
+    fn play_on(&mut self, now: Now) {
+        if self.targets.paused || self.hours.holds_a_scene() {
+            return;
+        }
+        if self.player.due(&self.targets).is_some_and(|due| now.steady >= due) {
+            self.changes.own += 1;
+            self.play_from(1, Some(self.targets.glide), now);
+        }
+    }
+
+    /// As [`Director::go`], where nobody waits for an answer.
+    fn play_from(&mut self, by: i64, over: Option<f64>, now: Now) {
+        if let Err(refusals) = self.go(by, over, now) {
+            refusals.iter().for_each(|refusal| warn!("not played: {refusal}"));
+        }
+    }
+
+    /// Begins to play where that is configured, or goes on where that is remembered.
+    pub fn begin(&mut self, now: Now) {
+        if self.targets == self.configured && self.targets.play != Play::Off {
+            self.play_from(0, Some(0.0), now);
+        }
+        self.player.rest(now.steady);
+    }
+}
+
+/// What a change of which fades from network to network, once the new one is open.
+fn is_network(spec: &Spec) -> bool {
+    matches!(spec.kind, Kind::Layer | Kind::Neurons)
+}
+
+/// Chance that is the same for the same seed, purpose and number.
+fn chance(seed: u64, purpose: &str, number: i64) -> fastrand::Rng {
+    let mut hash = fastrand::Rng::with_seed(seed).u64(..);
+    for byte in purpose.bytes().chain(number.to_le_bytes()) {
+        // FNV-1a: enough to tell them apart; the generator mixes.
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    fastrand::Rng::with_seed(hash)
+}
+
+/// A name from outside as it is quoted back.
+fn excerpt(name: &str) -> String {
+    name.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! A `set` command, read: what changes, how slowly, and when.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json};
+
+use super::moment::{self, Now};
+use super::ramps::is_number;
+use super::{is_network, scenes};
+use crate::params::{self, Refusal, Spec};
+
+/// What is to change. Its values have not been checked yet.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Order {
+    /// Values to come to, by parameter.
+    pub changes: Map<String, Json>,
+    /// Seconds that single parameters take.
+    own: Vec<(String, f64)>,
+    /// Seconds that all others take; none: they show over `fade`.
+    pub over: Option<f64>,
+    /// A scene to be shown, below the changes.
+    pub scene: Option<String>,
+    /// When; none: now.
+    pub at: Option<Timestamp>,
+}
+
+impl Order {
+    /// Plain changes, over `seconds` where that is said.
+    pub fn of(changes: Map<String, Json>, over: Option<f64>) -> Order {
+        Order { changes, over, ..Order::default() }
+    }
+
+    /// A scene, over `seconds` where that is said.
+    pub fn show(scene: String, over: Option<f64>) -> Order {
+        Order { scene: Some(scene), over, ..Order::default() }
+    }
+
+    /// Reads the entries of a `set`, and what is wrong with their form.
+    pub fn read(entries: &Map<String, Json>, now: Now) -> (Order, Vec<Refusal>) {
+        let mut order = Order::default();
+        let mut refusals = Vec::new();
+        for (name, json) in entries {
+            let outcome = match name.as_str() {
+                "over" => moment::duration("over", json).map(|seconds| order.over = Some(seconds)),
+                "at" => moment::at(json, now).map(|at| order.at = Some(at)),
+                "scene" => scene_name(json).map(|name| order.scene = Some(name)),
+                _ => order.take(name, json),
+            };
+            refusals.extend(outcome.err());
+        }
+        (order, refusals)
+    }
+
+    /// A parameter's value, or where it goes and over what time: `{"to": 0.9, "over": "20s"}`.
+    fn take(&mut self, name: &str, json: &Json) -> Result<(), Refusal> {
+        let Json::Object(ramp) = json else {
+            self.changes.insert(name.to_owned(), json.clone());
+            return Ok(());
+        };
+        let spec = params::find(name)?;
+        let (Some(to), 2, Some(over)) = (ramp.get("to"), ramp.len(), ramp.get("over")) else {
+            return Err(Refusal::new(name, format!("is {}, or {{\"to\": …, \"over\": \"20s\"}}", spec.expected())));
+        };
+        if !takes_time(spec) {
+            return Err(Refusal::new(name, "has nothing between its values: say the value alone"));
+        }
+        self.own.push((name.to_owned(), moment::duration(name, over)?));
+        self.changes.insert(name.to_owned(), to.clone());
+        Ok(())
+    }
+
+    /// Seconds that the change of `spec` is to take; none where nothing is said of it.
+    pub fn over(&self, spec: &Spec) -> Option<f64> {
+        let own = self.own.iter().find(|(name, _)| name == spec.name);
+        own.map(|(_, seconds)| *seconds).or(self.over).filter(|_| takes_time(spec))
+    }
+}
+
+fn takes_time(spec: &Spec) -> bool {
+    is_number(spec) || is_network(spec)
+}
+
+fn scene_name(json: &Json) -> Result<String, Refusal> {
+    let wrong = || Refusal::new("scene", "is the name of a scene");
+    let name = json.as_str().ok_or_else(wrong)?;
+    scenes::check_name(name).map_err(|refusal| Refusal::new("scene", refusal.message))?;
+    Ok(name.to_owned())
+}

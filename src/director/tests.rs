@@ -1,0 +1,375 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+pub(super) use crate::params::tests::catalogue;
+
+/// A director, and the clocks it goes by.
+struct Stage {
+    director: Director,
+    now: Now,
+}
+
+fn setup() -> Setup {
+    let scene = |json: Json| json.as_object().unwrap().clone();
+    let mut setup = Setup::new(Params::new(&catalogue()));
+    setup.scenes = Scenes::from([
+        ("calm".to_owned(), scene(json!({"layer": "f6", "neurons": "3", "intensity": 0.2}))),
+        ("evening".to_owned(), scene(json!({"intensity": 0.6, "zoom": 0.1}))),
+        ("wild".to_owned(), scene(json!({"intensity": 1, "zoom": 1}))),
+    ]);
+    setup.groups = vec!["hall".to_owned()];
+    setup.abilities = Abilities { snapshots: true, restart: false };
+    setup
+}
+
+impl Stage {
+    fn new() -> Stage {
+        Stage::of(setup())
+    }
+
+    fn of(setup: Setup) -> Stage {
+        let wall = "2026-11-27T12:00:00Z".parse().unwrap();
+        let mut director = Director::new(Arc::new(catalogue()), setup);
+        let now = Now { steady: Instant::now() + Duration::from_secs(3600), wall };
+        director.begin(now);
+        director.advance(now);
+        Stage { director, now }
+    }
+
+    fn set(&mut self, json: Json) -> Result<(), String> {
+        self.director.set(json.as_object().unwrap(), self.now).map_err(|refusals| format!("{refusals:?}"))
+    }
+
+    fn act(&mut self, name: &str, json: Json) -> Result<Option<Signal>, String> {
+        self.director.act(name, json.as_object().unwrap(), self.now).map_err(|refusals| format!("{refusals:?}"))
+    }
+
+    /// Lets `seconds` pass, as the daemon would: looking whenever it is told to.
+    fn pass(&mut self, seconds: f64) -> Vec<Signal> {
+        let end = self.now.steady + Duration::from_secs_f64(seconds);
+        let mut signals = Vec::new();
+        while self.now.steady < end {
+            let step = self.director.rest(self.now).max(Duration::from_millis(1)).min(end - self.now.steady);
+            self.now = Now { steady: self.now.steady + step, wall: self.now.wall + step };
+            signals.extend(self.director.advance(self.now));
+        }
+        signals
+    }
+
+    fn state(&self) -> Map<String, Json> {
+        self.director.state(self.now)
+    }
+
+    fn number(&self, name: &str) -> f64 {
+        self.state()[name].as_f64().unwrap()
+    }
+}
+
+#[test]
+fn a_ramp_moves_evenly_tells_where_to_and_arrives_on_time() {
+    let mut stage = Stage::new();
+    stage.set(json!({"intensity": 0})).unwrap();
+    stage.set(json!({"intensity": {"to": 1, "over": "20s"}})).unwrap();
+    stage.pass(5.0);
+    assert!((stage.number("intensity") - 0.25).abs() < 0.01);
+    assert_eq!(stage.state()["ramps"], json!({"intensity": {"to": 1, "left": 15.0}}));
+    stage.pass(15.0);
+    assert_eq!((stage.number("intensity"), &stage.state()["ramps"]), (1.0, &json!({})));
+}
+
+#[test]
+fn over_holds_for_all_numbers_of_a_set_and_the_network_fades_as_long() {
+    let mut stage = Stage::new();
+    stage.set(json!({"intensity": 0, "steps": 0})).unwrap();
+    stage.set(json!({"over": 10, "intensity": 1, "steps": 10, "layer": "f6", "mirror": true})).unwrap();
+    assert_eq!(stage.director.params().pace.network, 10.0);
+    assert_eq!((&stage.state()["layer"], &stage.state()["mirror"]), (&json!("f6"), &json!(true)));
+    stage.pass(5.0);
+    assert_eq!((stage.number("steps"), stage.number("intensity")), (5.0, 0.5));
+    // A plain change of another number lets ramps go on; one of the same ends its ramp.
+    stage.set(json!({"zoom": 0.5, "steps": 3})).unwrap();
+    stage.pass(5.0);
+    assert_eq!((stage.number("steps"), stage.number("intensity"), stage.number("zoom")), (3.0, 1.0, 0.5));
+}
+
+#[test]
+fn what_is_plainly_set_shows_over_the_fade_and_jumps_only_where_that_is_asked() {
+    let mut stage = Stage::new();
+    stage.set(json!({"zoom": 0.2})).unwrap();
+    assert_eq!(stage.director.params().pace, Pace::all(1.0));
+    stage.set(json!({"zoom": 0.3, "over": 0})).unwrap();
+    assert_eq!(stage.director.params().pace.numbers, 0.0);
+    stage.set(json!({"fade": 3, "layer": "f6"})).unwrap();
+    assert_eq!(stage.director.params().pace, Pace::all(3.0));
+}
+
+#[test]
+fn a_ramp_that_is_wrong_changes_nothing() {
+    let mut stage = Stage::new();
+    let before = stage.state();
+    for (wrong, says) in [
+        (json!({"intensity": {"to": 2, "over": 1}}), "from 0 to 1"),
+        (json!({"intensity": {"to": 1, "over": "soon"}}), "1m30s"),
+        (json!({"intensity": {"to": 1}}), "20s"),
+        (json!({"intensity": {"to": 1, "over": 1, "by": 2}}), "20s"),
+        (json!({"mirror": {"to": true, "over": 1}}), "nothing between"),
+        (json!({"intensity": 0.5, "over": -1}), "over"),
+        (json!({"scene": "nowhere"}), "there are: calm, evening, wild"),
+        (json!({"scene": 5}), "name of a scene"),
+        (json!({"scene": "calm", "zoom": 99}), "from -0.9 to 4"),
+    ] {
+        let refused = stage.set(wrong.clone()).unwrap_err();
+        assert!(refused.contains(says), "{wrong}: {refused}");
+        assert_eq!(stage.state(), before, "{wrong}");
+    }
+}
+
+#[test]
+fn a_scene_is_shown_over_a_time_and_named_until_its_look_is_changed() {
+    let mut stage = Stage::new();
+    stage.set(json!({"scene": "evening", "over": 10})).unwrap();
+    stage.pass(5.0);
+    assert_eq!((&stage.state()["scene"], stage.number("intensity")), (&json!("evening"), 0.8));
+    stage.pass(5.0);
+    assert_eq!(stage.number("intensity"), 0.6);
+    stage.set(json!({"brightness": 0.5, "paused": true, "intensity": 0.6})).unwrap();
+    assert_eq!(stage.state()["scene"], "evening");
+    stage.set(json!({"jitter": 3})).unwrap();
+    assert_eq!(stage.state()["scene"], Json::Null);
+}
+
+#[test]
+fn scenes_are_saved_shown_and_deleted_and_those_configured_are_not_touched() {
+    let mut stage = Stage::new();
+    stage.set(json!({"zoom": 0.7, "brightness": 0.4, "layer": "f6", "neurons": "1,2"})).unwrap();
+    stage.act("save-scene", json!({"name": "my own"})).unwrap();
+    assert_eq!(stage.state()["scene"], "my own");
+    stage.set(json!({"scene": "calm"})).unwrap();
+    stage.set(json!({"zoom": 0, "brightness": 1})).unwrap();
+    stage.set(json!({"scene": "my own"})).unwrap();
+    // A scene is a look: how bright this screen is belongs to the device.
+    assert_eq!((stage.number("zoom"), stage.number("brightness")), (0.7, 1.0));
+    assert_eq!(stage.state()["neurons"], "1,2");
+    assert!(stage.act("save-scene", json!({"name": "calm"})).unwrap_err().contains("configuration"));
+    assert!(stage.act("delete-scene", json!({"name": "calm"})).unwrap_err().contains("configuration"));
+    assert!(stage.act("save-scene", json!({"name": "a/b"})).unwrap_err().contains("letters"));
+    stage.act("delete-scene", json!({"name": "my own"})).unwrap();
+    assert_eq!(stage.state()["scene"], Json::Null);
+    assert!(stage.act("delete-scene", json!({"name": "my own"})).unwrap_err().contains("there is no scene"));
+}
+
+#[test]
+fn no_more_scenes_are_saved_than_there_is_room_for() {
+    let mut stage = Stage::new();
+    for n in 0..scenes::MOST_SAVED {
+        stage.act("save-scene", json!({"name": format!("s{n}")})).unwrap();
+    }
+    assert!(stage.act("save-scene", json!({"name": "one more"})).unwrap_err().contains("too many"));
+    stage.act("save-scene", json!({"name": "s0"})).unwrap();
+}
+
+#[test]
+fn the_next_scene_and_the_one_before_go_from_whatever_is_shown() {
+    let mut stage = Stage::new();
+    stage.set(json!({"scene": "evening"})).unwrap();
+    stage.act("next-scene", json!({})).unwrap();
+    assert_eq!(stage.state()["scene"], "wild");
+    stage.act("next-scene", json!({"over": "4s"})).unwrap();
+    assert_eq!(stage.state()["scene"], "calm");
+    stage.pass(2.0);
+    assert_eq!(stage.number("intensity"), 0.6);
+    stage.act("previous-scene", json!({})).unwrap();
+    assert_eq!(stage.state()["scene"], "wild");
+    let mut bare = Stage::of(Setup::new(Params::new(&catalogue())));
+    assert!(bare.act("next-scene", json!({})).unwrap_err().contains("no scenes"));
+}
+
+#[test]
+fn scenes_play_in_order_each_held_and_glided_to() {
+    let mut stage = Stage::new();
+    stage.act("playlist", json!({"scenes": ["wild", "calm"]})).unwrap();
+    assert!(stage.act("playlist", json!({"scenes": ["wild", "mild"]})).unwrap_err().contains("no scene `mild`"));
+    stage.set(json!({"play": "order", "hold": 60, "glide": 10})).unwrap();
+    assert_eq!(stage.state()["scene"], "wild");
+    stage.pass(69.0);
+    assert_eq!(stage.state()["scene"], "wild");
+    stage.pass(2.0);
+    assert_eq!((&stage.state()["scene"], &stage.state()["layer"]), (&json!("calm"), &json!("f6")));
+    assert_eq!(stage.director.params().pace.network, 10.0);
+    stage.pass(10.0);
+    assert_eq!(stage.number("intensity"), 0.2);
+    // What is paused stays.
+    stage.set(json!({"paused": true})).unwrap();
+    stage.pass(500.0);
+    assert_eq!(stage.state()["scene"], "calm");
+    stage.set(json!({"paused": false, "play": "off"})).unwrap();
+    stage.pass(500.0);
+    assert_eq!(stage.state()["scene"], "calm");
+}
+
+#[test]
+fn the_walk_goes_on_by_itself_and_back() {
+    let mut stage = Stage::new();
+    stage.set(json!({"play": "wander", "hold": 30, "glide": 5})).unwrap();
+    let place = |stage: &Stage| (stage.state()["layer"].clone(), stage.state()["neurons"].clone());
+    let mut places = vec![place(&stage)];
+    for _ in 0..20 {
+        stage.pass(35.0);
+        places.push(place(&stage));
+    }
+    places.dedup();
+    assert!(places.len() > 15, "{places:?}");
+    let last = place(&stage);
+    stage.act("next-scene", json!({})).unwrap();
+    stage.act("previous-scene", json!({})).unwrap();
+    assert_eq!(place(&stage), last);
+}
+
+#[test]
+fn a_command_for_a_moment_waits_for_it_and_ramps_begin_at_it() {
+    let mut stage = Stage::new();
+    let wall = stage.now.wall;
+    let at = (wall + Duration::from_secs(10)).to_string();
+    stage.set(json!({"intensity": 0, "over": 10, "at": at.clone()})).unwrap();
+    stage.act("identify", json!({"at": at})).unwrap();
+    assert_eq!(stage.state()["pending"], 2);
+    assert_eq!(stage.pass(9.9), []);
+    assert_eq!(stage.number("intensity"), 1.0);
+    assert_eq!(stage.pass(5.1), [Signal::Identify]);
+    assert_eq!((stage.number("intensity"), &stage.state()["pending"]), (0.5, &json!(0)));
+    // The clock is set meanwhile: the moment is still the one on the wall.
+    stage.set(json!({"zoom": 1, "at": (stage.now.wall + Duration::from_secs(1000)).to_string()})).unwrap();
+    stage.now.wall += Duration::from_secs(999);
+    stage.pass(1.5);
+    assert_eq!(stage.number("zoom"), 1.0);
+    for _ in 0..MOST_PENDING {
+        stage.set(json!({"at": (stage.now.wall + Duration::from_secs(5)).to_string()})).unwrap();
+    }
+    let late = json!({"at": (stage.now.wall + Duration::from_secs(5)).to_string()});
+    assert!(stage.set(late).unwrap_err().contains("wait for their moment"));
+}
+
+#[test]
+fn groups_are_joined_and_left_but_not_those_configured() {
+    let mut stage = Stage::new();
+    stage.act("join", json!({"group": "floor-2"})).unwrap();
+    stage.act("join", json!({"group": "floor-2"})).unwrap();
+    assert_eq!(stage.director.groups().collect::<Vec<_>>(), ["hall", "floor-2"]);
+    assert!(stage.act("join", json!({"group": "a/b"})).unwrap_err().contains("letters"));
+    assert!(stage.act("leave", json!({"group": "hall"})).unwrap_err().contains("configuration"));
+    stage.act("leave", json!({"group": "floor-2"})).unwrap();
+    assert_eq!(stage.director.groups().collect::<Vec<_>>(), ["hall"]);
+}
+
+#[test]
+fn what_a_device_may_not_do_is_refused() {
+    let mut stage = Stage::of(Setup::new(Params::new(&catalogue())));
+    assert!(stage.act("snapshot", json!({})).unwrap_err().contains("mqtt.snapshots"));
+    assert!(stage.act("restart", json!({})).unwrap_err().contains("systemd"));
+    assert_eq!(Stage::new().act("snapshot", json!({})), Ok(Some(Signal::Snapshot)));
+    assert_eq!(stage.act("reset", json!({})), Ok(Some(Signal::Reset)));
+    stage.act("pause", json!({})).unwrap();
+    stage.act("blank", json!({})).unwrap();
+    assert_eq!((&stage.state()["paused"], &stage.state()["blank"]), (&json!(true), &json!(true)));
+}
+
+/// A second life of the device, with another configuration where `change` makes one.
+fn reborn(stage: &Stage, change: impl FnOnce(&mut Setup)) -> Stage {
+    let text = serde_json::to_string(&stage.director.memory()).unwrap();
+    let mut setup = setup();
+    change(&mut setup);
+    let mut again = Stage::of(setup);
+    again.director.recall(serde_json::from_str(&text).unwrap(), true);
+    again.director.begin(again.now);
+    again
+}
+
+#[test]
+fn a_power_cut_loses_nothing_but_pause_and_blank() {
+    let mut stage = Stage::new();
+    stage
+        .set(json!({"layer": "f6", "neurons": "2", "zoom": 0.5, "brightness": 0.3, "blank": true, "paused": true}))
+        .unwrap();
+    stage.act("save-scene", json!({"name": "mine"})).unwrap();
+    stage.act("join", json!({"group": "floor-2"})).unwrap();
+    stage.act("playlist", json!({"scenes": ["mine", "calm"]})).unwrap();
+    let mut again = reborn(&stage, |_| {});
+    let mut expected = stage.state();
+    expected["blank"] = json!(false);
+    expected["paused"] = json!(false);
+    assert_eq!(again.state(), expected);
+    assert_eq!(again.director.playlist(), ["mine", "calm"]);
+    assert_eq!(again.director.groups().count(), 2);
+    again.act("next-scene", json!({})).unwrap();
+    assert_eq!(again.state()["scene"], "calm");
+    // Who changes the configuration means it; scenes are kept all the same.
+    let changed = reborn(&stage, |setup| setup.params.zoom = 0.25);
+    assert_eq!((changed.number("zoom"), &changed.state()["scene"]), (0.25, &Json::Null));
+    assert!(changed.director.scene("mine").is_some());
+}
+
+#[test]
+fn what_is_remembered_and_of_no_use_any_more_is_left_out() {
+    let mut stage = Stage::new();
+    stage.set(json!({"layer": "f6", "neurons": "2", "zoom": 0.5})).unwrap();
+    let mut memory = serde_json::to_value(stage.director.memory()).unwrap();
+    memory["params"]["layer"] = json!("gone");
+    memory["params"]["step"] = json!(1e9);
+    memory["params"]["unheard"] = json!(1);
+    memory["groups"] = json!(["a/b", "fine"]);
+    memory["scenes"]["a/b"] = json!({});
+    let mut again = Stage::new();
+    again.director.recall(serde_json::from_value(memory).unwrap(), true);
+    assert_eq!((again.number("zoom"), &again.state()["layer"]), (0.5, &json!("mobilenet-v2/f12")));
+    assert_eq!(again.director.groups().collect::<Vec<_>>(), ["hall", "fine"]);
+}
+
+proptest! {
+    /// Whatever is commanded, every value stays within its range, and what was refused changes nothing.
+    #[test]
+    fn no_sequence_of_commands_leads_out_of_the_table(commands in prop::collection::vec(command(), 1..30)) {
+        let mut stage = Stage::new();
+        for (name, payload, seconds) in commands {
+            let before = stage.state();
+            let outcome = match name {
+                "set" => stage.set(payload.clone()),
+                action => stage.act(action, payload.clone()).map(drop),
+            };
+            prop_assert!(outcome.is_ok() || stage.state() == before, "{} {} is refused and changes something", name, payload);
+            stage.pass(seconds);
+            let state = stage.state();
+            for spec in TABLE {
+                prop_assert!(spec.read(&state[spec.name]).is_ok(), "{}: {}", spec.name, state[spec.name]);
+            }
+        }
+        stage.set(json!({"play": "off"})).unwrap();
+        stage.pass(100.0);
+        prop_assert_eq!(stage.director.params(), &Params { pace: stage.director.params().pace, ..stage.director.targets.clone() });
+    }
+}
+
+fn command() -> impl Strategy<Value = (&'static str, Json, f64)> {
+    let value = prop_oneof![
+        (-2.0..2.0f64).prop_map(|n| json!(n)),
+        (0.0..1.0f64, 0.0..20.0f64).prop_map(|(to, over)| json!({"to": to, "over": over})),
+        Just(json!("f6")),
+        Just(json!("3")),
+        Just(json!("wander")),
+        Just(json!(true)),
+    ];
+    let name = prop_oneof![(0..TABLE.len()).prop_map(|n| TABLE[n].name), Just("scene"), Just("over"), Just("nonsense")];
+    let scene = prop_oneof![Just("calm"), Just("wild"), Just("saved"), Just("nowhere")];
+    let payload = prop::collection::btree_map(name, value, 0..4).prop_map(|map| json!(map));
+    let commands = prop_oneof![
+        5 => payload.prop_map(|payload| ("set", payload)),
+        2 => scene.clone().prop_map(|scene| ("set", json!({"scene": scene, "over": 2}))),
+        1 => Just(("next-scene", json!({}))),
+        1 => Just(("previous-scene", json!({"over": 1}))),
+        1 => Just(("blank", json!({}))),
+        1 => Just(("set", json!({"play": "shuffle", "hold": 1, "glide": 1}))),
+        1 => scene.clone().prop_map(|scene| ("save-scene", json!({"name": scene}))),
+        1 => scene.prop_map(|scene| ("delete-scene", json!({"name": scene}))),
+    ];
+    (commands, 0.0..3.0f64).prop_map(|((name, payload), seconds)| (name, payload, seconds))
+}

@@ -1,0 +1,132 @@
+//! What the device tells by itself, each kind in a future of its own that ends with the session.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use rumqttc::v5::mqttbytes::QoS;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
+
+use super::DeviceId;
+use super::about::about;
+use super::outbox::Letter;
+use super::voice::{Voice, json};
+use crate::app::Desk;
+
+/// At most ten states a second: a slider that is dragged sends hundreds. While ramps move them, two.
+const BETWEEN_STATES: Duration = Duration::from_millis(100);
+const BETWEEN_MOVING_STATES: Duration = Duration::from_millis(500);
+/// How soon a change of what `about` says is noticed.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// The topics of commands: the device's own, those of its groups, and those for all.
+fn topics(base: &str, groups: &[String]) -> Vec<String> {
+    // Below its own, whatever is no command is answered too.
+    let own = format!("{base}/#");
+    std::iter::once(own).chain(shared("reverie/all")).chain(groups.iter().flat_map(|name| of_group(name))).collect()
+}
+
+fn of_group(name: &str) -> [String; 2] {
+    shared(&format!("reverie/group/{name}"))
+}
+
+fn shared(base: &str) -> [String; 2] {
+    [format!("{base}/set/#"), format!("{base}/do/#")]
+}
+
+fn groups(desk: &Desk) -> Vec<String> {
+    desk.ask(|director| director.groups().map(str::to_owned).collect())
+}
+
+/// First the ears, then `online`: whoever reads that may command at once. Then listens to the groups that it joins.
+pub async fn listen(voice: &Voice, desk: &Desk, greeted: &watch::Sender<bool>) -> Infallible {
+    let mut edition = desk.edition();
+    edition.mark_unchanged();
+    let mut heard = groups(desk);
+    voice.listen_to(topics(voice.base(), &heard)).await;
+    voice.say("status", QoS::AtLeastOnce, true, b"online".to_vec()).await;
+    greeted.send_replace(true);
+    loop {
+        changed(&mut edition).await;
+        let now = groups(desk);
+        for left in heard.iter().filter(|group| !now.contains(group)) {
+            for topic in of_group(left) {
+                voice.listen_no_more(topic).await;
+            }
+        }
+        let joined: Vec<String> =
+            now.iter().filter(|group| !heard.contains(group)).flat_map(|group| of_group(group)).collect();
+        if !joined.is_empty() {
+            voice.listen_to(joined).await;
+        }
+        heard = now;
+    }
+}
+
+pub async fn tell_about(voice: &Voice, desk: &Desk, device: &DeviceId) -> Infallible {
+    let mut edition = desk.edition();
+    loop {
+        let provider = desk.telemetry().provider;
+        edition.mark_unchanged();
+        voice.say("about", QoS::AtLeastOnce, true, json(&about(device, desk))).await;
+        while desk.telemetry().provider == provider && !edition.has_changed().unwrap_or(false) {
+            sleep(BETWEEN_LOOKS).await;
+        }
+    }
+}
+
+/// Tells the latest state, and then each change that is still the latest when its turn comes.
+pub async fn tell_state(voice: &Voice, desk: &Desk) -> Infallible {
+    let mut states = desk.state();
+    loop {
+        let state = states.borrow_and_update().clone();
+        let is_moving = state.get("ramps").and_then(|ramps| ramps.as_object()).is_some_and(|ramps| !ramps.is_empty());
+        voice.say("state", QoS::AtLeastOnce, true, json(&state)).await;
+        sleep(if is_moving { BETWEEN_MOVING_STATES } else { BETWEEN_STATES }).await;
+        changed(&mut states).await;
+    }
+}
+
+pub async fn tell_telemetry(voice: &Voice, desk: &Desk, every: Duration) -> Infallible {
+    let mut turn = interval(every);
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turn.tick().await;
+        voice.say("telemetry", QoS::AtMostOnce, false, json(&desk.telemetry())).await;
+    }
+}
+
+pub async fn tell_replies(voice: &Voice, mut replies: mpsc::Receiver<Letter>) -> Infallible {
+    loop {
+        match replies.recv().await {
+            Some(letter) => {
+                sleep_until(letter.due.into()).await;
+                voice.reply(letter).await;
+            }
+            // Cannot be: the outbox lives as long as this.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Snapshots, where the owner of the device lets them be taken.
+pub async fn tell_snapshots(voice: &Voice, desk: &Desk) -> Infallible {
+    let mut pictures = desk.pictures();
+    loop {
+        match pictures.recv().await {
+            Ok(jpeg) => voice.say("snapshot", QoS::AtMostOnce, false, jpeg.to_vec()).await,
+            Err(RecvError::Lagged(_)) => {}
+            // Cannot be: the desk is held here.
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+/// Returns when there is something new.
+async fn changed<T>(watched: &mut watch::Receiver<T>) {
+    if watched.changed().await.is_err() {
+        // Cannot be: the desk that could say it is held here. Nothing changes any more.
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,94 @@
+//! What is said to the broker, and how much of it the broker takes.
+
+use rumqttc::v5::AsyncClient;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{ConnAck, Filter, PublishProperties};
+use serde::Serialize;
+use tracing::{debug, warn};
+
+use super::outbox::Letter;
+
+/// Says things below the device's base topic.
+pub struct Voice {
+    client: AsyncClient,
+    base: String,
+    /// The largest packet the broker takes, where it has a limit.
+    largest: Option<u32>,
+    /// The best quality of service the broker gives.
+    best: QoS,
+}
+
+impl Voice {
+    pub fn new(client: AsyncClient, base: String, welcome: &ConnAck) -> Voice {
+        let limits = welcome.properties.as_ref();
+        let best = if limits.and_then(|l| l.max_qos) == Some(0) { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+        Voice { client, base, largest: limits.and_then(|l| l.max_packet_size), best }
+    }
+
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Subscribes to `topics`: to what others say there, with the retain flag as it was sent, so that a retained command is
+    /// known.
+    pub async fn listen_to(&self, topics: impl IntoIterator<Item = String>) {
+        let filters = topics.into_iter().map(|topic| {
+            // Not to what we say ourselves below our own.
+            Filter { nolocal: true, preserve_retain: true, ..Filter::new(topic, self.best) }
+        });
+        if self.client.subscribe_many(filters).await.is_err() {
+            debug!("the connection closed before the subscription");
+        }
+    }
+
+    pub async fn listen_no_more(&self, topic: String) {
+        if self.client.unsubscribe(topic).await.is_err() {
+            debug!("the connection closed before the end of a subscription");
+        }
+    }
+
+    pub async fn say(&self, topic: &str, qos: QoS, retained: bool, payload: Vec<u8>) {
+        self.publish(format!("{}/{topic}", self.base), qos, retained, payload, PublishProperties::default()).await;
+    }
+
+    pub async fn reply(&self, letter: Letter) {
+        let Letter { to, payload, .. } = letter;
+        let qos = if to.at_least_once { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+        let topic = to.topic.unwrap_or_else(|| format!("{}/reply", self.base));
+        let properties =
+            PublishProperties { correlation_data: to.correlation.map(Into::into), ..PublishProperties::default() };
+        self.publish(topic, qos, false, payload, properties).await;
+    }
+
+    /// Says the last word and closes.
+    pub async fn farewell(&self) {
+        self.say("status", QoS::AtLeastOnce, true, b"offline".to_vec()).await;
+        let _ = self.client.disconnect().await;
+    }
+
+    /// Says `payload` on a `topic` that need not lie below the base.
+    pub async fn publish(
+        &self,
+        topic: String,
+        qos: QoS,
+        retained: bool,
+        payload: Vec<u8>,
+        properties: PublishProperties,
+    ) {
+        // Headers take a few bytes more.
+        let size = payload.len() + topic.len() + properties.correlation_data.as_ref().map_or(0, |data| data.len()) + 32;
+        // Sent all the same, it would end the connection, again after every new one.
+        if self.largest.is_some_and(|largest| size > largest as usize) {
+            warn!("{topic} is not told: {size} bytes are more than the broker takes; raise its maximum packet size");
+            return;
+        }
+        let qos = if self.best == QoS::AtMostOnce { QoS::AtMostOnce } else { qos };
+        if self.client.publish_with_properties(topic, qos, retained, payload, properties).await.is_err() {
+            debug!("the connection closed before a message was sent");
+        }
+    }
+}
+
+pub fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("plain fields and text keys")
+}
