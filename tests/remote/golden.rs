@@ -1,7 +1,10 @@
 //! Everything on the wire, word for word. A change here is a change for everybody who wrote a dashboard.
 
 use super::broker::Broker;
+use serde_json::json;
+
 use super::device::Device;
+use super::directed::directed;
 use super::operator::{self, Operator};
 
 #[tokio::test]
@@ -18,4 +21,26 @@ async fn about_state_and_replies_are_as_promised() {
     let refused = operator.command("set", r#"{"id": 2, "intensity": 2, "blnk": true, "layer": "f12"}"#).await;
     insta::assert_json_snapshot!("reply-refused", refused);
     insta::assert_json_snapshot!("reply-not-json", operator.command("set", "intensity=1").await);
+}
+
+/// What a device says of itself is enough to check all that it says and takes.
+#[tokio::test]
+async fn the_schemas_in_about_are_sound_and_take_what_is_sent() {
+    let broker = Broker::start();
+    let _device = directed(&broker, "mirror-1");
+    let mut operator = Operator::connect(&broker).await;
+    let about = operator::json(&operator.hear_on("about").await);
+    let schema = |name: &str| jsonschema::draft202012::new(&about[name]).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let (params, set, state, reply) =
+        (schema("schema"), schema("set_schema"), schema("state_schema"), schema("reply_schema"));
+    assert!(params.is_valid(&json!({"layer": "shallow", "intensity": 0.5, "play": "wander"})));
+    assert!(!params.is_valid(&json!({"intensity": 1.5})) && !params.is_valid(&json!({"play": "loud"})));
+    assert!(set.is_valid(&json!({"scene": "calm", "over": "20s", "at": 5, "intensity": {"to": 1, "over": 2}})));
+    assert!(!set.is_valid(&json!({"scene": "nowhere"})));
+    for payload in [r#"{"scene": "calm", "over": 30}"#, r#"{"intensity": 2}"#, "nonsense"] {
+        let answer = operator.command("set", payload).await;
+        assert!(reply.is_valid(&answer), "{answer}");
+        assert!(state.is_valid(&answer["state"]), "{answer}");
+    }
+    assert!(state.is_valid(&operator::json(&operator.hear_on("state").await)));
 }

@@ -4,6 +4,7 @@ mod announce;
 mod broker;
 mod command;
 mod device;
+mod directed;
 mod golden;
 mod malformed;
 mod model;

@@ -1,0 +1,182 @@
+//! Scenes, ramps, groups and moments, as whoever directs meets them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reverie::app::Desk;
+use reverie::director::{Abilities, Director, Scenes, Setup};
+use reverie::params::Params;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::PublishProperties;
+use serde_json::{Value as Json, json};
+
+use super::broker::{Broker, eventually};
+use super::device::{self, Device};
+use super::operator::{self, Operator};
+
+/// A device in the group `hall`, with two scenes, which lets pictures out.
+pub fn directed(broker: &Broker, name: &str) -> Device {
+    let catalogue = Arc::new(device::catalogue());
+    let scene = |json: Json| json.as_object().unwrap().clone();
+    let mut setup = Setup::new(Params::new(&catalogue));
+    setup.scenes = Scenes::from([
+        ("calm".to_owned(), scene(json!({"intensity": 0.25, "layer": "shallow"}))),
+        ("wild".to_owned(), scene(json!({"intensity": 1, "zoom": 1}))),
+    ]);
+    setup.groups = vec!["hall".to_owned()];
+    setup.abilities = Abilities { snapshots: true, restart: false };
+    let desk = Desk::directed(catalogue.clone(), Director::new(catalogue, setup));
+    let mut settings = device::settings(broker);
+    settings.device = name.parse().unwrap();
+    Device::directed(settings, desk)
+}
+
+async fn start(broker: &Broker) -> (Device, Operator) {
+    let device = directed(broker, "mirror-1");
+    let mut operator = Operator::connect(broker).await;
+    operator.hear_on("state").await;
+    (device, operator)
+}
+
+#[tokio::test]
+async fn a_ramp_is_told_while_it_moves_and_when_it_has_arrived() {
+    let broker = Broker::start();
+    let (_device, mut operator) = start(&broker).await;
+    let reply = operator.command("set", r#"{"intensity": {"to": 0.5, "over": "1s"}, "zoom": 0.3}"#).await;
+    assert_eq!(
+        (&reply["ok"], &reply["state"]["intensity"], &reply["state"]["zoom"]),
+        (&json!(true), &json!(1), &json!(0.3))
+    );
+    assert_eq!(reply["state"]["ramps"]["intensity"]["to"], 0.5);
+    let arrived = operator.hear_state("intensity", 0.5).await;
+    assert_eq!(arrived["ramps"], json!({}));
+    let reply = operator.command("set/steps", r#"{"to": 9, "over": 0}"#).await;
+    assert_eq!(reply["state"]["steps"], 9);
+}
+
+#[tokio::test]
+async fn scenes_are_chosen_saved_told_and_deleted() {
+    let broker = Broker::start();
+    let (_device, mut operator) = start(&broker).await;
+    let about = operator::json(&operator.hear_on("about").await);
+    assert_eq!(
+        about["scenes"][0],
+        json!({"name": "calm", "saved": false, "params": {"intensity": 0.25, "layer": "shallow"}})
+    );
+    assert_eq!(operator.command("set/scene", "calm").await["state"]["scene"], "calm");
+    assert_eq!(operator.command("do/next-scene", r#"{"over": 0}"#).await["state"]["scene"], "wild");
+    let saved = operator.command("do/save-scene", r#"{"name": "Weiße Nacht", "id": 7}"#).await;
+    assert_eq!((&saved["id"], &saved["state"]["scene"]), (&json!(7), &json!("Weiße Nacht")));
+    let about = operator::json(&operator.hear_on("about").await);
+    assert_eq!(about["scenes"][2]["name"], "Weiße Nacht");
+    assert_eq!(about["set_schema"]["properties"]["scene"]["enum"], json!(["calm", "wild", "Weiße Nacht"]));
+    assert_eq!(operator.command("set", r#"{"scene": "Weiße Nacht", "zoom": 0}"#).await["ok"], true);
+    assert_eq!(operator.command("do/delete-scene", r#"{"name": "Weiße Nacht"}"#).await["state"]["scene"], Json::Null);
+    assert_eq!(operator.command("set/scene", "Weiße Nacht").await["errors"][0]["param"], "scene");
+}
+
+#[tokio::test]
+async fn a_group_obeys_together_and_each_member_answers_by_name() {
+    let broker = Broker::start();
+    let devices = ["mirror-1", "mirror-2", "mirror-3"].map(|name| directed(&broker, name));
+    let mut operator = Operator::connect(&broker).await;
+    for name in ["mirror-1", "mirror-2", "mirror-3"] {
+        let topic = format!("reverie/{name}/status");
+        operator.hear(name, |p| p.topic == topic.as_bytes() && p.payload == b"online"[..]).await;
+    }
+    // The third leaves for another group.
+    operator.publish("reverie/mirror-3/do/join", r#"{"group": "attic"}"#).await;
+    let joined = operator.hear("an answer", |p| p.topic == b"reverie/mirror-3/reply"[..]).await;
+    assert_eq!(operator::json(&joined)["ok"], true);
+    let properties = PublishProperties {
+        response_topic: Some("inbox".to_owned()),
+        correlation_data: Some("all-together".into()),
+        ..PublishProperties::default()
+    };
+    let mut inbox = Operator::hearing(&broker, "inbox").await;
+    operator.send("reverie/group/hall/set", false, r#"{"zoom": 0.5}"#, properties).await;
+    let mut answered = Vec::new();
+    for _ in 0..3 {
+        let reply = operator::json(&inbox.hear("an answer", |_| true).await);
+        assert_eq!((&reply["ok"], &reply["id"]), (&json!(true), &json!("all-together")));
+        answered.push(reply["device"].as_str().unwrap().to_owned());
+    }
+    answered.sort();
+    assert_eq!(answered, ["mirror-1", "mirror-2", "mirror-3"]);
+    operator.publish("reverie/group/attic/do/blank", "").await;
+    eventually("the attic is dark", || devices[2].state()["blank"] == true).await;
+    operator.publish("reverie/all/set/rotate", "9").await;
+    for device in &devices {
+        eventually("all turn", || device.state()["rotate"] == 9).await;
+        assert_eq!(device.state()["zoom"], 0.5);
+    }
+    assert_eq!(devices[0].state()["blank"], false);
+    // Who has left obeys no more.
+    operator.publish("reverie/mirror-3/do/leave", r#"{"group": "attic"}"#).await;
+    operator.hear("an answer", |p| p.topic == b"reverie/mirror-3/reply"[..] && operator::json(p)["ok"] == true).await;
+    operator.publish("reverie/group/attic/set/jitter", "77").await;
+    operator.publish("reverie/mirror-3/set/jitter", "5").await;
+    eventually("the last command came", || devices[2].state()["jitter"] == 5).await;
+}
+
+#[tokio::test]
+async fn a_command_for_a_moment_is_answered_at_once_and_done_then() {
+    let broker = Broker::start();
+    let (device, mut operator) = start(&broker).await;
+    let soon = jiff::Timestamp::now() + Duration::from_millis(1500);
+    let reply = operator.command("set", json!({"zoom": 0.75, "at": soon.to_string()}).to_string()).await;
+    assert_eq!(
+        (&reply["ok"], &reply["state"]["pending"], &reply["state"]["zoom"]),
+        (&json!(true), &json!(1), &json!(0))
+    );
+    operator.hear_state("zoom", 0.75).await;
+    assert!(jiff::Timestamp::now() >= soon);
+    assert_eq!(device.state()["pending"], 0);
+    let reply = operator.command("do/identify", r#"{"at": "2001-01-01T00:00:00Z"}"#).await;
+    assert!(reply["errors"][0]["message"].as_str().unwrap().contains("has passed"), "{reply}");
+}
+
+#[tokio::test]
+async fn a_snapshot_is_told_once_and_is_not_retained() {
+    let broker = Broker::start();
+    let (device, mut operator) = start(&broker).await;
+    // The stage that takes pictures is replaced by one that draws four bytes.
+    let mut signals = device.desk.signals();
+    assert_eq!(operator.command("do/snapshot", "").await["ok"], true);
+    assert_eq!(signals.recv().await, Ok(reverie::director::Signal::Snapshot));
+    device.desk.hand_out(Arc::from(&b"JPEG"[..]));
+    let picture = operator.hear_on("snapshot").await;
+    assert_eq!((&picture.payload[..], picture.retain), (&b"JPEG"[..], false));
+}
+
+#[tokio::test]
+async fn of_a_flood_the_last_command_counts_and_each_is_answered() {
+    const FLOOD: u32 = 3000;
+    let broker = Broker::start();
+    let (device, mut operator) = start(&broker).await;
+    let sender = tokio::spawn({
+        let client = operator.client.clone();
+        async move {
+            for n in 1..=FLOOD {
+                let payload = json!({"id": n, "intensity": f64::from(n) / f64::from(FLOOD)}).to_string();
+                client.publish("reverie/mirror-1/set", QoS::AtMostOnce, false, payload).await.unwrap();
+            }
+        }
+    });
+    let (mut done, mut left_out) = (0, 0);
+    while done + left_out < FLOOD {
+        let reply = operator::json(&operator.hear_on("reply").await);
+        match reply["ok"] == true {
+            true => done += 1,
+            false => {
+                assert!(reply["errors"][0]["message"].as_str().unwrap().contains("a newer one"), "{reply}");
+                left_out += 1;
+            }
+        }
+    }
+    sender.await.unwrap();
+    eventually("the last one counts", || device.state()["intensity"] == 1).await;
+    let told = device.desk.telemetry();
+    assert_eq!((told.commands, told.commands_superseded), (u64::from(done), u64::from(left_out)));
+    assert!(device.logged("WARN").len() <= 1);
+}
