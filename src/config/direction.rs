@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sections::Fault;
 use super::{Config, ConfigError};
-use crate::director::{self, Abilities, Director, MOST_GROUPS, Scenes, Setup};
+use crate::director::{self, Abilities, Director, MOST_GROUPS, Outside, Scenes, Setup};
 use crate::pack::Catalogue;
 use crate::params::{self, Params, Refusal, Scope};
 
@@ -90,12 +90,18 @@ impl Config {
         if let Some(name) = self.play.scenes.iter().find(is_missing) {
             return Err(fault("play.scenes".to_owned(), format!("there is no scene `{name}` below [scenes]")));
         }
+        let schedule = self.schedule.read().map_err(|(key, message)| fault(key.to_owned(), message))?;
+        if let Some(Outside::Scene(name)) = schedule.as_ref().map(director::Schedule::outside)
+            && !self.scenes.contains_key(name)
+        {
+            return Err(fault("schedule.outside".to_owned(), format!("there is no scene `{name}` below [scenes]")));
+        }
         let setup = Setup {
             params,
             scenes: self.scenes.clone(),
             playlist: Some(self.play.scenes.clone()).filter(|scenes| !scenes.is_empty()),
             groups: self.mqtt.groups.clone(),
-            schedule: None,
+            schedule,
             abilities: Abilities {
                 snapshots: self.mqtt.snapshots,
                 // systemd sets it for everything that it keeps alive.

@@ -7,6 +7,7 @@ mod camera;
 mod direction;
 mod places;
 mod rooms;
+mod schedule;
 mod screen;
 mod sections;
 mod size;
@@ -14,6 +15,7 @@ mod size;
 pub use camera::{Cameras, ControlValue};
 pub use direction::{Memory, Play, Start};
 pub use places::{pack_folders, photo_folder};
+pub use schedule::Schedule;
 pub use screen::{Fit, Mode, Refresh, Rotation, Screen, ScreenKind, Vt};
 pub use sections::{Console, Dream, Mqtt, Runtime, Source, SourceKind};
 pub use size::Size;
@@ -43,6 +45,7 @@ pub struct Config {
     pub console: Console,
     pub play: Play,
     pub memory: Memory,
+    pub schedule: Schedule,
     /// Scenes by name: the parameters that make them.
     pub scenes: Scenes,
     /// What parameters start with, by name.
@@ -133,6 +136,7 @@ impl Config {
             .or_else(|| self.runtime.fault())
             .or_else(|| self.mqtt.fault())
             .or_else(|| self.groups_fault())
+            .or_else(|| self.schedule.fault())
             .or_else(|| self.console.fault());
         match fault {
             None => Ok(()),

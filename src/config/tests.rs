@@ -74,6 +74,32 @@ fn a_wrong_value_is_refused_with_what_is_allowed() {
 }
 
 #[test]
+fn who_directs_is_checked_before_anything_is_opened() {
+    assert!(refusal("schedule.monday = \"10-18\"").contains("schedule.monday: `10-18` is no opening hours"));
+    assert!(refusal("schedule.timezone = \"Mars/Olympus\"").contains("`Mars/Olympus` is no time zone"));
+    assert!(refusal("schedule.exceptions = { christmas = \"closed\" }").contains("is no date"));
+    assert!(refusal("schedule.outside = \"a/b\"").contains("schedule.outside"));
+    assert!(refusal("mqtt.groups = [\"a/b\"]").contains("mqtt.groups: `a/b`"));
+    assert_eq!(
+        refusal("[scenes.dusk]\nzoom = 9"),
+        "mirror.toml: scenes.\"dusk\".zoom: 9 is not a number from -0.9 to 4"
+    );
+    assert!(refusal("[scenes.dusk]\nblank = true").contains("belongs to the device, not to a scene"));
+    assert!(refusal("[scenes.\"a/b\"]\nzoom = 1").contains("its name is 1 to 40 letters"));
+    let catalogue = std::sync::Arc::new(crate::params::tests::catalogue());
+    let director = |text: &str| {
+        let params = crate::params::Params::new(&catalogue);
+        parse(text).and_then(|config| config.director(params, &catalogue)).map(drop).map_err(|e| e.to_string())
+    };
+    assert!(director("[scenes.dusk]\nlayer = \"gone\"").unwrap_err().contains("no layer is called `gone`"));
+    assert!(director("[scenes.dusk]\nneurons = \"3\"").unwrap_err().contains("names their layer too"));
+    assert!(director("play.scenes = [\"dusk\"]").unwrap_err().contains("no scene `dusk`"));
+    let outside = "schedule.outside = \"dusk\"\nschedule.monday = \"open\"";
+    assert!(director(outside).unwrap_err().contains("schedule.outside: there is no scene `dusk`"));
+    director(&format!("{outside}\n[scenes.dusk]\nzoom = 0.1")).unwrap();
+}
+
+#[test]
 fn other_machines_are_let_in_only_when_that_is_said() {
     assert!(refusal("console.listen = \"0.0.0.0:8080\"").contains("allow_remote = true"));
     let allowed = parse("console.listen = \"0.0.0.0:8080\"\nconsole.allow_remote = true").unwrap();

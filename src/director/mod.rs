@@ -19,7 +19,7 @@ pub use action::{ACTIONS, About, Action, Signal, check_group, find as find_actio
 pub use memory::{Changes, Memory};
 pub use moment::Now;
 pub use scenes::{Scenes, check as check_scene, check_name as check_scene_name};
-pub use schedule::{Outside, Schedule};
+pub use schedule::{Day, DayError, Outside, Schedule};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -31,8 +31,13 @@ impl Now {
 
     /// Whether the wall clock has been set: boards without a battery start in 1970, or when they were built.
     pub fn is_set(&self) -> bool {
-        self.wall.as_second() >= EARLIEST
+        is_set(self.wall)
     }
+}
+
+/// Whether a clock that shows `wall` can be right.
+pub fn is_set(wall: Timestamp) -> bool {
+    wall.as_second() >= EARLIEST
 }
 
 /// 2025-01-01: no clock that is right shows an earlier time.

@@ -50,7 +50,9 @@ impl Stage {
         let end = self.now.steady + Duration::from_secs_f64(seconds);
         let mut signals = Vec::new();
         while self.now.steady < end {
-            let step = self.director.rest(self.now).max(Duration::from_millis(1)).min(end - self.now.steady);
+            // Hours are looked at less often than the daemon does.
+            let least = Duration::from_secs_f64((seconds / 5000.0).max(0.001));
+            let step = self.director.rest(self.now).max(least).min(end - self.now.steady);
             self.now = Now { steady: self.now.steady + step, wall: self.now.wall + step };
             signals.extend(self.director.advance(self.now));
         }
@@ -272,6 +274,68 @@ fn what_a_device_may_not_do_is_refused() {
     stage.act("pause", json!({})).unwrap();
     stage.act("blank", json!({})).unwrap();
     assert_eq!((&stage.state()["paused"], &stage.state()["blank"]), (&json!(true), &json!(true)));
+}
+
+fn with_hours(outside: Outside) -> Stage {
+    let week = [0; 7].map(|_| "10:00-18:00".parse().unwrap());
+    let schedule = Schedule::new(jiff::tz::TimeZone::get("Europe/Berlin").unwrap(), week, Default::default(), outside);
+    Stage::of(Setup { schedule: Some(schedule), ..setup() })
+}
+
+#[test]
+fn the_screen_is_switched_off_and_on_by_the_hours_and_by_hand_in_between() {
+    // It is 13:00 in Berlin.
+    let mut stage = with_hours(Outside::Blank);
+    assert_eq!((&stage.state()["open"], &stage.state()["blank"]), (&json!(true), &json!(false)));
+    stage.pass(5.1 * 3600.0);
+    assert_eq!((&stage.state()["open"], &stage.state()["blank"]), (&json!(false), &json!(true)));
+    stage.act("unblank", json!({})).unwrap();
+    stage.pass(10.0 * 3600.0);
+    assert_eq!(stage.state()["blank"], false, "whoever switches it on at night has it on");
+    stage.pass(8.0 * 3600.0);
+    assert_eq!((&stage.state()["open"], &stage.state()["blank"]), (&json!(true), &json!(false)));
+}
+
+#[test]
+fn outside_the_hours_a_scene_is_shown_and_then_what_was_before() {
+    let mut stage = with_hours(Outside::Scene("calm".to_owned()));
+    stage.set(json!({"scene": "wild", "play": "shuffle", "hold": 100_000 / 2})).unwrap();
+    stage.set(json!({"scene": "wild"})).unwrap();
+    stage.pass(5.1 * 3600.0);
+    assert_eq!((&stage.state()["scene"], &stage.state()["layer"]), (&json!("calm"), &json!("f6")));
+    // A power cut at night, and the next morning.
+    let mut again = with_hours(Outside::Scene("calm".to_owned()));
+    again.now = stage.now;
+    again.director.recall(stage.director.memory(), true);
+    again.director.begin(again.now);
+    for mut stage in [stage, again] {
+        stage.pass(60.0);
+        assert_eq!((&stage.state()["scene"], &stage.state()["open"]), (&json!("calm"), &json!(false)));
+        stage.pass(16.0 * 3600.0);
+        assert_eq!((&stage.state()["scene"], stage.number("zoom")), (&json!("wild"), 1.0));
+        assert_eq!(stage.state()["layer"], "mobilenet-v2/f12");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_after_the_start_closes_then() {
+    let mut stage = with_hours(Outside::Blank);
+    let mut unset = with_hours(Outside::Blank);
+    unset.director.hours.open = None;
+    unset.now.wall = Timestamp::UNIX_EPOCH;
+    unset.pass(100.0);
+    assert_eq!((&unset.state()["open"], &unset.state()["blank"]), (&Json::Null, &json!(false)));
+    // The network is there: it is night.
+    unset.now.wall = "2026-11-27T23:00:00Z".parse().unwrap();
+    unset.pass(1.0);
+    assert_eq!((&unset.state()["open"], &unset.state()["blank"]), (&json!(false), &json!(true)));
+    // And one that was ahead is put back: open again. One that loses its time goes on as it was.
+    unset.now.wall = "2026-11-27T12:00:00Z".parse().unwrap();
+    unset.pass(1.0);
+    assert_eq!(unset.state()["blank"], false);
+    stage.now.wall = Timestamp::UNIX_EPOCH;
+    stage.pass(10.0);
+    assert_eq!((&stage.state()["open"], &stage.state()["blank"]), (&json!(true), &json!(false)));
 }
 
 /// A second life of the device, with another configuration where `change` makes one.

@@ -93,9 +93,9 @@ async fn two_devices_of_one_name_are_told_so() {
     let mut operator = Operator::connect(&broker).await;
     operator.hear_status("online").await;
     let _second = Device::start(&broker);
-    eventually("a warning", || !first.logged("WARN").is_empty()).await;
-    let warnings = first.logged("WARN");
-    assert!(warnings[0].contains("another device had the same id `mirror-1`"), "{warnings:?}");
+    // They throw each other out again and again; of one that was speaking just then only the end of the connection is heard.
+    let told = || first.logged("WARN").iter().any(|line| line.contains("another device had the same id `mirror-1`"));
+    eventually("a warning that says why", told).await;
 }
 
 #[tokio::test]
