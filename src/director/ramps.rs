@@ -86,6 +86,8 @@ impl Ramp {
         let value = self.from + (self.to - self.from) * part;
         match self.spec.kind {
             Kind::Whole { .. } => value.round(),
+            // Each value needs graphs of sizes of its own.
+            Kind::Real { step, .. } if self.spec.name == "octave_scale" => (value / step).round() * step,
             // As fine as anybody sees, and short to read.
             _ if is_direction(self.spec) => (value.rem_euclid(360.0) * 1e4).round() / 1e4,
             _ => (value * 1e4).round() / 1e4,

@@ -5,8 +5,10 @@
 //! the [`governor`]'s business, opening graphs that of [`studio`], which does it in a thread of its own so that the
 //! picture never stands still for it.
 
+mod cast;
 mod clouds;
 mod error;
+mod glide;
 mod governor;
 mod octaves;
 mod studio;
@@ -17,11 +19,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::frame::Frame;
-use crate::pack::{Catalogue, Neurons};
+use crate::pack::Catalogue;
 use crate::params::Params;
 use crate::pixel::{self, Motion, Picture, Scaler, Tone};
 use crate::runtime::{Controls, Provider, Runtime};
 
+use cast::{Aim, Cast, Part};
+use glide::{Glide, Look};
 use governor::{Ask, Governor, Plan};
 use octaves::{Climb, Climber, octave_sizes};
 use studio::{Graphs, Opening, Studio};
@@ -92,6 +96,11 @@ pub struct Dreamer {
     scaler: Scaler,
     /// The graphs in use: those of the last frame, until the ones wanted now are open.
     current: Option<Current>,
+    /// What cannot be faded to, since its graphs do not open at the size there is.
+    unfadable: Option<Part>,
+    /// Weight of each channel, on the way from some neurons to others.
+    weights: Vec<f32>,
+    glide: Glide,
     /// F: the camera picture at working size; and its frame before conversion.
     camera: Picture,
     camera_frame: Frame,
@@ -106,21 +115,20 @@ pub struct Dreamer {
     on_step: Option<Box<dyn FnMut(Progress) + Send>>,
 }
 
-/// What is dreamed with: a layer and its neurons, and a plan whose graphs are open.
+/// What is dreamed with: layers and neurons, and a plan whose graphs are open.
 #[derive(Debug, Clone, PartialEq)]
 struct Current {
-    layer: String,
-    neurons: Neurons,
-    /// Of each channel, as `neurons` say.
-    weights: Arc<[f32]>,
+    cast: Cast,
     plan: Plan,
     /// Those of the octaves; none where nothing is open yet.
     sizes: Vec<(usize, usize)>,
 }
 
 impl Current {
-    fn graphs(&self) -> Graphs<'_> {
-        Graphs { layer: &self.layer, sizes: &self.sizes }
+    /// Those of the layer that is there, and of the one that comes.
+    fn graphs(&self) -> (Graphs<'_>, Option<Graphs<'_>>) {
+        let of = |layer| Graphs { layer, sizes: &self.sizes };
+        (of(&self.cast.now.layer), self.cast.other().map(|(part, _)| of(&part.layer)))
     }
 }
 
@@ -140,6 +148,9 @@ impl Dreamer {
             governor,
             scaler: Scaler::default(),
             current: None,
+            unfadable: None,
+            weights: Vec::new(),
+            glide: Glide::default(),
             camera: Picture::default(),
             camera_frame: Frame::new(0, 0),
             dream: None,
@@ -197,6 +208,7 @@ impl Dreamer {
     /// Forgets the dream: the next frame begins from the camera picture.
     pub fn reset(&mut self) {
         self.dream = None;
+        self.glide.reset();
         self.climber = Climber::new(rng(&self.settings));
     }
 
@@ -207,7 +219,8 @@ impl Dreamer {
     /// `elapsed` is the time since the last frame, which zoom, rotation and drift go by.
     ///
     /// While the graphs of a new layer or size are being opened it dreams on with those it has; before the first are
-    /// open it shows the camera picture.
+    /// open it shows the camera picture. A change of layer or neurons then fades over `params.pace.network`, numbers move
+    /// over `params.pace.numbers`.
     ///
     /// # Errors
     /// The layer or neurons do not exist, its graph cannot be opened, or the runtime failed. The dream is then as it
@@ -224,26 +237,27 @@ impl Dreamer {
             self.show(out, camera);
             return Ok(());
         }
-        let current = self.choose_graphs(params)?;
+        let current = self.choose_graphs(params, elapsed)?;
+        let look = self.glide.follow(params, elapsed);
         let (width, height) = current.plan.size;
         self.look(camera, params, (width, height));
-        self.move_dream(camera.is_some(), params, elapsed, (width, height));
-        let climbed = self.climb(&current, params)?;
-        self.tone.hold(&mut self.next, params.tone as f32);
+        self.move_dream(camera.is_some(), &look, elapsed, (width, height));
+        let climbed = self.climb(&current, &look, params.jitter)?;
+        self.tone.hold(&mut self.next, look.tone as f32);
         let dream = self.dream.get_or_insert_default();
         std::mem::swap(dream, &mut self.next);
         self.shown.copy_from(dream);
         if camera.is_some() {
-            pixel::lerp(&self.camera, &mut self.shown, share(params.intensity) as f32);
+            pixel::lerp(&self.camera, &mut self.shown, share(look.intensity) as f32);
         }
         self.show(out, camera);
 
         self.vitals.frame_time = started.elapsed();
-        self.vitals.layer.clone_from(&current.layer);
+        current.cast.layer().clone_into(&mut self.vitals.layer);
         (self.vitals.width, self.vitals.height) = (width, height);
         self.vitals.octaves = current.sizes.len() as u32;
         self.vitals.steps = current.plan.steps;
-        if climbed && current.layer == params.layer {
+        if climbed && current.cast.next.is_none() && current.cast.now.layer == params.layer {
             self.governor.observe(self.vitals.frame_time, &current.plan);
         }
         self.current = Some(current).filter(|current| !current.sizes.is_empty());
@@ -268,8 +282,21 @@ impl Dreamer {
         })
     }
 
-    /// The graphs to dream with: the ones asked for where they are open, else the ones there are.
-    fn choose_graphs(&mut self, params: &Params) -> Result<Current, DreamError> {
+    /// What to dream with: what is asked for where its graphs are open, else what there is, and in between a mix.
+    fn choose_graphs(&mut self, params: &Params, elapsed: Duration) -> Result<Current, DreamError> {
+        let wanted = self.part(params)?;
+        let held = self.current.as_ref().filter(|current| {
+            let (now, next) = current.graphs();
+            self.studio.has(now) && next.is_none_or(|next| self.studio.has(next))
+        });
+        let held = held.cloned();
+        if let Some(current) = &held
+            && params.pace.network > 0.0
+            && self.unfadable.as_ref() != Some(&wanted)
+            && let Some(faded) = self.fade(current.clone(), &wanted, params.pace.network, elapsed)?
+        {
+            return Ok(faded);
+        }
         let ask = Ask {
             layer: params.layer.clone(),
             octaves: params.octaves,
@@ -278,25 +305,68 @@ impl Dreamer {
         };
         let plan = self.governor.plan(&ask);
         let sizes = octave_sizes(plan.size, plan.octaves, params.octave_scale);
-        let same = self.current.as_ref().filter(|c| c.layer == params.layer && c.neurons == params.neurons);
-        let weights = match same {
-            Some(current) => Arc::clone(&current.weights),
-            None => params.neurons.weights(self.catalogue.layer(&params.layer)?.2)?.into(),
-        };
-        let wanted = Current { layer: params.layer.clone(), neurons: params.neurons.clone(), weights, plan, sizes };
-        let meanwhile = self.current.as_ref().filter(|current| self.studio.has(current.graphs())).cloned();
-        match self.studio.open(wanted.graphs(), meanwhile.as_ref().map(Current::graphs))? {
+        let wanted = Current { cast: Cast::of(wanted), plan, sizes };
+        match self.studio.open(wanted.graphs().0, held.as_ref().map(|held| held.graphs().0))? {
             Opening::Done => return Ok(wanted),
             Opening::Coming => {}
             Opening::Refused => self.governor.refuse(&plan),
         }
-        Ok(match meanwhile {
+        Ok(match held {
             // Another layer's channels mean something else: it goes on with its own.
-            Some(current) if current.layer != wanted.layer => current,
-            Some(current) => Current { plan: current.plan, sizes: current.sizes, ..wanted },
+            Some(held) if held.cast.now.layer != wanted.cast.now.layer => {
+                Current { cast: Cast::of(held.cast.now), ..held }
+            }
+            Some(held) => Current { cast: wanted.cast, ..held },
             // Nothing to climb with yet.
             None => Current { sizes: Vec::new(), ..wanted },
         })
+    }
+
+    /// A layer and neurons as `params` say.
+    fn part(&self, params: &Params) -> Result<Part, DreamError> {
+        let is_same = |part: &&Part| part.layer == params.layer && part.neurons.as_ref() == Some(&params.neurons);
+        let cast = self.current.as_ref().map(|current| &current.cast);
+        let known = cast.and_then(|cast| {
+            [Some(&cast.now), cast.next.as_ref().map(|next| &next.part)].into_iter().flatten().find(is_same)
+        });
+        let weights = match known {
+            Some(part) => Arc::clone(&part.weights),
+            None => params.neurons.weights(self.catalogue.layer(&params.layer)?.2)?.into(),
+        };
+        Ok(Part { layer: params.layer.clone(), neurons: Some(params.neurons.clone()), weights })
+    }
+
+    /// `current` on its way to `wanted`, at the sizes it has: the governor waits until the fade is over. None where it is there,
+    /// or where no fade can lead to it.
+    fn fade(
+        &mut self,
+        mut current: Current,
+        wanted: &Part,
+        seconds: f64,
+        elapsed: Duration,
+    ) -> Result<Option<Current>, DreamError> {
+        match current.cast.aim(wanted, seconds) {
+            Aim::There => return Ok(None),
+            Aim::Going => {
+                if let (now, Some(next)) = current.graphs() {
+                    // Keeps both from being let go.
+                    self.studio.open(next, Some(now))?;
+                }
+            }
+            Aim::Open => {
+                let graphs = Graphs { layer: &wanted.layer, sizes: &current.sizes };
+                match self.studio.open(graphs, Some(current.graphs().0))? {
+                    Opening::Done => current.cast.begin(wanted.clone(), seconds),
+                    Opening::Coming => return Ok(Some(current)),
+                    Opening::Refused => {
+                        self.unfadable = Some(wanted.clone());
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        current.cast.advance(elapsed);
+        Ok(Some(current))
     }
 
     /// F ← the camera picture, cut and scaled to working size.
@@ -313,7 +383,7 @@ impl Dreamer {
     }
 
     /// D moved by what `elapsed` asks for and mixed with the camera picture, into `next`.
-    fn move_dream(&mut self, has_camera: bool, params: &Params, elapsed: Duration, size: (usize, usize)) {
+    fn move_dream(&mut self, has_camera: bool, look: &Look, elapsed: Duration, size: (usize, usize)) {
         match &mut self.dream {
             Some(dream) => {
                 if dream.size() != size {
@@ -321,9 +391,9 @@ impl Dreamer {
                     self.scaler.refit(dream, &mut resized);
                     *dream = resized;
                 }
-                pixel::warp(dream, &mut self.next, motion(params, elapsed, size));
+                pixel::warp(dream, &mut self.next, motion(look, elapsed, size));
                 if has_camera {
-                    pixel::lerp(&self.camera, &mut self.next, params.persistence as f32);
+                    pixel::lerp(&self.camera, &mut self.next, look.persistence as f32);
                 }
             }
             None if has_camera => self.next.copy_from(&self.camera),
@@ -332,19 +402,21 @@ impl Dreamer {
     }
 
     /// Climbs `next` octave by octave. Returns whether there was anything to climb.
-    fn climb(&mut self, current: &Current, params: &Params) -> Result<bool, DreamError> {
-        let step = params.step * share(params.intensity) / 255.0;
+    fn climb(&mut self, current: &Current, look: &Look, jitter: u32) -> Result<bool, DreamError> {
+        let step = look.step * share(look.intensity) / 255.0;
         if current.sizes.is_empty() || current.plan.steps == 0 || step == 0.0 {
             return Ok(false);
         }
+        current.cast.weights(&mut self.weights);
         let climb = Climb {
-            layer: &current.layer,
+            layer: &current.cast.now.layer,
+            other: current.cast.other().map(|(part, share)| (part.layer.as_str(), &*part.weights, share)),
             sizes: &current.sizes,
-            neurons: &current.weights,
+            neurons: &self.weights,
             step: step as f32,
-            smoothing: params.smoothing as f32,
-            colour: params.colour as f32,
-            jitter: params.jitter as i32,
+            smoothing: look.smoothing as f32,
+            colour: look.colour as f32,
+            jitter: jitter as i32,
             steps: current.plan.steps,
         };
         match self.climber.climb(&mut self.next, &climb, &mut self.studio, self.on_step.as_deref_mut()) {
@@ -353,7 +425,7 @@ impl Dreamer {
                 self.dream = None;
                 self.studio.forget();
                 self.current = None;
-                Err(DreamError::NotFinite { layer: current.layer.clone() })
+                Err(DreamError::NotFinite { layer: current.cast.layer().to_owned() })
             }
             Ok(last) => {
                 if let Some(last) = &last {
@@ -388,14 +460,14 @@ fn rng(settings: &Settings) -> fastrand::Rng {
 }
 
 /// What zoom, rotation and drift amount to in `elapsed`.
-fn motion(params: &Params, elapsed: Duration, size: (usize, usize)) -> Motion {
+fn motion(look: &Look, elapsed: Duration, size: (usize, usize)) -> Motion {
     // After a pause or a stall the picture goes on from where it was instead of leaping.
     let seconds = elapsed.as_secs_f64().min(1.0);
-    let slide = params.drift * seconds * size.0 as f64;
-    let (sin, cos) = params.drift_angle.to_radians().sin_cos();
+    let slide = look.drift * seconds * size.0 as f64;
+    let (sin, cos) = look.drift_angle.to_radians().sin_cos();
     Motion {
-        zoom: (1.0 + params.zoom).powf(seconds) as f32,
-        angle: (params.rotate * seconds).to_radians() as f32,
+        zoom: (1.0 + look.zoom).powf(seconds) as f32,
+        angle: (look.rotate * seconds).to_radians() as f32,
         slide: ((slide * cos) as f32, (slide * sin) as f32),
     }
 }

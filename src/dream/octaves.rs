@@ -23,6 +23,8 @@ pub fn octave_sizes(size: (usize, usize), octaves: u32, scale: f64) -> Vec<(usiz
 /// How the octaves of one frame are climbed.
 pub struct Climb<'a> {
     pub layer: &'a str,
+    /// Another layer and the weights of its channels, and its share of the way, 0 to 1.
+    pub other: Option<(&'a str, &'a [f32], f64)>,
     /// Coarse to fine; the last is the picture's own.
     pub sizes: &'a [(usize, usize)],
     /// Weight of each channel.
@@ -35,6 +37,23 @@ pub struct Climb<'a> {
     pub jitter: i32,
     /// Ascents an octave.
     pub steps: u32,
+}
+
+impl<'a> Climb<'a> {
+    /// Who takes the ascent of this index, and how much of it: layer, weights, part of the step.
+    ///
+    /// The share of another layer is taken off the end, so that at most one ascent of an octave is made by both: the way is
+    /// as long as ever, it changes evenly with the share, and a fade costs one ascent more an octave.
+    fn parts(&self, index: u32) -> [Option<(&'a str, &'a [f32], f32)>; 2] {
+        let own = |part| (self.layer, self.neurons, part);
+        let Some((layer, neurons, share)) = self.other else { return [Some(own(1.0)), None] };
+        let after = f64::from(self.steps - 1 - index);
+        match (share * f64::from(self.steps) - after).clamp(0.0, 1.0) as f32 {
+            0.0 => [Some(own(1.0)), None],
+            1.0 => [Some((layer, neurons, 1.0)), None],
+            part => [Some(own(1.0 - part)), Some((layer, neurons, part))],
+        }
+    }
 }
 
 /// What the last ascent told.
@@ -88,24 +107,21 @@ impl Climber {
                 self.scaler.resize(&self.detail, &mut self.carried);
                 pixel::add(&self.carried, &mut self.climbed);
             }
-            let ascent = studio.ascent(climb.layer, (width, height))?;
-            for _ in 0..climb.steps {
+            for index in 0..climb.steps {
                 let mut draw = || self.rng.i32(-climb.jitter..=climb.jitter);
                 let shift = (draw(), draw());
-                let controls = Controls {
-                    neurons: climb.neurons,
-                    step: climb.step,
-                    smoothing: climb.smoothing,
-                    colour: climb.colour,
-                    shift,
-                };
-                let climbed = ascent.climb(&mut self.climbed, &controls)?;
-                let (activation, objective) = (mean_activation(climbed.activation, climb.neurons), climbed.objective);
                 done += work((width, height));
-                if let Some(on_step) = on_step.as_deref_mut() {
-                    on_step(Progress { done, total, activation, objective });
+                for (layer, neurons, part) in climb.parts(index).into_iter().flatten() {
+                    let (step, smoothing, colour) = (climb.step * part, climb.smoothing, climb.colour);
+                    let ascent = studio.ascent(layer, (width, height))?;
+                    let controls = Controls { neurons, step, smoothing, colour, shift };
+                    let climbed = ascent.climb(&mut self.climbed, &controls)?;
+                    let (activation, objective) = (mean_activation(climbed.activation, neurons), climbed.objective);
+                    if let Some(on_step) = on_step.as_deref_mut() {
+                        on_step(Progress { done, total, activation, objective });
+                    }
+                    last = Some(Last { provider: ascent.provider(), activation });
                 }
-                last = Some(Last { provider: ascent.provider(), activation });
             }
             self.detail.copy_from(&self.climbed);
             pixel::subtract(&self.base, &mut self.detail);

@@ -86,7 +86,6 @@ impl Params {
                 (spec.set)(&mut params, value);
             }
         }
-        params.pace = Pace::all(params.fade);
         params
     }
 
@@ -98,7 +97,6 @@ impl Params {
                 (spec.set)(&mut params, Value::Number(value));
             }
         }
-        params.pace = Pace::all(params.fade);
         params
     }
 

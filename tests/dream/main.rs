@@ -2,6 +2,7 @@
 
 mod allocations;
 mod command;
+mod fade;
 mod library;
 mod live;
 mod scene;

@@ -1,0 +1,149 @@
+//! Numbers that move to what they are told to be, so that nothing on the screen jumps.
+
+use std::time::Duration;
+
+use crate::params::Params;
+
+/// The continuous parameters of a look, as they are at a moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Look {
+    pub intensity: f64,
+    pub step: f64,
+    pub smoothing: f64,
+    pub colour: f64,
+    pub tone: f64,
+    pub persistence: f64,
+    pub zoom: f64,
+    pub rotate: f64,
+    pub drift: f64,
+    /// Degrees, not held to one turn.
+    pub drift_angle: f64,
+}
+
+/// How many there are.
+const NUMBERS: usize = 10;
+
+impl Look {
+    pub fn of(params: &Params) -> Look {
+        Look {
+            intensity: params.intensity,
+            step: params.step,
+            smoothing: params.smoothing,
+            colour: params.colour,
+            tone: params.tone,
+            persistence: params.persistence,
+            zoom: params.zoom,
+            rotate: params.rotate,
+            drift: params.drift,
+            drift_angle: params.drift_angle,
+        }
+    }
+
+    /// Every number; the direction last.
+    fn numbers(&mut self) -> [&mut f64; NUMBERS] {
+        [
+            &mut self.intensity,
+            &mut self.step,
+            &mut self.smoothing,
+            &mut self.colour,
+            &mut self.tone,
+            &mut self.persistence,
+            &mut self.zoom,
+            &mut self.rotate,
+            &mut self.drift,
+            &mut self.drift_angle,
+        ]
+    }
+}
+
+/// Follows what a look is told to be, each number evenly in the time that its change was to take.
+#[derive(Debug, Clone, Default)]
+pub struct Glide(Option<Following>);
+
+#[derive(Debug, Clone)]
+struct Following {
+    now: Look,
+    target: Look,
+    /// Of each number a second.
+    speeds: [f64; NUMBERS],
+}
+
+impl Glide {
+    /// The look at the end of `elapsed`, on the way to that of `params`; the first is there at once.
+    pub fn follow(&mut self, params: &Params, elapsed: Duration) -> Look {
+        let mut told = Look::of(params);
+        let Some(Following { now, target, speeds }) = &mut self.0 else {
+            self.0 = Some(Following { now: told, target: told, speeds: [0.0; NUMBERS] });
+            return told;
+        };
+        // A direction is gone to by the short way round.
+        told.drift_angle = now.drift_angle + (told.drift_angle - now.drift_angle + 180.0).rem_euclid(360.0) - 180.0;
+        let (pace, seconds) = (params.pace.numbers, elapsed.as_secs_f64());
+        let numbers = now.numbers().into_iter().zip(target.numbers()).zip(told.numbers()).zip(speeds);
+        for (((now, target), told), speed) in numbers {
+            if *told != *target {
+                *target = *told;
+                *speed = if pace > 0.0 { (*target - *now).abs() / pace } else { f64::INFINITY };
+            }
+            let left = *target - *now;
+            *now = if left.abs() <= *speed * seconds { *target } else { *now + left.signum() * *speed * seconds };
+        }
+        *now
+    }
+
+    /// The next look is there at once.
+    pub fn reset(&mut self) {
+        self.0 = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::Catalogue;
+    use crate::params::Pace;
+
+    const TICK: Duration = Duration::from_millis(100);
+
+    fn params(intensity: f64, pace: f64) -> Params {
+        let mut params = Params::new(&Catalogue::of(Vec::new()));
+        params.intensity = intensity;
+        params.pace = Pace::all(pace);
+        params
+    }
+
+    #[test]
+    fn the_first_is_there_at_once_and_the_next_is_gone_to_evenly() {
+        let mut glide = Glide::default();
+        assert_eq!(glide.follow(&params(0.2, 1.0), TICK).intensity, 0.2);
+        let way: Vec<f64> = (0..12).map(|_| glide.follow(&params(1.2, 1.0), TICK).intensity).collect();
+        for pair in way[..10].windows(2) {
+            assert!((pair[1] - pair[0] - 0.1).abs() < 1e-9, "{way:?}");
+        }
+        assert_eq!(way[10..], [1.2, 1.2]);
+        assert_eq!(glide.follow(&params(0.0, 0.0), TICK).intensity, 0.0);
+        glide.follow(&params(1.0, 9.0), TICK);
+        glide.reset();
+        assert_eq!(glide.follow(&params(1.0, 9.0), TICK).intensity, 1.0);
+    }
+
+    #[test]
+    fn a_ramp_from_outside_is_followed_without_falling_behind() {
+        let mut glide = Glide::default();
+        glide.follow(&params(0.0, 0.1), TICK);
+        for n in 1..=100 {
+            let told = f64::from(n) / 100.0;
+            assert!((glide.follow(&params(told, 0.1), TICK).intensity - told).abs() < 1e-9, "{n}");
+        }
+    }
+
+    #[test]
+    fn a_direction_turns_the_short_way() {
+        let told = |angle: f64| Params { drift_angle: angle, ..params(0.0, 1.0) };
+        let mut glide = Glide::default();
+        glide.follow(&told(350.0), TICK);
+        let way: Vec<f64> = (0..10).map(|_| glide.follow(&told(20.0), TICK).drift_angle).collect();
+        assert!(way.iter().all(|angle| (350.0..=380.0).contains(angle)), "{way:?}");
+        assert_eq!(way[9], 380.0);
+    }
+}

@@ -1,0 +1,112 @@
+//! Nothing on the screen jumps unless asked: a change of layer and intensity over ten seconds, frame by frame.
+
+use std::path::Path;
+use std::time::Duration;
+
+use reverie::frame::Frame;
+use reverie::params::{Pace, Params};
+
+use crate::scene::{SIZE, catalogue, difference, dreamer, picture};
+
+/// Eight dreams a second, as on a small board.
+const TICK: Duration = Duration::from_millis(125);
+const FADE: f64 = 10.0;
+/// Frames before the change, while it lasts, and after it.
+const PARTS: [usize; 3] = [24, 80, 24];
+
+/// The frames of a dream that fades from one layer to another while its intensity is moved by a ramp.
+struct Film {
+    frames: Vec<Frame>,
+}
+
+impl Film {
+    /// From one layer and its neurons to another, in ten seconds; or all at once, and no further than that.
+    fn of(from: (&str, &str), to: (&str, &str), fades: bool) -> Film {
+        let catalogue = catalogue();
+        let (mut dreamer, camera) = (dreamer(&catalogue).patient(), picture(SIZE));
+        let mut params = Params::new(&catalogue);
+        (params.layer, params.neurons) = (from.0.into(), from.1.parse().unwrap());
+        params.intensity = 0.3;
+        let mut frames = Vec::new();
+        let length = if fades { PARTS.iter().sum() } else { PARTS[0] + 1 };
+        for n in 0..length {
+            if n == PARTS[0] {
+                (params.layer, params.neurons) = (to.0.into(), to.1.parse().unwrap());
+                params.pace.network = if fades { FADE } else { 0.0 };
+            }
+            if n >= PARTS[0] {
+                // As the director moves it: a little at a time, each to be there at the next frame.
+                let part = ((n - PARTS[0] + 1) as f64 / PARTS[1] as f64).min(1.0);
+                params.intensity = if fades { 0.3 + 0.6 * part } else { 0.9 };
+                params.pace = Pace { numbers: if fades { 0.1 } else { 0.0 }, ..params.pace };
+            }
+            let mut out = Frame::new(0, 0);
+            dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+            frames.push(out);
+        }
+        assert_eq!(dreamer.vitals().layer, to.0);
+        Film { frames }
+    }
+
+    /// What each frame differs from the one before by: over the whole picture, and in the worst of its 16×16 blocks, as means
+    /// of the values 0..255.
+    fn steps(&self) -> Vec<(f64, f64)> {
+        self.frames.windows(2).map(|pair| (difference(&pair[0], &pair[1]), worst_block(&pair[0], &pair[1]))).collect()
+    }
+
+    /// For looking at: `REVERIE_FILM=folder cargo test --test dream fade`.
+    fn keep(&self, name: &str) {
+        let Some(folder) = std::env::var_os("REVERIE_FILM") else { return };
+        for (n, frame) in self.frames.iter().enumerate() {
+            let file = Path::new(&folder).join(format!("{name}-{n:03}.png"));
+            let (width, height) = (frame.width as u32, frame.height as u32);
+            image::save_buffer(file, &frame.pixels, width, height, image::ColorType::Rgb8).unwrap();
+        }
+    }
+}
+
+/// The block that changed most, by the change of its mean colour: a jump of the picture, not the play of single pixels.
+fn worst_block(a: &Frame, b: &Frame) -> f64 {
+    const SIDE: usize = 16;
+    let mean = |frame: &Frame, x: usize, y: usize, channel: usize| {
+        let pixels = (y..y + SIDE).flat_map(|y| (x..x + SIDE).map(move |x| (x, y)));
+        let sum: f64 = pixels.map(|(x, y)| f64::from(frame.pixels[3 * (y * frame.width + x) + channel])).sum();
+        sum / (SIDE * SIDE) as f64
+    };
+    let corners = (0..a.height / SIDE).flat_map(|y| (0..a.width / SIDE).map(move |x| (SIDE * x, SIDE * y)));
+    let change = |(x, y)| (0..3).map(|c| (mean(a, x, y, c) - mean(b, x, y, c)).abs()).sum::<f64>() / 3.0;
+    corners.map(change).fold(0.0, f64::max)
+}
+
+/// The largest of each over `steps`.
+fn largest(steps: &[(f64, f64)]) -> (f64, f64) {
+    steps.iter().fold((0.0, 0.0), |(a, b), step| (f64::max(a, step.0), f64::max(b, step.1)))
+}
+
+/// Holds the frames of a fade to what those of a dream that is left alone differ by: its own life, from frame to frame.
+fn check(name: &str, from: (&'static str, &'static str), to: (&'static str, &'static str)) {
+    let film = Film::of(from, to, true);
+    film.keep(name);
+    let steps = film.steps();
+    let (before, rest) = steps.split_at(PARTS[0] - 1);
+    // The first frames of a dream grow fast by themselves.
+    let alone = largest(&[&before[PARTS[0] / 2..], &rest[PARTS[1] + 8..]].concat());
+    let fading = largest(rest);
+    let most = (1.25 * alone.0 + 0.25, 1.5 * alone.1 + 0.5);
+    println!("{name}: alone {alone:.2?}, fading {fading:.2?} of at most {most:.2?}");
+    assert!(fading.0 <= most.0 && fading.1 <= most.1, "{name}: it jumps by {fading:.2?}, more than {most:.2?}");
+    // And that this sees a jump where there is one.
+    let cut = Film::of(from, to, false).steps()[PARTS[0] - 1];
+    assert!(cut.0 > most.0 && cut.1 > most.1, "{name}: a cut is but {cut:.2?}, within {most:.2?}");
+}
+
+#[test]
+fn a_layer_and_the_intensity_fade_over_ten_seconds() {
+    check("middle-to-shallow", ("f12", "all"), ("f6", "all"));
+    check("shallow-to-deep", ("f6", "all"), ("f15", "all"));
+}
+
+#[test]
+fn neurons_fade_as_layers_do() {
+    check("neurons", ("f12", "15"), ("f12", "40"));
+}
