@@ -7,12 +7,16 @@ use std::time::{Duration, Instant};
 use super::Stage;
 use super::stages::{PATIENCE, Report, Screen, Wiring};
 use crate::config::{self, Fit, Size};
-use crate::display::{BootCard, Canvas, Fader, Lamp, Projector, Row, Shown, Tap};
+use crate::director::Signal;
+use crate::display::{self, BootCard, Canvas, Fader, Lamp, Projector, Row, Shown, Tap};
 use crate::frame::Frame;
 use crate::health::Telemetry;
 
 /// A picture that stands still is drawn again after so long, in case something else drew over it.
 const REDRAW: Duration = Duration::from_secs(1);
+/// How long a device shows its name, and the least light for that.
+const NAMED: Duration = Duration::from_secs(10);
+const LEGIBLE: f64 = 0.5;
 /// The widest picture offered to the web page.
 const PREVIEW: usize = 1280;
 
@@ -29,6 +33,7 @@ pub struct Identity {
 /// Shows what comes through `wiring` until the stop.
 pub fn exhibit(stage: &Stage, settings: &config::Screen, identity: &Identity, wiring: &Wiring) -> anyhow::Result<()> {
     let params = wiring.desk.params();
+    let mut signals = wiring.desk.signals();
     let mut exhibit = Exhibit::new(settings, wiring);
     let mut report = Report::default();
     let mut card = Some(BootCard::default());
@@ -39,8 +44,14 @@ pub fn exhibit(stage: &Stage, settings: &config::Screen, identity: &Identity, wi
         let wait = if idle { PATIENCE } else { due.saturating_duration_since(Instant::now()) };
         if let Some(dream) = wiring.dreams.take(wait.min(PATIENCE)) {
             card = None;
-            exhibit.take(dream);
+            exhibit.take(dream, &identity.device);
         }
+        while let Ok(signal) = signals.try_recv() {
+            if signal == Signal::Identify {
+                exhibit.write_name(&identity.device);
+            }
+        }
+        exhibit.wipe_name();
         if report.is_due() {
             exhibit.tell();
             if let Some(shown) = &mut card {
@@ -55,11 +66,23 @@ pub fn exhibit(stage: &Stage, settings: &config::Screen, identity: &Identity, wi
             continue;
         }
         due = (due + exhibit.projector.period()).max(now);
-        let light = if params.borrow().blank { 0.0 } else { params.borrow().brightness };
-        exhibit.draw(light, now);
+        let (light, pace) = match &*params.borrow() {
+            // Even one that is dark says its name.
+            params if exhibit.name.is_some() => (params.brightness.max(LEGIBLE), 0.0),
+            params if params.blank => (0.0, params.pace.numbers),
+            params => (params.brightness, params.pace.numbers),
+        };
+        exhibit.draw(light, pace, now);
         exhibit.offer(now);
     }
     Ok(())
+}
+
+/// The device's name across the picture.
+struct Name {
+    until: Instant,
+    /// The picture without it.
+    plain: Frame,
 }
 
 /// A screen, what is on it, and what the web page sees of it.
@@ -74,6 +97,8 @@ struct Exhibit<'a> {
     newest: Option<Frame>,
     /// When the screen was last drawn on; none where it has to be.
     drawn: Option<Instant>,
+    /// Written across the picture.
+    name: Option<Name>,
     is_dark: bool,
     preview: Option<Fader>,
     offered: Option<Instant>,
@@ -93,6 +118,7 @@ impl<'a> Exhibit<'a> {
             lamp: Lamp::new(1.0, now),
             newest: None,
             drawn: None,
+            name: None,
             is_dark: false,
             preview: None,
             offered: None,
@@ -115,7 +141,36 @@ impl<'a> Exhibit<'a> {
         self.wiring.set_screen(seen.map_or(Screen::Absent, |size| Screen::Present { size, is_filled }));
     }
 
-    fn take(&mut self, dream: Frame) {
+    fn take(&mut self, mut dream: Frame, device: &str) {
+        if let Some(name) = &mut self.name {
+            name.plain.copy_from(&dream);
+            display::write_name(device, &mut dream);
+        }
+        self.put(dream);
+    }
+
+    /// Shows which device this is, for some seconds, across whatever is dreamed.
+    fn write_name(&mut self, device: &str) {
+        let until = Instant::now() + NAMED;
+        if let Some(name) = &mut self.name {
+            name.until = until;
+            return;
+        }
+        let Some(plain) = self.newest.clone() else { return };
+        let mut named = plain.clone();
+        display::write_name(device, &mut named);
+        self.name = Some(Name { until, plain });
+        self.put(named);
+    }
+
+    /// Shows what is dreamed without the name, when its time is over.
+    fn wipe_name(&mut self) {
+        if let Some(name) = self.name.take_if(|name| name.until <= Instant::now()) {
+            self.put(name.plain);
+        }
+    }
+
+    fn put(&mut self, dream: Frame) {
         let now = Instant::now();
         let canvas = self.projector.canvas(size_of(&dream));
         if self.fader.canvas() != &canvas {
@@ -148,8 +203,8 @@ impl<'a> Exhibit<'a> {
     }
 
     /// Draws what is seen at `now` where it is another picture than before.
-    fn draw(&mut self, aim: f64, now: Instant) {
-        let light = self.lamp.light(aim, now);
+    fn draw(&mut self, aim: f64, pace: f64, now: Instant) {
+        let light = self.lamp.light(aim, pace, now);
         if self.projector.screen().is_headless() {
             return;
         }

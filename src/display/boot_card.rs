@@ -48,6 +48,26 @@ impl BootCard {
     }
 }
 
+/// Writes `name` across the middle of `picture`, as large as fits, on a darkened band.
+pub fn write_name(name: &str, picture: &mut Frame) {
+    /// Of the picture's height and width.
+    const BAND: f32 = 0.3;
+    const WIDEST: f32 = 0.9;
+    let (width, height) = (picture.width as f32, picture.height as f32);
+    let rows = picture.pixels.chunks_exact_mut(3 * picture.width.max(1));
+    let top = (height * (1.0 - BAND) / 2.0) as usize;
+    for row in rows.skip(top).take((height * BAND) as usize) {
+        row.iter_mut().for_each(|value| *value /= 4);
+    }
+    let font = FontRef::try_from_slice(FONT).expect("the font that is built in is one");
+    let mut pen = Pen { font, out: picture, unit: height * BAND * 0.6, left: 0.0, y: 0.0 };
+    let wide = pen.width(name, 1.0);
+    pen.unit *= (WIDEST * width / wide.max(1.0)).min(1.0);
+    let wide = pen.width(name, 1.0);
+    pen.y = (height - pen.unit) / 2.0;
+    pen.write(name, (width - wide) / 2.0, 1.0, PALE);
+}
+
 struct Pen<'a> {
     font: FontRef<'static>,
     out: &'a mut Frame,
@@ -152,6 +172,23 @@ mod tests {
                 let mut frame = Frame::new(0, 0);
                 card(text).draw(Size { width, height }, &mut frame);
                 assert_eq!(frame.pixels.len(), 3 * width * height);
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_is_written_in_the_middle_of_any_picture() {
+        for (width, height) in [(1, 1), (320, 180), (96, 160), (1280, 16)] {
+            for name in ["m", "hall-3", &"x".repeat(64), ""] {
+                let mut picture = Frame::new(width, height);
+                picture.pixels.fill(200);
+                write_name(name, &mut picture);
+                let row = |y: usize| &picture.pixels[3 * width * y..3 * width * (y + 1)];
+                if height > 100 {
+                    assert!(row(0).iter().chain(row(height - 1)).all(|value| *value == 200), "{name}");
+                    let is_written = picture.pixels.iter().any(|value| *value > 205);
+                    assert_eq!(is_written, !name.is_empty(), "{name} on {width}x{height}");
+                }
             }
         }
     }

@@ -135,23 +135,27 @@ fn mix(from: &mut [u8], to: &[u8], part: u16) {
 pub struct Lamp {
     light: f32,
     aim: f32,
+    /// Of the light a second.
+    speed: f32,
     seen: Instant,
 }
 
-/// From dark to full, or back.
-const DIMMING: Duration = Duration::from_millis(600);
-
 impl Lamp {
     pub fn new(light: f64, now: Instant) -> Lamp {
-        Lamp { light: light as f32, aim: light as f32, seen: now }
+        Lamp { light: light as f32, aim: light as f32, speed: 0.0, seen: now }
     }
 
-    /// Moves toward `aim`, 0 to 1; returns the light at `now`.
-    pub fn light(&mut self, aim: f64, now: Instant) -> f32 {
-        self.aim = aim as f32;
-        let way = now.saturating_duration_since(self.seen).as_secs_f32() / DIMMING.as_secs_f32();
+    /// Moves toward `aim`, 0 to 1, a new one to be reached in `pace` seconds; returns the light at `now`.
+    pub fn light(&mut self, aim: f64, pace: f64, now: Instant) -> f32 {
+        let aim = aim as f32;
+        if aim != self.aim {
+            self.speed = if pace > 0.0 { (aim - self.light).abs() / pace as f32 } else { f32::INFINITY };
+            self.aim = aim;
+        }
+        let way = self.speed * now.saturating_duration_since(self.seen).as_secs_f32();
         self.seen = now;
-        self.light += (self.aim - self.light).clamp(-way, way);
+        let left = self.aim - self.light;
+        self.light = if left.abs() <= way { self.aim } else { self.light + way.copysign(left) };
         self.light
     }
 
@@ -223,9 +227,12 @@ mod tests {
         assert_eq!(level(&fader, start, 0.0), 0);
         let mut lamp = Lamp::new(1.0, start);
         assert!(!lamp.is_moving());
-        let half = lamp.light(0.0, start + DIMMING / 2);
+        let at = |ms| start + Duration::from_millis(ms);
+        assert_eq!(lamp.light(0.0, 2.0, start), 1.0);
+        let half = lamp.light(0.0, 2.0, at(1000));
         assert!((0.49..0.51).contains(&half) && lamp.is_moving(), "{half}");
-        assert_eq!(lamp.light(0.0, start + DIMMING * 2), 0.0);
+        assert_eq!(lamp.light(0.0, 2.0, at(2500)), 0.0);
         assert!(!lamp.is_moving());
+        assert_eq!(lamp.light(0.7, 0.0, at(2500)), 0.7);
     }
 }
