@@ -17,7 +17,7 @@ pub use direction::{Memory, Play, Start};
 pub use places::{pack_folders, photo_folder};
 pub use schedule::Schedule;
 pub use screen::{Fit, Mode, Refresh, Rotation, Screen, ScreenKind, Vt};
-pub use sections::{Console, Dream, Mqtt, Runtime, Source, SourceKind};
+pub use sections::{Console, Dream, HomeAssistant, Mqtt, Runtime, Source, SourceKind};
 pub use size::Size;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +42,7 @@ pub struct Config {
     pub dream: Dream,
     pub runtime: Runtime,
     pub mqtt: Mqtt,
+    pub home_assistant: HomeAssistant,
     pub console: Console,
     pub play: Play,
     pub memory: Memory,
@@ -136,6 +137,7 @@ impl Config {
             .or_else(|| self.runtime.fault())
             .or_else(|| self.mqtt.fault())
             .or_else(|| self.groups_fault())
+            .or_else(|| self.home_assistant.fault())
             .or_else(|| self.schedule.fault())
             .or_else(|| self.console.fault());
         match fault {

@@ -25,6 +25,18 @@ impl Config {
         self.mqtt.device.as_deref().and_then(|name| name.parse().ok()).unwrap_or_else(DeviceId::of_this_host)
     }
 
+    fn home(&self) -> remote::Home {
+        let console = &self.console;
+        let is_called = console.on && console.allow_remote;
+        // Of one that listens everywhere nobody here knows by which address it is found.
+        let page = is_called.then_some(console.listen).filter(|listen| !listen.ip().is_unspecified());
+        remote::Home {
+            on: self.home_assistant.on,
+            prefix: self.home_assistant.prefix.clone(),
+            page: page.map(|page| format!("http://{page}/")),
+        }
+    }
+
     /// How the broker is reached; none where there is to be none. Reads the files named.
     ///
     /// # Errors
@@ -51,6 +63,7 @@ impl Config {
             let client = own.cert.as_deref().zip(own.key.as_deref());
             settings.tls = Some(Tls::read(ca, client).map_err(fault)?);
         }
+        settings.home = self.home();
         settings.check().map_err(fault)?;
         Ok(Some(settings))
     }

@@ -142,6 +142,31 @@ impl Default for Mqtt {
     }
 }
 
+/// `[home_assistant]`: how the device appears there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HomeAssistant {
+    pub on: bool,
+    /// As it is set in Home Assistant's MQTT integration.
+    pub prefix: String,
+}
+
+impl Default for HomeAssistant {
+    fn default() -> HomeAssistant {
+        HomeAssistant { on: true, prefix: "homeassistant".to_owned() }
+    }
+}
+
+impl HomeAssistant {
+    pub(super) fn fault(&self) -> Fault {
+        let is_sound =
+            |level: &str| !level.is_empty() && level.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        let fine = self.prefix.len() <= 64 && self.prefix.split('/').all(is_sound);
+        (!fine)
+            .then(|| ("home_assistant.prefix", "is 1 to 64 letters, digits, `-`, `_`, and `/` between them".to_owned()))
+    }
+}
+
 /// `[console]`: the web page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -120,8 +120,12 @@ impl Params {
         let refused = |name: &str, refusals: &[Refusal]| refusals.iter().any(|r| r.param == name);
         match catalogue.layer(&next.layer) {
             Err(e) if !refused("layer", &refusals) => refusals.push(Refusal::new("layer", e)),
-            Ok((_, _, layer)) if !refused("neurons", &refusals) => {
-                if let Err(e) = next.neurons.weights(layer) {
+            Ok((_, pack, layer)) => {
+                // By the name that it is listed under.
+                next.layer = catalogue.short_name(pack, layer);
+                if let Err(e) = next.neurons.weights(layer)
+                    && !refused("neurons", &refusals)
+                {
                     refusals.push(Refusal::new("neurons", e));
                 }
             }

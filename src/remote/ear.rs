@@ -23,7 +23,7 @@ const BETWEEN_COMPLAINTS: Duration = Duration::from_secs(60);
 /// Between two looks at commands that wait.
 const TURN: Duration = Duration::from_millis(10);
 /// Answers to a command for many are spread over so long: three hundred at once are a burden to the broker.
-const SPREAD: Duration = Duration::from_secs(2);
+pub const SPREAD: Duration = Duration::from_secs(2);
 const SUPERSEDED: &str = "commands come too fast: a newer one on the same topic took the place of this one";
 const TOO_MANY: &str = "commands come too fast, and too many wait already";
 
@@ -32,6 +32,9 @@ pub struct Ear<'a> {
     desk: &'a Desk,
     device: &'a DeviceId,
     base: &'a str,
+    /// Where Home Assistant says that it has started.
+    birth_topic: String,
+    born: Notify,
     /// Answers to commands for this device alone, and to those for many.
     outbox: Outbox,
     late: Outbox,
@@ -56,11 +59,20 @@ struct Signed<'a> {
 }
 
 impl<'a> Ear<'a> {
-    pub fn new(desk: &'a Desk, device: &'a DeviceId, base: &'a str, outbox: Outbox, late: Outbox) -> Ear<'a> {
+    pub fn new(
+        desk: &'a Desk,
+        device: &'a DeviceId,
+        base: &'a str,
+        birth_topic: String,
+        outbox: Outbox,
+        late: Outbox,
+    ) -> Ear<'a> {
         Ear {
             desk,
             device,
             base,
+            birth_topic,
+            born: Notify::new(),
             outbox,
             late,
             intake: Mutex::new(Intake::new(Instant::now())),
@@ -73,6 +85,9 @@ impl<'a> Ear<'a> {
     pub fn hear(&self, publish: Publish) {
         // The broker lets no topic through that is not UTF-8.
         let topic = String::from_utf8_lossy(&publish.topic);
+        if topic == self.birth_topic && publish.payload == b"online"[..] {
+            self.born.notify_one();
+        }
         let Some((below, _)) = self.place(&topic).filter(|(below, _)| command::is_command(below)) else { return };
         if publish.retain && !publish.payload.is_empty() && self.complaints().retained.is_due() {
             warn!("ignored a retained command on {topic}: send commands without the retain flag");
@@ -98,6 +113,11 @@ impl<'a> Ear<'a> {
                 None => sleep(TURN).await,
             }
         }
+    }
+
+    /// Returns when Home Assistant has said that it has started.
+    pub async fn home_is_born(&self) {
+        self.born.notified().await;
     }
 
     /// Complains where the broker refuses a subscription.

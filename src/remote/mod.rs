@@ -7,6 +7,7 @@
 
 mod about;
 mod command;
+mod discovery;
 mod ear;
 mod intake;
 mod outage;
@@ -25,6 +26,7 @@ use tokio::time::sleep;
 use crate::app::{Desk, told};
 pub use about::about;
 pub use command::{Message, Reply, obey};
+pub use discovery::{Home, Offer, discovery};
 use outage::Outage;
 use session::Session;
 pub use settings::{DeviceId, Password, SYSTEM_AUTHORITIES, Settings, SettingsError, Tls};

@@ -20,7 +20,7 @@ use super::ear::Ear;
 use super::outbox::outbox;
 use super::tell;
 use super::voice::Voice;
-use super::{DeviceId, Settings, told};
+use super::{DeviceId, Home, Settings, told};
 use crate::app::Desk;
 
 /// The largest packet taken from the broker, which drops larger ones by itself: a megabyte of nonsense is still
@@ -49,6 +49,7 @@ pub struct Session {
     desk: Desk,
     device: DeviceId,
     telemetry_every: Duration,
+    home: Home,
 }
 
 impl Session {
@@ -67,14 +68,15 @@ impl Session {
             desk: desk.clone(),
             device: settings.device.clone(),
             telemetry_every: settings.telemetry_every,
+            home: settings.home.clone(),
         })
     }
 
     /// Obeys and tells until the connection is lost (then why), or the stop is said and `offline` sent (then none).
     pub async fn serve(self, stop: &mut watch::Receiver<bool>) -> Option<ConnectionError> {
-        let Session { mut connection, voice, desk, device, telemetry_every } = self;
+        let Session { mut connection, voice, desk, device, telemetry_every, home } = self;
         let ((outbox, replies), (late, late_replies)) = (outbox(), outbox());
-        let ear = Ear::new(&desk, &device, voice.base(), outbox, late);
+        let ear = Ear::new(&desk, &device, voice.base(), home.birth_topic(), outbox, late);
         let (greeted, mut is_greeted) = watch::channel(false);
         let tell = async {
             // Whatever is told comes after `online`.
@@ -86,11 +88,12 @@ impl Session {
                 tell::tell_replies(&voice, replies),
                 tell::tell_replies(&voice, late_replies),
                 tell::tell_snapshots(&voice, &desk),
+                tell::tell_home(&voice, &desk, &device, &home, telemetry_every, &ear),
             )
         };
         let lost = tokio::select! {
             lost = listen(&mut connection, &ear) => Some(lost),
-            never = tell::listen(&voice, &desk, &greeted) => match never {},
+            never = tell::listen(&voice, &desk, &home, &greeted) => match never {},
             (never, ..) = tell => match never {},
             never = ear.obey_those_that_wait() => match never {},
             () = told(stop) => None,

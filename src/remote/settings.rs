@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
+use super::Home;
 use crate::backoff::Backoff;
 
 /// How the broker is reached, and as whom.
@@ -31,6 +32,7 @@ pub struct Settings {
     pub retry: Backoff,
     /// Between two telemetry messages.
     pub telemetry_every: Duration,
+    pub home: Home,
 }
 
 impl Settings {
@@ -46,6 +48,7 @@ impl Settings {
             optional: false,
             retry: Backoff::default(),
             telemetry_every: Duration::from_secs(10),
+            home: Home::default(),
         }
     }
 

@@ -4,14 +4,17 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
-use super::DeviceId;
 use super::about::about;
+use super::discovery::{Offer, discovery};
+use super::ear::{Ear, SPREAD};
 use super::outbox::Letter;
 use super::voice::{Voice, json};
+use super::{DeviceId, Home};
 use crate::app::Desk;
 
 /// At most ten states a second: a slider that is dragged sends hundreds. While ramps move them, two.
@@ -40,11 +43,11 @@ fn groups(desk: &Desk) -> Vec<String> {
 }
 
 /// First the ears, then `online`: whoever reads that may command at once. Then listens to the groups that it joins.
-pub async fn listen(voice: &Voice, desk: &Desk, greeted: &watch::Sender<bool>) -> Infallible {
+pub async fn listen(voice: &Voice, desk: &Desk, home: &Home, greeted: &watch::Sender<bool>) -> Infallible {
     let mut edition = desk.edition();
     edition.mark_unchanged();
     let mut heard = groups(desk);
-    voice.listen_to(topics(voice.base(), &heard)).await;
+    voice.listen_to(topics(voice.base(), &heard).into_iter().chain(home.on.then(|| home.birth_topic()))).await;
     voice.say("status", QoS::AtLeastOnce, true, b"online".to_vec()).await;
     greeted.send_replace(true);
     loop {
@@ -119,6 +122,46 @@ pub async fn tell_snapshots(voice: &Voice, desk: &Desk) -> Infallible {
             Err(RecvError::Lagged(_)) => {}
             // Cannot be: the desk is held here.
             Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+/// Tells Home Assistant what there is, again when that changes and when it has started; or, where it is not to know, takes back
+/// what it was told.
+pub async fn tell_home(
+    voice: &Voice,
+    desk: &Desk,
+    device: &DeviceId,
+    home: &Home,
+    telemetry_every: Duration,
+    ear: &Ear<'_>,
+) -> Infallible {
+    let topic = home.topic(device);
+    let mut edition = desk.edition();
+    loop {
+        edition.mark_unchanged();
+        let payload = match home.on {
+            true => desk.ask(|director| {
+                json(&discovery(&Offer {
+                    device,
+                    catalogue: desk.catalogue(),
+                    scenes: director.scenes().map(|(name, ..)| name.as_str()).collect(),
+                    abilities: director.abilities(),
+                    has_schedule: director.has_schedule(),
+                    page: home.page.as_deref(),
+                    telemetry_every,
+                }))
+            }),
+            false => Vec::new(),
+        };
+        voice.publish(topic.clone(), QoS::AtLeastOnce, true, payload, PublishProperties::default()).await;
+        if !home.on {
+            std::future::pending::<()>().await;
+        }
+        tokio::select! {
+            () = changed(&mut edition) => sleep(BETWEEN_LOOKS).await,
+            // Not all devices of a house at once.
+            () = ear.home_is_born() => sleep(SPREAD.mul_f64(fastrand::f64())).await,
         }
     }
 }

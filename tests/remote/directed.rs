@@ -14,8 +14,8 @@ use super::broker::{Broker, eventually};
 use super::device::{self, Device};
 use super::operator::{self, Operator};
 
-/// A device in the group `hall`, with two scenes, which lets pictures out.
-pub fn directed(broker: &Broker, name: &str) -> Device {
+/// A desk with two scenes, of a device in the group `hall` which lets pictures out.
+fn desk() -> Desk {
     let catalogue = Arc::new(device::catalogue());
     let scene = |json: Json| json.as_object().unwrap().clone();
     let mut setup = Setup::new(Params::new(&catalogue));
@@ -25,10 +25,14 @@ pub fn directed(broker: &Broker, name: &str) -> Device {
     ]);
     setup.groups = vec!["hall".to_owned()];
     setup.abilities = Abilities { snapshots: true, restart: false };
-    let desk = Desk::directed(catalogue.clone(), Director::new(catalogue, setup));
+    Desk::directed(catalogue.clone(), Director::new(catalogue, setup))
+}
+
+/// A device with that desk.
+pub fn directed(broker: &Broker, name: &str) -> Device {
     let mut settings = device::settings(broker);
     settings.device = name.parse().unwrap();
-    Device::directed(settings, desk)
+    Device::directed(settings, desk())
 }
 
 async fn start(broker: &Broker) -> (Device, Operator) {
@@ -147,6 +151,35 @@ async fn a_snapshot_is_told_once_and_is_not_retained() {
     device.desk.hand_out(Arc::from(&b"JPEG"[..]));
     let picture = operator.hear_on("snapshot").await;
     assert_eq!((&picture.payload[..], picture.retain), (&b"JPEG"[..], false));
+}
+
+#[tokio::test]
+async fn home_assistant_is_told_again_when_it_starts_and_when_there_is_more_to_tell() {
+    let broker = Broker::start();
+    let mut settings = device::settings(&broker);
+    settings.home.on = true;
+    let mut home = Operator::hearing(&broker, "homeassistant/#").await;
+    let device = Device::directed(settings, desk());
+    let mut told = async |what: &str| operator::json(&home.hear(what, |p| p.topic.ends_with(b"/config")).await);
+    let first = told("what there is").await;
+    insta::assert_json_snapshot!("home-assistant", first, {".**.sw_version" => "[version]"});
+    let other = Operator::connect(&broker).await;
+    other.publish("homeassistant/status", "online").await;
+    assert_eq!(told("it again").await, first);
+    device.desk.act("save-scene", json!({"name": "third"}).as_object().unwrap()).unwrap();
+    let scenes = told("a scene more").await["components"]["scene"]["options"].clone();
+    assert_eq!(scenes, json!(["calm", "wild", "third"]));
+}
+
+#[tokio::test]
+async fn home_assistant_is_told_nothing_where_it_is_not_to_know() {
+    let broker = Broker::start();
+    let topic = "homeassistant/device/reverie-mirror-1/config";
+    let mut home = Operator::hearing(&broker, topic).await;
+    home.send(topic, true, "{}", PublishProperties::default()).await;
+    home.hear("what was told earlier", |p| !p.payload.is_empty()).await;
+    let _device = directed(&broker, "mirror-1");
+    home.hear("that it is taken back", |p| p.payload.is_empty()).await;
 }
 
 #[tokio::test]

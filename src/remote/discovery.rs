@@ -1,0 +1,351 @@
+//! What Home Assistant is told, so that the mirror appears there by itself: one retained message with all its entities
+//! (device discovery, Home Assistant 2024.11 and later).
+
+use std::time::Duration;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::DeviceId;
+use super::session::base;
+use crate::director::Abilities;
+use crate::pack::Catalogue;
+use crate::params::{Kind, Scope, Spec, TABLE};
+
+/// Whether and where it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    /// Off: what was told earlier is taken back.
+    pub on: bool,
+    /// Home Assistant's discovery prefix, `homeassistant` unless that was changed there.
+    pub prefix: String,
+    /// The web page, where other machines can call it.
+    pub page: Option<String>,
+}
+
+impl Default for Home {
+    fn default() -> Home {
+        Home { on: false, prefix: "homeassistant".to_owned(), page: None }
+    }
+}
+
+impl Home {
+    /// Where the device's entities are told.
+    pub fn topic(&self, device: &DeviceId) -> String {
+        format!("{}/device/{}/config", self.prefix, object_id(device))
+    }
+
+    /// Where Home Assistant says `online` after its start.
+    pub fn birth_topic(&self) -> String {
+        format!("{}/status", self.prefix)
+    }
+}
+
+/// What there is to be offered.
+pub struct Offer<'a> {
+    pub device: &'a DeviceId,
+    pub catalogue: &'a Catalogue,
+    pub scenes: Vec<&'a str>,
+    pub abilities: Abilities,
+    pub has_schedule: bool,
+    pub page: Option<&'a str>,
+    pub telemetry_every: Duration,
+}
+
+/// Telemetry values older than so many of its intervals are no longer shown.
+const MISSED: u32 = 3;
+/// The longest state that Home Assistant keeps, characters.
+const LONGEST_STATE: usize = 255;
+
+/// The payload of [`Home::topic`].
+pub fn discovery(offer: &Offer) -> Json {
+    let base = base(offer.device);
+    let version = env!("CARGO_PKG_VERSION");
+    let mut components = Map::new();
+    let mut add = |key: &str, mut component: Json| {
+        component["unique_id"] = format!("{}-{key}", object_id(offer.device)).into();
+        components.insert(key.replace('-', "_"), component);
+    };
+    for spec in TABLE {
+        add(spec.name, parameter(spec, &base, offer.catalogue));
+    }
+    if !offer.scenes.is_empty() {
+        add("scene", scene(&base, &offer.scenes));
+    }
+    for (action, component) in buttons(&base, offer.abilities) {
+        add(action, component);
+    }
+    if offer.abilities.snapshots {
+        let topic = format!("{base}/snapshot");
+        add(
+            "picture",
+            json!({"platform": "image", "name": "Picture", "image_topic": topic, "content_type": "image/jpeg"}),
+        );
+    }
+    if offer.has_schedule {
+        add("open", open(&base));
+    }
+    for (name, component) in diagnostics(&base, offer.telemetry_every) {
+        add(name, component);
+    }
+    let mut device = json!({
+        "identifiers": [object_id(offer.device)],
+        "name": offer.device.as_str(),
+        "manufacturer": "Reverie",
+        "model": "Dreaming mirror",
+        "sw_version": version,
+    });
+    if let Some(page) = offer.page {
+        device["configuration_url"] = page.into();
+    }
+    json!({
+        "device": device,
+        "origin": {"name": "Reverie", "sw_version": version},
+        "availability": [{"topic": format!("{base}/status")}],
+        "components": components,
+    })
+}
+
+fn object_id(device: &DeviceId) -> String {
+    format!("reverie-{device}")
+}
+
+/// An entity that shows a parameter as `state` tells it and sets it.
+fn parameter(spec: &Spec, base: &str, catalogue: &Catalogue) -> Json {
+    let name = spec.name;
+    let mut component = match spec.kind {
+        Kind::Real { min, max, step, .. } => number(min, max, step),
+        Kind::Whole { min, max, .. } => number(min.into(), max.into(), 1.0),
+        Kind::Switch { .. } => json!({
+            "platform": "switch", "payload_on": "true", "payload_off": "false",
+            "value_template": format!("{{{{ 'true' if value_json.{name} else 'false' }}}}"),
+        }),
+        Kind::Choice { options, .. } => json!({"platform": "select", "options": options}),
+        Kind::Layer => json!({"platform": "select", "options": catalogue.layer_names()}),
+        // A longer one is shown cut; it is in effect whole.
+        Kind::Neurons => json!({
+            "platform": "text", "max": LONGEST_STATE,
+            "value_template": format!("{{{{ value_json.{name} | truncate({LONGEST_STATE}, true, '…', 0) }}}}"),
+        }),
+    };
+    component["name"] = label(name).into();
+    component["state_topic"] = format!("{base}/state").into();
+    component["command_topic"] = format!("{base}/set/{name}").into();
+    if component.get("value_template").is_none() {
+        component["value_template"] = format!("{{{{ value_json.{name} }}}}").into();
+    }
+    component["icon"] = icon(name).into();
+    if !spec.unit.is_empty() {
+        component["unit_of_measurement"] = spec.unit.into();
+    }
+    // How the device is set up, unless it is what is turned all the time.
+    if spec.scope == Scope::Device && !["brightness", "paused", "blank", "play"].contains(&name) {
+        component["entity_category"] = "config".into();
+    }
+    if ["octave_scale", "jitter"].contains(&name) {
+        component["enabled_by_default"] = false.into();
+    }
+    component
+}
+
+fn number(min: f64, max: f64, step: f64) -> Json {
+    // A slider of thousands of steps cannot be set to one.
+    let mode = if (max - min) / step <= 1000.0 { "slider" } else { "box" };
+    json!({"platform": "number", "min": min, "max": max, "step": step, "mode": mode})
+}
+
+fn scene(base: &str, scenes: &[&str]) -> Json {
+    json!({
+        "platform": "select",
+        "name": "Scene",
+        "options": scenes,
+        "state_topic": format!("{base}/state"),
+        // `None`, where no scene is shown, is nothing to Home Assistant.
+        "value_template": "{{ value_json.scene }}",
+        "command_topic": format!("{base}/set/scene"),
+        "icon": icon("scene"),
+    })
+}
+
+fn buttons(base: &str, can: Abilities) -> impl Iterator<Item = (&'static str, Json)> {
+    let button = move |action: &'static str, extra: Json| {
+        let topic = format!("{base}/do/{action}");
+        let mut button = json!({"platform": "button", "name": label(action), "command_topic": topic});
+        for (key, value) in extra.as_object().into_iter().flatten() {
+            button[key] = value.clone();
+        }
+        (action, button)
+    };
+    let all = [
+        (true, "next-scene", json!({"icon": "mdi:skip-next"})),
+        (true, "previous-scene", json!({"icon": "mdi:skip-previous"})),
+        (true, "reset", json!({"icon": "mdi:restore"})),
+        (can.snapshots, "snapshot", json!({"icon": "mdi:camera"})),
+        (true, "identify", json!({"device_class": "identify", "entity_category": "diagnostic"})),
+        (can.restart, "restart", json!({"device_class": "restart", "entity_category": "config"})),
+    ];
+    all.into_iter()
+        .filter(|(can, ..)| *can)
+        .map(move |(_, action, extra)| button(action, extra))
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+fn open(base: &str) -> Json {
+    json!({
+        "platform": "binary_sensor",
+        "name": "Opening hours",
+        "icon": "mdi:clock-outline",
+        "state_topic": format!("{base}/state"),
+        "value_template": "{{ 'ON' if value_json.open else 'OFF' }}",
+        "entity_category": "diagnostic",
+    })
+}
+
+fn diagnostics(base: &str, every: Duration) -> Vec<(&'static str, Json)> {
+    let measured = |unit: &str| json!({"state_class": "measurement", "unit_of_measurement": unit});
+    let sensors = [
+        (
+            "fps",
+            "Dreams a second",
+            "fps",
+            json!({"state_class": "measurement", "unit_of_measurement": "1/s", "icon": "mdi:speedometer"}),
+        ),
+        ("frame_time", "Frame time", "frame_ms_p50", {
+            let mut sensor = measured("ms");
+            sensor["device_class"] = "duration".into();
+            sensor["enabled_by_default"] = false.into();
+            sensor
+        }),
+        (
+            "size",
+            "Working size",
+            "width",
+            json!({
+                "icon": "mdi:image-size-select-large",
+                "value_template": "{{ value_json.width }}×{{ value_json.height }}",
+            }),
+        ),
+        ("provider", "Network runs on", "provider", json!({"icon": "mdi:chip"})),
+        ("camera", "Camera", "camera", json!({"icon": "mdi:video"})),
+        ("display", "Display", "display", json!({"icon": "mdi:monitor"})),
+        ("temperature", "Temperature", "temperature", {
+            let mut sensor = measured("°C");
+            sensor["device_class"] = "temperature".into();
+            sensor
+        }),
+        ("memory", "Memory", "memory_mib", {
+            let mut sensor = measured("MiB");
+            sensor["device_class"] = "data_size".into();
+            sensor["enabled_by_default"] = false.into();
+            sensor
+        }),
+        (
+            "uptime",
+            "Uptime",
+            "uptime_s",
+            json!({
+                "device_class": "duration", "unit_of_measurement": "s", "enabled_by_default": false,
+            }),
+        ),
+        (
+            "drops",
+            "Dreams left out",
+            "drops",
+            json!({
+                "state_class": "total_increasing", "icon": "mdi:debug-step-over", "enabled_by_default": false,
+            }),
+        ),
+        (
+            "restarts",
+            "Stages started anew",
+            "restarts",
+            json!({
+                "state_class": "total_increasing", "icon": "mdi:restart-alert", "enabled_by_default": false,
+            }),
+        ),
+    ];
+    let topic = format!("{base}/telemetry");
+    let sensor = |(key, name, field, mut sensor): (&'static str, &str, &str, Json)| {
+        sensor["platform"] = "sensor".into();
+        sensor["name"] = name.into();
+        sensor["state_topic"] = topic.clone().into();
+        sensor["entity_category"] = "diagnostic".into();
+        sensor["expire_after"] = (every * MISSED).as_secs().max(1).into();
+        if sensor.get("value_template").is_none() {
+            // Not every board tells everything. A long text is cut.
+            sensor["value_template"] =
+                format!("{{{{ (value_json.{field} | default('None') | string)[:{LONGEST_STATE}] }}}}").into();
+        }
+        (key, sensor)
+    };
+    sensors.into_iter().map(sensor).collect()
+}
+
+/// As Home Assistant's guidelines have names: a capital first, no other.
+fn label(name: &str) -> String {
+    let words = name.replace(['_', '-'], " ");
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn icon(name: &str) -> &'static str {
+    match name {
+        "layer" => "mdi:layers-triple",
+        "neurons" => "mdi:graph",
+        "intensity" => "mdi:creation",
+        "steps" | "step" => "mdi:stairs-up",
+        "octaves" | "octave_scale" => "mdi:image-multiple-outline",
+        "smoothing" => "mdi:blur",
+        "colour" => "mdi:palette",
+        "tone" => "mdi:contrast-circle",
+        "persistence" => "mdi:history",
+        "zoom" => "mdi:magnify-plus-outline",
+        "rotate" => "mdi:rotate-right",
+        "drift" | "drift_angle" => "mdi:arrow-all",
+        "jitter" => "mdi:grid",
+        "brightness" => "mdi:brightness-6",
+        "mirror" => "mdi:flip-horizontal",
+        "paused" => "mdi:pause",
+        "blank" => "mdi:monitor-off",
+        "play" => "mdi:play-box-multiple-outline",
+        "scene" => "mdi:palette-outline",
+        "fade" | "hold" | "glide" => "mdi:timer-outline",
+        _ => "mdi:tune-variant",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::tests::catalogue;
+
+    #[test]
+    fn every_parameter_is_an_entity_with_an_icon_and_an_id_of_its_own() {
+        let (device, catalogue) = ("hall-3".parse().unwrap(), catalogue());
+        let offer = |snapshots, scenes| Offer {
+            device: &device,
+            catalogue: &catalogue,
+            scenes,
+            abilities: Abilities { snapshots, restart: snapshots },
+            has_schedule: snapshots,
+            page: None,
+            telemetry_every: Duration::from_secs(10),
+        };
+        let payload = discovery(&offer(true, vec!["calm"]));
+        let components = payload["components"].as_object().unwrap();
+        for spec in TABLE {
+            assert_ne!(icon(spec.name), icon("?"), "{} has no icon", spec.name);
+            assert_eq!(components[spec.name]["command_topic"], format!("reverie/hall-3/set/{}", spec.name));
+        }
+        let ids: std::collections::HashSet<&str> =
+            components.values().map(|c| c["unique_id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), components.len());
+        for only_where_allowed in ["picture", "snapshot", "restart", "open", "scene"] {
+            assert!(components.contains_key(only_where_allowed));
+            assert!(discovery(&offer(false, vec![]))["components"].get(only_where_allowed).is_none());
+        }
+        assert_eq!(components["octave_scale"]["name"], "Octave scale");
+        // A broker's packet limit is commonly well above this.
+        assert!(payload.to_string().len() < 20_000, "{} bytes", payload.to_string().len());
+    }
+}
