@@ -154,13 +154,14 @@ fn number(min: f64, max: f64, step: f64) -> Json {
 }
 
 fn scene(base: &str, scenes: &[&str]) -> Json {
+    // One that was just saved is told in `state` before Home Assistant has it among the options. `None` is nothing to it.
+    let template = format!("{{{{ value_json.scene if value_json.scene in {} else 'None' }}}}", json!(scenes));
     json!({
         "platform": "select",
         "name": "Scene",
         "options": scenes,
         "state_topic": format!("{base}/state"),
-        // `None`, where no scene is shown, is nothing to Home Assistant.
-        "value_template": "{{ value_json.scene }}",
+        "value_template": template,
         "command_topic": format!("{base}/set/scene"),
         "icon": icon("scene"),
     })

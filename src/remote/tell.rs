@@ -83,12 +83,19 @@ pub async fn tell_about(voice: &Voice, desk: &Desk, device: &DeviceId) -> Infall
 pub async fn tell_state(voice: &Voice, desk: &Desk) -> Infallible {
     let mut states = desk.state();
     loop {
-        let state = states.borrow_and_update().clone();
-        let is_moving = state.get("ramps").and_then(|ramps| ramps.as_object()).is_some_and(|ramps| !ramps.is_empty());
-        voice.say("state", QoS::AtLeastOnce, true, json(&state)).await;
+        states.mark_unchanged();
+        let is_moving = tell_state_now(voice, desk).await;
         sleep(if is_moving { BETWEEN_MOVING_STATES } else { BETWEEN_STATES }).await;
         changed(&mut states).await;
     }
+}
+
+/// Returns whether ramps move it.
+async fn tell_state_now(voice: &Voice, desk: &Desk) -> bool {
+    let state = desk.state().borrow().clone();
+    let is_moving = state.get("ramps").and_then(|ramps| ramps.as_object()).is_some_and(|ramps| !ramps.is_empty());
+    voice.say("state", QoS::AtLeastOnce, true, json(&state)).await;
+    is_moving
 }
 
 pub async fn tell_telemetry(voice: &Voice, desk: &Desk, every: Duration) -> Infallible {
@@ -138,6 +145,7 @@ pub async fn tell_home(
 ) -> Infallible {
     let topic = home.topic(device);
     let mut edition = desk.edition();
+    let mut is_changed = false;
     loop {
         edition.mark_unchanged();
         let payload = match home.on {
@@ -158,8 +166,16 @@ pub async fn tell_home(
         if !home.on {
             std::future::pending::<()>().await;
         }
+        if std::mem::take(&mut is_changed) {
+            // A scene that was not among the options is now.
+            sleep(BETWEEN_LOOKS).await;
+            tell_state_now(voice, desk).await;
+        }
         tokio::select! {
-            () = changed(&mut edition) => sleep(BETWEEN_LOOKS).await,
+            () = changed(&mut edition) => {
+                sleep(BETWEEN_LOOKS).await;
+                is_changed = true;
+            }
             // Not all devices of a house at once.
             () = ear.home_is_born() => sleep(SPREAD.mul_f64(fastrand::f64())).await,
         }
