@@ -15,7 +15,7 @@ use super::device::{self, Device};
 use super::operator::{self, Operator};
 
 /// A desk with two scenes, of a device in the group `hall` which lets pictures out.
-fn desk() -> Desk {
+pub fn desk() -> Desk {
     let catalogue = Arc::new(device::catalogue());
     let scene = |json: Json| json.as_object().unwrap().clone();
     let mut setup = Setup::new(Params::new(&catalogue));

@@ -6,6 +6,7 @@ mod command;
 mod device;
 mod directed;
 mod golden;
+mod hardened;
 mod malformed;
 mod model;
 mod operator;

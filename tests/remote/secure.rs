@@ -145,8 +145,8 @@ async fn the_example_broker_lets_a_device_and_its_director_meet_and_nobody_else(
     // Another device hears nothing of this one, and what it says to it does not arrive.
     let mut stranger = Operator::with(client("mirror-2", "m2"), "reverie/#").await;
     stranger.publish("reverie/mirror-1/set/intensity", "0.9").await;
-    stranger.publish("reverie/mirror-2/told", "me").await;
-    stranger.hear("its own message", |publish| publish.topic == b"reverie/mirror-2/told"[..]).await;
+    stranger.publish("reverie/mirror-2/telemetry", "me").await;
+    stranger.hear("its own message", |publish| publish.topic == b"reverie/mirror-2/telemetry"[..]).await;
     assert_eq!(stranger.heard_so_far(), []);
     assert_eq!(director.command("set/steps", "3").await["state"]["intensity"], 0.3);
     assert_eq!(device.state()["intensity"], 0.3);
