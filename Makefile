@@ -3,12 +3,13 @@
 DENY := .cache/tools/bin/cargo-deny
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: help demo run build test test-vm check lint unit deny setup setup-test clean-cache
+.PHONY: help demo run build test test-vm test-fleet check lint unit deny setup setup-test clean-cache
 
 help:
 	@echo "make demo    install what is missing, build, and dream at http://$(LISTEN)/ (LISTEN=ADDRESS:PORT)"
 	@echo "make test    everything that is checked: fmt, clippy, all tests, licences (installs Mosquitto)"
 	@echo "make test-vm the tests on real drivers, in a virtual machine (builds it first, once: minutes, 2 GB)"
+	@echo "make test-fleet  three hundred mirrors on one broker"
 	@echo "make build   the release binary, target/release/reverie"
 	@echo "make lint    fmt and clippy alone;  make unit   the tests alone;  make deny   the dependencies alone"
 
@@ -26,11 +27,15 @@ test-vm: setup
 	tests/vm/build
 	cargo test --release --locked --test vm -- --test-threads=1 $(VM)
 
+# Three hundred mirrors on one broker: a minute, and figures worth reading.
+test-fleet: setup-test
+	cargo test --locked --release --test fleet -- --nocapture
+
 lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --features window -- -D warnings
-	cargo clippy --locked --test vm -- -D warnings
+	cargo clippy --locked --test vm --test fleet -- -D warnings
 
 unit:
 	cargo test --locked

@@ -58,6 +58,10 @@ pub async fn run(settings: Settings, desk: Desk, mut stop: watch::Receiver<bool>
                 if since.elapsed() > SOUND {
                     retry.reset();
                 }
+                tokio::select! {
+                    () = sleep(settings.spread.mul_f64(fastrand::f64())) => {}
+                    () = told(&mut stop) => return,
+                }
                 lost
             }
             Err(lost) => lost,

@@ -30,6 +30,9 @@ pub struct Settings {
     pub optional: bool,
     /// Waits between attempts to reach the broker.
     pub retry: Backoff,
+    /// A broker that was lost is looked for after up to so long besides, by chance: a house of mirrors that all lost it at once
+    /// does not come back at once.
+    pub spread: Duration,
     /// Between two telemetry messages.
     pub telemetry_every: Duration,
     pub home: Home,
@@ -47,6 +50,7 @@ impl Settings {
             tls: None,
             optional: false,
             retry: Backoff::default(),
+            spread: Duration::from_secs(4),
             telemetry_every: Duration::from_secs(10),
             home: Home::default(),
         }

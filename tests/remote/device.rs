@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use reverie::app::{self, Desk};
 use reverie::backoff::Backoff;
+use reverie::director::{Abilities, Director, Scenes, Setup};
 use reverie::pack::{Catalogue, Manifest};
 use reverie::params::Params;
 use reverie::remote::{self, Settings};
+use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::instrument::WithSubscriber;
@@ -27,6 +29,7 @@ pub struct Device {
 /// Settings for `broker` that try again quickly.
 pub fn settings(broker: &Broker) -> Settings {
     let mut settings = Settings::new("127.0.0.1", broker.port, "mirror-1".parse().unwrap());
+    settings.spread = Duration::ZERO;
     settings.retry = Backoff::new(Duration::from_millis(20), Duration::from_millis(200)).unwrap();
     settings
 }
@@ -84,6 +87,27 @@ impl Device {
         let log = String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap();
         log.lines().filter(|line| line.contains(&format!(" {level} "))).map(str::to_owned).collect()
     }
+}
+
+/// A desk with two scenes, of a device in the group `hall` which lets pictures out.
+pub fn desk() -> Desk {
+    let catalogue = Arc::new(catalogue());
+    let scene = |json: Json| json.as_object().unwrap().clone();
+    let mut setup = Setup::new(Params::new(&catalogue));
+    setup.scenes = Scenes::from([
+        ("calm".to_owned(), scene(json!({"intensity": 0.25, "layer": "shallow"}))),
+        ("wild".to_owned(), scene(json!({"intensity": 1, "zoom": 1}))),
+    ]);
+    setup.groups = vec!["hall".to_owned()];
+    setup.abilities = Abilities { snapshots: true, restart: false };
+    Desk::directed(catalogue.clone(), Director::new(catalogue, setup))
+}
+
+/// A device with that desk.
+pub fn directed(broker: &Broker, name: &str) -> Device {
+    let mut settings = settings(broker);
+    settings.device = name.parse().unwrap();
+    Device::directed(settings, desk())
 }
 
 #[derive(Clone, Default)]

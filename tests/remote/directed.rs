@@ -3,37 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reverie::app::Desk;
-use reverie::director::{Abilities, Director, Scenes, Setup};
-use reverie::params::Params;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use serde_json::{Value as Json, json};
 
 use super::broker::{Broker, eventually};
-use super::device::{self, Device};
+use super::device::{self, Device, desk, directed};
 use super::operator::{self, Operator};
-
-/// A desk with two scenes, of a device in the group `hall` which lets pictures out.
-pub fn desk() -> Desk {
-    let catalogue = Arc::new(device::catalogue());
-    let scene = |json: Json| json.as_object().unwrap().clone();
-    let mut setup = Setup::new(Params::new(&catalogue));
-    setup.scenes = Scenes::from([
-        ("calm".to_owned(), scene(json!({"intensity": 0.25, "layer": "shallow"}))),
-        ("wild".to_owned(), scene(json!({"intensity": 1, "zoom": 1}))),
-    ]);
-    setup.groups = vec!["hall".to_owned()];
-    setup.abilities = Abilities { snapshots: true, restart: false };
-    Desk::directed(catalogue.clone(), Director::new(catalogue, setup))
-}
-
-/// A device with that desk.
-pub fn directed(broker: &Broker, name: &str) -> Device {
-    let mut settings = device::settings(broker);
-    settings.device = name.parse().unwrap();
-    Device::directed(settings, desk())
-}
 
 async fn start(broker: &Broker) -> (Device, Operator) {
     let device = directed(broker, "mirror-1");

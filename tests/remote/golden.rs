@@ -3,8 +3,7 @@
 use super::broker::Broker;
 use serde_json::json;
 
-use super::device::Device;
-use super::directed::directed;
+use super::device::{Device, directed};
 use super::operator::{self, Operator};
 
 #[tokio::test]

@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::broker::{Broker, eventually};
 use super::device::{self, Device};
-use super::directed;
 use super::operator::{self, Operator};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/mosquitto/make-certificates");
@@ -55,7 +54,7 @@ fn device(broker: &Broker, name: &str) -> Device {
     settings.device = name.parse().unwrap();
     settings.tls = Some(tls(broker, name));
     settings.home.on = true;
-    Device::directed(settings, directed::desk())
+    Device::directed(settings, device::desk())
 }
 
 /// A client with the certificate of `name`, as a thief or a tool would have it.
