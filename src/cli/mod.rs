@@ -1,5 +1,7 @@
 //! The command line: one file a subcommand.
 
+mod ctl;
+mod ctl_watch;
 mod devices;
 mod dream;
 mod export;
@@ -25,6 +27,7 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
+    Ctl(Box<ctl::Args>),
     Devices(devices::Args),
     Dream(Box<dream::Args>),
     Export(Box<export::Args>),
@@ -37,6 +40,7 @@ impl Command {
     /// Runs the subcommand to its end.
     pub fn run(self) -> anyhow::Result<()> {
         match self {
+            Command::Ctl(args) => ctl::run(*args),
             Command::Devices(args) => devices::run(&args),
             Command::Dream(args) => dream::run(*args),
             Command::Export(args) => export::run(*args),

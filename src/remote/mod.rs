@@ -6,6 +6,7 @@
 //! means, without any network, and `outbox` the bounded queue of replies.
 
 mod about;
+mod client;
 mod command;
 mod discovery;
 mod ear;
@@ -25,6 +26,7 @@ use tokio::time::sleep;
 
 use crate::app::{Desk, told};
 pub use about::about;
+pub use client::{Client, ClientError, Told};
 pub use command::{Message, Reply, obey};
 pub use discovery::{Home, Offer, discovery};
 use outage::Outage;

@@ -106,18 +106,24 @@ impl Session {
 }
 
 fn options(settings: &Settings, base: &str) -> MqttOptions {
+    let mut options = link(settings, &format!("reverie-{}", settings.device));
+    options.set_last_will(LastWill::new(format!("{base}/status"), "offline", QoS::AtLeastOnce, true, None));
+    options
+}
+
+/// How the broker of `settings` is reached, by a client of this name.
+pub fn link(settings: &Settings, client: &str) -> MqttOptions {
     let mut network = NetworkOptions::new();
     // Else a reply that follows an acknowledgement waits 40 ms for the broker's own.
     network.set_tcp_nodelay(true);
-    let mut options = MqttOptions::new(format!("reverie-{}", settings.device), &settings.host, settings.port);
+    let mut options = MqttOptions::new(client, &settings.host, settings.port);
     options
         .set_clean_start(true)
         .set_network_options(network)
         .set_keep_alive(KEEP_ALIVE)
         .set_connection_timeout(PATIENCE)
         .set_outgoing_inflight_upper_limit(IN_FLIGHT)
-        .set_connect_properties(ConnectProperties { max_packet_size: Some(MAX_PACKET), ..ConnectProperties::new() })
-        .set_last_will(LastWill::new(format!("{base}/status"), "offline", QoS::AtLeastOnce, true, None));
+        .set_connect_properties(ConnectProperties { max_packet_size: Some(MAX_PACKET), ..ConnectProperties::new() });
     if let Some(username) = &settings.username {
         let password = settings.password.as_ref().map_or("", |password| password.reveal());
         options.set_credentials(username, password);

@@ -3,6 +3,7 @@
 mod announce;
 mod broker;
 mod command;
+mod ctl;
 mod device;
 mod directed;
 mod golden;

@@ -1,0 +1,389 @@
+//! `reverie ctl`: directs devices over MQTT, for people who would rather not type topics.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{Args as ClapArgs, Subcommand};
+use serde_json::{Map, Value as Json, json};
+use tokio::time::Instant;
+
+use super::BadInput;
+use super::ctl_watch::Watch;
+use crate::params;
+use crate::remote::{Client, Password, Settings, Tls, Told};
+
+/// Direct a mirror, a group of them or all, over MQTT.
+#[derive(ClapArgs)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// The broker's name or address.
+    #[arg(long, default_value = "localhost")]
+    host: String,
+    /// [default: 1883, or 8883 with --ca]
+    #[arg(long)]
+    port: Option<u16>,
+    /// Which mirror [default: the one that is online, where there is but one].
+    #[arg(long, short, value_name = "NAME", conflicts_with_all = ["group", "all"])]
+    device: Option<String>,
+    /// The members of a group.
+    #[arg(long, short, value_name = "NAME", conflicts_with = "all")]
+    group: Option<String>,
+    /// All of them.
+    #[arg(long)]
+    all: bool,
+    #[arg(long, value_name = "NAME")]
+    username: Option<String>,
+    /// File that holds the password and nothing else.
+    #[arg(long, value_name = "FILE", requires = "username")]
+    password_file: Option<PathBuf>,
+    /// Whom to trust: TLS, with this certificate authority (PEM).
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Your own certificate and key, PEM.
+    #[arg(long, value_name = "FILE", requires = "ca", requires = "key")]
+    cert: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set parameters: all of them, or none where one is wrong.
+    Set {
+        /// Such as `layer=b9`, `intensity=0.4`.
+        #[arg(required = true, value_name = "NAME=VALUE")]
+        changes: Vec<String>,
+        /// How slowly: seconds, or text such as 10s or 1m30s.
+        #[arg(long, value_name = "TIME")]
+        over: Option<String>,
+        /// When: RFC 3339, or seconds since 1970.
+        #[arg(long, value_name = "MOMENT")]
+        at: Option<String>,
+    },
+    /// Show a scene.
+    Scene {
+        name: String,
+        #[arg(long, value_name = "TIME")]
+        over: Option<String>,
+        #[arg(long, value_name = "MOMENT")]
+        at: Option<String>,
+    },
+    /// List the scenes, keep the present look as one, or forget one.
+    Scenes {
+        #[command(subcommand)]
+        command: Option<Scenes>,
+    },
+    /// Do something: next-scene, pause, blank, identify, reset … (`about` lists them).
+    Do {
+        action: String,
+        /// What it takes, as NAME=VALUE.
+        #[arg(value_name = "NAME=VALUE")]
+        takes: Vec<String>,
+    },
+    /// Print what is effective, as JSON.
+    State,
+    /// Print what the mirror is and can, as JSON.
+    About,
+    /// List the mirrors, and whether they are online.
+    Devices,
+    /// Print what changes, as it changes.
+    Watch,
+    /// Fetch the picture that is shown, where its owner lets pictures out.
+    Snapshot {
+        /// JPEG file; `-` for standard output.
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum Scenes {
+    List,
+    Save { name: String },
+    Delete { name: String },
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  reverie ctl devices
+  reverie ctl --host broker.example set layer=b9 intensity=0.4 --over 10s
+  reverie ctl --device hall-3 scenes save evening
+  reverie ctl --group hall scene evening --at 2026-12-24T18:00:00+01:00
+  reverie ctl --all do blank
+  reverie ctl snapshot -o now.jpg";
+
+/// For one device to answer, for many to have answered (they spread their answers over two seconds), and for a picture.
+const ANSWER: Duration = Duration::from_secs(5);
+const ANSWERS: Duration = Duration::from_millis(3500);
+const PICTURE: Duration = Duration::from_secs(10);
+/// What is retained comes at once.
+const RETAINED: Duration = Duration::from_millis(700);
+
+/// Who is directed.
+enum Target {
+    One(String),
+    Many(String),
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let settings = args.settings()?;
+    let request = args.command.request()?;
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    tokio.block_on(async {
+        let mut client = Client::connect(&settings).await?;
+        if let Command::Devices = args.command {
+            return list_devices(&mut client).await;
+        }
+        let target = args.target(&mut client).await?;
+        match (request, target) {
+            (Some((topic, payload)), Target::One(device)) => direct_one(&mut client, &device, &topic, payload).await,
+            (Some((topic, payload)), Target::Many(base)) => direct_many(&mut client, &base, &topic, payload).await,
+            (None, Target::Many(_)) => {
+                Err(BadInput("this is asked of one mirror: name it with --device".into()).into())
+            }
+            (None, Target::One(device)) => args.command.look(&mut client, &device).await,
+        }
+    })
+}
+
+impl Args {
+    fn settings(&self) -> Result<Settings, BadInput> {
+        let bad = |e: crate::remote::SettingsError| BadInput(e.to_string());
+        let port = self.port.unwrap_or(if self.ca.is_some() { 8883 } else { 1883 });
+        let mut settings = Settings::new(self.host.clone(), port, "ctl".parse().map_err(bad)?);
+        settings.username = self.username.clone();
+        settings.password = self.password_file.as_deref().map(Password::read).transpose().map_err(bad)?;
+        if let Some(ca) = &self.ca {
+            let own = self.cert.as_deref().zip(self.key.as_deref());
+            settings.tls = Some(Tls::read(ca, own).map_err(bad)?);
+        }
+        settings.check().map_err(bad)?;
+        Ok(settings)
+    }
+
+    async fn target(&self, client: &mut Client) -> anyhow::Result<Target> {
+        let level = |name: &String| match name.is_empty() || name.contains(['/', '+', '#']) {
+            true => Err(BadInput(format!("`{name}` is no name of a mirror or a group"))),
+            false => Ok(name.clone()),
+        };
+        if self.all {
+            return Ok(Target::Many("reverie/all".to_owned()));
+        }
+        if let Some(group) = &self.group {
+            return Ok(Target::Many(format!("reverie/group/{}", level(group)?)));
+        }
+        if let Some(device) = &self.device {
+            return Ok(Target::One(level(device)?));
+        }
+        let online: Vec<String> =
+            devices(client).await?.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect();
+        match &online[..] {
+            [one] => Ok(Target::One(one.clone())),
+            [] => bail!("no mirror is online at this broker"),
+            several => Err(BadInput(format!("say which: --device {}", several.join(", "))).into()),
+        }
+    }
+}
+
+impl Command {
+    /// The command to be sent, below the base topic; none where something is only looked at.
+    fn request(&self) -> Result<Option<(String, Json)>, BadInput> {
+        let with = |mut entries: Map<String, Json>, over: &Option<String>, at: &Option<String>| {
+            let given =
+                [("over", over), ("at", at)].into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+            entries.extend(given.map(|(name, text)| (name.to_owned(), number_or_text(text))));
+            Json::from(entries)
+        };
+        let named = |name: &String| json!({ "name": name });
+        Ok(Some(match self {
+            Command::Set { changes, over, at } => ("set".to_owned(), with(entries(changes)?, over, at)),
+            Command::Scene { name, over, at } => {
+                ("set".to_owned(), with(Map::from_iter([("scene".to_owned(), name.as_str().into())]), over, at))
+            }
+            Command::Scenes { command: Some(Scenes::Save { name }) } => ("do/save-scene".to_owned(), named(name)),
+            Command::Scenes { command: Some(Scenes::Delete { name }) } => ("do/delete-scene".to_owned(), named(name)),
+            Command::Do { action, takes } => {
+                if action.is_empty() || action.contains(['/', '+', '#']) {
+                    return Err(BadInput(format!("`{action}` is no action")));
+                }
+                (format!("do/{action}"), entries(takes)?.into())
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Shows what a device tells.
+    async fn look(&self, client: &mut Client, device: &str) -> anyhow::Result<()> {
+        match self {
+            Command::State => print(&format!("{:#}\n", retained(client, device, "state").await?)),
+            Command::About => print(&format!("{:#}\n", retained(client, device, "about").await?)),
+            Command::Scenes { .. } => print(&scenes(&retained(client, device, "about").await?)),
+            Command::Watch => return watch(client, device).await,
+            Command::Snapshot { output } => return snapshot(client, device, output).await,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// `NAME=VALUE` as a command has it: JSON where it is that, else text.
+fn entries(given: &[String]) -> Result<Map<String, Json>, BadInput> {
+    let entry = |text: &String| {
+        let (name, value) = text.split_once('=').ok_or_else(|| BadInput(format!("`{text}`: write NAME=VALUE")))?;
+        let value = match params::find(name) {
+            // What is wrong with it the mirror says: its version is the one that counts.
+            Ok(spec) => spec.read_text(value).map_or_else(|_| number_or_text(value), |value| value.to_json()),
+            Err(_) => number_or_text(value),
+        };
+        Ok((name.to_owned(), value))
+    };
+    given.iter().map(entry).collect()
+}
+
+fn number_or_text(text: &str) -> Json {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
+/// Every device that ever was here, and whether it is online.
+async fn devices(client: &mut Client) -> anyhow::Result<Vec<(String, bool)>> {
+    client.hear("reverie/+/status").await?;
+    let deadline = Instant::now() + RETAINED;
+    let mut found = Vec::new();
+    while let Some(told) = client.next(deadline).await? {
+        if let Some(name) = told.topic.strip_prefix("reverie/").and_then(|rest| rest.strip_suffix("/status")) {
+            found.push((name.to_owned(), told.payload == b"online"));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+async fn list_devices(client: &mut Client) -> anyhow::Result<()> {
+    for (name, is_online) in devices(client).await? {
+        print(&format!("{name}  {}\n", if is_online { "online" } else { "offline" }));
+    }
+    Ok(())
+}
+
+async fn direct_one(client: &mut Client, device: &str, topic: &str, payload: Json) -> anyhow::Result<()> {
+    let correlation = format!("{:016x}", fastrand::u64(..));
+    // Below the device's own name, where its broker lets it answer.
+    let reply_to = format!("reply/{device}/ctl-{correlation}");
+    client.hear(&reply_to).await?;
+    client
+        .say(&format!("reverie/{device}/{topic}"), payload.to_string().into(), Some(&reply_to), correlation.as_bytes())
+        .await?;
+    match client.next_on(&reply_to, Instant::now() + ANSWER).await? {
+        Some(told) => complain(&[reply(&told)?]),
+        None => bail!("{device} does not answer: is it online? (reverie ctl devices)"),
+    }
+}
+
+async fn direct_many(client: &mut Client, base: &str, topic: &str, payload: Json) -> anyhow::Result<()> {
+    let correlation = format!("{:016x}", fastrand::u64(..));
+    client.hear("reverie/+/reply").await?;
+    client.say(&format!("{base}/{topic}"), payload.to_string().into(), None, correlation.as_bytes()).await?;
+    let deadline = Instant::now() + ANSWERS;
+    let mut replies = Vec::new();
+    while let Some(told) = client.next(deadline).await? {
+        if told.correlation.as_deref() == Some(correlation.as_bytes()) {
+            let reply = reply(&told)?;
+            let outcome = if reply["ok"] == true { "done" } else { "refused" };
+            print(&format!("{}: {outcome}\n", reply["device"].as_str().unwrap_or(&told.topic)));
+            replies.push(reply);
+        }
+    }
+    if replies.is_empty() {
+        bail!("nobody answers: is anyone in {base}?");
+    }
+    complain(&replies)
+}
+
+fn reply(told: &Told) -> anyhow::Result<Json> {
+    serde_json::from_slice(&told.payload).with_context(|| format!("{}: this answer is no JSON", told.topic))
+}
+
+/// An error where a reply says so, with all that is wrong.
+fn complain(replies: &[Json]) -> anyhow::Result<()> {
+    let mut wrong: Vec<String> = Vec::new();
+    for reply in replies.iter().filter(|reply| reply["ok"] != true) {
+        let device = reply["device"].as_str().filter(|_| replies.len() > 1).map(|name| format!("{name}: "));
+        for error in reply["errors"].as_array().into_iter().flatten() {
+            let param = error["param"].as_str().map(|param| format!("{param}: "));
+            let message = error["message"].as_str().unwrap_or_default();
+            wrong.push(format!("{}{}{message}", device.clone().unwrap_or_default(), param.unwrap_or_default()));
+        }
+    }
+    if replies.iter().all(|reply| reply["ok"] == true) {
+        return Ok(());
+    }
+    wrong.dedup();
+    bail!("{}", wrong.join("\n  "))
+}
+
+/// What `device` has told on `topic` and left there.
+async fn retained(client: &mut Client, device: &str, topic: &str) -> anyhow::Result<Json> {
+    let topic = format!("reverie/{device}/{topic}");
+    client.hear(&topic).await?;
+    let told = client.next_on(&topic, Instant::now() + ANSWER).await?;
+    let told = told.with_context(|| format!("there is no mirror {device} at this broker (reverie ctl devices)"))?;
+    serde_json::from_slice(&told.payload).with_context(|| format!("{}: this is no JSON", told.topic))
+}
+
+fn scenes(about: &Json) -> String {
+    let line = |scene: &Json| {
+        let name = scene["name"].as_str().unwrap_or_default();
+        let kept = if scene["saved"] == true { "saved" } else { "configured" };
+        let value = |(name, value): (&String, &Json)| {
+            format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        };
+        let values: Vec<String> = scene["params"].as_object().into_iter().flatten().map(value).collect();
+        format!("{name}  ({kept})  {}\n", values.join(" "))
+    };
+    match about["scenes"].as_array() {
+        Some(scenes) if !scenes.is_empty() => scenes.iter().map(line).collect(),
+        _ => "no scenes: `reverie ctl scenes save NAME` keeps the present look as one\n".to_owned(),
+    }
+}
+
+async fn watch(client: &mut Client, device: &str) -> anyhow::Result<()> {
+    for topic in ["status", "state", "telemetry"] {
+        client.hear(&format!("reverie/{device}/{topic}")).await?;
+    }
+    let mut watch = Watch::default();
+    loop {
+        if let Some(told) = client.next(Instant::now() + ANSWER).await? {
+            print(&watch.lines(&told));
+        }
+    }
+}
+
+async fn snapshot(client: &mut Client, device: &str, output: &Path) -> anyhow::Result<()> {
+    let topic = format!("reverie/{device}/snapshot");
+    client.hear(&topic).await?;
+    direct_one(client, device, "do/snapshot", json!({})).await?;
+    if let Some(told) = client.next_on(&topic, Instant::now() + PICTURE).await? {
+        return write_whole(output, &told.payload);
+    }
+    bail!("{device} tells no picture: is anything shown? (its log says why)")
+}
+
+fn write_whole(output: &Path, jpeg: &[u8]) -> anyhow::Result<()> {
+    if output == Path::new("-") {
+        return std::io::stdout().write_all(jpeg).context("standard output");
+    }
+    let draft = output.with_extension("part");
+    std::fs::write(&draft, jpeg)
+        .and_then(|()| std::fs::rename(&draft, output))
+        .with_context(|| format!("cannot write {}", output.display()))
+}
+
+fn print(text: &str) {
+    // A pager that was closed early is no error.
+    let mut out = std::io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

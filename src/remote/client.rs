@@ -1,0 +1,163 @@
+//! The other side: one who directs devices, for `reverie ctl`.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{
+    Filter, Packet, PubAckReason, Publish, PublishProperties, SubAck, SubscribeReasonCode,
+};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop};
+use tokio::time::{Instant, timeout_at};
+
+use super::Settings;
+use super::session::link;
+
+/// For the broker to consent to something.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A client that the broker accepted.
+pub struct Client {
+    client: AsyncClient,
+    connection: EventLoop,
+    told: VecDeque<Told>,
+}
+
+/// Something that was told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    pub topic: String,
+    pub payload: Vec<u8>,
+    /// The MQTT 5 correlation data.
+    pub correlation: Option<Vec<u8>>,
+}
+
+/// Why nobody can be directed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("no broker at {host}:{port}: {source}; look at --host and --port, and at user, password and certificates")]
+    Connect { host: String, port: u16, source: Box<ConnectionError> },
+    #[error("the connection to the broker was lost: {0}")]
+    Lost(Box<ConnectionError>),
+    #[error("the broker does not let this user hear {0}: look at its ACL")]
+    NotHeard(String),
+    #[error("the broker does not let this user say {0}: look at its ACL")]
+    NotSaid(String),
+    #[error("the broker does not answer")]
+    Silent,
+}
+
+impl Client {
+    /// Connects to the broker of `settings`; its device is nobody's.
+    pub async fn connect(settings: &Settings) -> Result<Client, ClientError> {
+        let (client, mut connection) =
+            AsyncClient::new(link(settings, &format!("reverie-ctl-{:016x}", fastrand::u64(..))), 16);
+        loop {
+            match connection.poll().await {
+                Ok(Event::Incoming(Packet::ConnAck(_))) => break,
+                Ok(_) => {}
+                Err(source) => {
+                    let source = Box::new(source);
+                    return Err(ClientError::Connect { host: settings.host.clone(), port: settings.port, source });
+                }
+            }
+        }
+        Ok(Client { client, connection, told: VecDeque::new() })
+    }
+
+    /// Hears what is told on `filter` from now on, and what is retained there.
+    pub async fn hear(&mut self, filter: &str) -> Result<(), ClientError> {
+        let subscription = Filter::new(filter, QoS::AtLeastOnce);
+        // The client's own queue has room: nothing else is under way.
+        let _ = self.client.try_subscribe_many([subscription]);
+        let consent = |packet: &Packet| match packet {
+            Packet::SubAck(SubAck { return_codes, .. }) => {
+                Some(return_codes.iter().all(|code| matches!(code, SubscribeReasonCode::Success(_))))
+            }
+            _ => None,
+        };
+        match self.until(Instant::now() + PATIENCE, consent).await? {
+            Some(true) => Ok(()),
+            Some(false) => Err(ClientError::NotHeard(filter.to_owned())),
+            None => Err(ClientError::Silent),
+        }
+    }
+
+    /// Says `payload` on `topic`; the answer is wanted on `reply_to`, with `correlation`.
+    pub async fn say(
+        &mut self,
+        topic: &str,
+        payload: Vec<u8>,
+        reply_to: Option<&str>,
+        correlation: &[u8],
+    ) -> Result<(), ClientError> {
+        let properties = PublishProperties {
+            response_topic: reply_to.map(str::to_owned),
+            correlation_data: Some(correlation.to_vec().into()),
+            ..PublishProperties::default()
+        };
+        let _ = self.client.try_publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties);
+        let consent = |packet: &Packet| match packet {
+            Packet::PubAck(answer) => Some(!matches!(answer.reason, PubAckReason::NotAuthorized)),
+            _ => None,
+        };
+        match self.until(Instant::now() + PATIENCE, consent).await? {
+            Some(true) => Ok(()),
+            Some(false) => Err(ClientError::NotSaid(topic.to_owned())),
+            None => Err(ClientError::Silent),
+        }
+    }
+
+    /// The next thing told, where it comes before `deadline`.
+    pub async fn next(&mut self, deadline: Instant) -> Result<Option<Told>, ClientError> {
+        if let Some(told) = self.told.pop_front() {
+            return Ok(Some(told));
+        }
+        self.until(deadline, |packet| matches!(packet, Packet::Publish(_)).then_some(())).await?;
+        Ok(self.told.pop_front())
+    }
+
+    /// The next thing told on `topic`, where it comes before `deadline`. What is told on others waits.
+    pub async fn next_on(&mut self, topic: &str, deadline: Instant) -> Result<Option<Told>, ClientError> {
+        loop {
+            if let Some(place) = self.told.iter().position(|told| told.topic == topic) {
+                return Ok(self.told.remove(place));
+            }
+            let is_there = self.until(deadline, |packet| matches!(packet, Packet::Publish(_)).then_some(())).await?;
+            if is_there.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads on until a packet is what is waited for; keeps what is told meanwhile. None: the deadline came first.
+    async fn until<T>(
+        &mut self,
+        deadline: Instant,
+        fits: impl Fn(&Packet) -> Option<T>,
+    ) -> Result<Option<T>, ClientError> {
+        loop {
+            let event = match timeout_at(deadline, self.connection.poll()).await {
+                Err(_) => return Ok(None),
+                Ok(Err(lost)) => return Err(ClientError::Lost(Box::new(lost))),
+                Ok(Ok(event)) => event,
+            };
+            let Event::Incoming(packet) = event else { continue };
+            let found = fits(&packet);
+            if let Packet::Publish(publish) = packet {
+                self.told.push_back(told(publish));
+            }
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+fn told(publish: Publish) -> Told {
+    Told {
+        topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+        payload: publish.payload.to_vec(),
+        correlation: publish.properties.and_then(|p| p.correlation_data).map(|data| data.to_vec()),
+    }
+}

@@ -1,0 +1,111 @@
+//! `reverie ctl`, as it is typed.
+
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use reverie::director::Signal;
+
+use super::broker::Broker;
+use super::device::{Device, directed};
+use super::operator::Operator;
+
+async fn ctl(port: u16, line: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reverie"));
+    command.args(["ctl", "--host", "127.0.0.1", "--port", &port.to_string()]).args(line.split(' '));
+    tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output().unwrap()).await.unwrap()
+}
+
+fn said(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+async fn start() -> (Broker, Device) {
+    let broker = Broker::start();
+    let device = directed(&broker, "mirror-1");
+    let mut operator = Operator::connect(&broker).await;
+    operator.hear_on("state").await;
+    (broker, device)
+}
+
+#[tokio::test]
+async fn it_sets_shows_and_does() {
+    let (broker, device) = start().await;
+    for (line, name, value) in [
+        ("set intensity=0.5 mirror=on neurons=3,-5", "intensity", "0.5"),
+        ("set zoom=0.5 --over 0.2s", "zoom", "0.5"),
+        ("scene calm --over 0", "scene", "\"calm\""),
+        ("do pause", "paused", "true"),
+        ("do playlist scenes=[\"wild\"]", "scene", "\"calm\""),
+        ("do next-scene over=0", "scene", "\"wild\""),
+        ("--device mirror-1 scenes save mine", "scene", "\"mine\""),
+        ("--group hall set steps=9", "steps", "9"),
+        ("--all do blank", "blank", "true"),
+    ] {
+        let (code, out, error) = said(&ctl(broker.port, line).await);
+        assert_eq!((code, error.as_str()), (Some(0), ""), "{line}: {out}");
+        let told = || device.state()[name].to_string();
+        super::broker::eventually(line, || told() == value).await;
+    }
+    let (_, out, _) = said(&ctl(broker.port, "scenes").await);
+    assert!(out.contains("calm  (configured)") && out.contains("mine  (saved)  layer="), "{out}");
+    let (_, out, _) = said(&ctl(broker.port, "state").await);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap(), device.state());
+    let (_, out, _) = said(&ctl(broker.port, "devices").await);
+    assert_eq!(out, "mirror-1  online\n");
+    let (_, out, _) = said(&ctl(broker.port, "--group hall do identify").await);
+    assert_eq!(out, "mirror-1: done\n");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_and_changes_nothing() {
+    let (broker, device) = start().await;
+    let before = device.state();
+    for (line, code, says) in [
+        ("set intensity=2", 1, "intensity: 2 is not a number from 0 to 1"),
+        ("set zoon=1", 1, "did you mean `zoom`"),
+        ("set intensity", 2, "write NAME=VALUE"),
+        ("set intensity=0.5 --over soon", 1, "over: is a time"),
+        ("scene nowhere", 1, "there are: calm, wild"),
+        ("do dance", 1, "there is no action `dance`"),
+        ("do a/b", 2, "no action"),
+        ("--device no/where state", 2, "no name of a mirror"),
+        ("--device nobody set zoom=1", 1, "nobody does not answer"),
+        ("--group attic set zoom=1", 1, "nobody answers"),
+        ("--all state", 2, "--device"),
+        ("--ca nowhere.pem state", 2, "nowhere.pem"),
+    ] {
+        let (was, out, error) = said(&ctl(broker.port, line).await);
+        assert!(was == Some(code) && error.contains(says), "{line}: {was:?} {out}{error}");
+    }
+    assert_eq!(device.state(), before);
+    let (code, _, error) = said(&ctl(1, "state").await);
+    assert!(code == Some(1) && error.contains("no broker at 127.0.0.1:1"), "{error}");
+}
+
+#[tokio::test]
+async fn one_of_several_has_to_be_named() {
+    let (broker, _device) = start().await;
+    let _other = directed(&broker, "mirror-2");
+    let mut operator = Operator::hearing(&broker, "reverie/mirror-2/status").await;
+    operator.hear("the other", |p| p.payload == b"online"[..]).await;
+    let (code, _, error) = said(&ctl(broker.port, "state").await);
+    assert!(code == Some(2) && error.contains("--device mirror-1, mirror-2"), "{error}");
+}
+
+#[tokio::test]
+async fn a_snapshot_becomes_a_file() {
+    let (broker, device) = start().await;
+    let desk = device.desk.clone();
+    let mut signals = desk.signals();
+    tokio::spawn(async move {
+        while signals.recv().await != Ok(Signal::Snapshot) {}
+        desk.hand_out(Arc::from(&b"JPEG"[..]));
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("now.jpg");
+    let (code, _, error) = said(&ctl(broker.port, &format!("snapshot -o {}", file.display())).await);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    assert_eq!(std::fs::read(&file).unwrap(), b"JPEG");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
