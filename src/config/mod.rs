@@ -4,6 +4,7 @@
 //! test holds it to that.
 
 mod camera;
+mod credentials;
 mod direction;
 mod places;
 mod rooms;
@@ -91,7 +92,9 @@ impl Config {
             .chain(config.runtime.paths())
             .chain(&mut config.memory.file);
         for said in paths.chain(config.mqtt.paths()) {
-            *said = folder.join(&said);
+            if !credentials::is_credential(said) {
+                *said = folder.join(&said);
+            }
         }
         Ok(config)
     }

@@ -1,6 +1,8 @@
 //! The configuration in the words of the rooms it is for.
 
-use super::{Config, ConfigError};
+use std::path::PathBuf;
+
+use super::{Config, ConfigError, credentials};
 use crate::remote::{self, DeviceId, Password, Tls};
 use crate::{dream, runtime};
 
@@ -57,11 +59,15 @@ impl Config {
         let port = own.port.unwrap_or(if own.tls { 8883 } else { 1883 });
         let mut settings = remote::Settings::new(host, port, self.device());
         settings.optional = optional;
-        settings.username = own.username.clone();
-        settings.password = own.password_file.as_deref().map(Password::read).transpose().map_err(fault)?;
-        if let (true, Some(ca)) = (own.tls, &own.ca) {
-            let client = own.cert.as_deref().zip(own.key.as_deref());
-            settings.tls = Some(Tls::read(ca, client).map_err(fault)?);
+        let place = |message| ConfigError::Value { place: String::new(), key: "mqtt".to_owned(), message };
+        let find = |file: &Option<PathBuf>| file.as_deref().map(credentials::find).transpose().map_err(place);
+        settings.password = find(&own.password_file)?.as_deref().map(Password::read).transpose().map_err(fault)?;
+        // A broker knows a device by its id, unless somebody says otherwise.
+        let named_as_device = settings.password.is_some().then(|| settings.device.to_string());
+        settings.username = own.username.clone().or(named_as_device);
+        if let (true, Some(ca)) = (own.tls, find(&own.ca)?) {
+            let (cert, key) = (find(&own.cert)?, find(&own.key)?);
+            settings.tls = Some(Tls::read(&ca, cert.as_deref().zip(key.as_deref())).map_err(fault)?);
         }
         settings.home = self.home();
         settings.check().map_err(fault)?;

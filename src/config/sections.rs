@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Size;
 use super::camera::{Cameras, ControlValue, controls};
+use super::credentials;
 use crate::remote::DeviceId;
 use crate::runtime::Provider;
 
@@ -110,7 +111,8 @@ pub struct Mqtt {
     /// The device's name in topics; none: the host name.
     pub device: Option<String>,
     pub username: Option<String>,
-    /// File that holds the password, so that it stands in no other place.
+    /// File that holds the password, so that it stands in no other place. Here, as for all files of this section,
+    /// `credential:NAME` is one that systemd hands over.
     pub password_file: Option<PathBuf>,
     pub tls: bool,
     /// Certificate authority, PEM.
@@ -269,8 +271,9 @@ impl Mqtt {
         if self.port == Some(0) {
             return range("mqtt.port", 0.0, 1.0, 65_535.0);
         }
-        if self.password_file.is_some() && self.username.is_none() {
-            return wrong("mqtt.username", "is missing: there is a password_file");
+        let files = [&self.password_file, &self.ca, &self.cert, &self.key];
+        if let Some(e) = files.into_iter().flatten().find_map(|file| credentials::find(file).err()) {
+            return wrong("mqtt", &e);
         }
         if self.cert.is_some() != self.key.is_some() {
             return wrong("mqtt.cert", "and mqtt.key go together: one of them is missing");

@@ -115,6 +115,23 @@ fn relative_paths_lie_beside_the_file() {
     let config = Config::read(&file).unwrap();
     assert_eq!(config.packs, [folder.path().join("models")]);
     assert_eq!(config.mqtt.password_file.as_deref(), Some(Path::new("/etc/password")));
+    std::fs::write(&file, "mqtt.password_file = \"credential:mqtt\"\n").unwrap();
+    let config = Config::read(&file).unwrap();
+    assert_eq!(config.mqtt.password_file.as_deref(), Some(Path::new("credential:mqtt")));
+    assert!(config.check(None).unwrap_err().to_string().contains("LoadCredential=mqtt:FILE"));
+}
+
+#[test]
+fn with_a_password_alone_the_user_is_the_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "s3cret\n").unwrap();
+    let user = |more: &str| {
+        let text = format!("[mqtt]\nhost = \"h\"\ndevice = \"hall-3\"\npassword_file = {:?}\n{more}", file);
+        parse(&text).unwrap().broker().unwrap().unwrap().username
+    };
+    assert_eq!(user("").as_deref(), Some("hall-3"));
+    assert_eq!(user("username = \"other\"").as_deref(), Some("other"));
 }
 
 /// Every TOML example in the pages people read parses; a page without one is fine.

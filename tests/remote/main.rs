@@ -8,6 +8,7 @@ mod device;
 mod directed;
 mod golden;
 mod hardened;
+mod kept;
 mod malformed;
 mod model;
 mod operator;

@@ -1,0 +1,46 @@
+//! Secrets that systemd hands over (`LoadCredential=`): files in a folder that only this service sees.
+
+use std::path::{Path, PathBuf};
+
+/// What such a file is named by.
+const PREFIX: &str = "credential:";
+
+/// Whether `file` is one that systemd hands over: nothing beside the configuration.
+pub fn is_credential(file: &Path) -> bool {
+    file.to_str().is_some_and(|text| text.starts_with(PREFIX))
+}
+
+/// Where `file` really is.
+///
+/// # Errors
+/// In words: a credential where systemd hands none over, or a name that cannot be one.
+pub fn find(file: &Path) -> Result<PathBuf, String> {
+    find_in(file, std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from).as_deref())
+}
+
+fn find_in(file: &Path, folder: Option<&Path>) -> Result<PathBuf, String> {
+    let Some(name) = file.to_str().and_then(|text| text.strip_prefix(PREFIX)) else { return Ok(file.to_owned()) };
+    if name.is_empty() || name.starts_with('.') || name.contains('/') {
+        return Err(format!("`{PREFIX}{name}` names no credential"));
+    }
+    let folder = folder.ok_or_else(|| {
+        format!("`{PREFIX}{name}` is handed over by systemd (LoadCredential={name}:FILE), which does not run this")
+    })?;
+    Ok(folder.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_lies_where_systemd_puts_it_and_other_files_where_they_are() {
+        let find = |file: &str, folder: Option<&str>| find_in(Path::new(file), folder.map(Path::new));
+        assert_eq!(find("/etc/password", None), Ok("/etc/password".into()));
+        assert_eq!(find("credential:mqtt", Some("/run/credentials/r")), Ok("/run/credentials/r/mqtt".into()));
+        assert!(find("credential:mqtt", None).unwrap_err().contains("LoadCredential=mqtt:FILE"));
+        for wrong in ["credential:", "credential:../x", "credential:a/b", "credential:.."] {
+            assert!(find(wrong, Some("/run")).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What outlasts a power cut, and what a start reads of it: the program itself, killed.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value as Json, json};
+
+use super::broker::{Broker, eventually};
+use super::operator::{self, Operator};
+
+/// The program, which is killed with the test.
+struct Program(Child);
+
+impl Program {
+    fn start(broker: &Broker, folder: &Path, more: &str) -> Program {
+        let config = format!(
+            "[source]\nkind = \"pattern\"\n[screen]\nkind = \"headless\"\n[dream]\nsize = \"64x64\"\n[console]\non = false\n\
+             [mqtt]\nhost = \"127.0.0.1\"\nport = {}\ndevice = \"mirror-1\"\n[scenes.calm]\nzoom = 0.1\n{more}",
+            broker.port
+        );
+        std::fs::write(folder.join("reverie.toml"), config).unwrap();
+        let program = Command::new(env!("CARGO_BIN_EXE_reverie"))
+            .args(["run", "--config"])
+            .arg(folder.join("reverie.toml"))
+            .env("STATE_DIRECTORY", folder)
+            .env_remove("INVOCATION_ID")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Program(program.unwrap())
+    }
+
+    /// As a power cut does.
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The state that the program tells after its start.
+async fn state(broker: &Broker) -> (Operator, Json) {
+    let mut operator = Operator::connect(broker).await;
+    operator
+        .hear("it is online", |p| p.topic == b"reverie/mirror-1/status"[..] && p.payload == b"online"[..] && !p.retain)
+        .await;
+    let state =
+        operator::json(&operator.hear("its state", |p| p.topic == b"reverie/mirror-1/state"[..] && !p.retain).await);
+    (operator, state)
+}
+
+#[tokio::test]
+async fn scenes_groups_and_settings_outlast_a_power_cut() {
+    let (broker, folder) = (Broker::start(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("state.json");
+    let waiting = state(&broker);
+    let program = Program::start(&broker, folder.path(), "");
+    let (mut operator, _) = waiting.await;
+    for (topic, payload) in [
+        ("set", r#"{"zoom": 0.5, "blank": true}"#),
+        ("do/save-scene", r#"{"name": "mine"}"#),
+        ("do/join", r#"{"group": "attic"}"#),
+    ] {
+        assert_eq!(operator.command(topic, payload).await["ok"], true, "{topic}");
+    }
+    eventually("it is written", || std::fs::read_to_string(&file).is_ok_and(|text| text.contains("attic"))).await;
+    program.kill();
+
+    let waiting = state(&broker);
+    let program = Program::start(&broker, folder.path(), "");
+    let (mut operator, after) = waiting.await;
+    assert_eq!((&after["zoom"], &after["scene"], &after["blank"]), (&json!(0.5), &json!("mine"), &json!(false)));
+    operator.publish("reverie/group/attic/set/rotate", "4").await;
+    operator.hear_state("rotate", 4).await;
+    program.kill();
+
+    // A file that the cut has torn, or that is another's, is as none; and nothing else is lost for it.
+    std::fs::write(&file, &std::fs::read(&file).unwrap()[..20]).unwrap();
+    let waiting = state(&broker);
+    let program = Program::start(&broker, folder.path(), "");
+    let (_, after) = waiting.await;
+    assert_eq!((&after["zoom"], &after["scene"]), (&json!(0), &Json::Null));
+    program.kill();
+}
