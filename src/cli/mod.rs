@@ -7,6 +7,7 @@ mod dream;
 mod export;
 mod flags;
 mod params;
+mod provision;
 mod restore_console;
 mod run;
 
@@ -32,6 +33,7 @@ pub enum Command {
     Dream(Box<dream::Args>),
     Export(Box<export::Args>),
     Params(params::Args),
+    Provision(provision::Args),
     RestoreConsole(restore_console::Args),
     Run(Box<run::Args>),
 }
@@ -45,6 +47,7 @@ impl Command {
             Command::Dream(args) => dream::run(*args),
             Command::Export(args) => export::run(*args),
             Command::Params(args) => params::run(args),
+            Command::Provision(args) => provision::run(args),
             Command::RestoreConsole(args) => restore_console::run(&args),
             Command::Run(args) => run::run(*args),
         }

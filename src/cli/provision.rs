@@ -1,0 +1,162 @@
+//! `reverie provision`: one image for many boards. At the first start, and whenever it changes, each takes its configuration
+//! from the boot partition or a USB stick.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args as ClapArgs;
+
+use super::BadInput;
+use crate::config::Config;
+
+/// Take this board's configuration from the boot partition or a USB stick.
+#[derive(ClapArgs)]
+#[command(after_long_help = LAYOUT)]
+pub struct Args {
+    /// Where to look, the first that has something for this board counts; may be given several times.
+    #[arg(long, value_name = "DIR", default_values = [
+        "/run/reverie-stick/reverie", "/boot/firmware/reverie", "/boot/efi/reverie", "/boot/reverie",
+    ])]
+    from: Vec<PathBuf>,
+    /// Where the configuration is kept.
+    #[arg(long, value_name = "DIR", default_value = "/etc/reverie")]
+    to: PathBuf,
+    /// What tells this board from others [default: its serial number and its network addresses].
+    #[arg(long, value_name = "NAME")]
+    board: Vec<String>,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+const LAYOUT: &str = "\
+In such a folder:
+  reverie.toml            the configuration; {board} in it is replaced by the board's first name
+  *.pem *.key *.password  files that it names, in place of others of the same name
+  boards/NAME/            the same for one board: its serial number, or a network address as 48b02d3c5a10
+
+What lies below boards/ counts before what lies beside it. A configuration with a wrong key or value is refused whole, and
+nothing is changed. What is taken away on the stick stays on the board.";
+
+/// A file larger than this is none of these.
+const MOST_BYTES: u64 = 1 << 20;
+const CONFIG: &str = "reverie.toml";
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let boards = if args.board.is_empty() { board_names() } else { args.board };
+    let found =
+        args.from.iter().map(|folder| gather(folder, &boards)).find(|files| !matches!(files, Ok(f) if f.is_empty()));
+    let Some(files) = found.transpose()? else {
+        println!("nothing for this board ({}) in {}", boards.join(", "), list(&args.from));
+        return Ok(());
+    };
+    check(&files, &args.to)?;
+    for (name, content) in files {
+        let target = args.to.join(&name);
+        if fs::read(&target).is_ok_and(|old| old == content) {
+            continue;
+        }
+        println!("{}{}", if args.dry_run { "would write " } else { "writes " }, target.display());
+        if !args.dry_run {
+            write_whole(&target, &content).with_context(|| format!("cannot write {}", target.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The files for this board in `folder`, by name: its own before those for all. None where there is no such folder.
+fn gather(folder: &Path, boards: &[String]) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    let own = boards.iter().map(|board| folder.join("boards").join(board));
+    for place in own.chain([folder.to_owned()]) {
+        let Ok(entries) = fs::read_dir(&place) else { continue };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| is_ours(name)) else {
+                continue;
+            };
+            if files.iter().all(|(other, _)| other != name) {
+                let content = read(&path).map_err(|e| BadInput(format!("{}: {e}", path.display())))?;
+                files.push((name.to_owned(), content));
+            }
+        }
+    }
+    for (_, content) in files.iter_mut().filter(|(name, _)| name == CONFIG) {
+        if let (Ok(text), Some(board)) = (std::str::from_utf8(content), boards.first()) {
+            *content = text.replace("{board}", board).into_bytes();
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn is_ours(name: &str) -> bool {
+    let ends = [".pem", ".key", ".password"];
+    name == CONFIG || (!name.starts_with('.') && ends.iter().any(|end| name.ends_with(end)))
+}
+
+/// A plain file of sensible size: no link that leads out of the stick.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let meta = fs::symlink_metadata(path)?;
+    if !meta.is_file() {
+        return Err(io::Error::other("is no plain file"));
+    }
+    let mut content = Vec::new();
+    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MOST_BYTES {
+        return Err(io::Error::other("is larger than a megabyte"));
+    }
+    Ok(content)
+}
+
+/// Whether the daemon would take the configuration, as it will lie in `to`.
+fn check(files: &[(String, Vec<u8>)], to: &Path) -> anyhow::Result<()> {
+    let Some((_, content)) = files.iter().find(|(name, _)| name == CONFIG) else { return Ok(()) };
+    let bad = |e: crate::config::ConfigError| BadInput(e.to_string());
+    let text = std::str::from_utf8(content).map_err(|_| BadInput(format!("{CONFIG} is no UTF-8 text")))?;
+    let path = to.join(CONFIG);
+    Config::parse(text, &path).and_then(|config| config.check(Some(&path))).map_err(bad)?;
+    Ok(())
+}
+
+/// Writes `content` so that a power cut leaves the old file or the new one. Secrets are for root, and for the service by
+/// `LoadCredential=`.
+fn write_whole(target: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = target.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let is_secret = target.extension().is_some_and(|end| end == "key" || end == "password");
+    let mut draft = target.as_os_str().to_owned();
+    draft.push(".new");
+    let _ = fs::remove_file(&draft);
+    let mut out = File::create_new(&draft)?;
+    out.set_permissions(fs::Permissions::from_mode(if is_secret { 0o600 } else { 0o644 }))?;
+    out.write_all(content)?;
+    out.sync_all()?;
+    fs::rename(&draft, target)?;
+    File::open(folder)?.sync_all()
+}
+
+/// What this board is called: its serial number, and the addresses of its network cards.
+fn board_names() -> Vec<String> {
+    let serials = ["/proc/device-tree/serial-number", "/sys/class/dmi/id/product_serial"];
+    let mut names: Vec<String> = serials.iter().filter_map(|file| name_from(Path::new(file))).collect();
+    let cards = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
+    let mut addresses: Vec<String> = cards.filter_map(|card| name_from(&card.path().join("address"))).collect();
+    addresses.sort();
+    names.extend(addresses);
+    names
+}
+
+/// One level of a path: letters and digits, small.
+fn name_from(file: &Path) -> Option<String> {
+    let text = String::from_utf8_lossy(&fs::read(file).ok()?).to_ascii_lowercase();
+    let name: String = text.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
+    // That of the loopback says nothing.
+    (!name.is_empty() && name != "000000000000").then_some(name)
+}
+
+fn list(folders: &[PathBuf]) -> String {
+    folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
+}
