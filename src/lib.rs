@@ -2,7 +2,7 @@
 //!
 //! [`source`] brings pictures, [`dream`] dreams them through [`runtime`] and [`pixel`], [`display`] shows them:
 //! three threads, two latest-wins [`slot`]s of [`frame`]s. [`app`] starts and watches them; [`params`] is the one table of
-//! what can be changed live, by [`remote`] (MQTT) and [`console`] (the web page). [`pack`] reads graph packs, [`export`]
+//! what can be changed live, by [`remote`] (MQTT) and [`console`] (the web page); the [`director`] decides. [`pack`] reads graph packs, [`export`]
 //! makes them. [`health`] talks to systemd. [`cli`] is the command line, [`config`] its file. ARCHITECTURE.md tells why.
 
 pub mod app;

@@ -59,12 +59,13 @@ fn one_room_knows_each_outside_world() {
     assert_only("rumqttc", &["remote"]);
     assert_only("axum", &["console"]);
     assert_only("prost", &["export"]);
+    assert_only("jiff", &["director", "config"]);
 }
 
 #[test]
 fn the_pure_rooms_know_no_tokio_device_or_socket() {
     for stranger in ["tokio", "std::net", "std::os", "libc", "memmap2"] {
-        for room in ["pixel", "dream", "params", "pack", "export"] {
+        for room in ["pixel", "dream", "params", "pack", "export", "director"] {
             let found: Vec<_> = users(stranger).into_iter().filter(|(file, _)| file.starts_with(room)).collect();
             assert!(found.is_empty(), "{room}/ names `{stranger}`: {found:#?}");
         }

@@ -104,8 +104,8 @@ impl Config {
             schedule,
             abilities: Abilities {
                 snapshots: self.mqtt.snapshots,
-                // systemd sets it for everything that it keeps alive.
-                restart: std::env::var_os("INVOCATION_ID").is_some(),
+                // systemd gives it to services that tell when they are ready, as the shipped unit's does.
+                restart: std::env::var_os("NOTIFY_SOCKET").is_some(),
             },
             seed: self.play.seed.unwrap_or_else(|| fastrand::u64(..)),
         };

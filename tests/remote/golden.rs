@@ -22,6 +22,11 @@ async fn about_state_and_replies_are_as_promised() {
     insta::assert_json_snapshot!("reply-not-json", operator.command("set", "intensity=1").await);
 }
 
+/// The schema of `about`, as it is published.
+pub fn about_schema() -> serde_json::Value {
+    serde_json::from_str(include_str!("../../deploy/reference/about.schema.json")).expect("JSON")
+}
+
 /// What a device says of itself is enough to check all that it says and takes.
 #[tokio::test]
 async fn the_schemas_in_about_are_sound_and_take_what_is_sent() {
@@ -32,6 +37,9 @@ async fn the_schemas_in_about_are_sound_and_take_what_is_sent() {
     let schema = |name: &str| jsonschema::draft202012::new(&about[name]).unwrap_or_else(|e| panic!("{name}: {e}"));
     let (params, set, state, reply) =
         (schema("schema"), schema("set_schema"), schema("state_schema"), schema("reply_schema"));
+    let told = jsonschema::draft202012::new(&about_schema()).expect("a sound schema");
+    let faults: Vec<String> = told.iter_errors(&about).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert_eq!(faults, [""; 0]);
     assert!(params.is_valid(&json!({"layer": "shallow", "intensity": 0.5, "play": "wander"})));
     assert!(!params.is_valid(&json!({"intensity": 1.5})) && !params.is_valid(&json!({"play": "loud"})));
     assert!(set.is_valid(&json!({"scene": "calm", "over": "20s", "at": 5, "intensity": {"to": 1, "over": 2}})));

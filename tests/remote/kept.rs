@@ -23,7 +23,7 @@ impl Program {
             .args(["run", "--config"])
             .arg(folder.join("reverie.toml"))
             .env("STATE_DIRECTORY", folder)
-            .env_remove("INVOCATION_ID")
+            .env_remove("NOTIFY_SOCKET")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

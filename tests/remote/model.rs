@@ -188,6 +188,7 @@ fn any_sequence_of_commands_leaves_the_state_of_the_model() {
         Ok(())
     });
     outcome.unwrap_or_else(|e| panic!("{e}"));
+    let about_schema = jsonschema::draft202012::new(&super::golden::about_schema()).expect("a sound schema");
     // And what is retained is what is effective.
     runtime.block_on(async {
         let mut operator = operator.into_inner();
@@ -195,6 +196,9 @@ fn any_sequence_of_commands_leaves_the_state_of_the_model() {
         let retained = operator.hear_state("jitter", 77).await;
         assert_eq!(retained, device.state());
         let mut late = Operator::connect(&broker).await;
+        // With whatever scenes all that has left behind.
+        let about = operator::json(&late.hear_on("about").await);
+        assert!(about_schema.is_valid(&about), "{about}");
         assert_eq!(operator::json(&late.hear_on("state").await), device.state());
     });
 }
