@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::scenes;
-use crate::params::Refusal;
+use super::moment::Now;
+use super::order::Order;
+use super::{Director, MOST_GROUPS, scenes};
+use crate::params::{Play, Refusal};
 
 /// Something to be done, read and checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,6 +153,95 @@ pub fn check_group(name: &str) -> Result<(), Refusal> {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     let message = || format!("is 1 to {LONGEST_GROUP} letters, digits, `-` and `_`");
     if fine { Ok(()) } else { Err(Refusal::new("group", message())) }
+}
+
+impl Director {
+    /// Whether an action can be done here, at the moment.
+    pub(super) fn can(&self, action: &Action) -> Result<(), Refusal> {
+        let refuse = |param: &str, message: &str| Err(Refusal::new(param, message));
+        match action {
+            Action::Snapshot if !self.abilities.snapshots => {
+                Err(Refusal::whole("no picture leaves this device: its owner can allow it (mqtt.snapshots)"))
+            }
+            Action::Restart if !self.abilities.restart => {
+                Err(Refusal::whole("nobody would start it anew: it does not run under systemd"))
+            }
+            Action::NextScene | Action::PreviousScene
+                if self.targets.play != Play::Wander && self.playlist().is_empty() =>
+            {
+                Err(Refusal::whole("there are no scenes"))
+            }
+            Action::SaveScene(name) if self.configured_scenes.contains_key(name) => {
+                refuse("name", "is a scene of the configuration, which is not changed from afar")
+            }
+            Action::SaveScene(name) if !self.saved.contains_key(name) && self.saved.len() >= scenes::MOST_SAVED => {
+                refuse("name", "is one scene too many: delete another first")
+            }
+            Action::DeleteScene(name) if self.configured_scenes.contains_key(name) => {
+                refuse("name", "is a scene of the configuration, which is not changed from afar")
+            }
+            Action::DeleteScene(name) if !self.saved.contains_key(name) => {
+                Err(Refusal { param: "name".to_owned(), ..self.no_scene(name) })
+            }
+            Action::Playlist(names) => match names.iter().find(|name| self.scene(name).is_none()) {
+                Some(name) => Err(Refusal { param: "scenes".to_owned(), ..self.no_scene(name) }),
+                None => Ok(()),
+            },
+            Action::Join(_) if self.groups().count() >= MOST_GROUPS => {
+                refuse("group", "is one group too many: leave another first")
+            }
+            Action::Leave(group) if self.configured_groups.contains(group) => {
+                refuse("group", "is a group of the configuration, which is not changed from afar")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Does it, at `now`; some are for others to carry out.
+    pub(super) fn do_it(
+        &mut self,
+        action: Action,
+        over: Option<f64>,
+        now: Now,
+    ) -> Result<Option<Signal>, Vec<Refusal>> {
+        self.can(&action).map_err(|refusal| vec![refusal])?;
+        match action {
+            Action::Reset => return Ok(Some(Signal::Reset)),
+            Action::Snapshot => return Ok(Some(Signal::Snapshot)),
+            Action::Identify => return Ok(Some(Signal::Identify)),
+            Action::Restart => return Ok(Some(Signal::Restart)),
+            Action::NextScene => self.go(1, over, now)?,
+            Action::PreviousScene => self.go(-1, over, now)?,
+            Action::Switch(name, on) => {
+                self.carry_out(Order::of(Map::from_iter([(name.to_owned(), on.into())]), over), now)?;
+            }
+            Action::SaveScene(name) => {
+                self.saved.insert(name.clone(), scenes::look(&self.targets));
+                self.scene = Some(name);
+                self.edition += 1;
+            }
+            Action::DeleteScene(name) => {
+                self.saved.remove(&name);
+                self.scene = self.scene.take().filter(|shown| *shown != name);
+                self.edition += 1;
+            }
+            Action::Playlist(names) => {
+                self.player.playlist = Some(names).filter(|names| !names.is_empty());
+                self.edition += 1;
+            }
+            Action::Join(group) => {
+                if !self.groups().any(|member| member == group) {
+                    self.joined.push(group);
+                    self.edition += 1;
+                }
+            }
+            Action::Leave(group) => {
+                self.joined.retain(|member| *member != group);
+                self.edition += 1;
+            }
+        }
+        Ok(None)
+    }
 }
 
 #[cfg(test)]

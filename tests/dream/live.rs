@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use reverie::dream::{DreamError, Dreamer, Settings};
 use reverie::frame::Frame;
 use reverie::pack::Catalogue;
-use reverie::params::Params;
+use reverie::params::{Pace, Params};
 use reverie::runtime::RuntimeError;
 
 use crate::scene::{SIZE, catalogue, difference, dreamer, packs, picture, runtime};
@@ -206,10 +206,15 @@ fn a_damaged_graph_is_told_and_another_layer_goes_on() {
     // Something is: that goes on.
     let mut dreamer = dreamer(&catalogue).patient();
     dreamer.dream(Some(&camera), &good, TICK, &mut out).unwrap();
-    for _ in 0..3 {
-        dreamer.dream(Some(&camera), &bad, TICK, &mut out).unwrap();
+    // At once, or to be faded to.
+    for seconds in [0.0, 1.0] {
+        bad.pace = Pace::all(seconds);
+        for _ in 0..3 {
+            dreamer.dream(Some(&camera), &bad, TICK, &mut out).unwrap();
+            assert_eq!(dreamer.vitals().layer, good.layer);
+        }
+        assert!(difference(&out, &camera) > 0.5);
     }
-    assert!(difference(&out, &camera) > 0.5);
 }
 
 #[test]
