@@ -99,7 +99,7 @@ fn over_holds_for_all_numbers_of_a_set_and_the_network_fades_as_long() {
 fn what_is_plainly_set_shows_over_the_fade_and_jumps_only_where_that_is_asked() {
     let mut stage = Stage::new();
     stage.set(json!({"zoom": 0.2})).unwrap();
-    assert_eq!(stage.director.params().pace, Pace::all(1.0));
+    assert_eq!(stage.director.params().pace.numbers, 1.0);
     stage.set(json!({"zoom": 0.3, "over": 0})).unwrap();
     assert_eq!(stage.director.params().pace.numbers, 0.0);
     stage.set(json!({"fade": 3, "layer": "f6"})).unwrap();

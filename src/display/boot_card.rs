@@ -186,7 +186,8 @@ mod tests {
                 let row = |y: usize| &picture.pixels[3 * width * y..3 * width * (y + 1)];
                 if height > 100 {
                     assert!(row(0).iter().chain(row(height - 1)).all(|value| *value == 200), "{name}");
-                    let is_written = picture.pixels.iter().any(|value| *value > 205);
+                    // Neither the picture (200) nor the darkened band (50): letters, thin as those of a long name may be.
+                    let is_written = picture.pixels.iter().any(|value| (60..190).contains(value) || *value > 205);
                     assert_eq!(is_written, !name.is_empty(), "{name} on {width}x{height}");
                 }
             }

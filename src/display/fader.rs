@@ -149,7 +149,7 @@ impl Lamp {
     pub fn light(&mut self, aim: f64, pace: f64, now: Instant) -> f32 {
         let aim = aim as f32;
         if aim != self.aim {
-            self.speed = if pace > 0.0 { (aim - self.light).abs() / pace as f32 } else { f32::INFINITY };
+            self.speed = if pace > 0.0 { (aim - self.light).abs() / pace as f32 } else { f32::MAX };
             self.aim = aim;
         }
         let way = self.speed * now.saturating_duration_since(self.seen).as_secs_f32();
@@ -233,6 +233,8 @@ mod tests {
         assert!((0.49..0.51).contains(&half) && lamp.is_moving(), "{half}");
         assert_eq!(lamp.light(0.0, 2.0, at(2500)), 0.0);
         assert!(!lamp.is_moving());
-        assert_eq!(lamp.light(0.7, 0.0, at(2500)), 0.7);
+        // In no time is in the next frame; two in the same instant are no harm.
+        assert_eq!(lamp.light(0.7, 0.0, at(2500)), 0.0);
+        assert_eq!(lamp.light(0.7, 0.0, at(2516)), 0.7);
     }
 }

@@ -83,7 +83,7 @@ impl Glide {
         for (((now, target), told), speed) in numbers {
             if *told != *target {
                 *target = *told;
-                *speed = if pace > 0.0 { (*target - *now).abs() / pace } else { f64::INFINITY };
+                *speed = if pace > 0.0 { (*target - *now).abs() / pace } else { f64::MAX };
             }
             let left = *target - *now;
             *now = if left.abs() <= *speed * seconds { *target } else { *now + left.signum() * *speed * seconds };
