@@ -40,7 +40,7 @@ fn succeeds(folder: &Path, args: &[&str]) -> String {
 fn a_still_is_rich_and_says_how_far_it_came() {
     let folder = tempfile::tempdir().unwrap();
     let told = succeeds(folder.path(), &["out.png", "--layer", "mobilenet-v2/f12", "--seed", "1"]);
-    assert!(told.starts_with("mobilenet-v2/f12 at 180x120 on cpu: objective "), "{told}");
+    assert!(told.starts_with("f12 at 180x120 on cpu: objective "), "{told}");
     let growth: f64 = told.split_once("(×").unwrap().1.split_once(')').unwrap().0.parse().unwrap();
     assert!(growth >= 3.0, "{told}");
     let out = image::open(folder.path().join("out.png")).unwrap();
