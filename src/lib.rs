@@ -2,7 +2,7 @@
 //!
 //! [`source`] brings pictures, [`dream`] dreams them through [`runtime`] and [`pixel`], [`display`] shows them:
 //! three threads, two latest-wins [`slot`]s of [`frame`]s. [`app`] starts and watches them; [`params`] is the one table of
-//! what can be changed live, by [`remote`] (MQTT) and [`console`] (the web page); the [`director`] decides. [`pack`] reads graph packs, [`export`]
+//! what can be changed live, by [`remote`] (MQTT) and [`console`] (the web page); the [`director`] decides, its [`desk`] makes it known. [`pack`] reads graph packs, [`export`]
 //! makes them. [`health`] talks to systemd. [`cli`] is the command line, [`config`] its file. ARCHITECTURE.md tells why.
 
 pub mod app;
@@ -10,6 +10,7 @@ pub mod backoff;
 pub mod cli;
 pub mod config;
 pub mod console;
+pub mod desk;
 pub mod director;
 pub mod display;
 pub mod dream;
@@ -24,6 +25,7 @@ pub mod remote;
 pub mod runtime;
 pub mod slot;
 pub mod source;
+pub mod stop;
 
 /// The candidate most like `word`, where one is like it at all: for "did you mean".
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -73,6 +73,15 @@ fn the_pure_rooms_know_no_tokio_device_or_socket() {
 }
 
 #[test]
+fn nothing_names_the_rooms_above_it() {
+    for (above, homes) in
+        [("crate::app", ["app", "cli"].as_slice()), ("crate::cli", &["cli"]), ("reverie", &["main.rs"])]
+    {
+        assert_only(above, homes);
+    }
+}
+
+#[test]
 fn every_unsafe_block_says_why_it_is_sound() {
     for (file, text) in sources(&src()) {
         let lines: Vec<&str> = text.lines().collect();

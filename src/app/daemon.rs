@@ -13,9 +13,10 @@ use tracing::{error, info};
 
 use super::exhibit::Identity;
 use super::stages::{self, Screen, Wiring};
-use super::{Desk, Running, Stage, Stop, desk, keeper, snapshots};
+use super::{Running, Stage, keeper, snapshots};
 use crate::config::Config;
 use crate::console;
+use crate::desk::{self, Desk};
 use crate::director;
 use crate::display::vt;
 use crate::dream::Dreamer;
@@ -23,6 +24,7 @@ use crate::health::{self, Notify, Telemetry};
 use crate::pack::Catalogue;
 use crate::remote::{self, DeviceId};
 use crate::runtime::Runtime;
+use crate::stop::Stop;
 
 /// What it is started with, all of it checked.
 pub struct Plan {

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::Desk;
-use super::stop::told;
+use crate::desk::Desk;
 use crate::director::{Changes, Memory};
+use crate::stop::told;
 
 /// A file larger than this is not one of ours.
 const MOST_BYTES: u64 = 1 << 20;

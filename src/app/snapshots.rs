@@ -7,10 +7,10 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::Desk;
-use super::stop::told;
 use crate::console::Preview;
+use crate::desk::Desk;
 use crate::director::Signal;
+use crate::stop::told;
 
 /// For a picture to be drawn and encoded.
 const PATIENCE: Duration = Duration::from_secs(3);

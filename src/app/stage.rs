@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, warn};
 
-use super::{Desk, Stop};
 use crate::backoff::Backoff;
+use crate::desk::Desk;
+use crate::stop::Stop;
 
 /// A run as long as this counts as success: the next failure waits the first wait again.
 const SOUND: Duration = Duration::from_secs(60);

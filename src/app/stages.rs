@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::error::TryRecvError;
 
+use super::Stage;
 use super::meter::Meter;
-use super::{Desk, Stage};
 use crate::config::{self, Size};
+use crate::desk::Desk;
 use crate::director::Signal;
 use crate::display::Tap;
 use crate::dream::Dreamer;

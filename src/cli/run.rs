@@ -8,8 +8,9 @@ use clap::Args as ClapArgs;
 
 use super::BadInput;
 use super::flags::ParamFlags;
-use crate::app::{self, Desk};
+use crate::app;
 use crate::config::{self, Config, ScreenKind, SourceKind, Start};
+use crate::desk::Desk;
 use crate::director::{Director, Now};
 use crate::pack::{Catalogue, PackError};
 use crate::params::Params;

@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// Names of the pixel formats that are read, as V4L2 gives them.
+pub const PIXEL_FORMATS: [&str; 11] =
+    ["MJPG", "JPEG", "YUYV", "UYVY", "NV12", "NM12", "YU12", "YM12", "RGB3", "BGR3", "GREY"];
+
 /// Cameras, best first: each by number (`0`), path (`/dev/video0`) or its name below `/dev/v4l/by-id`; in the file one of these
 /// or a list. None: all there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

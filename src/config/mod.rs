@@ -13,7 +13,7 @@ mod screen;
 mod sections;
 mod size;
 
-pub use camera::{Cameras, ControlValue};
+pub use camera::{Cameras, ControlValue, PIXEL_FORMATS};
 pub use direction::{Memory, Play, Start};
 pub use places::{pack_folders, photo_folder};
 pub use schedule::Schedule;

@@ -234,7 +234,7 @@ impl Source {
 
 /// A format that no camera's pictures are read in.
 fn unread(format: &str) -> Fault {
-    let names = crate::source::FORMATS;
+    let names = super::PIXEL_FORMATS;
     let is_read = names.iter().any(|name| name.eq_ignore_ascii_case(format));
     (!is_read).then(|| ("source.format", format!("`{format}` is none of {}", names.join(", "))))
 }

@@ -25,9 +25,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::app::Desk;
 use crate::backoff::Backoff;
 use crate::config;
+use crate::desk::Desk;
 use crate::params;
 use crate::remote::{self, DeviceId, Message};
 use guard::Guard;

@@ -2,7 +2,18 @@
 
 use serde::Serialize;
 
-use crate::source::CameraState;
+/// What the camera does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CameraState {
+    /// None is there that could be used.
+    Absent,
+    /// It was opened, and its first picture is waited for.
+    Opening,
+    Streaming,
+    /// It is there and sent nothing any more; it is opened anew.
+    Stalled,
+}
 
 /// The device's state at one moment. Stages write their own fields; `remote/` and `console/` send the whole.
 #[derive(Debug, Clone, Default, Serialize)]

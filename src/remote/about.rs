@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{DeviceId, schema};
-use crate::app::Desk;
+use crate::desk::Desk;
 use crate::director::{ACTIONS, Director};
 use crate::pack::{Catalogue, FORMAT};
 use crate::params;

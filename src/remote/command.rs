@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value as Json};
 
-use crate::app::Desk;
+use crate::desk::Desk;
 use crate::director;
 use crate::params::{self, Refusal};
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json, json};
 
 use super::DeviceId;
-use super::session::base;
 use crate::director::Abilities;
 use crate::pack::Catalogue;
 use crate::params::{Kind, Scope, Spec, TABLE};
@@ -58,7 +57,7 @@ const LONGEST_STATE: usize = 255;
 
 /// The payload of [`Home::topic`].
 pub fn discovery(offer: &Offer) -> Json {
-    let base = base(offer.device);
+    let base = offer.device.base();
     let version = env!("CARGO_PKG_VERSION");
     let mut components = Map::new();
     let mut add = |key: &str, mut component: Json| {

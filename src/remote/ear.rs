@@ -16,7 +16,7 @@ use super::command::{self, Address, Message, Reply};
 use super::intake::{Admission, Intake};
 use super::outbox::Outbox;
 use super::voice::json;
-use crate::app::Desk;
+use crate::desk::Desk;
 
 /// A stream of the same complaint is logged this often.
 const BETWEEN_COMPLAINTS: Duration = Duration::from_secs(60);

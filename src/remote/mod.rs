@@ -24,7 +24,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::app::{Desk, told};
+use crate::desk::Desk;
+use crate::stop::told;
 pub use about::about;
 pub use client::{Client, ClientError, Told};
 pub use command::{Message, Reply, obey};

@@ -53,7 +53,7 @@ impl Outage {
 
     /// Connected.
     pub fn over(&mut self) {
-        let base = super::session::base(&self.device);
+        let base = self.device.base();
         match self.since.take() {
             Some(since) => info!("broker {} is there after {:.0?}: {base}", self.broker, since.elapsed()),
             None => info!("connected to broker {}: {base}", self.broker),

@@ -21,7 +21,7 @@ use super::outbox::outbox;
 use super::tell;
 use super::voice::Voice;
 use super::{DeviceId, Home, Settings, told};
-use crate::app::Desk;
+use crate::desk::Desk;
 
 /// The largest packet taken from the broker, which drops larger ones by itself: a megabyte of nonsense is still
 /// answered, by its length.
@@ -37,11 +37,6 @@ const IN_FLIGHT: u16 = 16;
 /// For the last words.
 const FAREWELL: Duration = Duration::from_millis(800);
 
-/// The base topic of `device`.
-pub fn base(device: &DeviceId) -> String {
-    format!("reverie/{device}")
-}
-
 /// A connection that the broker accepted.
 pub struct Session {
     connection: EventLoop,
@@ -55,7 +50,7 @@ pub struct Session {
 impl Session {
     /// Connects and waits for the broker's consent.
     pub async fn connect(settings: &Settings, desk: &Desk) -> Result<Session, ConnectionError> {
-        let base = base(&settings.device);
+        let base = settings.device.base();
         let (client, mut connection) = AsyncClient::new(options(settings, &base), REQUESTS);
         let welcome = loop {
             if let Event::Incoming(Packet::ConnAck(welcome)) = connection.poll().await? {

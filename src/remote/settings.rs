@@ -132,6 +132,11 @@ impl DeviceId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The topic below which all of this device's are.
+    pub fn base(&self) -> String {
+        format!("reverie/{self}")
+    }
 }
 
 impl FromStr for DeviceId {

@@ -15,7 +15,7 @@ use super::ear::{Ear, SPREAD};
 use super::outbox::Letter;
 use super::voice::{Voice, json};
 use super::{DeviceId, Home};
-use crate::app::Desk;
+use crate::desk::Desk;
 
 /// At most ten states a second: a slider that is dragged sends hundreds. While ramps move them, two.
 const BETWEEN_STATES: Duration = Duration::from_millis(100);

@@ -59,10 +59,6 @@ pub enum Matrix {
 }
 
 impl Pixels {
-    /// Names of the formats that are read, as V4L2 gives them.
-    pub const NAMES: [&str; 11] =
-        ["MJPG", "JPEG", "YUYV", "UYVY", "NV12", "NM12", "YU12", "YM12", "RGB3", "BGR3", "GREY"];
-
     /// The format that a person names, in small or large letters, where it is read.
     pub fn named(name: &str) -> Option<Pixels> {
         Pixels::of(FourCc(*name.to_ascii_uppercase().as_bytes().first_chunk().filter(|_| name.len() == 4)?))
@@ -306,7 +302,16 @@ fn from_jpeg(bytes: &[u8], layout: &Layout, whole: &mut Vec<u8>, frame: &mut Fra
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::PIXEL_FORMATS;
     use crate::source::pattern::Pattern;
+
+    #[test]
+    fn every_format_that_may_be_named_is_read() {
+        for name in PIXEL_FORMATS {
+            assert!(Pixels::named(name).is_some() && Pixels::named(&name.to_lowercase()).is_some(), "{name}");
+        }
+        assert_eq!(Pixels::named("H264"), None);
+    }
 
     /// A picture as the encoder writes it, and without its Huffman tables, as a camera does.
     fn camera_jpeg() -> (Vec<u8>, Vec<u8>) {

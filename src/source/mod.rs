@@ -18,14 +18,11 @@ use std::path::PathBuf;
 
 use crate::config::{self, SourceKind};
 use crate::frame::Frame;
+use crate::health::CameraState;
 pub use convert::{Colours, Converter, Layout, Matrix, Pixels};
 use scene::Drawn;
-pub use seeker::CameraState;
 use seeker::Seeker;
 pub use v4l2::{Survey, survey};
-
-/// Names of the pixel formats that are read.
-pub const FORMATS: [&str; 11] = convert::Pixels::NAMES;
 
 /// A source that was opened.
 pub enum Source {

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use tracing::{info, warn};
 
 use super::SourceError;
@@ -14,20 +13,8 @@ use super::v4l2::{self, Camera, Lost};
 use crate::backoff::Backoff;
 use crate::config;
 use crate::frame::Frame;
+use crate::health::CameraState;
 use crate::hotplug::Hotplug;
-
-/// What the camera does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CameraState {
-    /// None is there that could be used.
-    Absent,
-    /// It was opened, and its first picture is waited for.
-    Opening,
-    Streaming,
-    /// It is there and sent nothing any more; it is opened anew.
-    Stalled,
-}
 
 /// How long one wait for a camera lasts, so that a stop is heard.
 const PATIENCE: Duration = Duration::from_millis(200);

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reverie::app::{self, Desk};
 use reverie::backoff::Backoff;
+use reverie::desk::{self, Desk};
 use reverie::director::{Abilities, Director, Scenes, Setup};
 use reverie::pack::{Catalogue, Manifest};
 use reverie::params::Params;
@@ -55,7 +55,7 @@ impl Device {
             .with_ansi(false)
             .with_writer(move || into.clone())
             .finish();
-        tokio::spawn(app::direct(desk.clone(), stopped.clone()));
+        tokio::spawn(desk::direct(desk.clone(), stopped.clone()));
         let task = tokio::spawn(remote::run(settings, desk.clone(), stopped).with_subscriber(subscriber));
         Device { desk, stop, task: Some(task), log }
     }

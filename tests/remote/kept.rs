@@ -12,10 +12,10 @@ use super::operator::{self, Operator};
 struct Program(Child);
 
 impl Program {
-    fn start(broker: &Broker, folder: &Path, more: &str) -> Program {
+    fn start(broker: &Broker, folder: &Path) -> Program {
         let config = format!(
             "[source]\nkind = \"pattern\"\n[screen]\nkind = \"headless\"\n[dream]\nsize = \"64x64\"\n[console]\non = false\n\
-             [mqtt]\nhost = \"127.0.0.1\"\nport = {}\ndevice = \"mirror-1\"\n[scenes.calm]\nzoom = 0.1\n{more}",
+             [mqtt]\nhost = \"127.0.0.1\"\nport = {}\ndevice = \"mirror-1\"\n[scenes.calm]\nzoom = 0.1\n",
             broker.port
         );
         std::fs::write(folder.join("reverie.toml"), config).unwrap();
@@ -45,24 +45,22 @@ impl Drop for Program {
     }
 }
 
-/// The state that the program tells after its start.
-async fn state(broker: &Broker) -> (Operator, Json) {
+/// Starts the program, with one who has been listening since before; and the state that it tells at its start.
+async fn start(broker: &Broker, folder: &Path) -> (Program, Operator, Json) {
     let mut operator = Operator::connect(broker).await;
+    let program = Program::start(broker, folder);
     operator
         .hear("it is online", |p| p.topic == b"reverie/mirror-1/status"[..] && p.payload == b"online"[..] && !p.retain)
         .await;
-    let state =
-        operator::json(&operator.hear("its state", |p| p.topic == b"reverie/mirror-1/state"[..] && !p.retain).await);
-    (operator, state)
+    let state = operator.hear("its state", |p| p.topic == b"reverie/mirror-1/state"[..] && !p.retain).await;
+    (program, operator, operator::json(&state))
 }
 
 #[tokio::test]
 async fn scenes_groups_and_settings_outlast_a_power_cut() {
     let (broker, folder) = (Broker::start(), tempfile::tempdir().unwrap());
     let file = folder.path().join("state.json");
-    let waiting = state(&broker);
-    let program = Program::start(&broker, folder.path(), "");
-    let (mut operator, _) = waiting.await;
+    let (program, mut operator, _) = start(&broker, folder.path()).await;
     for (topic, payload) in [
         ("set", r#"{"zoom": 0.5, "blank": true}"#),
         ("do/save-scene", r#"{"name": "mine"}"#),
@@ -73,9 +71,7 @@ async fn scenes_groups_and_settings_outlast_a_power_cut() {
     eventually("it is written", || std::fs::read_to_string(&file).is_ok_and(|text| text.contains("attic"))).await;
     program.kill();
 
-    let waiting = state(&broker);
-    let program = Program::start(&broker, folder.path(), "");
-    let (mut operator, after) = waiting.await;
+    let (program, mut operator, after) = start(&broker, folder.path()).await;
     assert_eq!((&after["zoom"], &after["scene"], &after["blank"]), (&json!(0.5), &json!("mine"), &json!(false)));
     operator.publish("reverie/group/attic/set/rotate", "4").await;
     operator.hear_state("rotate", 4).await;
@@ -83,9 +79,7 @@ async fn scenes_groups_and_settings_outlast_a_power_cut() {
 
     // A file that the cut has torn, or that is another's, is as none; and nothing else is lost for it.
     std::fs::write(&file, &std::fs::read(&file).unwrap()[..20]).unwrap();
-    let waiting = state(&broker);
-    let program = Program::start(&broker, folder.path(), "");
-    let (_, after) = waiting.await;
+    let (program, _, after) = start(&broker, folder.path()).await;
     assert_eq!((&after["zoom"], &after["scene"]), (&json!(0), &Json::Null));
     program.kill();
 }

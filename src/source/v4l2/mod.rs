@@ -278,7 +278,7 @@ fn usable(offered: &[Mode], settings: &config::Source, wish: &Wish) -> Result<Ve
     let offers = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
     Err(match &settings.format {
         Some(wanted) => format!("has no {wanted} pictures; it offers {offers}"),
-        None => format!("offers {offers}, none of which can be read (read are {})", Pixels::NAMES.join(", ")),
+        None => format!("offers {offers}, none of which can be read (read are {})", config::PIXEL_FORMATS.join(", ")),
     })
 }
 

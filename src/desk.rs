@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json};
 use tokio::sync::{Notify, broadcast, watch};
 
-use super::stop::told;
 use crate::director::{Changes, Director, Memory, Now, Setup, Signal};
 use crate::health::Telemetry;
 use crate::pack::Catalogue;
 use crate::params::{Params, Refusal};
+use crate::stop::told;
 
 /// Signals that wait for the one who carries them out: more than commands are taken in a burst.
 const SIGNALS: usize = 256;
