@@ -163,7 +163,7 @@ fn the_boot_card_says_what_is_missing(kernel: Kernel) {
     let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
     let config = mirror_on("kind = \"kms\"") + "[runtime]\nonnxruntime = \"/nowhere/libonnxruntime.so\"\n";
     machine.put("/etc/reverie/reverie.toml", config.as_bytes());
-    machine.run("cp /mnt/reverie.service /etc/systemd/system/ && systemctl daemon-reload");
+    machine.run("cp -r /mnt/systemd/reverie.service* /etc/systemd/system/ && systemctl daemon-reload");
     machine.run("systemctl start --no-block reverie");
     let has = |seen: &RgbImage, colour: [u8; 3]| seen.pixels().any(|pixel| pixel.0 == colour);
     wait_for("the card is on the screen, with what is missing in amber", || {

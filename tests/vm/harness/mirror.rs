@@ -15,8 +15,10 @@ impl Mirror {
     pub fn start(machine: &mut Machine, config: &str) -> Mirror {
         let operator = Operator::connect(machine.broker_port());
         machine.put("/etc/reverie/reverie.toml", config.as_bytes());
-        machine
-            .run("cp /mnt/reverie.service /etc/systemd/system/ && systemctl daemon-reload && systemctl start reverie");
+        machine.run(
+            "systemd-sysusers /mnt/systemd/sysusers.conf && cp -r /mnt/systemd/reverie.service* /etc/systemd/system/ && \
+             systemctl daemon-reload && systemctl start reverie",
+        );
         operator.hear("status", |status| status == b"online");
         Mirror { operator }
     }

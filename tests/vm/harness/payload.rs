@@ -19,7 +19,7 @@ use super::super::picture;
 /// lib/              libonnxruntime.so; /usr/lib/reverie
 /// share/models/     the pack; /usr/share/reverie
 /// share/photos/     ramp.png, the picture of `picture::ramp`
-/// reverie.service   the unit that ships
+/// systemd/          the unit that ships, and what belongs to it
 /// ```
 pub fn disk() -> &'static Path {
     static DISK: LazyLock<PathBuf> = LazyLock::new(build);
@@ -36,7 +36,9 @@ fn build() -> PathBuf {
         fs::copy(from, &to).unwrap_or_else(|e| panic!("{} into the payload: {e}", from.display()));
     };
     copy(Path::new(env!("CARGO_BIN_EXE_reverie")), "reverie");
-    copy(&checkout.join("systemd/reverie.service"), "reverie.service");
+    for file in ["reverie.service", "reverie.service.d/10-devices.conf", "sysusers.conf", "udev.rules"] {
+        copy(&checkout.join("systemd").join(file), &format!("systemd/{file}"));
+    }
     let (library, _) = reverie::runtime::search_order(None)
         .into_iter()
         .find(|(path, _)| path.is_file())
