@@ -90,6 +90,15 @@ impl Desk {
         self.0.woken.notified().await;
     }
 
+    /// Goes on with a configuration that was read anew.
+    pub fn reconfigure(&self, setup: Setup) {
+        let mut director = self.director();
+        let now = Now::read();
+        director.reconfigure(setup, now);
+        self.publish(&director, now);
+        self.0.woken.notify_one();
+    }
+
     fn direct<T>(
         &self,
         command: impl FnOnce(&mut Director, Now) -> Result<T, Vec<Refusal>>,

@@ -1,11 +1,14 @@
 //! `reverie`: parse, set up the log, dispatch, exit code.
 
+use std::backtrace::Backtrace;
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 
 use clap::Parser;
 use reverie::cli::{BadInput, Cli};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::prelude::*;
 
 fn main() -> ExitCode {
     // From 1.29 on ONNX Runtime reports to its makers over the network, and what its interface offers against it
@@ -15,13 +18,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let level = ["info", "debug", "trace"][usize::from(cli.verbose.min(2))];
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("warn,reverie={level}")));
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .with_ansi(colours)
-        .init();
+    listen(filter);
+    std::panic::set_hook(Box::new(report_panic));
     match cli.command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -29,4 +27,29 @@ fn main() -> ExitCode {
             ExitCode::from(if error.is::<BadInput>() { 2 } else { 1 })
         }
     }
+}
+
+/// Log lines go to the journal, with their fields, where systemd has it listen to this process; else to stderr.
+fn listen(filter: EnvFilter) {
+    // Set by systemd for whose stderr it reads: other processes may write to the journal too, but nobody expects them to.
+    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
+    let is_journal = journal.is_some() && !std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal());
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(journal.filter(|_| is_journal).map(|journal| journal.with_field_prefix(Some("REVERIE".to_owned()))))
+        .with((!is_journal).then_some(lines))
+        .init();
+}
+
+/// A bug of ours, told with all that helps to find it. Stages are started again by whoever runs them.
+fn report_panic(panic: &PanicHookInfo) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let message = panic.payload_as_str().unwrap_or("without a word");
+    let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
+    let backtrace = Backtrace::force_capture().to_string();
+    tracing::error!(thread, place, backtrace, "thread {thread} panicked at {place}: {message}");
 }

@@ -3,41 +3,42 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use super::exhibit::Identity;
+use super::live::{Live, renewed};
 use super::stages::{self, Screen, Wiring};
-use super::{Running, Stage, keeper, snapshots};
-use crate::config::Config;
+use super::{Running, Stage, exhibit, keeper, snapshots};
+use crate::config::{Config, ConfigError};
 use crate::console;
 use crate::desk::{self, Desk};
-use crate::director;
+use crate::director::{self, Setup};
 use crate::display::vt;
-use crate::dream::Dreamer;
 use crate::health::{self, Notify, Telemetry};
 use crate::pack::Catalogue;
-use crate::remote::{self, DeviceId};
+use crate::remote;
 use crate::runtime::Runtime;
-use crate::stop::Stop;
+use crate::stop::{Stop, told};
 
 /// What it is started with, all of it checked.
 pub struct Plan {
     pub config: Config,
     pub catalogue: Arc<Catalogue>,
     pub desk: Desk,
-    pub device: DeviceId,
-    /// None: no broker.
-    pub broker: Option<remote::Settings>,
+    /// Reads the configuration anew and checks it as it was at the start.
+    pub reread: Box<dyn Fn() -> anyhow::Result<(Config, Setup)>>,
 }
 
-/// A stage without a heartbeat for so long is stuck. Sources and screens may have to wait for a driver.
-const STUCK: Duration = Duration::from_secs(60);
+/// A stage whose standing still is seen, on the screen, counts as stuck without a heartbeat for so long.
+const SEEN_STUCK: Duration = Duration::from_secs(10);
+/// One that is not: drivers may take their time, and the dream goes on.
+const STUCK: Duration = Duration::from_secs(30);
 /// Between two looks at the stages.
 const LOOK: Duration = Duration::from_secs(1);
 /// From a command to restart to the end, so that the answer is sent.
@@ -45,7 +46,7 @@ const ANSWERED: Duration = Duration::from_millis(300);
 /// How long the stages and the broker are given to end. Together with everything else less than 2 s.
 const DRAIN: Duration = Duration::from_millis(1500);
 
-/// Dreams until SIGTERM, SIGINT or SIGHUP, then leaves the process with exit code 0.
+/// Dreams until SIGTERM or SIGINT, then leaves the process with exit code 0. SIGHUP has the configuration read anew.
 ///
 /// # Errors
 /// What keeps it from starting: no ONNX Runtime, no threads.
@@ -67,32 +68,32 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let stop = Stop::default();
     let wiring = Wiring::new(plan.desk.clone());
+    let configs = watch::Sender::new(Arc::new(plan.config.clone()));
     // The screen shows what goes on before anything else is opened: libraries and networks may take minutes.
-    let (mut running, tasks) = start(&plan, &stop, &wiring)?;
+    let (mut running, tasks) = start(&plan, &configs, &stop, &wiring)?;
     let settings = plan.config.runtime_settings();
     let loading = tokio::task::spawn_blocking(move || Runtime::load(settings));
+    let mut watch = Watch::new(&plan, &configs, &wiring);
     let loaded = tokio::select! {
         loaded = loading => loaded.context("loading ONNX Runtime").and_then(|loaded| Ok(loaded?)),
-        name = signals.next() => {
-            info!("{name}: stopping");
-            end(&stop, &running, tasks).await;
+        name = watch.over(&running, &mut signals) => {
+            end(name, &stop, &running, tasks).await;
             return Ok(());
         }
     };
     let runtime = match loaded {
         Ok(runtime) => Arc::new(runtime),
         Err(error) => {
-            show_fault(&error, &wiring, &mut signals).await;
-            end(&stop, &running, tasks).await;
+            show_fault(&error, &mut watch, &running, &mut signals).await;
+            end("no network", &stop, &running, tasks).await;
             return Err(error);
         }
     };
     info!("network: ONNX Runtime {} from {}", runtime.version(), runtime.library().display());
-    running.push(start_dreaming(&plan, runtime, &stop, &wiring)?);
-    let name = watch(&mut signals, &running, &wiring).await;
-    info!("{name}: stopping");
+    running.push(start_dreaming(&plan, &configs, runtime, &stop, &wiring)?);
+    let name = watch.over(&running, &mut signals).await;
     Notify::default().stopping();
-    end(&stop, &running, tasks).await;
+    end(name, &stop, &running, tasks).await;
     Ok(())
 }
 
@@ -100,7 +101,8 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
 const FAULT_SHOWN: Duration = Duration::from_secs(15);
 
 /// Lets the one in front of the screen read what is wrong, where there is a screen.
-async fn show_fault(error: &anyhow::Error, wiring: &Wiring, signals: &mut Signals) {
+async fn show_fault(error: &anyhow::Error, watch: &mut Watch<'_>, running: &[Running], signals: &mut Signals) {
+    let wiring = watch.wiring;
     wiring.set_fault(format!("{error:#}"));
     // The display may still be looking for one.
     let looked = async {
@@ -111,118 +113,214 @@ async fn show_fault(error: &anyhow::Error, wiring: &Wiring, signals: &mut Signal
     let _ = timeout(LOOK, looked).await;
     if matches!(wiring.screen(), Some(Screen::Present { .. })) {
         error!("{error:#}");
-        let _ = timeout(FAULT_SHOWN, signals.next()).await;
+        let _ = timeout(FAULT_SHOWN, watch.over(running, signals)).await;
     }
 }
+
+type Configs = watch::Sender<Arc<Config>>;
 
 /// Starts everything but the dream.
-fn start(plan: &Plan, stop: &Stop, wiring: &Wiring) -> anyhow::Result<(Vec<Running>, Vec<JoinHandle<()>>)> {
-    let Plan { config, desk, device, broker, .. } = plan;
+fn start(
+    plan: &Plan,
+    configs: &Configs,
+    stop: &Stop,
+    wiring: &Wiring,
+) -> anyhow::Result<(Vec<Running>, Vec<JoinHandle<()>>)> {
+    let desk = &plan.desk;
     let stage = |name| Stage::new(name, stop.clone());
 
-    let (settings, own) = (config.screen.clone(), wiring.clone());
-    let is_called = config.console.on && config.console.allow_remote;
-    let identity = Identity {
-        device: device.to_string(),
-        page: is_called.then_some(config.console.listen),
-        has_broker: broker.is_some(),
+    let (mut screen, mut identity) = (Live::new(configs, |config| config.screen.clone()), Live::new(configs, identity));
+    let own = wiring.clone();
+    let exhibit = move |stage: &Stage| exhibit::exhibit(stage, &mut screen, &mut identity, &own);
+    let display = stage("display").start(desk.clone(), SEEN_STUCK, exhibit)?;
+
+    let (mut settings, own) = (Live::new(configs, Config::source), wiring.clone());
+    let source = stage("source").start(desk.clone(), STUCK, move |stage| stages::source(stage, &mut settings, &own))?;
+
+    let preview = console::Preview::new(wiring.tap.clone());
+    let encoder = preview.clone();
+    let encode = move |stage: &Stage| {
+        encoder.encode(|| stage.goes_on());
+        Ok(())
     };
-    let display = stage("display")
-        .start(desk.clone(), STUCK, move |stage| super::exhibit::exhibit(stage, &settings, &identity, &own))?;
+    let encoder = stage("preview").start(desk.clone(), STUCK, encode)?;
 
-    let (settings, own) = (config.source(), wiring.clone());
-    let source = stage("source").start(desk.clone(), STUCK, move |stage| stages::source(stage, &settings, &own))?;
-
-    let mut running = vec![display, source];
-    let mut tasks = Vec::new();
-    tasks.push(tokio::spawn(desk::direct(desk.clone(), stop.for_tasks())));
-    if let Some(file) = config.memory_file() {
-        tasks.push(tokio::spawn(keeper::keep(desk.clone(), file, stop.for_tasks())));
-    }
-    if config.console.on || config.mqtt.snapshots {
-        let preview = console::Preview::new(wiring.tap.clone());
-        let encoder = preview.clone();
-        let encode = move |stage: &Stage| {
-            encoder.encode(|| stage.goes_on());
-            Ok(())
-        };
-        running.push(stage("preview").start(desk.clone(), STUCK, encode)?);
-        if config.mqtt.snapshots {
-            tasks.push(tokio::spawn(snapshots::take_snapshots(desk.clone(), preview.clone(), stop.for_tasks())));
-        }
-        if config.console.on {
-            let shown = config.console.preview.then_some(preview);
-            let console = console::run(config.console.clone(), device.clone(), desk.clone(), shown, stop.for_tasks());
-            tasks.push(tokio::spawn(console));
-        }
-    }
-    match broker {
-        Some(broker) => tasks.push(tokio::spawn(remote::run(broker.clone(), desk.clone(), stop.for_tasks()))),
-        None => info!("broker: none, as configured"),
-    }
-    Ok((running, tasks))
+    let told = || stop.for_tasks();
+    let keeper = {
+        let desk = desk.clone();
+        renewed(Live::new(configs, Config::memory_file), told(), move |file, end| {
+            keeper::keep(desk.clone(), file.clone(), end)
+        })
+    };
+    let page = {
+        let (desk, preview) = (desk.clone(), preview.clone());
+        renewed(Live::new(configs, |config| (config.console.clone(), config.device())), told(), move |part, end| {
+            let (settings, device) = part.clone();
+            console::run(settings, device, desk.clone(), preview.clone(), end)
+        })
+    };
+    let broker = {
+        let desk = desk.clone();
+        renewed(Live::new(configs, BrokerPart::of), told(), move |part, end| {
+            direct_from_afar(part.config.broker(), desk.clone(), end)
+        })
+    };
+    let tasks = vec![
+        tokio::spawn(desk::direct(desk.clone(), told())),
+        tokio::spawn(snapshots::take_snapshots(desk.clone(), preview, told())),
+        tokio::spawn(keeper),
+        tokio::spawn(page),
+        tokio::spawn(broker),
+    ];
+    Ok((vec![display, source, encoder], tasks))
 }
 
-fn start_dreaming(plan: &Plan, runtime: Arc<Runtime>, stop: &Stop, wiring: &Wiring) -> anyhow::Result<Running> {
-    let (settings, fps) = (plan.config.dream_settings(), plan.config.dream.target_fps);
-    let (catalogue, own) = (plan.catalogue.clone(), wiring.clone());
-    let mut kept = None;
-    let dream = Stage::new("dream", stop.clone()).start(plan.desk.clone(), STUCK, move |stage| {
-        // Kept over a failure, since the dream in it is; one that panicked is lost and made anew.
-        let mut dreamer =
-            kept.take().unwrap_or_else(|| Dreamer::new(runtime.clone(), catalogue.clone(), settings.clone()));
-        let outcome = stages::dream(stage, &mut dreamer, fps, &own);
-        kept = Some(dreamer);
-        outcome
-    })?;
-    Ok(dream)
+fn identity(config: &Config) -> exhibit::Identity {
+    let is_called = config.console.on && config.console.allow_remote;
+    exhibit::Identity {
+        device: config.device().to_string(),
+        page: is_called.then_some(config.console.listen),
+        has_broker: config.mqtt.host != "off",
+    }
+}
+
+/// What the broker's session depends on: keys of the configuration, and files that they name.
+struct BrokerPart {
+    config: Config,
+    files: Vec<Option<SystemTime>>,
+}
+
+impl BrokerPart {
+    fn of(config: &Config) -> BrokerPart {
+        let (config, files) = (config.clone(), config.mqtt.files_changed());
+        BrokerPart { config, files }
+    }
+}
+
+impl PartialEq for BrokerPart {
+    fn eq(&self, other: &BrokerPart) -> bool {
+        let keys = |part: &BrokerPart| {
+            let config = &part.config;
+            (config.mqtt.clone(), config.home_assistant.clone(), config.console.clone())
+        };
+        keys(self) == keys(other) && self.files == other.files
+    }
+}
+
+async fn direct_from_afar(
+    broker: Result<Option<remote::Settings>, ConfigError>,
+    desk: Desk,
+    mut stop: watch::Receiver<bool>,
+) {
+    match broker {
+        Ok(Some(settings)) => return remote::run(settings, desk, stop).await,
+        Ok(None) => info!("broker: none, as configured"),
+        // It was right a moment ago, when the configuration was checked.
+        Err(error) => error!("broker: {error}; it is directed from the web page alone"),
+    }
+    told(&mut stop).await;
+}
+
+fn start_dreaming(
+    plan: &Plan,
+    configs: &Configs,
+    runtime: Arc<Runtime>,
+    stop: &Stop,
+    wiring: &Wiring,
+) -> anyhow::Result<Running> {
+    let (mut settings, own) = (Live::new(configs, Config::dream_settings), wiring.clone());
+    let mut studio = stages::DreamStage::new(runtime, plan.catalogue.clone());
+    let dream = Stage::new("dream", stop.clone());
+    Ok(dream.start(plan.desk.clone(), SEEN_STUCK, move |stage| studio.run(stage, &mut settings, &own))?)
 }
 
 /// Says the stop, and lets all end that can.
-async fn end(stop: &Stop, running: &[Running], tasks: Vec<JoinHandle<()>>) {
+async fn end(why: &str, stop: &Stop, running: &[Running], tasks: Vec<JoinHandle<()>>) {
+    info!("{why}: stopping");
     stop.say();
     drain(running, tasks).await;
 }
 
-/// Watches the stages until a signal comes; returns its name.
-async fn watch(signals: &mut Signals, running: &[Running], wiring: &Wiring) -> &'static str {
-    let started = Instant::now();
-    let mut notify = Notify::default();
-    let watchdog = health::watchdog_period();
-    let mut look = interval(watchdog.map_or(LOOK, |period| period.min(LOOK)));
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut stuck: Vec<&str> = Vec::new();
-    let mut told = wiring.desk.signals();
-    loop {
-        tokio::select! {
-            name = signals.next() => return name,
-            signal = told.recv() => {
-                if signal == Ok(director::Signal::Restart) {
-                    // Its answer is on the way.
-                    tokio::time::sleep(ANSWERED).await;
-                    return "restart, as commanded";
+/// Looks after the running stages, and tells systemd.
+struct Watch<'a> {
+    plan: &'a Plan,
+    configs: &'a Configs,
+    wiring: &'a Wiring,
+    started: Instant,
+    notify: Notify,
+    told: broadcast::Receiver<director::Signal>,
+    stuck: Vec<&'static str>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(plan: &'a Plan, configs: &'a Configs, wiring: &'a Wiring) -> Watch<'a> {
+        let (notify, told) = (Notify::default(), plan.desk.signals());
+        Watch { plan, configs, wiring, started: Instant::now(), notify, told, stuck: Vec::new() }
+    }
+
+    /// Watches the stages until there is a reason to stop; returns it.
+    async fn over(&mut self, running: &[Running], signals: &mut Signals) -> &'static str {
+        let watchdog = health::watchdog_period();
+        let mut look = interval(watchdog.map_or(LOOK, |period| period.min(LOOK)));
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Said::Stop(name) => return name,
+                    Said::Reload => self.reload(),
+                },
+                signal = self.told.recv() => {
+                    if signal == Ok(director::Signal::Restart) {
+                        // Its answer is on the way.
+                        tokio::time::sleep(ANSWERED).await;
+                        return "restart, as commanded";
+                    }
                 }
-                continue;
+                _ = look.tick() => self.look(running, watchdog.is_some()),
             }
-            _ = look.tick() => {}
         }
-        let now_stuck: Vec<&str> = running.iter().filter(|r| r.is_stuck()).map(|r| r.stage.name()).collect();
-        for name in now_stuck.iter().filter(|name| !stuck.contains(name)) {
-            error!("{name} has not moved for {} s; systemd's watchdog starts everything anew", STUCK.as_secs());
+    }
+
+    fn look(&mut self, running: &[Running], is_watched: bool) {
+        let stuck: Vec<&str> = running.iter().filter(|r| r.is_stuck()).map(|r| r.stage.name()).collect();
+        for running in running.iter().filter(|r| r.is_stuck() && !self.stuck.contains(&r.stage.name())) {
+            let (stage, patience) = (running.stage.name(), running.patience.as_secs());
+            error!(stage, "{stage} has not moved for {patience} s; systemd starts everything anew");
         }
-        stuck = now_stuck;
-        if watchdog.is_some() && stuck.is_empty() {
-            notify.alive();
+        match (is_watched, stuck.is_empty()) {
+            (true, true) => self.notify.alive(),
+            // Not waited for until its patience is over.
+            (true, false) => self.notify.is_stuck(),
+            (false, _) => {}
         }
-        wiring.desk.report(|telemetry| {
-            telemetry.uptime_s = started.elapsed().as_secs();
+        self.stuck = stuck;
+        self.wiring.desk.report(|telemetry| {
+            telemetry.uptime_s = self.started.elapsed().as_secs();
             telemetry.memory_mib = (health::memory_mib() * 10.0).round() / 10.0;
             telemetry.temperature = health::temperature();
         });
-        if wiring.seen.load(Ordering::Relaxed) {
-            notify.ready();
-            notify.status(status_line(&wiring.desk.telemetry()));
+        if self.wiring.seen.load(Ordering::Relaxed) {
+            self.notify.ready();
+            self.notify.status(status_line(&self.wiring.desk.telemetry()));
         }
+    }
+
+    /// Takes up the configuration as it is now; one that is wrong changes nothing.
+    fn reload(&mut self) {
+        self.notify.reloading();
+        match (self.plan.reread)() {
+            Ok((config, setup)) => {
+                let old = self.configs.borrow().clone();
+                if (&old.runtime, &old.packs) != (&config.runtime, &config.packs) {
+                    warn!("[runtime] and packs are taken up at the next start: `systemctl restart reverie`");
+                }
+                self.wiring.desk.reconfigure(setup);
+                self.configs.send_replace(Arc::new(config));
+                info!("the configuration was read again, and is in effect");
+            }
+            Err(error) => error!("the configuration is not taken up, what was goes on: {error:#}"),
+        }
+        self.notify.reloaded();
     }
 }
 
@@ -259,7 +357,14 @@ fn leave() -> ! {
     unsafe { libc::_exit(0) }
 }
 
-/// The signals that mean stop.
+/// What a signal says.
+enum Said {
+    /// And its name.
+    Stop(&'static str),
+    Reload,
+}
+
+/// The signals that are heard.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -275,11 +380,11 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> &'static str {
+    async fn next(&mut self) -> Said {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.hang_up.recv() => "SIGHUP",
+            _ = self.terminate.recv() => Said::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Said::Stop("SIGINT"),
+            _ = self.hang_up.recv() => Said::Reload,
         }
     }
 }

@@ -5,23 +5,26 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Stage;
+use super::live::Live;
 use super::stages::{PATIENCE, Report, Screen, Wiring};
 use crate::config::{self, Fit, Size};
 use crate::director::Signal;
-use crate::display::{self, BootCard, Canvas, Fader, Lamp, Projector, Row, Shown, Tap};
+use crate::display::{self, BootCard, Canvas, Caption, Fader, Lamp, Projector, Row, Shown, Tap};
 use crate::frame::Frame;
 use crate::health::Telemetry;
 
 /// A picture that stands still is drawn again after so long, in case something else drew over it.
 const REDRAW: Duration = Duration::from_secs(1);
-/// How long a device shows its name, and the least light for that.
-const NAMED: Duration = Duration::from_secs(10);
+/// How long a device shows its name, or what went wrong, and the least light for a name.
+const SHOWN: Duration = Duration::from_secs(10);
 const LEGIBLE: f64 = 0.5;
+/// The longest note, in letters: a longer one would be too small to read.
+const NOTE: usize = 100;
 /// The widest picture offered to the web page.
 const PREVIEW: usize = 1280;
 
 /// Who this mirror is, for the boot card.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Identity {
     pub device: String,
     /// Where the web page listens, where other machines may call it.
@@ -31,31 +34,49 @@ pub struct Identity {
 }
 
 /// Shows what comes through `wiring` until the stop.
-pub fn exhibit(stage: &Stage, settings: &config::Screen, identity: &Identity, wiring: &Wiring) -> anyhow::Result<()> {
+pub fn exhibit(
+    stage: &Stage,
+    settings: &mut Live<config::Screen>,
+    identity: &mut Live<Identity>,
+    wiring: &Wiring,
+) -> anyhow::Result<()> {
     let params = wiring.desk.params();
     let mut signals = wiring.desk.signals();
-    let mut exhibit = Exhibit::new(settings, wiring);
+    let mut exhibit = Exhibit::new(settings.get(), wiring);
     let mut report = Report::default();
     let mut card = Some(BootCard::default());
+    // The last that was told on the screen: one of this stage's own too, when it begins again.
+    let mut fault = None;
     let mut due = Instant::now();
     while stage.goes_on() {
+        identity.renew();
+        if settings.renew() {
+            exhibit.take_up(settings.get());
+        }
         // Nobody looks: dreams are taken and nothing is drawn.
         let idle = exhibit.projector.screen().is_headless() && !wiring.tap.is_watched();
         let wait = if idle { PATIENCE } else { due.saturating_duration_since(Instant::now()) };
         if let Some(dream) = wiring.dreams.take(wait.min(PATIENCE)) {
             card = None;
-            exhibit.take(dream, &identity.device);
+            exhibit.take(dream);
         }
         while let Ok(signal) = signals.try_recv() {
             if signal == Signal::Identify {
-                exhibit.write_name(&identity.device);
+                exhibit.write(Caption::Name, identity.get().device.clone());
             }
         }
-        exhibit.wipe_name();
+        exhibit.wipe();
         if report.is_due() {
             exhibit.tell();
+            let now = wiring.desk.telemetry();
+            if let Some(new) = now.fault.as_ref().filter(|new| fault.as_ref() != Some(*new)) {
+                let line = new.text.lines().next().unwrap_or_default();
+                if exhibit.write(Caption::Note, line.chars().take(NOTE).collect()) {
+                    fault.clone_from(&now.fault);
+                }
+            }
             if let Some(shown) = &mut card {
-                exhibit.show_card(shown, boot_card(identity, &wiring.desk.telemetry(), wiring.fault()));
+                exhibit.show_card(shown, boot_card(identity.get(), &now, wiring.fault()));
             }
         }
         if exhibit.projector.look_again() {
@@ -68,7 +89,7 @@ pub fn exhibit(stage: &Stage, settings: &config::Screen, identity: &Identity, wi
         due = (due + exhibit.projector.period()).max(now);
         let (light, pace) = match &*params.borrow() {
             // Even one that is dark says its name.
-            params if exhibit.name.is_some() => (params.brightness.max(LEGIBLE), 0.0),
+            params if exhibit.shows_name() => (params.brightness.max(LEGIBLE), 0.0),
             params if params.blank => (0.0, params.pace.numbers),
             params => (params.brightness, params.pace.numbers),
         };
@@ -78,10 +99,12 @@ pub fn exhibit(stage: &Stage, settings: &config::Screen, identity: &Identity, wi
     Ok(())
 }
 
-/// The device's name across the picture.
-struct Name {
+/// Words across the picture, for some time.
+struct Words {
+    caption: Caption,
+    text: String,
     until: Instant,
-    /// The picture without it.
+    /// The picture without them.
     plain: Frame,
 }
 
@@ -98,7 +121,7 @@ struct Exhibit<'a> {
     /// When the screen was last drawn on; none where it has to be.
     drawn: Option<Instant>,
     /// Written across the picture.
-    name: Option<Name>,
+    words: Option<Words>,
     is_dark: bool,
     preview: Option<Fader>,
     offered: Option<Instant>,
@@ -118,7 +141,7 @@ impl<'a> Exhibit<'a> {
             lamp: Lamp::new(1.0, now),
             newest: None,
             drawn: None,
-            name: None,
+            words: None,
             is_dark: false,
             preview: None,
             offered: None,
@@ -126,6 +149,13 @@ impl<'a> Exhibit<'a> {
         };
         exhibit.begin_anew();
         exhibit
+    }
+
+    /// Goes on as configured anew.
+    fn take_up(&mut self, settings: &config::Screen) {
+        self.projector.configure(settings);
+        (self.fallback, self.fit) = (settings.size, settings.fit);
+        self.begin_anew();
     }
 
     /// Goes on, on another screen, with what was seen on the last.
@@ -141,33 +171,35 @@ impl<'a> Exhibit<'a> {
         self.wiring.set_screen(seen.map_or(Screen::Absent, |size| Screen::Present { size, is_filled }));
     }
 
-    fn take(&mut self, mut dream: Frame, device: &str) {
-        if let Some(name) = &mut self.name {
-            name.plain.copy_from(&dream);
-            display::write_name(device, &mut dream);
+    fn take(&mut self, mut dream: Frame) {
+        if let Some(words) = &mut self.words {
+            words.plain.copy_from(&dream);
+            display::write_across(&words.text, words.caption, &mut dream);
         }
         self.put(dream);
     }
 
-    /// Shows which device this is, for some seconds, across whatever is dreamed.
-    fn write_name(&mut self, device: &str) {
-        let until = Instant::now() + NAMED;
-        if let Some(name) = &mut self.name {
-            name.until = until;
-            return;
-        }
-        let Some(plain) = self.newest.clone() else { return };
-        let mut named = plain.clone();
-        display::write_name(device, &mut named);
-        self.name = Some(Name { until, plain });
-        self.put(named);
+    /// Shows some words across whatever is dreamed, for some seconds; those before them are gone. False where there is no
+    /// picture yet.
+    fn write(&mut self, caption: Caption, text: String) -> bool {
+        let before = self.words.take().map(|words| words.plain);
+        let Some(plain) = before.or_else(|| self.newest.clone()) else { return false };
+        let mut written = plain.clone();
+        display::write_across(&text, caption, &mut written);
+        self.words = Some(Words { caption, text, until: Instant::now() + SHOWN, plain });
+        self.put(written);
+        true
     }
 
-    /// Shows what is dreamed without the name, when its time is over.
-    fn wipe_name(&mut self) {
-        if let Some(name) = self.name.take_if(|name| name.until <= Instant::now()) {
-            self.put(name.plain);
+    /// Shows what is dreamed without words, when their time is over.
+    fn wipe(&mut self) {
+        if let Some(words) = self.words.take_if(|words| words.until <= Instant::now()) {
+            self.put(words.plain);
         }
+    }
+
+    fn shows_name(&self) -> bool {
+        self.words.as_ref().is_some_and(|words| words.caption == Caption::Name)
     }
 
     fn put(&mut self, dream: Frame) {

@@ -40,8 +40,9 @@ fn read(file: &Path) -> io::Result<String> {
     fs::read_to_string(file)
 }
 
-/// Writes what changes into `file` until the `stop`, and then once more.
-pub async fn keep(desk: Desk, file: PathBuf, mut stop: watch::Receiver<bool>) {
+/// Writes what changes into `file` until the `stop`, and then once more; without a file nothing is kept.
+pub async fn keep(desk: Desk, file: Option<PathBuf>, mut stop: watch::Receiver<bool>) {
+    let Some(file) = file else { return told(&mut stop).await };
     let mut keeper = Keeper { kept: desk.memory(), file, has_failed: false };
     let mut changes = desk.changes();
     let mut due = Due::new(*changes.borrow_and_update());

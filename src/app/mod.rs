@@ -3,6 +3,7 @@
 mod daemon;
 mod exhibit;
 mod keeper;
+mod live;
 mod meter;
 mod snapshots;
 mod stage;

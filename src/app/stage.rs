@@ -11,6 +11,7 @@ use tracing::{error, warn};
 
 use crate::backoff::Backoff;
 use crate::desk::Desk;
+use crate::health::Fault;
 use crate::stop::Stop;
 
 /// A run as long as this counts as success: the next failure waits the first wait again.
@@ -98,10 +99,15 @@ impl Stage {
             let wait = backoff.wait();
             let again = format!("the others go on, it is started again in {:.1} s", wait.as_secs_f64());
             match outcome {
-                Ok(Ok(())) => warn!("{} ended by itself; {again}", self.name),
-                Ok(Err(failure)) => warn!("{} failed: {failure:#}; {again}", self.name),
+                Ok(Ok(())) => warn!(stage = self.name, "{} ended by itself; {again}", self.name),
+                Ok(Err(failure)) => warn!(stage = self.name, "{} failed: {failure:#}; {again}", self.name),
                 // A panic is a bug of ours, to be reported.
-                Err(panic) => error!("{} panicked: {}; {again}", self.name, panic_text(panic.as_ref())),
+                Err(panic) => {
+                    let text = panic_text(panic.as_ref());
+                    error!(stage = self.name, "{} panicked: {text}; {again}", self.name);
+                    let fault = format!("{} broke off and begins again: {text}", self.name);
+                    desk.report(|telemetry| telemetry.fault = Some(Fault { number: telemetry.restarts, text: fault }));
+                }
             }
             desk.report(|telemetry| telemetry.restarts += 1);
             self.sleep(wait);

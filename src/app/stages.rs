@@ -8,13 +8,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::Stage;
+use super::live::Live;
 use super::meter::Meter;
 use crate::config::{self, Size};
 use crate::desk::Desk;
 use crate::director::Signal;
 use crate::display::Tap;
-use crate::dream::Dreamer;
+use crate::dream::{self, Dreamer};
 use crate::frame::Frame;
+use crate::pack::Catalogue;
+use crate::runtime::Runtime;
 use crate::slot::Slot;
 use crate::source::Source;
 
@@ -84,10 +87,15 @@ impl Wiring {
 }
 
 /// Reads pictures and passes them on.
-pub fn source(stage: &Stage, settings: &config::Source, wiring: &Wiring) -> anyhow::Result<()> {
-    let mut source = Source::open(settings)?;
+pub fn source(stage: &Stage, settings: &mut Live<config::Source>, wiring: &Wiring) -> anyhow::Result<()> {
+    let mut source = Source::open(settings.get())?;
     let mut report = Report::default();
     while stage.goes_on() {
+        if settings.renew() {
+            // Closed before another is opened: it may be the same camera.
+            drop(source);
+            source = Source::open(settings.get())?;
+        }
         let mut frame = wiring.camera.blank();
         if source.next(&mut frame)? {
             wiring.camera.put(frame);
@@ -104,9 +112,50 @@ pub fn source(stage: &Stage, settings: &config::Source, wiring: &Wiring) -> anyh
     Ok(())
 }
 
-/// Dreams, `fps` frames a second at most.
-pub fn dream(stage: &Stage, dreamer: &mut Dreamer, fps: f64, wiring: &Wiring) -> anyhow::Result<()> {
-    let period = Duration::from_secs_f64(1.0 / fps);
+/// The dream's stage, with the dreamer that it keeps from failure to failure.
+pub struct DreamStage {
+    runtime: Arc<Runtime>,
+    catalogue: Arc<Catalogue>,
+    kept: Option<Dreamer>,
+}
+
+impl DreamStage {
+    pub fn new(runtime: Arc<Runtime>, catalogue: Arc<Catalogue>) -> DreamStage {
+        DreamStage { runtime, catalogue, kept: None }
+    }
+
+    /// Dreams until the stop.
+    pub fn run(&mut self, stage: &Stage, settings: &mut Live<dream::Settings>, wiring: &Wiring) -> anyhow::Result<()> {
+        loop {
+            // One that panicked is lost and made anew, as is one for other settings.
+            let mut dreamer = self
+                .kept
+                .take()
+                .unwrap_or_else(|| Dreamer::new(self.runtime.clone(), self.catalogue.clone(), settings.get().clone()));
+            let outcome = dream(stage, &mut dreamer, settings, wiring);
+            if !matches!(outcome, Ok(Ended::Renewed)) {
+                // Over a failure, since the dream in it is.
+                self.kept = Some(dreamer);
+                return outcome.map(drop);
+            }
+        }
+    }
+}
+
+enum Ended {
+    Stopped,
+    /// Its settings are others.
+    Renewed,
+}
+
+/// Dreams at the rate wanted, at most.
+fn dream(
+    stage: &Stage,
+    dreamer: &mut Dreamer,
+    settings: &mut Live<dream::Settings>,
+    wiring: &Wiring,
+) -> anyhow::Result<Ended> {
+    let period = Duration::from_secs_f64(1.0 / settings.get().target_fps);
     let mut params = wiring.desk.params();
     let mut now = params.borrow_and_update().clone();
     let mut signals = wiring.desk.signals();
@@ -123,6 +172,9 @@ pub fn dream(stage: &Stage, dreamer: &mut Dreamer, fps: f64, wiring: &Wiring) ->
     let mut last = Instant::now();
     let mut has_dreamed = false;
     while stage.goes_on() {
+        if settings.renew() {
+            return Ok(Ended::Renewed);
+        }
         if params.has_changed().unwrap_or(false) {
             now = params.borrow_and_update().clone();
         }
@@ -153,7 +205,7 @@ pub fn dream(stage: &Stage, dreamer: &mut Dreamer, fps: f64, wiring: &Wiring) ->
         }
         stage.sleep(period.saturating_sub(begun.elapsed()));
     }
-    Ok(())
+    Ok(Ended::Stopped)
 }
 
 fn tell(dreamer: &Dreamer, meter: &mut Meter, wiring: &Wiring) {

@@ -11,7 +11,7 @@ use super::flags::ParamFlags;
 use crate::app;
 use crate::config::{self, Config, ScreenKind, SourceKind, Start};
 use crate::desk::Desk;
-use crate::director::{Director, Now};
+use crate::director::{Director, Now, Setup};
 use crate::pack::{Catalogue, PackError};
 use crate::params::Params;
 
@@ -40,6 +40,9 @@ pub struct Args {
     /// ONNX Runtime's library, or its folder.
     #[arg(long, value_name = "PATH")]
     onnxruntime: Option<PathBuf>,
+    /// Check the configuration and the packs, and end: nothing is opened.
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
     params: ParamFlags<true>,
 }
@@ -51,30 +54,54 @@ Examples:
   reverie run --config mirror.toml --listen off";
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let bad = |e: config::ConfigError| BadInput(e.to_string());
-    let file = Config::file(args.config.as_deref());
-    let mut config = file.map_or_else(|| Ok(Config::default()), Config::read).map_err(bad)?;
-    args.override_config(&mut config)?;
-    config.check(file).map_err(bad)?;
-    let broker = config.broker().map_err(bad)?;
+    let config = args.config()?;
     let catalogue = Arc::new(read_packs(&config)?);
-    let params = start_params(&config, file, &args.params, &catalogue)?;
-    let desk = Desk::directed(catalogue.clone(), director(&config, params, &catalogue).map_err(bad)?);
-    let device = config.device();
-    match app::run(app::Plan { config, catalogue, desk, device, broker })? {}
-}
-
-/// Who directs: as configured, and as remembered.
-fn director(config: &Config, params: Params, catalogue: &Arc<Catalogue>) -> Result<Director, config::ConfigError> {
-    let mut director = config.director(params, catalogue)?;
+    let setup = args.direction(&config, &catalogue)?;
+    config.broker().map_err(bad)?;
+    if args.check {
+        println!("{} is right", args.file().unwrap_or(Path::new("the default")).display());
+        return Ok(());
+    }
+    let start = config.memory.start;
+    let mut director = Director::new(catalogue.clone(), setup);
     if let Some(memory) = config.memory_file().and_then(|file| app::recall(&file)) {
-        director.recall(memory, config.memory.start == Start::Last);
+        director.recall(memory, start == Start::Last);
     }
     director.begin(Now::read());
-    Ok(director)
+    let desk = Desk::directed(catalogue.clone(), director);
+    let packs = catalogue.clone();
+    let reread = Box::new(move || {
+        let config = args.config()?;
+        let setup = args.direction(&config, &packs)?;
+        config.broker().map_err(bad)?;
+        Ok((config, setup))
+    });
+    match app::run(app::Plan { config, catalogue, desk, reread })? {}
+}
+
+fn bad(error: config::ConfigError) -> BadInput {
+    BadInput(error.to_string())
 }
 
 impl Args {
+    fn file(&self) -> Option<&Path> {
+        Config::file(self.config.as_deref())
+    }
+
+    /// The file as it is now, and what the flags say, checked.
+    fn config(&self) -> Result<Config, BadInput> {
+        let file = self.file();
+        let mut config = file.map_or_else(|| Ok(Config::default()), Config::read).map_err(bad)?;
+        self.override_config(&mut config)?;
+        config.check(file).map_err(bad)?;
+        Ok(config)
+    }
+
+    fn direction(&self, config: &Config, catalogue: &Catalogue) -> Result<Setup, BadInput> {
+        let params = start_params(config, self.file(), &self.params, catalogue)?;
+        config.direction(params, catalogue).map_err(bad)
+    }
+
     /// Flags speak louder than the file.
     fn override_config(&self, config: &mut Config) -> Result<(), BadInput> {
         if let Some(source) = &self.source {

@@ -1,13 +1,12 @@
 //! Who directs, in the configuration: scenes, what plays by itself, what is remembered.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::sections::Fault;
 use super::{Config, ConfigError};
-use crate::director::{self, Abilities, Director, MOST_GROUPS, Outside, Scenes, Setup};
+use crate::director::{self, Abilities, MOST_GROUPS, Outside, Scenes, Setup};
 use crate::pack::Catalogue;
 use crate::params::{self, Params, Refusal, Scope};
 
@@ -74,11 +73,11 @@ impl Config {
         wrong.map(|(group, refusal)| ("mqtt.groups", format!("`{group}`: a group's name {}", refusal.message)))
     }
 
-    /// The director, with `params` to start with, over the packs of `catalogue`.
+    /// What the director begins with, besides `params` which it starts with, over the packs of `catalogue`.
     ///
     /// # Errors
     /// A scene that the installed layers do not have, or one that is named and is not there.
-    pub fn director(&self, params: Params, catalogue: &Arc<Catalogue>) -> Result<Director, ConfigError> {
+    pub fn direction(&self, params: Params, catalogue: &Catalogue) -> Result<Setup, ConfigError> {
         let fault = |key: String, message: String| ConfigError::Value { place: String::new(), key, message };
         for (name, scene) in &self.scenes {
             director::check_scene(scene, catalogue).map_err(|refusals| {
@@ -96,7 +95,7 @@ impl Config {
         {
             return Err(fault("schedule.outside".to_owned(), format!("there is no scene `{name}` below [scenes]")));
         }
-        let setup = Setup {
+        Ok(Setup {
             params,
             scenes: self.scenes.clone(),
             playlist: Some(self.play.scenes.clone()).filter(|scenes| !scenes.is_empty()),
@@ -108,7 +107,6 @@ impl Config {
                 restart: std::env::var_os("NOTIFY_SOCKET").is_some(),
             },
             seed: self.play.seed.unwrap_or_else(|| fastrand::u64(..)),
-        };
-        Ok(Director::new(catalogue.clone(), setup))
+        })
     }
 }

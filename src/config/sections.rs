@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -260,6 +261,13 @@ impl Runtime {
 }
 
 impl Mqtt {
+    /// When each of the files that it names was last changed; none where there is none.
+    pub fn files_changed(&self) -> Vec<Option<SystemTime>> {
+        let files = [&self.password_file, &self.ca, &self.cert, &self.key];
+        let changed = |path: &PathBuf| credentials::find(path).ok()?.metadata().ok()?.modified().ok();
+        files.map(|file| file.as_ref().and_then(changed)).into()
+    }
+
     pub(super) fn fault(&self) -> Fault {
         let wrong = |key, message: &str| Some((key, message.to_owned()));
         if let Some(Err(e)) = self.device.as_deref().map(str::parse::<DeviceId>) {

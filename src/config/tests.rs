@@ -89,7 +89,7 @@ fn who_directs_is_checked_before_anything_is_opened() {
     let catalogue = std::sync::Arc::new(crate::params::tests::catalogue());
     let director = |text: &str| {
         let params = crate::params::Params::new(&catalogue);
-        parse(text).and_then(|config| config.director(params, &catalogue)).map(drop).map_err(|e| e.to_string())
+        parse(text).and_then(|config| config.direction(params, &catalogue)).map(drop).map_err(|e| e.to_string())
     };
     assert!(director("[scenes.dusk]\nlayer = \"gone\"").unwrap_err().contains("no layer is called `gone`"));
     assert!(director("[scenes.dusk]\nneurons = \"3\"").unwrap_err().contains("names their layer too"));

@@ -30,6 +30,7 @@ use crate::config;
 use crate::desk::Desk;
 use crate::params;
 use crate::remote::{self, DeviceId, Message};
+use crate::stop::told;
 use guard::Guard;
 
 const PAGE: &str = include_str!("page.html");
@@ -47,14 +48,18 @@ struct Room {
 }
 
 /// Serves the page until `stop` turns true. An address that cannot be used is a warning, once: the dream goes on, and
-/// it is tried again, for the network may come later than we do.
+/// it is tried again, for the network may come later than we do. One that is not to be on is not served.
 pub async fn run(
     settings: config::Console,
     device: DeviceId,
     desk: Desk,
-    preview: Option<Preview>,
+    preview: Preview,
     mut stop: watch::Receiver<bool>,
 ) {
+    if !settings.on {
+        return told(&mut stop).await;
+    }
+    let preview = settings.preview.then_some(preview);
     let listener = tokio::select! {
         listener = bind(settings.listen) => listener,
         _ = stop.wait_for(|said| *said) => return,

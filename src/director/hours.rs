@@ -54,7 +54,7 @@ impl Director {
         self.follow(order, now);
     }
 
-    fn open(&mut self, now: Now) {
+    pub(super) fn open(&mut self, now: Now) {
         info!("opening, as scheduled");
         match self.hours.before.take() {
             None => self.follow(Order::of(switch("blank", false), None), now),

@@ -11,6 +11,7 @@ mod moment;
 mod order;
 mod player;
 mod ramps;
+mod reload;
 mod scenes;
 mod schedule;
 mod wander;
@@ -90,6 +91,7 @@ pub struct Director {
     configured: Params,
     configured_scenes: Scenes,
     configured_groups: Vec<String>,
+    configured_playlist: Option<Vec<String>>,
     /// What the parameters are told to be.
     targets: Params,
     /// What they are at the moment, while ramps move them.
@@ -119,7 +121,7 @@ enum Later {
 impl Director {
     pub fn new(catalogue: Arc<Catalogue>, setup: Setup) -> Director {
         let mut player = Player::new(setup.seed);
-        player.playlist = setup.playlist;
+        player.playlist.clone_from(&setup.playlist);
         Director {
             catalogue,
             abilities: setup.abilities,
@@ -128,6 +130,7 @@ impl Director {
             configured: setup.params,
             configured_scenes: setup.scenes,
             configured_groups: setup.groups,
+            configured_playlist: setup.playlist,
             ramps: Ramps::default(),
             paced: None,
             scene: None,

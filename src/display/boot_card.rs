@@ -48,24 +48,36 @@ impl BootCard {
     }
 }
 
-/// Writes `name` across the middle of `picture`, as large as fits, on a darkened band.
-pub fn write_name(name: &str, picture: &mut Frame) {
-    /// Of the picture's height and width.
-    const BAND: f32 = 0.3;
+/// Words across a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caption {
+    /// Large, in the middle.
+    Name,
+    /// Small, at the lower edge.
+    Note,
+}
+
+/// Writes `text` across `picture`, as large as fits, on a darkened band.
+pub fn write_across(text: &str, caption: Caption, picture: &mut Frame) {
+    /// Of the picture's width.
     const WIDEST: f32 = 0.9;
+    // Of its height.
+    let (top, band) = match caption {
+        Caption::Name => (0.35, 0.3),
+        Caption::Note => (0.93, 0.07),
+    };
     let (width, height) = (picture.width as f32, picture.height as f32);
     let rows = picture.pixels.chunks_exact_mut(3 * picture.width.max(1));
-    let top = (height * (1.0 - BAND) / 2.0) as usize;
-    for row in rows.skip(top).take((height * BAND) as usize) {
+    for row in rows.skip((height * top) as usize).take((height * band).ceil() as usize) {
         row.iter_mut().for_each(|value| *value /= 4);
     }
     let font = FontRef::try_from_slice(FONT).expect("the font that is built in is one");
-    let mut pen = Pen { font, out: picture, unit: height * BAND * 0.6, left: 0.0, y: 0.0 };
-    let wide = pen.width(name, 1.0);
+    let mut pen = Pen { font, out: picture, unit: height * band * 0.6, left: 0.0, y: 0.0 };
+    let wide = pen.width(text, 1.0);
     pen.unit *= (WIDEST * width / wide.max(1.0)).min(1.0);
-    let wide = pen.width(name, 1.0);
-    pen.y = (height - pen.unit) / 2.0;
-    pen.write(name, (width - wide) / 2.0, 1.0, PALE);
+    let wide = pen.width(text, 1.0);
+    pen.y = height * (top + band / 2.0) - pen.unit / 2.0;
+    pen.write(text, (width - wide) / 2.0, 1.0, PALE);
 }
 
 struct Pen<'a> {
@@ -182,7 +194,7 @@ mod tests {
             for name in ["m", "hall-3", &"x".repeat(64), ""] {
                 let mut picture = Frame::new(width, height);
                 picture.pixels.fill(200);
-                write_name(name, &mut picture);
+                write_across(name, Caption::Name, &mut picture);
                 let row = |y: usize| &picture.pixels[3 * width * y..3 * width * (y + 1)];
                 if height > 100 {
                     assert!(row(0).iter().chain(row(height - 1)).all(|value| *value == 200), "{name}");

@@ -13,7 +13,7 @@ pub mod vt;
 #[cfg(feature = "window")]
 mod window;
 
-pub use boot_card::{BootCard, Row, write_name};
+pub use boot_card::{BootCard, Caption, Row, write_across};
 pub use canvas::Canvas;
 pub use fader::{Fader, Lamp, View};
 #[doc(hidden)]

@@ -56,6 +56,23 @@ impl Projector {
         projector
     }
 
+    /// Goes on as `settings` say. Only where they name another screen, or another mode, is it opened anew.
+    pub fn configure(&mut self, settings: &config::Screen) {
+        let opens = |settings: &config::Screen| {
+            let config::Screen { kind, device, connector, mode, plane_scaling, size, vt, .. } = settings.clone();
+            (kind, device, connector, mode, plane_scaling, size, vt)
+        };
+        if opens(&self.settings) == opens(settings) {
+            self.settings = settings.clone();
+            return;
+        }
+        let (late, lost) = self.mishaps();
+        // Let go first: it may be the same card.
+        self.screen = Screen::Headless(settings.size);
+        self.graphics = None;
+        *self = Projector { late, lost, ..Projector::new(settings) };
+    }
+
     pub fn screen(&self) -> &Screen {
         &self.screen
     }

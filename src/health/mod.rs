@@ -6,4 +6,4 @@ mod telemetry;
 
 pub use board::{memory_mib, temperature};
 pub use notify::{Notify, watchdog_period};
-pub use telemetry::{CameraState, Telemetry};
+pub use telemetry::{CameraState, Fault, Telemetry};

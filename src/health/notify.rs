@@ -34,6 +34,23 @@ impl Notify {
         send(&NotifyState::Watchdog);
     }
 
+    /// A stage moves no more: what is to be done then, now.
+    pub fn is_stuck(&self) {
+        send(&NotifyState::WatchdogTrigger);
+    }
+
+    /// The configuration is being read again.
+    pub fn reloading(&self) {
+        send(&NotifyState::Reloading);
+    }
+
+    /// And it was.
+    pub fn reloaded(&self) {
+        if self.ready {
+            send(&NotifyState::Ready);
+        }
+    }
+
     pub fn stopping(&self) {
         send(&NotifyState::Stopping);
     }

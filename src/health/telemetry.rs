@@ -15,6 +15,14 @@ pub enum CameraState {
     Stalled,
 }
 
+/// A bug that was met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// Tells it from the one before: how many restarts there had been.
+    pub number: u64,
+    pub text: String,
+}
+
 /// The device's state at one moment. Stages write their own fields; `remote/` and `console/` send the whole.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Telemetry {
@@ -54,6 +62,9 @@ pub struct Telemetry {
     pub drops: u64,
     /// Times a stage failed and was started anew.
     pub restarts: u64,
+    /// The last of our own bugs that a stage was started anew for, where there was any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
     /// Commands taken since the start, and those of a flood that were left out because a newer one came.
     pub commands: u64,
     pub commands_superseded: u64,

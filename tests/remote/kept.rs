@@ -31,6 +31,12 @@ impl Program {
         Program(program.unwrap())
     }
 
+    /// Has the configuration read again.
+    fn reload(&self) {
+        // SAFETY: a signal to a child that has not been waited for.
+        assert_eq!(unsafe { libc::kill(self.0.id() as i32, libc::SIGHUP) }, 0);
+    }
+
     /// As a power cut does.
     fn kill(mut self) {
         self.0.kill().unwrap();
@@ -81,5 +87,39 @@ async fn scenes_groups_and_settings_outlast_a_power_cut() {
     std::fs::write(&file, &std::fs::read(&file).unwrap()[..20]).unwrap();
     let (program, _, after) = start(&broker, folder.path()).await;
     assert_eq!((&after["zoom"], &after["scene"]), (&json!(0), &Json::Null));
+    program.kill();
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_read_again_is_in_effect_and_a_wrong_one_is_not() {
+    let (broker, folder) = (Broker::start(), tempfile::tempdir().unwrap());
+    let (program, mut operator, _) = start(&broker, folder.path()).await;
+    assert_eq!(operator.command("set", r#"{"intensity": 0.5}"#).await["ok"], true);
+    let file = folder.path().join("reverie.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+
+    // Scenes, groups, parameters, the dream's size and the page: nothing of it ends the process or the session.
+    let changed = before
+        .replace("64x64", "96x64")
+        .replace("device = \"mirror-1\"", "device = \"mirror-1\"\ngroups = [\"attic\"]\nsnapshots = true")
+        + "[scenes.wild]\nzoom = 0.9\n[params]\nrotate = 7\n";
+    std::fs::write(&file, &changed).unwrap();
+    program.reload();
+    let state = operator.hear_state("rotate", 7).await;
+    assert_eq!(state["intensity"], 0.5, "what was directed stays");
+    operator.hear_status("online").await;
+    operator.publish("reverie/group/attic/set", r#"{"scene": "wild"}"#).await;
+    operator.hear_state("zoom", json!(0.9)).await;
+    operator
+        .hear("the larger dream", |p| p.topic == b"reverie/mirror-1/telemetry"[..] && operator::json(p)["width"] == 96)
+        .await;
+
+    std::fs::write(&file, changed.replace("zoom = 0.9", "zoom = \"much\"").replace("rotate = 7", "rotate = 8"))
+        .unwrap();
+    program.reload();
+    // It is asked after the signal, and answers as before.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let reply = operator.command("set", r#"{"zoom": 0.2}"#).await;
+    assert_eq!((&reply["ok"], &reply["state"]["rotate"]), (&json!(true), &json!(7)));
     program.kill();
 }

@@ -1,0 +1,129 @@
+//! A part of the configuration, which may be read anew while the daemon runs.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::stop::{Stop, told};
+
+/// One room's part of the configuration, as it is now.
+pub struct Live<T> {
+    configs: watch::Receiver<Arc<Config>>,
+    part: fn(&Config) -> T,
+    now: T,
+}
+
+impl<T: PartialEq> Live<T> {
+    pub fn new(configs: &watch::Sender<Arc<Config>>, part: fn(&Config) -> T) -> Live<T> {
+        let configs = configs.subscribe();
+        let now = part(&configs.borrow());
+        Live { configs, part, now }
+    }
+
+    pub fn get(&self) -> &T {
+        &self.now
+    }
+
+    /// Takes up what was read since; true where this part differs.
+    pub fn renew(&mut self) -> bool {
+        if !self.configs.has_changed().unwrap_or(false) {
+            return false;
+        }
+        let part = (self.part)(&self.configs.borrow_and_update());
+        std::mem::replace(&mut self.now, part) != self.now
+    }
+
+    /// Returns when this part differs.
+    async fn changed(&mut self) {
+        loop {
+            if self.renew() {
+                return;
+            }
+            if self.configs.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            self.configs.mark_changed();
+        }
+    }
+}
+
+/// Runs a task until the `stop`, anew whenever its part of the configuration differs. It is handed the part, and word to end.
+pub async fn renewed<T, F>(
+    mut live: Live<T>,
+    mut stop: watch::Receiver<bool>,
+    task: impl Fn(&T, watch::Receiver<bool>) -> F,
+) where
+    T: PartialEq,
+    F: Future<Output = ()>,
+{
+    loop {
+        let end = Stop::default();
+        let mut running = std::pin::pin!(task(live.get(), end.for_tasks()));
+        let is_over = tokio::select! {
+            () = &mut running => return,
+            () = live.changed() => false,
+            () = told(&mut stop) => true,
+        };
+        end.say();
+        running.await;
+        if is_over {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn with_host(host: &str) -> Arc<Config> {
+        let mut config = Config::default();
+        config.mqtt.host = host.to_owned();
+        Arc::new(config)
+    }
+
+    #[tokio::test]
+    async fn only_what_differs_begins_anew_and_the_old_has_ended_by_then() {
+        let configs = watch::Sender::new(with_host("a"));
+        let stop = Stop::default();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let own = log.clone();
+        let live = Live::new(&configs, |config| config.mqtt.host.clone());
+        let running = tokio::spawn(renewed(live, stop.for_tasks(), move |host, mut end| {
+            let (host, log) = (host.clone(), own.clone());
+            async move {
+                log.lock().unwrap().push(format!("+{host}"));
+                told(&mut end).await;
+                log.lock().unwrap().push(format!("-{host}"));
+            }
+        }));
+        let settle = || async {
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        };
+        settle().await;
+        let mut other = (*with_host("a")).clone();
+        other.dream.target_fps = 3.0;
+        configs.send_replace(Arc::new(other));
+        settle().await;
+        configs.send_replace(with_host("b"));
+        settle().await;
+        stop.say();
+        running.await.unwrap();
+        assert_eq!(*log.lock().unwrap(), ["+a", "-a", "+b", "-b"]);
+    }
+
+    #[test]
+    fn a_part_is_new_once() {
+        let configs = watch::Sender::new(with_host("a"));
+        let mut live = Live::new(&configs, |config| config.mqtt.host.clone());
+        assert!(!live.renew());
+        configs.send_replace(with_host("b"));
+        assert!(live.renew() && live.get() == "b" && !live.renew());
+    }
+}

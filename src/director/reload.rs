@@ -1,0 +1,39 @@
+//! A configuration that was read anew.
+
+use serde_json::Map;
+
+use super::moment::Now;
+use super::order::Order;
+use super::{Director, Setup};
+use crate::params::TABLE;
+
+impl Director {
+    /// Goes on with another configuration. What it says otherwise than before is taken up, parameters over `fade`; what was
+    /// directed, saved and joined since stays where it says nothing new.
+    pub fn reconfigure(&mut self, setup: Setup, now: Now) {
+        let differs = TABLE.iter().filter(|spec| (spec.get)(&setup.params) != (spec.get)(&self.configured));
+        let changes: Map<_, _> =
+            differs.map(|spec| (spec.name.to_owned(), (spec.get)(&setup.params).to_json())).collect();
+        self.configured = setup.params;
+        self.abilities = setup.abilities;
+        self.configured_scenes = setup.scenes;
+        self.saved.retain(|name, _| !self.configured_scenes.contains_key(name));
+        self.configured_groups = setup.groups;
+        self.joined.retain(|group| !self.configured_groups.contains(group));
+        if self.configured_playlist != setup.playlist {
+            self.player.playlist.clone_from(&setup.playlist);
+            self.configured_playlist = setup.playlist;
+        }
+        self.scene = self.scene.take().filter(|name| self.scene(name).is_some());
+        self.hours.schedule = setup.schedule;
+        if self.hours.schedule.is_none() && self.hours.open.take() == Some(false) {
+            self.open(now);
+        }
+        if !changes.is_empty() {
+            self.follow(Order::of(changes, None), now);
+        }
+        // What the configuration says is as good as a command: it is remembered as soon.
+        self.changes.told += 1;
+        self.edition += 1;
+    }
+}
