@@ -6,7 +6,7 @@ use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 
 use clap::Parser;
-use reverie::cli::{BadInput, Cli};
+use reverie::cli::{BadInput, Cli, Exit};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::prelude::*;
 
@@ -22,6 +22,9 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report_panic));
     match cli.command.run() {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Exit>() => {
+            error.downcast::<Exit>().map_or(ExitCode::FAILURE, |exit| ExitCode::from(exit.0))
+        }
         Err(error) => {
             eprintln!("reverie: {error:#}");
             ExitCode::from(if error.is::<BadInput>() { 2 } else { 1 })

@@ -3,6 +3,7 @@
 mod ctl;
 mod ctl_watch;
 mod devices;
+mod doctor;
 mod dream;
 mod export;
 mod flags;
@@ -30,6 +31,7 @@ pub struct Cli {
 pub enum Command {
     Ctl(Box<ctl::Args>),
     Devices(devices::Args),
+    Doctor(doctor::Args),
     Dream(Box<dream::Args>),
     Export(Box<export::Args>),
     Params(params::Args),
@@ -44,6 +46,7 @@ impl Command {
         match self {
             Command::Ctl(args) => ctl::run(*args),
             Command::Devices(args) => devices::run(&args),
+            Command::Doctor(args) => doctor::run(&args),
             Command::Dream(args) => dream::run(*args),
             Command::Export(args) => export::run(*args),
             Command::Params(args) => params::run(args),
@@ -53,6 +56,11 @@ impl Command {
         }
     }
 }
+
+/// All was said: only the exit code is left to say.
+#[derive(Debug, thiserror::Error)]
+#[error("exit code {0}")]
+pub struct Exit(pub u8);
 
 /// An error of the one who called: exit code 2 instead of 1.
 #[derive(Debug, thiserror::Error)]

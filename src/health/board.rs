@@ -3,17 +3,54 @@
 use std::fs;
 use std::path::Path;
 
-/// The hottest thermal zone, °C, where the board has any.
-pub fn temperature() -> Option<f64> {
-    hottest(Path::new("/sys/class/thermal"))
+/// Where the kernel tells temperatures.
+pub const THERMAL: &str = "/sys/class/thermal";
+
+/// A place whose temperature is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Zone {
+    /// As its driver calls it: `cpu-thermal`.
+    pub kind: String,
+    pub celsius: f64,
+    /// Where the board is slowed down, °C, if ever: the lowest trip point of the kernel's kind `passive`.
+    pub passive: Option<f64>,
 }
 
-fn hottest(zones: &Path) -> Option<f64> {
-    let zones =
-        fs::read_dir(zones).ok()?.flatten().filter(|e| e.file_name().to_string_lossy().starts_with("thermal_zone"));
-    // Thousandths of a degree. A sensor that is off says nonsense, such as -256 °C or nothing at all.
-    let read = |zone: fs::DirEntry| fs::read_to_string(zone.path().join("temp")).ok()?.trim().parse::<f64>().ok();
-    zones.filter_map(read).map(|milli| milli / 1000.0).filter(|t| (-40.0..150.0).contains(t)).max_by(f64::total_cmp)
+impl Zone {
+    /// How far it is from being slowed down, °C; below 0 where it is.
+    pub fn room(&self) -> Option<f64> {
+        self.passive.map(|passive| passive - self.celsius)
+    }
+}
+
+/// The hottest thermal zone, °C, where the board has any.
+pub fn temperature() -> Option<f64> {
+    zones(Path::new(THERMAL)).into_iter().map(|zone| zone.celsius).max_by(f64::total_cmp)
+}
+
+/// Every thermal zone below `folder` that tells a temperature. A sensor that is off says nonsense, such as -256 °C or nothing
+/// at all: it is left out.
+pub fn zones(folder: &Path) -> Vec<Zone> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let folders = entries.filter(|e| e.file_name().to_string_lossy().starts_with("thermal_zone")).map(|e| e.path());
+    let mut zones: Vec<Zone> = folders.filter_map(|folder| zone(&folder)).collect();
+    zones.sort_by(|a, b| a.kind.cmp(&b.kind));
+    zones
+}
+
+fn zone(folder: &Path) -> Option<Zone> {
+    let text = |name: &str| Some(fs::read_to_string(folder.join(name)).ok()?.trim().to_owned());
+    // Thousandths of a degree.
+    let celsius = |name: &str| Some(text(name)?.parse::<f64>().ok()? / 1000.0).filter(|t| (-40.0..150.0).contains(t));
+    let trips = (0..16).map_while(|number| Some((text(&format!("trip_point_{number}_type"))?, number)));
+    let passive = trips.filter(|(kind, _)| kind == "passive");
+    let passive = passive.filter_map(|(_, number)| celsius(&format!("trip_point_{number}_temp")));
+    Some(Zone {
+        kind: text("type").unwrap_or_default(),
+        celsius: celsius("temp")?,
+        // One at 0 °C or so is switched off.
+        passive: passive.filter(|trip| *trip > 40.0).min_by(f64::total_cmp),
+    })
 }
 
 /// Resident memory of this process, MiB.
@@ -30,20 +67,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hottest_zone_counts_and_nonsense_does_not() {
+    fn zones_are_read_with_where_they_are_slowed_down_and_nonsense_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(hottest(folder.path()), None);
-        for (zone, temperature) in
-            [("0", "45500\n"), ("1", "61250\n"), ("2", "-256000\n"), ("3", "n/a"), ("4", "999000")]
-        {
-            let zone = folder.path().join(format!("thermal_zone{zone}"));
+        assert_eq!(zones(folder.path()), []);
+        let put = |zone: &str, files: &[(&str, &str)]| {
+            let zone = folder.path().join(zone);
             fs::create_dir(&zone).unwrap();
-            fs::write(zone.join("temp"), temperature).unwrap();
-        }
-        let fan = folder.path().join("cooling_device0");
-        fs::create_dir(&fan).unwrap();
-        fs::write(fan.join("temp"), "99000").unwrap();
-        assert_eq!(hottest(folder.path()), Some(61.25));
+            files.iter().for_each(|(name, text)| fs::write(zone.join(name), text).unwrap());
+        };
+        put("thermal_zone0", &[("type", "cpu-thermal\n"), ("temp", "45500\n")]);
+        let trips = [
+            ("trip_point_0_type", "active\n"),
+            ("trip_point_0_temp", "60000\n"),
+            ("trip_point_1_type", "passive\n"),
+            ("trip_point_1_temp", "99000\n"),
+            ("trip_point_2_type", "passive\n"),
+            ("trip_point_2_temp", "97500\n"),
+            ("trip_point_3_type", "critical\n"),
+            ("trip_point_3_temp", "104500\n"),
+        ];
+        put("thermal_zone1", &[&[("type", "gpu-thermal\n"), ("temp", "61250\n")][..], &trips].concat());
+        put("thermal_zone2", &[("temp", "-256000\n")]);
+        put("thermal_zone3", &[("temp", "n/a")]);
+        put("thermal_zone4", &[("temp", "999000")]);
+        put("cooling_device0", &[("temp", "99000")]);
+        let zone = |kind: &str, celsius, passive| Zone { kind: kind.to_owned(), celsius, passive };
+        let gpu = zone("gpu-thermal", 61.25, Some(97.5));
+        assert_eq!(gpu.room(), Some(36.25));
+        assert_eq!(zones(folder.path()), [zone("cpu-thermal", 45.5, None), gpu]);
     }
 
     #[test]

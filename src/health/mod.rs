@@ -4,6 +4,6 @@ mod board;
 mod notify;
 mod telemetry;
 
-pub use board::{memory_mib, temperature};
+pub use board::{THERMAL, Zone, memory_mib, temperature, zones};
 pub use notify::{Notify, watchdog_period};
 pub use telemetry::{CameraState, Fault, Telemetry};

@@ -11,6 +11,7 @@ use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop};
 use tokio::time::{Instant, timeout_at};
 
 use super::Settings;
+use super::outage;
 use super::session::link;
 
 /// For the broker to consent to something.
@@ -47,7 +48,28 @@ pub enum ClientError {
     Silent,
 }
 
+/// Why a device is not let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    pub text: String,
+    pub remedy: &'static str,
+    /// Whether there is a broker at all.
+    pub is_answered: bool,
+}
+
 impl Client {
+    /// Whether the broker of `settings` lets its device in, from beside the device itself.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn try_out(settings: &Settings) -> Result<(), Refused> {
+        match Client::connect(settings).await {
+            Ok(_) => Ok(()),
+            Err(ClientError::Connect { source, .. }) => Err(outage::refused(&source, &settings.device)),
+            Err(other) => Err(Refused { text: other.to_string(), remedy: "try again", is_answered: true }),
+        }
+    }
+
     /// Connects to the broker of `settings`; its device is nobody's.
     pub async fn connect(settings: &Settings) -> Result<Client, ClientError> {
         let (client, mut connection) =

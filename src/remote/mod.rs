@@ -27,7 +27,7 @@ use tokio::time::sleep;
 use crate::desk::Desk;
 use crate::stop::told;
 pub use about::about;
-pub use client::{Client, ClientError, Told};
+pub use client::{Client, ClientError, Refused, Told};
 pub use command::{Message, Reply, obey};
 pub use discovery::{Home, Offer, discovery};
 use outage::Outage;

@@ -9,6 +9,7 @@ use rumqttc::v5::{ConnectionError, StateError};
 use tracing::{debug, info, warn};
 
 use super::DeviceId;
+use super::client::Refused;
 
 /// The present outage, if there is one.
 pub struct Outage {
@@ -63,6 +64,19 @@ impl Outage {
     }
 }
 
+/// What a person is told who asks whether the broker can be used.
+pub fn refused(reason: &ConnectionError, device: &DeviceId) -> Refused {
+    let (kind, text) = explain(reason, device);
+    let remedy = match kind {
+        Kind::Absent => "look at mqtt.host and mqtt.port, and whether the broker runs and listens there",
+        Kind::Tls => {
+            "look at mqtt.ca, mqtt.cert and mqtt.key, at the broker's certificate (its name, its end), and at the clock"
+        }
+        Kind::Refused => "look at mqtt.username, mqtt.password_file, and at the broker's users and ACL",
+    };
+    Refused { text, remedy, is_answered: kind != Kind::Absent }
+}
+
 fn explain(reason: &ConnectionError, device: &DeviceId) -> (Kind, String) {
     use ConnectReturnCode::{BadUserNamePassword, NotAuthorized};
     match reason {
@@ -77,7 +91,9 @@ fn explain(reason: &ConnectionError, device: &DeviceId) -> (Kind, String) {
         ConnectionError::Tls(e) => (Kind::Tls, e.to_string()),
         ConnectionError::Timeout(_) => (Kind::Absent, "it does not answer".to_owned()),
         ConnectionError::Io(e) | ConnectionError::MqttState(StateError::Deserialization(WireError::Io(e))) => {
-            (Kind::Absent, e.to_string())
+            // With TLS 1.3 a broker says only after the handshake that it wants another certificate.
+            let is_tls = e.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+            (if is_tls { Kind::Tls } else { Kind::Absent }, e.to_string())
         }
         // Some brokers do not say why: Mosquitto 2.0 closes without a word when a second client has the same name.
         ConnectionError::MqttState(StateError::ConnectionAborted) => (

@@ -6,6 +6,7 @@ mod command;
 mod ctl;
 mod device;
 mod directed;
+mod doctor;
 mod golden;
 mod hardened;
 mod kept;

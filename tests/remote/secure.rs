@@ -46,7 +46,7 @@ fn openssl(dir: &Path, arguments: &str) {
 }
 
 /// A broker that speaks TLS only and wants a certificate from everybody.
-fn broker() -> Broker {
+pub fn broker() -> Broker {
     Broker::configured(|dir| {
         make_certificates(dir);
         let file = |name: &str| dir.join(name).display().to_string();

@@ -5,8 +5,8 @@ use std::time::Instant;
 use image::{RgbImage, imageops};
 
 use crate::harness::{
-    Footprint, Hardware, Kernel, Machine, Mirror, Screen, console_shows_text, main_pid, on_each_kernel, wait_for,
-    wait_for_end,
+    Footprint, Hardware, Kernel, Machine, Mirror, Screen, console_shows_text, install, main_pid, on_each_kernel,
+    wait_for, wait_for_end,
 };
 use crate::picture::{Placement, brightness, difference, on_screen, ramp};
 
@@ -163,7 +163,7 @@ fn the_boot_card_says_what_is_missing(kernel: Kernel) {
     let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
     let config = mirror_on("kind = \"kms\"") + "[runtime]\nonnxruntime = \"/nowhere/libonnxruntime.so\"\n";
     machine.put("/etc/reverie/reverie.toml", config.as_bytes());
-    machine.run("cp -r /mnt/systemd/reverie.service* /etc/systemd/system/ && systemctl daemon-reload");
+    install(&mut machine);
     machine.run("systemctl start --no-block reverie");
     let has = |seen: &RgbImage, colour: [u8; 3]| seen.pixels().any(|pixel| pixel.0 == colour);
     wait_for("the card is on the screen, with what is missing in amber", || {

@@ -15,10 +15,8 @@ impl Mirror {
     pub fn start(machine: &mut Machine, config: &str) -> Mirror {
         let operator = Operator::connect(machine.broker_port());
         machine.put("/etc/reverie/reverie.toml", config.as_bytes());
-        machine.run(
-            "systemd-sysusers /mnt/systemd/sysusers.conf && cp -r /mnt/systemd/reverie.service* /etc/systemd/system/ && \
-             systemctl daemon-reload && systemctl start reverie",
-        );
+        install(machine);
+        machine.run("systemctl start reverie");
         operator.hear("status", |status| status == b"online");
         Mirror { operator }
     }
@@ -32,6 +30,14 @@ impl Mirror {
 /// The daemon's process, as systemd knows it.
 pub fn main_pid(machine: &mut Machine) -> u32 {
     machine.run("systemctl show -P MainPID reverie").trim().parse().expect("a process number")
+}
+
+/// Puts the unit in its place, and makes its user.
+pub fn install(machine: &mut Machine) {
+    machine.run(
+        "systemd-sysusers /mnt/systemd/sysusers.conf && cp -r /mnt/systemd/reverie.service* /etc/systemd/system/ && \
+         systemctl daemon-reload",
+    );
 }
 
 /// What the daemon holds. Pages of files do not count: the kernel drops and fetches them as it likes.

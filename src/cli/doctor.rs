@@ -1,0 +1,125 @@
+//! `reverie doctor`: what a technician would have to know, each line with what to do about it.
+
+mod board;
+mod program;
+mod service;
+
+use std::fmt;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use serde::Serialize;
+
+use super::Exit;
+use crate::config::Config;
+
+/// Look at everything a mirror needs, and say what is wrong and what to do.
+///
+/// Nothing is shown and nothing is changed, so that it may be called while the daemon runs. As root it judges for the service,
+/// else for the one who calls.
+#[derive(ClapArgs)]
+#[command(after_long_help = EXIT)]
+pub struct Args {
+    /// Configuration file [default: /etc/reverie/reverie.toml where it exists].
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// As JSON, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+const EXIT: &str = "\
+Exit code: 0 where all is well, 1 where there are warnings, 2 where something keeps it from dreaming as configured.";
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Ok,
+    Warning,
+    Failure,
+}
+
+/// One thing looked at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    pub about: &'static str,
+    pub verdict: Verdict,
+    /// What was seen.
+    pub seen: String,
+    /// What to do; empty where nothing is to be done.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub remedy: String,
+}
+
+impl Finding {
+    pub fn ok(about: &'static str, seen: impl Into<String>) -> Finding {
+        Finding { about, verdict: Verdict::Ok, seen: seen.into(), remedy: String::new() }
+    }
+
+    pub fn warning(about: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        Finding { about, verdict: Verdict::Warning, seen: seen.into(), remedy: remedy.into() }
+    }
+
+    pub fn failure(about: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        Finding { about, verdict: Verdict::Failure, seen: seen.into(), remedy: remedy.into() }
+    }
+}
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let findings = examine(args.config.as_deref().map(PathBuf::from));
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&findings)?);
+    } else {
+        let colours = std::io::stdout().is_terminal();
+        findings.iter().for_each(|finding| print!("{}", Line { finding, colours }));
+    }
+    match findings.iter().map(|finding| finding.verdict).max() {
+        None | Some(Verdict::Ok) => Ok(()),
+        Some(Verdict::Warning) => Err(Exit(1).into()),
+        Some(Verdict::Failure) => Err(Exit(2).into()),
+    }
+}
+
+/// Looks at everything.
+pub fn examine(named: Option<PathBuf>) -> Vec<Finding> {
+    let (config, mut findings) = program::configuration(named.as_deref());
+    findings.extend(program::network(&config));
+    findings.extend(board::cameras(&config));
+    findings.extend(board::screen(&config));
+    findings.push(board::heat());
+    findings.push(board::clock());
+    findings.push(board::disk(&config));
+    findings.push(program::broker(&config));
+    findings.extend(service::look());
+    findings
+}
+
+/// The configuration as far as it can be used: what is wrong in it was told.
+fn usable(config: Option<Config>) -> Config {
+    config.unwrap_or_default()
+}
+
+struct Line<'a> {
+    finding: &'a Finding,
+    colours: bool,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Finding { about, verdict, seen, remedy } = self.finding;
+        let (word, colour) = match verdict {
+            Verdict::Ok => ("OK", "32"),
+            Verdict::Warning => ("warning", "33"),
+            Verdict::Failure => ("FAILURE", "31;1"),
+        };
+        let word = format!("{word:<8}");
+        let word = if self.colours { format!("\x1b[{colour}m{word}\x1b[0m") } else { word };
+        writeln!(f, "{word} {about:<14} {seen}")?;
+        if !remedy.is_empty() {
+            writeln!(f, "{:>24}{remedy}", "→ ")?;
+        }
+        Ok(())
+    }
+}

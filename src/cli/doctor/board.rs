@@ -1,0 +1,244 @@
+//! The board: cameras, screens, and who may open them; heat, clock, disk.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Finding;
+use crate::config::{Config, ScreenKind, SourceKind};
+use crate::director::Now;
+use crate::health::{self, Zone};
+use crate::{display, source};
+
+/// Groups that the service is in.
+const GROUPS: [&str; 2] = ["video", "render"];
+/// Free space below which nothing can be remembered soon, and below which somebody should look.
+const NO_ROOM: u64 = 1 << 20;
+const LITTLE_ROOM: u64 = 64 << 20;
+
+/// The camera that would be used.
+pub fn cameras(config: &Config) -> Vec<Finding> {
+    const ABOUT: &str = "camera";
+    let settings = config.source();
+    if !matches!(settings.kind, SourceKind::Auto | SourceKind::V4l2) {
+        return vec![Finding::ok(ABOUT, "none is wanted, as configured")];
+    }
+    let survey = source::survey(&settings);
+    let mut nodes: Vec<PathBuf> = survey.cameras.iter().map(|camera| camera.path.clone()).collect();
+    nodes.extend(settings.device.paths().iter().filter_map(|path| path.canonicalize().ok()));
+    nodes.sort();
+    nodes.dedup();
+    let mut findings: Vec<Finding> = nodes.iter().filter_map(|path| closed(ABOUT, path)).collect();
+    if findings.is_empty() && survey.chosen.is_none() {
+        let remedy = "`reverie devices` lists what it offers; leave source.format and source.size open";
+        let unfit = survey.cameras.iter().filter_map(|camera| Some((&camera.path, camera.error.as_ref()?)));
+        findings
+            .extend(unfit.map(|(path, error)| Finding::warning(ABOUT, format!("{}: {error}", path.display()), remedy)));
+    }
+    // Named by its owner, so that it is to be there.
+    findings.extend(survey.missing.iter().map(|path| {
+        let remedy = "plug it in; `reverie devices` lists those there are";
+        Finding::failure(ABOUT, format!("{} is configured and not there", path.display()), remedy)
+    }));
+    findings.push(match survey.chosen {
+        Some(chosen) => Finding::ok(ABOUT, chosen),
+        None if settings.kind == SourceKind::V4l2 => {
+            Finding::failure(ABOUT, "none that can be used", "plug one in; it is taken up at once")
+        }
+        None => {
+            Finding::warning(ABOUT, "none: it dreams on the photos that ship", "plug one in; it is taken up at once")
+        }
+    });
+    findings
+}
+
+/// The screen that would be used.
+pub fn screen(config: &Config) -> Vec<Finding> {
+    const ABOUT: &str = "screen";
+    if config.screen.kind == ScreenKind::Headless {
+        return vec![Finding::ok(ABOUT, "none is wanted, as configured")];
+    }
+    let mut findings = Vec::new();
+    findings.extend(modeset(Path::new("/sys/module/nvidia_drm/parameters/modeset")));
+    let survey = display::survey(&config.screen);
+    let nodes = survey.cards.iter().map(|card| &card.path).chain(survey.framebuffers.iter().map(|it| &it.path));
+    findings.extend(nodes.filter_map(|path| closed(ABOUT, path)));
+    let seen_elsewhere = "so the picture is seen on the web page alone";
+    findings.push(match survey.chosen {
+        Some(chosen) => Finding::ok(ABOUT, chosen),
+        None if config.screen.kind == ScreenKind::Auto && survey.cards.is_empty() => {
+            let remedy = "is the graphics driver loaded? (on a Jetson: nvidia-drm, with modeset=1); where none is wanted say kind = \"headless\" under [screen]";
+            Finding::warning(ABOUT, format!("there is no graphics card and no framebuffer, {seen_elsewhere}"), remedy)
+        }
+        None if survey.cards.is_empty() && survey.framebuffers.is_empty() => Finding::failure(
+            ABOUT,
+            "there is no graphics card and no framebuffer",
+            "is the graphics driver loaded? (on a Jetson: nvidia-drm, with modeset=1); without a screen say kind = \"headless\" under [screen]",
+        ),
+        None => Finding::failure(
+            ABOUT,
+            "there is a graphics card, and no monitor that can be used",
+            "is the monitor plugged in and on? `reverie devices` lists outputs and modes; look at [screen]",
+        ),
+    });
+    findings
+}
+
+/// NVIDIA's driver shows nothing without a desktop unless it was told to.
+fn modeset(parameter: &Path) -> Option<Finding> {
+    let is_off = fs::read_to_string(parameter).is_ok_and(|text| text.trim() == "N");
+    is_off.then(|| {
+        Finding::failure(
+            "screen",
+            "nvidia-drm is loaded without modeset",
+            "echo 'options nvidia-drm modeset=1' > /etc/modprobe.d/reverie.conf, and start the board anew (deploy/jetson/setup does it)",
+        )
+    })
+}
+
+/// Why a device cannot be opened: by the service where root asks, else by the one who asks.
+fn closed(about: &'static str, path: &Path) -> Option<Finding> {
+    let meta = fs::metadata(path).ok()?;
+    let group = group_name(meta.gid());
+    let seen = format!("{} belongs to group {group}, mode {:o}", path.display(), meta.mode() & 0o777);
+    let wanted = rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK;
+    if rustix::process::geteuid().is_root() {
+        let by_group = meta.mode() & 0o060 == 0o060 && GROUPS.contains(&group.as_str());
+        let open = by_group || meta.mode() & 0o006 == 0o006;
+        let remedy = "the service is in video and render: udevadm control --reload && udevadm trigger; is 60-reverie.rules there?";
+        return (!open).then(|| Finding::failure(about, seen, remedy));
+    }
+    let may = rustix::fs::access(path, wanted).is_ok();
+    let remedy = format!("sudo usermod -aG {group} $USER, and log in again (the service is in its groups already)");
+    (!may).then(|| Finding::failure(about, format!("{seen}: you may not open it"), remedy))
+}
+
+fn group_name(id: u32) -> String {
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+    let found = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
+    });
+    found.unwrap_or_else(|| id.to_string())
+}
+
+pub fn heat() -> Finding {
+    judge_heat(&health::zones(Path::new(health::THERMAL)))
+}
+
+fn judge_heat(zones: &[Zone]) -> Finding {
+    const ABOUT: &str = "heat";
+    let Some(hottest) = zones.iter().max_by(|a, b| a.celsius.total_cmp(&b.celsius)) else {
+        return Finding::ok(ABOUT, "this board tells no temperature");
+    };
+    let seen = format!("{:.0} °C at {}", hottest.celsius, hottest.kind);
+    let Some((zone, room)) =
+        zones.iter().filter_map(|zone| Some((zone, zone.room()?))).min_by(|a, b| a.1.total_cmp(&b.1))
+    else {
+        return Finding::ok(ABOUT, seen);
+    };
+    let seen = format!("{seen}; {} is slowed down at {:.0} °C", zone.kind, zone.celsius + room);
+    match room {
+        room if room <= 0.0 => Finding::warning(ABOUT, format!("{seen}, and is now"), "a fan, or air around the board"),
+        room if room < 5.0 => {
+            Finding::warning(ABOUT, format!("{seen}, which is near"), "a fan, or air around the board")
+        }
+        _ => Finding::ok(ABOUT, seen),
+    }
+}
+
+pub fn clock() -> Finding {
+    const ABOUT: &str = "clock";
+    let now = Now::read();
+    let seen = format!("{:.0}", now.wall);
+    if !now.is_set() {
+        let remedy = "is there a network, and a time server in it? until then opening hours do not count (timedatectl)";
+        return Finding::warning(ABOUT, format!("it has not been set: {seen}"), remedy);
+    }
+    let asked = Command::new("timedatectl").args(["show", "-p", "NTPSynchronized", "--value"]).output();
+    match asked.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()) {
+        Ok(said) if said == "yes" => Finding::ok(ABOUT, format!("{seen}, set by the network")),
+        Ok(said) if said == "no" => {
+            let remedy = "timedatectl set-ntp true; many screens change in one instant only by one time";
+            Finding::warning(ABOUT, format!("{seen}, not set by the network"), remedy)
+        }
+        _ => Finding::ok(ABOUT, seen),
+    }
+}
+
+/// Where what is remembered lies.
+pub fn disk(config: &Config) -> Finding {
+    let installed = PathBuf::from("/var/lib/reverie");
+    let file = config.memory_file().or_else(|| installed.exists().then(|| installed.join("state.json")));
+    let Some(file) = file else {
+        return Finding::ok("disk", "nothing is remembered: there is no state directory (systemd's, or memory.file)");
+    };
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match rustix::fs::statvfs(folder) {
+        Err(error) => Finding::failure(
+            "disk",
+            format!("{}: {error}", folder.display()),
+            "make that folder, for the user that the mirror runs as",
+        ),
+        Ok(found) => {
+            let read_only = found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
+            judge_disk(folder, found.f_bavail * found.f_frsize, found.f_favail, read_only)
+        }
+    }
+}
+
+fn judge_disk(folder: &Path, free: u64, files: u64, read_only: bool) -> Finding {
+    const ABOUT: &str = "disk";
+    let seen = format!("{} MB free at {}", free >> 20, folder.display());
+    match () {
+        () if read_only => Finding::warning(
+            ABOUT,
+            format!("{} is mounted read-only: scenes and settings are forgotten at every start", folder.display()),
+            "mount a small partition there (deploy/power.md)",
+        ),
+        () if free < NO_ROOM || files == 0 => {
+            Finding::failure(ABOUT, format!("{seen}: full"), "make room: journalctl --vacuum-size=50M, apt clean")
+        }
+        () if free < LITTLE_ROOM => Finding::warning(ABOUT, seen, "make room: journalctl --vacuum-size=50M, apt clean"),
+        () => Finding::ok(ABOUT, seen),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_a_failure_and_little_room_a_warning() {
+        let judge = |free, files, read_only| judge_disk(Path::new("/var/lib/reverie"), free, files, read_only).verdict;
+        assert_eq!(judge(1 << 30, 1000, false), Verdict::Ok);
+        assert_eq!(judge(20 << 20, 1000, false), Verdict::Warning);
+        assert_eq!(judge(0, 1000, false), Verdict::Failure);
+        assert_eq!(judge(1 << 30, 0, false), Verdict::Failure);
+        assert_eq!(judge(1 << 30, 1000, true), Verdict::Warning);
+    }
+
+    #[test]
+    fn heat_is_told_before_the_board_slows_down() {
+        let zone = |celsius, passive| Zone { kind: "cpu-thermal".to_owned(), celsius, passive };
+        assert_eq!(judge_heat(&[]).verdict, Verdict::Ok);
+        assert_eq!(judge_heat(&[zone(99.0, None)]).verdict, Verdict::Ok);
+        assert_eq!(judge_heat(&[zone(50.0, Some(97.0)), zone(60.0, None)]).verdict, Verdict::Ok);
+        let near = judge_heat(&[zone(94.0, Some(97.0))]);
+        assert_eq!(near.verdict, Verdict::Warning);
+        assert!(near.seen.contains("97 °C"), "{near:?}");
+    }
+
+    #[test]
+    fn a_driver_without_modeset_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (says, is_fault) in [("N\n", true), ("Y\n", false)] {
+            fs::write(file.path(), says).unwrap();
+            assert_eq!(modeset(file.path()).is_some(), is_fault);
+        }
+        assert_eq!(modeset(Path::new("/nowhere")), None);
+    }
+}

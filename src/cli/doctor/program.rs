@@ -1,0 +1,162 @@
+//! The program's own: configuration, packs, the network, the broker.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::{Finding, usable};
+use crate::config::{self, Config};
+use crate::pack::{Catalogue, PackError};
+use crate::params::Params;
+use crate::pixel::Picture;
+use crate::remote::{Client, Settings};
+use crate::runtime::{Ascent, Controls, Provider, Runtime, RuntimeError};
+
+/// A broker that is silent for longer is as good as none.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What the network is tried on, pixels.
+const TRIAL: (usize, usize) = (128, 72);
+
+/// Reads the configuration; where that is wrong, the defaults stand in for it from here on.
+pub fn configuration(named: Option<&Path>) -> (Config, Vec<Finding>) {
+    const ABOUT: &str = "configuration";
+    let file = Config::file(named);
+    let read = file.map_or_else(|| Ok(Config::default()), Config::read);
+    let outcome = read.and_then(|config| config.check(file).map(|()| config));
+    let finding = match &outcome {
+        Ok(_) => Finding::ok(ABOUT, file.map_or("none: the defaults".to_owned(), |file| file.display().to_string())),
+        Err(error) => Finding::failure(ABOUT, error.to_string(), "mend that line; what follows is as without it"),
+    };
+    (usable(outcome.ok()), vec![finding])
+}
+
+/// The packs, the library, and one ascent.
+pub fn network(config: &Config) -> Vec<Finding> {
+    let folders = if config.packs.is_empty() { config::pack_folders() } else { config.packs.clone() };
+    let catalogue = match Catalogue::read(&folders) {
+        Ok(catalogue) => catalogue,
+        Err(error) => return vec![Finding::failure("packs", error.to_string(), REINSTALL)],
+    };
+    let mut findings = vec![packs(&catalogue), direction(config, &catalogue)];
+    match Runtime::load(config.runtime_settings()) {
+        Err(error) => findings.push(Finding::failure("onnxruntime", error.to_string(), library_remedy(&error))),
+        Ok(runtime) => {
+            let seen = format!("{} from {}", runtime.version(), runtime.library().display());
+            findings.push(Finding::ok("onnxruntime", seen));
+            findings.push(ascent(&runtime, &catalogue));
+        }
+    }
+    findings
+}
+
+const REINSTALL: &str = "install it anew: apt install --reinstall reverie";
+
+fn packs(catalogue: &Catalogue) -> Finding {
+    let mut names = Vec::new();
+    for (folder, manifest) in catalogue.packs() {
+        if let Err(error) = manifest.verify(folder) {
+            let remedy = match error {
+                PackError::Damaged { .. } => REINSTALL,
+                _ => "let everybody read it, or install it anew",
+            };
+            return Finding::failure("packs", error.to_string(), remedy);
+        }
+        names.push(format!("{} ({} layers)", manifest.name, manifest.layers.len()));
+    }
+    Finding::ok("packs", format!("{}, every file as it should be", names.join(", ")))
+}
+
+/// What the configuration says of layers, scenes and hours, against the packs.
+fn direction(config: &Config, catalogue: &Catalogue) -> Finding {
+    const ABOUT: &str = "scenes";
+    let params = match Params::new(catalogue).with(&config.params, catalogue) {
+        Ok(params) => params,
+        Err(refusals) => {
+            let all = refusals.iter().map(|refusal| format!("params.{refusal}")).collect::<Vec<_>>().join("; ");
+            return Finding::failure(ABOUT, all, "mend [params] in the configuration");
+        }
+    };
+    let layer = params.layer.clone();
+    match config.direction(params, catalogue) {
+        Ok(setup) => Finding::ok(ABOUT, format!("{}; it begins with layer {layer}", setup.scenes.len())),
+        Err(error) => Finding::failure(ABOUT, error.to_string(), "mend that in the configuration"),
+    }
+}
+
+fn library_remedy(error: &RuntimeError) -> &'static str {
+    match error {
+        RuntimeError::Missing { .. } => "apt install reverie-onnxruntime, or on a Jetson reverie-fetch-onnxruntime",
+        RuntimeError::TooOld { .. } => "reverie-fetch-onnxruntime --system fetches a newer one",
+        _ => "look at runtime.onnxruntime in the configuration and at ORT_DYLIB_PATH",
+    }
+}
+
+/// Climbs once, as the dream does.
+fn ascent(runtime: &Runtime, catalogue: &Catalogue) -> Finding {
+    const ABOUT: &str = "network";
+    let (width, height) = TRIAL;
+    let tried = catalogue.default_layer().map(|name| -> Result<_, String> {
+        let (folder, manifest, layer) = catalogue.layer(&name).map_err(|error| error.to_string())?;
+        let open = Ascent::open(runtime, folder, manifest, layer, width, height);
+        let mut ascent = open.map_err(|error| error.to_string())?;
+        let neurons = vec![1.0; layer.channels];
+        let controls = Controls { neurons: &neurons, step: 0.01, smoothing: 0.5, colour: 0.3, shift: (0, 0) };
+        let mut picture = Picture::new(width, height);
+        let begun = Instant::now();
+        ascent.climb(&mut picture, &controls).map_err(|error| error.to_string())?;
+        Ok((ascent.provider(), name, begun.elapsed()))
+    });
+    match tried {
+        None => Finding::failure(ABOUT, "the packs have no layer", REINSTALL),
+        Some(Err(error)) => {
+            Finding::failure(ABOUT, error, "export the pack anew with this version, or try providers = [\"cpu\"]")
+        }
+        Some(Ok((provider, layer, time))) => {
+            let seen = format!("{layer} climbs once at {width}x{height} on {provider} in {time:.1?}");
+            match (provider, has_nvidia()) {
+                (Provider::Cpu, true) if runtime.providers() != [Provider::Cpu] => Finding::warning(
+                    ABOUT,
+                    format!("{seen}, though there is an NVIDIA GPU"),
+                    "on a Jetson: deploy/jetson; else reverie-fetch-onnxruntime --gpu --system",
+                ),
+                _ => Finding::ok(ABOUT, seen),
+            }
+        }
+    }
+}
+
+fn has_nvidia() -> bool {
+    ["/dev/nvidiactl", "/dev/nvmap", "/dev/nvgpu"].iter().any(|path| Path::new(path).exists())
+}
+
+/// Whether the broker lets this device in.
+pub fn broker(config: &Config) -> Finding {
+    const ABOUT: &str = "broker";
+    match config.broker() {
+        Ok(None) => Finding::ok(ABOUT, "none, as configured"),
+        Ok(Some(settings)) => reach(ABOUT, &settings),
+        Err(error) => {
+            Finding::failure(ABOUT, error.to_string(), "look at the files that [mqtt] names, and who may read them")
+        }
+    }
+}
+
+fn reach(about: &'static str, settings: &Settings) -> Finding {
+    let address = format!("{}:{}", settings.host, settings.port);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Finding::warning(about, format!("cannot look: {error}"), "try again"),
+    };
+    let tried = runtime.block_on(async { tokio::time::timeout(PATIENCE, Client::try_out(settings)).await });
+    let how = if settings.tls.is_some() { " by TLS" } else { "" };
+    match tried {
+        Ok(Ok(())) => Finding::ok(about, format!("{address} lets it in{how} as `{}`", settings.device)),
+        Ok(Err(why)) if settings.optional && !why.is_answered => {
+            Finding::ok(about, format!("none at {address}: it is directed from the web page alone"))
+        }
+        Ok(Err(why)) => Finding::failure(about, format!("{address}: {}", why.text), why.remedy),
+        Err(_) => {
+            let remedy = "look at mqtt.host and mqtt.port, the cable, and the broker's firewall";
+            Finding::failure(about, format!("{address} does not answer within {} s", PATIENCE.as_secs()), remedy)
+        }
+    }
+}

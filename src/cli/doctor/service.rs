@@ -1,0 +1,91 @@
+//! What systemd knows of the service.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Command;
+
+use super::Finding;
+
+const ABOUT: &str = "service";
+
+/// The service, and who else draws on the screen. Nothing where this is no machine of systemd's.
+pub fn look() -> Vec<Finding> {
+    if !Path::new("/run/systemd/system").exists() {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    if state("display-manager.service").is_some_and(|unit| unit["ActiveState"] == "active") {
+        findings.push(Finding::warning(
+            "screen",
+            "a desktop runs, and holds the screen",
+            "systemctl disable --now display-manager && systemctl set-default multi-user.target",
+        ));
+    }
+    findings.extend(state("reverie.service").map(|unit| judge(&unit)));
+    findings
+}
+
+/// Properties of a unit; none where systemd does not answer.
+pub fn state(unit: &str) -> Option<HashMap<String, String>> {
+    const WANTED: &str = "LoadState,ActiveState,SubState,UnitFileState,NRestarts,Result,StatusText";
+    let output = Command::new("systemctl").args(["show", "-p", WANTED, unit]).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    let found: HashMap<String, String> = pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    (found.len() == WANTED.split(',').count()).then_some(found)
+}
+
+fn judge(unit: &HashMap<String, String>) -> Finding {
+    let is = |key: &str| unit[key].as_str();
+    match (is("LoadState"), is("ActiveState")) {
+        ("not-found", _) => Finding::ok(ABOUT, "not installed: it is run by hand"),
+        ("masked", _) => Finding::failure(ABOUT, "masked: it cannot start", "systemctl unmask reverie"),
+        (_, "active") if is("UnitFileState") == "disabled" => {
+            Finding::warning(ABOUT, "runs, and will not after the next power cut", "systemctl enable reverie")
+        }
+        (_, "active") => match is("NRestarts") {
+            "0" => Finding::ok(ABOUT, format!("runs: {}", is("StatusText"))),
+            restarts => Finding::warning(
+                ABOUT,
+                format!("runs, started anew {restarts} times since the boot: {}", is("StatusText")),
+                "journalctl -u reverie -p warning says why",
+            ),
+        },
+        (_, state) => Finding::failure(
+            ABOUT,
+            format!("{state} ({}): {}", is("SubState"), is("Result")),
+            "systemctl start reverie; journalctl -u reverie -e says why it ended",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+
+    fn unit(load: &str, active: &str, file: &str, restarts: &str) -> HashMap<String, String> {
+        let pairs = [
+            ("LoadState", load),
+            ("ActiveState", active),
+            ("SubState", "running"),
+            ("UnitFileState", file),
+            ("NRestarts", restarts),
+            ("Result", "success"),
+            ("StatusText", "8 dreams a second"),
+        ];
+        pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+    }
+
+    #[test]
+    fn a_service_that_will_not_be_there_tomorrow_is_told() {
+        let verdict = |load, active, file, restarts| judge(&unit(load, active, file, restarts)).verdict;
+        assert_eq!(verdict("loaded", "active", "enabled", "0"), Verdict::Ok);
+        assert_eq!(verdict("loaded", "active", "enabled", "3"), Verdict::Warning);
+        assert_eq!(verdict("loaded", "active", "disabled", "0"), Verdict::Warning);
+        assert_eq!(verdict("loaded", "failed", "enabled", "0"), Verdict::Failure);
+        assert_eq!(verdict("loaded", "inactive", "enabled", "0"), Verdict::Failure);
+        assert_eq!(verdict("masked", "inactive", "masked", "0"), Verdict::Failure);
+        assert_eq!(verdict("not-found", "inactive", "", "0"), Verdict::Ok);
+    }
+}
