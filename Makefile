@@ -3,13 +3,14 @@
 DENY := .cache/tools/bin/cargo-deny
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: help demo run build test test-vm test-fleet check lint unit deny setup setup-test clean-cache
+.PHONY: help demo run build deb test test-vm test-fleet check lint unit deny setup setup-test clean-cache
 
 help:
 	@echo "make demo    install what is missing, build, and dream at http://$(LISTEN)/ (LISTEN=ADDRESS:PORT)"
 	@echo "make test    everything that is checked: fmt, clippy, all tests, licences (installs Mosquitto)"
 	@echo "make test-vm the tests on real drivers, in a virtual machine (builds it first, once: minutes, 2 GB)"
 	@echo "make test-fleet  three hundred mirrors on one broker"
+	@echo "make deb     the Debian packages, in target/package/"
 	@echo "make build   the release binary, target/release/reverie"
 	@echo "make lint    fmt and clippy alone;  make unit   the tests alone;  make deny   the dependencies alone"
 
@@ -19,10 +20,13 @@ demo: build
 build: setup
 	cargo build --release --locked
 
+deb: setup
+	deploy/package
+
 test: setup-test lint unit deny
 
 # One machine at a time: each has two processors. `make test-vm VM=linux_7` runs those whose name says so.
-test-vm: setup
+test-vm: deb
 	deploy/install-tools vm
 	tests/vm/build
 	cargo test --release --locked --test vm -- --test-threads=1 $(VM)

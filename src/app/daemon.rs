@@ -1,6 +1,7 @@
 //! The daemon's life: start the stages, watch them, drain on stop.
 
 use std::convert::Infallible;
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
@@ -46,7 +47,8 @@ const ANSWERED: Duration = Duration::from_millis(300);
 /// How long the stages and the broker are given to end. Together with everything else less than 2 s.
 const DRAIN: Duration = Duration::from_millis(1500);
 
-/// Dreams until SIGTERM or SIGINT, then leaves the process with exit code 0. SIGHUP has the configuration read anew.
+/// Dreams until SIGTERM or SIGINT, then leaves the process with exit code 0. SIGHUP has the configuration read anew, unless it is
+/// a terminal's that was closed.
 ///
 /// # Errors
 /// What keeps it from starting: no ONNX Runtime, no threads.
@@ -369,6 +371,8 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    /// Started by hand from a terminal, which says so when it is closed.
+    has_terminal: bool,
 }
 
 impl Signals {
@@ -377,6 +381,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            has_terminal: std::io::stdin().is_terminal() && !health::is_service(),
         })
     }
 
@@ -384,7 +389,7 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => Said::Stop("SIGTERM"),
             _ = self.interrupt.recv() => Said::Stop("SIGINT"),
-            _ = self.hang_up.recv() => Said::Reload,
+            _ = self.hang_up.recv() => if self.has_terminal { Said::Stop("SIGHUP") } else { Said::Reload },
         }
     }
 }

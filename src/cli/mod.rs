@@ -7,6 +7,7 @@ mod doctor;
 mod dream;
 mod export;
 mod flags;
+mod manual;
 mod params;
 mod provision;
 mod restore_console;
@@ -34,6 +35,8 @@ pub enum Command {
     Doctor(doctor::Args),
     Dream(Box<dream::Args>),
     Export(Box<export::Args>),
+    #[command(hide = true)]
+    Manual(manual::Args),
     Params(params::Args),
     Provision(provision::Args),
     RestoreConsole(restore_console::Args),
@@ -49,6 +52,7 @@ impl Command {
             Command::Doctor(args) => doctor::run(&args),
             Command::Dream(args) => dream::run(*args),
             Command::Export(args) => export::run(*args),
+            Command::Manual(args) => manual::run(&args),
             Command::Params(args) => params::run(args),
             Command::Provision(args) => provision::run(args),
             Command::RestoreConsole(args) => restore_console::run(&args),

@@ -101,11 +101,7 @@ impl Config {
             playlist: Some(self.play.scenes.clone()).filter(|scenes| !scenes.is_empty()),
             groups: self.mqtt.groups.clone(),
             schedule,
-            abilities: Abilities {
-                snapshots: self.mqtt.snapshots,
-                // systemd gives it to services that tell when they are ready, as the shipped unit's does.
-                restart: std::env::var_os("NOTIFY_SOCKET").is_some(),
-            },
+            abilities: Abilities { snapshots: self.mqtt.snapshots, restart: crate::health::is_service() },
             seed: self.play.seed.unwrap_or_else(|| fastrand::u64(..)),
         })
     }

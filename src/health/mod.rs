@@ -5,5 +5,5 @@ mod notify;
 mod telemetry;
 
 pub use board::{THERMAL, Zone, memory_mib, temperature, zones};
-pub use notify::{Notify, watchdog_period};
+pub use notify::{Notify, is_service, watchdog_period};
 pub use telemetry::{CameraState, Fault, Telemetry};

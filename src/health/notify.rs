@@ -56,6 +56,11 @@ impl Notify {
     }
 }
 
+/// Whether systemd started this, and hears what is said here: as the shipped unit has it.
+pub fn is_service() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
 /// How often systemd wants to hear that all is alive: half of its patience; none where it does not watch.
 pub fn watchdog_period() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|patience| patience / 2)

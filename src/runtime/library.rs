@@ -119,7 +119,8 @@ pub fn search_order(configured: Option<&Path>) -> Vec<(PathBuf, &'static str)> {
     if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|p| !p.is_empty()) {
         files.push((named(Path::new(&path)), "named by ORT_DYLIB_PATH"));
     }
-    for folder in ["/usr/lib/reverie", "/usr/local/lib/reverie"] {
+    // What somebody fetched for this machine comes before what the package brought.
+    for folder in ["/usr/local/lib/reverie", "/usr/lib/reverie"] {
         files.push((Path::new(folder).join(LIBRARY), INSTALLED));
     }
     files.extend(fetched(Path::new(env!("CARGO_MANIFEST_DIR"))));

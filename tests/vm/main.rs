@@ -9,4 +9,5 @@ mod camera;
 mod chaos;
 mod formats;
 mod kms;
+mod package;
 mod screen;

@@ -15,6 +15,7 @@ pub mod vnc;
 pub use camera::{JpegCamera, Vivid};
 pub use machine::{Hardware, Kernel, Machine, Screen};
 pub use mirror::{Footprint, Mirror, console_shows_text, install, main_pid, wait_for_end};
+pub use operator::Operator;
 
 use std::time::{Duration, Instant};
 

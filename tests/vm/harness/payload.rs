@@ -20,6 +20,7 @@ use super::super::picture;
 /// share/models/     the pack; /usr/share/reverie
 /// share/photos/     ramp.png, the picture of `picture::ramp`
 /// systemd/          the unit that ships, and what belongs to it
+/// packages/         the Debian packages, and in packages/old an older build of them, where `deploy/package` was run
 /// ```
 pub fn disk() -> &'static Path {
     static DISK: LazyLock<PathBuf> = LazyLock::new(build);
@@ -44,6 +45,7 @@ fn build() -> PathBuf {
         .find(|(path, _)| path.is_file())
         .expect("ONNX Runtime: `deploy/fetch-onnxruntime` fetches it");
     copy(&library, "lib/libonnxruntime.so");
+    packages(&checkout.join("target/package"), &tree.join("packages"));
     export_pack(&tree.join("share/models/tiny"));
     let photo: RgbImage = picture::ramp();
     fs::create_dir_all(tree.join("share/photos")).expect("a folder of the payload");
@@ -65,6 +67,35 @@ fn build() -> PathBuf {
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vm-payload.ext4");
     fs::rename(&disk, &kept).expect("moving the payload");
     kept
+}
+
+/// The packages, and the same as an older build whose configuration file said something else.
+fn packages(from: &Path, to: &Path) {
+    fs::create_dir_all(to.join("old")).expect("a folder of the payload");
+    let run = |program: &str, args: &[&Path]| {
+        let done = Command::new(program).args(args).output().unwrap_or_else(|e| panic!("{program}: {e}"));
+        assert!(done.status.success(), "{program}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    let built = fs::read_dir(from).into_iter().flatten().flatten().map(|entry| entry.path());
+    for package in built.filter(|path| path.extension().is_some_and(|extension| extension == "deb")) {
+        let name = package.file_name().expect("a file");
+        let old = to.join("old").join("unpacked");
+        run("dpkg-deb", &[Path::new("--raw-extract"), &package, &old]);
+        let control = old.join("DEBIAN/control");
+        let text = fs::read_to_string(&control).expect("a control file");
+        fs::write(&control, text.replace("\nVersion: ", "\nVersion: 0.0~")).expect("writing the control file");
+        if let Ok(text) = fs::read_to_string(old.join("etc/reverie/reverie.toml")) {
+            fs::write(old.join("etc/reverie/reverie.toml"), format!("# Of an older build.\n{text}"))
+                .expect("writing it");
+        }
+        // Not packed: the guest would unpack for minutes.
+        let none = Path::new("-Znone");
+        run("dpkg-deb", &[none, Path::new("--build"), &old, &to.join("old").join(name)]);
+        fs::remove_dir_all(&old).expect("removing what was unpacked");
+        run("dpkg-deb", &[Path::new("--raw-extract"), &package, &old]);
+        run("dpkg-deb", &[none, Path::new("--build"), &old, &to.join(name)]);
+        fs::remove_dir_all(&old).expect("removing what was unpacked");
+    }
 }
 
 fn size_of(path: &Path) -> u64 {
