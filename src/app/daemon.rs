@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
@@ -36,9 +37,9 @@ pub struct Plan {
     pub reread: Box<dyn Fn() -> anyhow::Result<(Config, Setup)>>,
 }
 
-/// A stage whose standing still is seen, on the screen, counts as stuck without a heartbeat for so long.
+/// The display counts as stuck without a heartbeat for so long.
 const SEEN_STUCK: Duration = Duration::from_secs(10);
-/// One that is not: drivers may take their time, and the dream goes on.
+/// The others: drivers may take their time, and so may one ascent on a very slow board.
 const STUCK: Duration = Duration::from_secs(30);
 /// Between two looks at the stages.
 const LOOK: Duration = Duration::from_secs(1);
@@ -233,7 +234,7 @@ fn start_dreaming(
     let (mut settings, own) = (Live::new(configs, Config::dream_settings), wiring.clone());
     let mut studio = stages::DreamStage::new(runtime, plan.catalogue.clone());
     let dream = Stage::new("dream", stop.clone());
-    Ok(dream.start(plan.desk.clone(), SEEN_STUCK, move |stage| studio.run(stage, &mut settings, &own))?)
+    Ok(dream.start(plan.desk.clone(), STUCK, move |stage| studio.run(stage, &mut settings, &own))?)
 }
 
 /// Says the stop, and lets all end that can.
@@ -296,10 +297,11 @@ impl<'a> Watch<'a> {
             (false, _) => {}
         }
         self.stuck = stuck;
+        let (temperature, heat_room) = health::heat(&health::zones(Path::new(health::THERMAL)));
         self.wiring.desk.report(|telemetry| {
+            (telemetry.temperature, telemetry.heat_room) = (temperature, heat_room);
             telemetry.uptime_s = self.started.elapsed().as_secs();
             telemetry.memory_mib = (health::memory_mib() * 10.0).round() / 10.0;
-            telemetry.temperature = health::temperature();
         });
         if self.wiring.seen.load(Ordering::Relaxed) {
             self.notify.ready();

@@ -202,6 +202,7 @@ fn dream(
         meter.count(Instant::now(), dreamer.vitals().frame_time);
         if report.is_due() {
             tell(dreamer, &mut meter, wiring);
+            dreamer.feel(wiring.desk.telemetry().heat_room);
         }
         stage.sleep(period.saturating_sub(begun.elapsed()));
     }

@@ -90,6 +90,8 @@ pub struct Dreamer {
     catalogue: Arc<Catalogue>,
     studio: Studio,
     governor: Governor,
+    /// °C from being slowed down.
+    room: Option<f64>,
     /// The largest size it may choose, and the screen that this is for, where there is one.
     largest: (usize, usize),
     shape: Option<(usize, usize)>,
@@ -146,6 +148,7 @@ impl Dreamer {
             studio: Studio::new(runtime, Arc::clone(&catalogue)),
             catalogue,
             governor,
+            room: None,
             scaler: Scaler::default(),
             current: None,
             unfadable: None,
@@ -177,6 +180,11 @@ impl Dreamer {
     pub fn patient(mut self) -> Dreamer {
         self.studio.wait_for_graphs();
         self
+    }
+
+    /// The board is so many °C from being slowed down, where that is known.
+    pub fn feel(&mut self, room: Option<f64>) {
+        self.room = room;
     }
 
     /// Dreams in the shape of a screen of these pixels, as it is seen, where the working size is the governor's to choose: then
@@ -303,6 +311,7 @@ impl Dreamer {
             steps: params.steps,
             octave_scale: params.octave_scale,
         };
+        self.governor.feel(self.room, elapsed);
         let plan = self.governor.plan(&ask);
         let sizes = octave_sizes(plan.size, plan.octaves, params.octave_scale);
         let wanted = Current { cast: Cast::of(wanted), plan, sizes };

@@ -23,9 +23,10 @@ impl Zone {
     }
 }
 
-/// The hottest thermal zone, °C, where the board has any.
-pub fn temperature() -> Option<f64> {
-    zones(Path::new(THERMAL)).into_iter().map(|zone| zone.celsius).max_by(f64::total_cmp)
+/// Of these, how hot the hottest is, and how near the nearest is to being slowed down, °C.
+pub fn heat(zones: &[Zone]) -> (Option<f64>, Option<f64>) {
+    let hottest = zones.iter().map(|zone| zone.celsius).max_by(f64::total_cmp);
+    (hottest, zones.iter().filter_map(Zone::room).min_by(f64::total_cmp))
 }
 
 /// Every thermal zone below `folder` that tells a temperature. A sensor that is off says nonsense, such as -256 °C or nothing

@@ -4,6 +4,6 @@ mod board;
 mod notify;
 mod telemetry;
 
-pub use board::{THERMAL, Zone, memory_mib, temperature, zones};
+pub use board::{THERMAL, Zone, heat, memory_mib, zones};
 pub use notify::{Notify, is_service, watchdog_period};
 pub use telemetry::{CameraState, Fault, Telemetry};

@@ -54,6 +54,9 @@ pub struct Telemetry {
     /// The hottest thermal zone, °C, where the board tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
+    /// How far the nearest zone is from being slowed down, °C, where the board tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heat_room: Option<f64>,
     /// Resident memory of the process, MiB.
     pub memory_mib: f64,
     /// Seconds since start.

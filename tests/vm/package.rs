@@ -37,7 +37,7 @@ fn installed_it_dreams_upgraded_it_goes_on_and_purged_it_is_gone(kernel: Kernel)
     eprintln!("{}", doctor.out);
 
     // What a person changed, and what the mirror was told, outlasts an upgrade.
-    machine.run("printf '[params]\\nzoom = 0.25\\n' >> /etc/reverie/reverie.toml && systemctl reload reverie");
+    machine.run("sed -i 's/^.params.$/[params]\\nzoom = 0.25/' /etc/reverie/reverie.toml && systemctl reload reverie");
     let command = |topic: &str, payload: serde_json::Value| {
         operator.publish(topic, &payload.to_string());
         operator.hear_json("reply", |reply| reply["ok"] == true)

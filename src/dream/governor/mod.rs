@@ -5,12 +5,14 @@
 //! a miss that lasts makes the picture smaller, only spare time that lasts makes it larger, and a growth that had to
 //! be taken back is tried again later and later. It has no clock of its own: time is the sum of the frames'.
 
+mod heat;
 mod ladder;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+use heat::Heat;
 use ladder::Ladder;
 pub use ladder::largest_within;
 
@@ -40,6 +42,7 @@ pub struct Governor {
     ladder: Ladder,
     /// Seconds a frame may take; none: nothing is governed.
     budget: Option<f64>,
+    heat: Heat,
     ask: Option<Ask>,
     /// Where on the ladder.
     rung: usize,
@@ -117,6 +120,7 @@ impl Governor {
             ceiling: ladder.top(),
             ladder,
             budget,
+            heat: Heat::default(),
             ask: None,
             rung,
             relief: 0,
@@ -131,6 +135,17 @@ impl Governor {
             patience: PATIENCE,
             grew: false,
         }
+    }
+
+    /// The board is `room` °C from being slowed down, where that is known, and was so for the last `elapsed`. Near it less is
+    /// dreamed at the same rate, before frames drop; in the cool more again.
+    pub fn feel(&mut self, room: Option<f64>, elapsed: Duration) {
+        self.heat.feel(room, elapsed);
+    }
+
+    /// Seconds a frame may take, as hot as it is.
+    fn affordable(&self) -> Option<f64> {
+        self.budget.map(|budget| budget * self.heat.share())
     }
 
     /// The plan for the next frame.
@@ -155,7 +170,7 @@ impl Governor {
             self.ceiling = self.ladder.top();
         }
         let pace = before.as_ref().filter(|b| b.layer == ask.layer).and_then(|b| self.pace(b));
-        match (self.budget, pace) {
+        match (self.affordable(), pace) {
             (Some(budget), Some(pace)) => {
                 let (rung, relief) = self.best(ask, pace, budget, self.ceiling);
                 self.change_to(rung, relief);
@@ -181,7 +196,7 @@ impl Governor {
     /// A frame of `plan` took `time`. A plan that is no longer wanted (its graphs served until others were open) says
     /// nothing.
     pub fn observe(&mut self, time: Duration, plan: &Plan) {
-        let (Some(budget), Some(ask)) = (self.budget, self.ask.clone()) else { return };
+        let (Some(budget), Some(ask)) = (self.affordable(), self.ask.clone()) else { return };
         if *plan != self.plan_at(&ask, self.rung, self.relief) {
             return;
         }

@@ -196,3 +196,47 @@ fn a_size_that_cannot_be_opened_is_not_asked_for_again_until_the_layer_changes()
     let again = run(&mut governor, &mut board, &other, 600.0, |_| 1.0);
     assert_eq!(again.last().unwrap().1.size, wanted.size);
 }
+
+/// A board that heats up by what it works, told by a sysfs tree as the kernel has it.
+#[test]
+fn a_hot_board_dreams_less_at_the_same_rate_and_more_when_it_is_cool_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let zone = folder.path().join("thermal_zone0");
+    std::fs::create_dir(&zone).unwrap();
+    let put = |name: &str, text: String| std::fs::write(zone.join(name), text).unwrap();
+    put("type", "gpu-thermal".to_owned());
+    put("trip_point_0_type", "passive".to_owned());
+    put("trip_point_0_temp", "90000".to_owned());
+
+    let fps = 8.0;
+    let (mut governor, mut board, ask) = (Governor::new(FULL_HD, fps), Board::new(80.0, 0.2, 0.0), ask(2, 2));
+    let (mut celsius, mut now) = (45.0, 0.0);
+    let mut hottest = f64::MIN;
+    // What it would come to at full work, and how many seconds a third of the way takes.
+    let mut live = |ambient: f64, seconds: f64| {
+        let mut areas = Vec::new();
+        let end = now + seconds;
+        while now < end {
+            put("temp", format!("{:.0}", celsius * 1000.0));
+            let room =
+                crate::health::zones(folder.path()).iter().filter_map(crate::health::Zone::room).min_by(f64::total_cmp);
+            let plan = governor.plan(&ask);
+            let busy = board.time(&plan, ask.octave_scale, 1.0);
+            let frame = busy.max(1.0 / fps);
+            governor.observe(Duration::from_secs_f64(busy), &plan);
+            governor.feel(room, Duration::from_secs_f64(frame));
+            celsius += (ambient + 55.0 * busy / frame - celsius) * frame / 60.0;
+            hottest = f64::max(hottest, celsius);
+            assert!(now < 30.0 || busy < 1.3 / fps, "the rate is held: {busy}");
+            areas.push(plan.size.0 * plan.size.1);
+            now += frame;
+        }
+        areas.split_off(areas.len() / 2).into_iter().sum::<usize>() / (areas.len()).max(1)
+    };
+    let cool = live(25.0, 300.0);
+    let hot = live(48.0, 1200.0);
+    let cool_again = live(25.0, 3600.0);
+    assert!(hot < cool * 9 / 10, "{cool} pixels in the cool, {hot} in the heat");
+    assert!(cool_again * 10 >= cool * 9, "{cool} pixels, and {cool_again} when it is cool again");
+    assert!(hottest < 90.0, "it was never slowed down: {hottest} °C");
+}
