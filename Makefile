@@ -3,14 +3,15 @@
 DENY := .cache/tools/bin/cargo-deny
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: help demo run build deb test test-vm test-fleet check lint unit deny setup setup-test clean-cache
+.PHONY: help demo run build deb deb-arm64 test test-arm64 test-vm test-fleet check lint unit deny setup setup-test clean-cache
 
 help:
 	@echo "make demo    install what is missing, build, and dream at http://$(LISTEN)/ (LISTEN=ADDRESS:PORT)"
 	@echo "make test    everything that is checked: fmt, clippy, all tests, licences (installs Mosquitto)"
 	@echo "make test-vm the tests on real drivers, in a virtual machine (builds it first, once: minutes, 2 GB)"
 	@echo "make test-fleet  three hundred mirrors on one broker"
-	@echo "make deb     the Debian packages, in target/package/"
+	@echo "make deb     the Debian packages, in target/package/;  make deb-arm64  those for Jetsons and other arm64 boards"
+	@echo "make test-arm64  the arm64 packages: what is in them, and that they dream the same (emulated)"
 	@echo "make build   the release binary, target/release/reverie"
 	@echo "make lint    fmt and clippy alone;  make unit   the tests alone;  make deny   the dependencies alone"
 
@@ -22,6 +23,13 @@ build: setup
 
 deb: setup
 	deploy/package
+
+# For Jetsons and other arm64 boards, and what it dreams there (emulated here) beside what is dreamed here.
+deb-arm64: setup
+	deploy/package --arch arm64
+
+test-arm64: deb deb-arm64
+	cargo test --locked --release --test arm64 -- --nocapture
 
 test: setup-test lint unit deny
 
@@ -39,7 +47,7 @@ lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --features window -- -D warnings
-	cargo clippy --locked --test vm --test fleet -- -D warnings
+	cargo clippy --locked --test vm --test fleet --test arm64 -- -D warnings
 
 unit:
 	cargo test --locked

@@ -9,6 +9,7 @@ use reverie::pack::Catalogue;
 use reverie::params::{Pace, Params};
 use reverie::runtime::RuntimeError;
 
+use crate::fuse;
 use crate::scene::{SIZE, catalogue, difference, dreamer, packs, picture, runtime};
 
 const TICK: Duration = Duration::from_millis(100);
@@ -91,6 +92,31 @@ fn a_change_of_layer_never_stops_the_dream() {
         let now = dreamer.vitals().activation;
         now != last && (now - expected).abs() < 0.5 * expected.abs().max(0.2)
     });
+}
+
+#[test]
+fn an_engine_that_fails_is_opened_anew_and_the_dream_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(packs().join("mobilenet-v2")).unwrap() {
+        let from = entry.unwrap().path();
+        std::fs::copy(&from, folder.path().join(from.file_name().unwrap())).unwrap();
+    }
+    fuse::fit(folder.path(), "f12.onnx");
+    let catalogue = Arc::new(Catalogue::read(&[folder.path().to_owned()]).unwrap());
+    let (mut dreamer, camera) = (dreamer(&catalogue).patient(), picture(SIZE));
+    let mut params = Params::new(&catalogue);
+    let (mut out, mut before) = (blank(), blank());
+    for _ in 0..3 {
+        dreamer.dream(Some(&camera), &params, TICK, &mut before).unwrap();
+    }
+    let step = std::mem::replace(&mut params.step, fuse::BLOWS_AT + 1.0);
+    for _ in 0..3 {
+        let failure = dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap_err();
+        assert!(matches!(failure, DreamError::Runtime(_)), "{failure}");
+    }
+    params.step = step;
+    dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+    assert!(difference(&out, &before) < difference(&out, &camera), "it began anew");
 }
 
 #[test]

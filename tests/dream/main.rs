@@ -3,6 +3,7 @@
 mod allocations;
 mod command;
 mod fade;
+mod fuse;
 mod library;
 mod live;
 mod scene;

@@ -43,7 +43,8 @@ pub struct Machine {
     emulator: Emulator,
     agent: Agent,
     port: u16,
-    _saved: Saved,
+    /// What it was restored from.
+    _saved: Option<Saved>,
 }
 
 impl Kernel {
@@ -127,14 +128,8 @@ impl Hardware {
     }
 
     fn boot_and_save(self, folder: &Path) {
-        let (disk, base) = (folder.join("disk.qcow2"), cache::part(self.kernel.suite()).join("root.ext4"));
-        let made = Command::new("qemu-img")
-            .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
-            .arg(base)
-            .arg(&disk)
-            .output();
-        let made = made.expect("qemu-img: `deploy/install-tools vm` installs it");
-        assert!(made.status.success(), "qemu-img: {}", String::from_utf8_lossy(&made.stderr));
+        let disk = folder.join("disk.qcow2");
+        overlay(&cache::part(self.kernel.suite()).join("root.ext4"), &disk);
         let mut emulator = Emulator::launch(&self.words(), &["-drive", &format!("{},cache=unsafe", drive(&disk))]);
         wait_for("the guest has booted", || {
             assert!(emulator.is_running(), "QEMU ended: {}", emulator.serial());
@@ -144,6 +139,41 @@ impl Hardware {
         assert_eq!(synced.status, 0, "{synced:?}");
         emulator.qmp.save(&folder.join("memory"));
     }
+}
+
+/// Disks that outlast the machine, each as QEMU is told of it: `file=…,format=…`. Their power is cut when the machine is dropped:
+/// what it had not flushed is lost.
+pub struct Disks {
+    pub root: String,
+    /// `/dev/vdb`, `/dev/vdc`, …
+    pub more: Vec<String>,
+    /// What the clock says when it is switched on, where that is not the time: `1970-01-01T00:00:10`.
+    pub clock: Option<&'static str>,
+}
+
+impl Disks {
+    /// The root file system as it was built, with what is changed on it in `file`.
+    pub fn new_root(kernel: Kernel, file: &Path) -> String {
+        overlay(&cache::part(kernel.suite()).join("root.ext4"), file);
+        format!("file={},format=qcow2", file.display())
+    }
+
+    /// As [`Machine::switch_on`], without waiting for anything.
+    pub fn switch_on(&self, hardware: Hardware) -> Emulator {
+        let mut words = vec!["-drive".to_owned(), format!("{},if=none,id=root", self.root)];
+        words.extend(self.more.iter().flat_map(|disk| ["-drive".to_owned(), format!("{disk},if=virtio")]));
+        words.extend(self.clock.iter().flat_map(|clock| ["-rtc".to_owned(), format!("base={clock}")]));
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        Emulator::launch(&hardware.words(), &words)
+    }
+}
+
+/// Makes a qcow2 image of what is changed on the raw one `base`.
+fn overlay(base: &Path, file: &Path) {
+    let made =
+        Command::new("qemu-img").args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).arg(base).arg(file).output();
+    let made = made.expect("qemu-img: `deploy/install-tools vm` installs it");
+    assert!(made.status.success(), "qemu-img: {}", String::from_utf8_lossy(&made.stderr));
 }
 
 /// A folder with `memory`, the machine's state, and `disk.qcow2`, what has changed on the disk since the image.
@@ -187,7 +217,7 @@ impl Machine {
         emulator.qmp.go_on();
         let agent = Agent::connect(&emulator.file("agent"));
         let port = emulator.broker_port();
-        let mut machine = Machine { emulator, agent, port, _saved: saved };
+        let mut machine = Machine { emulator, agent, port, _saved: Some(saved) };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         machine.run(&format!("date --set=@{now}"));
         if hardware.screen == Screen::Virtio {
@@ -196,6 +226,18 @@ impl Machine {
         machine.emulator.qmp.add_disk("payload", payload::disk());
         machine.run("i=0; while [ ! -b /dev/vdb ] && [ $i -lt 200 ]; do sleep 0.05; i=$((i+1)); done; mount -o ro /dev/vdb /mnt");
         machine
+    }
+
+    /// Switches on a machine with these disks, which are changed by it, and waits until it has booted.
+    pub fn switch_on(hardware: Hardware, disks: &Disks) -> Machine {
+        let mut emulator = disks.switch_on(hardware);
+        wait_for("the guest has booted", || {
+            assert!(emulator.is_running(), "QEMU ended: {}", emulator.serial());
+            emulator.serial().contains("GUEST-READY").then_some(())
+        });
+        let agent = Agent::connect(&emulator.file("agent"));
+        let port = emulator.broker_port();
+        Machine { emulator, agent, port, _saved: None }
     }
 
     /// Runs a command line in the guest as root and returns what it prints; it must succeed.
@@ -234,6 +276,11 @@ impl Machine {
     /// Another monitor is plugged in, which prefers this size; 0×0: none. Of [`Screen::Virtio`] alone.
     pub fn set_monitor(&mut self, width: u16, height: u16) {
         vnc::set_monitor(&self.emulator.file("vnc"), width, height);
+    }
+
+    /// Whether it has not been switched off.
+    pub fn is_on(&mut self) -> bool {
+        self.emulator.is_running()
     }
 
     /// The port on 127.0.0.1 at which the guest's broker is reached.

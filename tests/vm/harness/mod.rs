@@ -8,12 +8,12 @@ mod lines;
 mod machine;
 mod mirror;
 mod operator;
-mod payload;
+pub mod payload;
 mod qmp;
 pub mod vnc;
 
 pub use camera::{JpegCamera, Vivid};
-pub use machine::{Hardware, Kernel, Machine, Screen};
+pub use machine::{Disks, Hardware, Kernel, Machine, Screen};
 pub use mirror::{Footprint, Mirror, console_shows_text, install, main_pid, wait_for_end};
 pub use operator::Operator;
 

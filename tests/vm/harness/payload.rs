@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use image::RgbImage;
 use reverie::export::{About, Attribute, LayerRequest, MaxPool, Network, Node, Options, Tensor};
 
-use super::super::picture;
+use super::super::{fuse, picture};
 
 /// The disk: an ext4 file system with
 ///
@@ -106,7 +106,7 @@ fn size_of(path: &Path) -> u64 {
     fs::read_dir(path).expect("a folder of the payload").flatten().map(|entry| 4096 + size_of(&entry.path())).sum()
 }
 
-/// Two convolutions, of 3 to 8 and 8 to 8 channels: `edges`, the layer after both.
+/// Two convolutions, of 3 to 8 and 8 to 8 channels: `edges`, the layer after both. It fails from a `step` of [`fuse::BLOWS_AT`] on.
 fn export_pack(out: &Path) {
     let mut random = fastrand::Rng::with_seed(1);
     let mut constants = HashMap::new();
@@ -149,4 +149,5 @@ fn export_pack(out: &Path) {
         Options { out: out.to_owned(), about, max_pool: MaxPool::Exact, show_gradient: false, replace: false };
     fs::create_dir_all(out.parent().unwrap_or(out)).expect("a folder of the payload");
     reverie::export::pack(&network, &options, |_| ()).expect("exporting the tiny pack");
+    fuse::fit(out, "edges.onnx");
 }
