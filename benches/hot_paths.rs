@@ -13,7 +13,7 @@ use reverie::frame::Frame;
 use reverie::pack::Catalogue;
 use reverie::params::Params;
 use reverie::pixel::{self, Motion, Picture, Scaler, Tone};
-use reverie::runtime::{Ascent, Controls, Provider, Runtime, Settings as RuntimeSettings};
+use reverie::runtime::{Ascent, Controls, Graph, Provider, Runtime, Settings as RuntimeSettings};
 use reverie::source::{Colours, Converter, Layout, Matrix, Pixels};
 
 /// The camera's size, the dream's, that of the octave below, and the screen's.
@@ -107,7 +107,7 @@ fn network(c: &mut Criterion) {
     let catalogue = Arc::new(Catalogue::read(&[packs]).expect("the packs that ship"));
     let params = Params::new(&catalogue);
     let (dir, manifest, layer) = catalogue.layer(&params.layer).expect("the default layer");
-    let mut ascent = Ascent::open(&runtime, dir, manifest, layer, DREAM.0, DREAM.1).expect("it opens");
+    let mut ascent = Ascent::open(&runtime, Graph { folder: dir, manifest, layer, size: DREAM }).expect("it opens");
     let (neurons, mut image) = (vec![1.0; layer.channels], picture(DREAM));
     let controls = Controls { neurons: &neurons, step: 0.005, smoothing: 1.0, colour: 0.3, shift: (7, -5) };
     let mut group = c.benchmark_group("network");

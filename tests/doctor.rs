@@ -29,6 +29,14 @@ impl World {
         World(folder)
     }
 
+    /// The exit code of `reverie healthcheck`, and what it says.
+    fn is_good(&self) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reverie"));
+        let command = command.args(["healthcheck", "--wait", "0", "--config"]).arg(self.0.path().join("reverie.toml"));
+        let output = command.output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// The exit code, and what was found.
     fn examine(&self) -> (i32, Vec<Json>) {
         let output = Command::new(env!("CARGO_BIN_EXE_reverie"))
@@ -114,6 +122,8 @@ fn a_camera_that_may_not_be_opened() {
 fn a_camera_that_is_not_there() {
     let world = World::new(|_| "[source]\nkind = \"v4l2\"\ndevice = \"/dev/video251\"\n".to_owned());
     assert_fails(&world, "camera", "/dev/video251 is configured and not there", "plug it in");
+    let (code, said) = world.is_good();
+    assert!(code == 0, "a cable is no reason to go back to the old system: {said}");
 }
 
 #[test]
@@ -139,6 +149,8 @@ fn a_corrupt_pack() {
         "packs = [\"packs\"]\n".to_owned()
     });
     assert_fails(&world, "packs", "weights.bin is damaged", "reinstall");
+    let (code, said) = world.is_good();
+    assert!(code == 2 && said.contains("weights.bin is damaged"), "{code}: {said}");
 }
 
 #[test]

@@ -298,7 +298,9 @@ impl<'a> Watch<'a> {
         }
         self.stuck = stuck;
         let (temperature, heat_room) = health::heat(&health::zones(Path::new(health::THERMAL)));
+        let power = health::power(Path::new("/"));
         self.wiring.desk.report(|telemetry| {
+            telemetry.power = power;
             (telemetry.temperature, telemetry.heat_room) = (temperature, heat_room);
             telemetry.uptime_s = self.started.elapsed().as_secs();
             telemetry.memory_mib = (health::memory_mib() * 10.0).round() / 10.0;
@@ -335,7 +337,8 @@ fn status_line(now: &Telemetry) -> String {
         return format!("opening the network; camera {camera}");
     }
     let (fps, width, height, provider) = (now.fps, now.width, now.height, &now.provider);
-    format!("{fps:.0} dreams a second at {width}x{height} on {provider}; camera {camera}")
+    let digits = if fps < 10.0 { 1 } else { 0 };
+    format!("{fps:.digits$} dreams a second at {width}x{height} on {provider}; camera {camera}")
 }
 
 /// Gives stages and tasks a moment to end: the screen its console back, the broker its farewell.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::desk::Desk;
 use crate::director::{Changes, Memory};
@@ -18,6 +18,9 @@ const MOST_BYTES: u64 = 1 << 20;
 const AFTER_A_COMMAND: Duration = Duration::from_secs(3);
 /// Between two writings of what plays by itself.
 const BY_ITSELF: Duration = Duration::from_secs(600);
+
+/// A card that was full or gone may be well again.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(30);
 
 /// Reads what is remembered in `file`; none where there is nothing, or nothing sound, which is told in the log.
 pub fn recall(file: &Path) -> Option<Memory> {
@@ -50,7 +53,9 @@ pub async fn keep(desk: Desk, file: Option<PathBuf>, mut stop: watch::Receiver<b
         tokio::select! {
             () = sleep_until(due.at()) => {
                 due = Due::new(*changes.borrow());
-                keeper.write(desk.memory()).await;
+                if !keeper.write(desk.memory()).await {
+                    due.told = Some(Instant::now() + AFTER_A_FAILURE);
+                }
             }
             changed = changes.changed() => {
                 if changed.is_err() {
@@ -58,7 +63,10 @@ pub async fn keep(desk: Desk, file: Option<PathBuf>, mut stop: watch::Receiver<b
                 }
                 due.look(*changes.borrow(), Instant::now());
             }
-            () = told(&mut stop) => return keeper.write(desk.memory()).await,
+            () = told(&mut stop) => {
+                keeper.write(desk.memory()).await;
+                return;
+            }
         }
     }
 }
@@ -104,25 +112,32 @@ struct Keeper {
 }
 
 impl Keeper {
-    /// Writes `memory` where it differs from what is kept.
-    async fn write(&mut self, memory: Memory) {
+    /// Writes `memory` where it differs from what is kept; false where it cannot.
+    async fn write(&mut self, memory: Memory) -> bool {
         if self.kept == memory {
-            return;
+            return true;
         }
         let (file, written) = (self.file.clone(), memory.clone());
         // Aside: a worn card may take a second for it.
         let outcome = tokio::task::spawn_blocking(move || write_whole(&file, &written)).await;
         match outcome.unwrap_or_else(|_| Err(io::Error::other("the writing was broken off"))) {
             Ok(()) => {
+                if self.has_failed {
+                    info!("{} is kept again", self.file.display());
+                }
                 self.kept = memory;
                 self.has_failed = false;
+                true
             }
             Err(error) => {
                 if !self.has_failed {
                     let file = self.file.display();
-                    warn!("cannot keep {file}: {error}; scenes and settings are lost at the next start");
+                    warn!(
+                        "cannot keep {file}: {error}; unless that passes, scenes and settings are lost at the next start"
+                    );
                 }
                 self.has_failed = true;
+                false
             }
         }
     }
@@ -160,6 +175,20 @@ mod tests {
         fs::write(&file, vec![b' '; MOST_BYTES as usize + 1]).unwrap();
         assert_eq!(recall(&file), None);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_written_is_not_taken_for_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("not yet").join("state.json");
+        let mut keeper = Keeper { file: file.clone(), kept: Memory::default(), has_failed: false };
+        let mut memory = serde_json::to_value(Memory::default()).unwrap();
+        memory["groups"] = serde_json::json!(["hall"]);
+        let memory: Memory = serde_json::from_value(memory).unwrap();
+        assert!(!keeper.write(memory.clone()).await);
+        fs::create_dir(file.parent().unwrap()).unwrap();
+        assert!(keeper.write(memory.clone()).await);
+        assert_eq!(recall(&file), Some(memory));
     }
 
     #[test]

@@ -6,10 +6,12 @@ mod service;
 
 use std::fmt;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use serde::Serialize;
+
+pub use service::service_state;
 
 use super::Exit;
 use crate::config::Config;
@@ -72,8 +74,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if args.json {
         println!("{}", serde_json::to_string_pretty(&findings)?);
     } else {
-        let colours = std::io::stdout().is_terminal();
-        findings.iter().for_each(|finding| print!("{}", Line { finding, colours }));
+        print(&findings);
     }
     match findings.iter().map(|finding| finding.verdict).max() {
         None | Some(Verdict::Ok) => Ok(()),
@@ -82,10 +83,22 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// Looks at everything.
-pub fn examine(named: Option<PathBuf>) -> Vec<Finding> {
-    let (config, mut findings) = program::configuration(named.as_deref());
+/// One line for each, and one for what to do.
+pub fn print(findings: &[Finding]) {
+    let colours = std::io::stdout().is_terminal();
+    findings.iter().for_each(|finding| print!("{}", Line { finding, colours }));
+}
+
+/// Looks at what an installation brings: configuration, packs, library, network.
+pub fn examine_program(named: Option<&Path>) -> (Config, Vec<Finding>) {
+    let (config, mut findings) = program::configuration(named);
     findings.extend(program::network(&config));
+    (config, findings)
+}
+
+/// Looks at everything.
+fn examine(named: Option<PathBuf>) -> Vec<Finding> {
+    let (config, mut findings) = examine_program(named.as_deref());
     findings.extend(board::cameras(&config));
     findings.extend(board::screen(&config));
     findings.push(board::heat());

@@ -85,7 +85,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     })?);
     let params = film_params(&args, args.params.apply(&Params::for_still(&catalogue), &catalogue)?);
     let picture = picture::read(&args.input, args.size, args.max_side)?;
-    let runtime = RuntimeSettings { library: args.onnxruntime.clone(), providers: args.providers.clone(), threads: 0 };
+    let (library, providers) = (args.onnxruntime.clone(), args.providers.clone());
+    let runtime = RuntimeSettings { library, providers, ..RuntimeSettings::default() };
     let runtime = Arc::new(Runtime::load(runtime)?);
 
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));

@@ -7,6 +7,7 @@ mod doctor;
 mod dream;
 mod export;
 mod flags;
+mod healthcheck;
 mod manual;
 mod params;
 mod provision;
@@ -35,6 +36,7 @@ pub enum Command {
     Doctor(doctor::Args),
     Dream(Box<dream::Args>),
     Export(Box<export::Args>),
+    Healthcheck(healthcheck::Args),
     #[command(hide = true)]
     Manual(manual::Args),
     Params(params::Args),
@@ -52,6 +54,7 @@ impl Command {
             Command::Doctor(args) => doctor::run(&args),
             Command::Dream(args) => dream::run(*args),
             Command::Export(args) => export::run(*args),
+            Command::Healthcheck(args) => healthcheck::run(&args),
             Command::Manual(args) => manual::run(&args),
             Command::Params(args) => params::run(args),
             Command::Provision(args) => provision::run(args),

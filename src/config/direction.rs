@@ -59,9 +59,7 @@ pub(super) fn scenes_fault(scenes: &Scenes) -> Option<(String, String)> {
 impl Config {
     /// The file of what is remembered; none where nothing is.
     pub fn memory_file(&self) -> Option<PathBuf> {
-        let given = |folders: std::ffi::OsString| std::env::split_paths(&folders).next();
-        let folder = || std::env::var_os("STATE_DIRECTORY").and_then(given);
-        self.memory.file.clone().or_else(|| folder().map(|folder| folder.join("state.json")))
+        self.memory.file.clone().or_else(|| state_folder().map(|folder| folder.join("state.json")))
     }
 
     pub(super) fn groups_fault(&self) -> Fault {
@@ -105,4 +103,9 @@ impl Config {
             seed: self.play.seed.unwrap_or_else(|| fastrand::u64(..)),
         })
     }
+}
+
+/// Where systemd keeps the service's state.
+pub(super) fn state_folder() -> Option<PathBuf> {
+    std::env::var_os("STATE_DIRECTORY").and_then(|folders| std::env::split_paths(&folders).next())
 }

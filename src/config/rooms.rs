@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::direction::state_folder;
 use super::{Config, ConfigError, credentials};
 use crate::remote::{self, DeviceId, Password, Tls};
 use crate::{dream, runtime};
@@ -9,7 +10,17 @@ use crate::{dream, runtime};
 impl Config {
     pub fn runtime_settings(&self) -> runtime::Settings {
         let own = &self.runtime;
-        runtime::Settings { library: own.onnxruntime.clone(), providers: own.providers.clone(), threads: own.threads }
+        runtime::Settings {
+            library: own.onnxruntime.clone(),
+            providers: own.providers.clone(),
+            threads: own.threads,
+            engines: runtime::Engines { folder: self.engines_folder(), fp16: own.fp16 },
+        }
+    }
+
+    /// Where engines are kept: as configured, else where systemd keeps the service's state.
+    pub fn engines_folder(&self) -> Option<PathBuf> {
+        self.runtime.engines.clone().or_else(|| state_folder().map(|folder| folder.join("engines")))
     }
 
     pub fn dream_settings(&self) -> dream::Settings {

@@ -93,11 +93,15 @@ pub struct Runtime {
     pub providers: Vec<Provider>,
     /// Threads of the CPU provider; 0: as many as there are cores.
     pub threads: usize,
+    /// Whether TensorRT computes with half the digits.
+    pub fp16: bool,
+    /// Folder of TensorRT's engines; none: `engines` in systemd's state directory, else they are not kept.
+    pub engines: Option<PathBuf>,
 }
 
 impl Default for Runtime {
     fn default() -> Runtime {
-        Runtime { onnxruntime: None, providers: Provider::ALL.to_vec(), threads: 0 }
+        Runtime { onnxruntime: None, providers: Provider::ALL.to_vec(), threads: 0, fp16: false, engines: None }
     }
 }
 
@@ -256,7 +260,7 @@ impl Runtime {
     }
 
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        self.onnxruntime.iter_mut()
+        [&mut self.onnxruntime, &mut self.engines].into_iter().flatten()
     }
 }
 

@@ -1,7 +1,7 @@
-//! The open graphs, and the thread that opens them.
+//! The open graphs, and the threads that open them.
 //!
 //! Opening takes a fraction of a second on a CPU and minutes where an engine is built: it is done aside, while the
-//! dream goes on with the graphs there are.
+//! dream goes on with the graphs there are. Where an engine is to be built, a graph is first opened on what runs it soon.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::DreamError;
 use crate::backoff::Backoff;
 use crate::pack::Catalogue;
-use crate::runtime::{Ascent, Provider, Runtime, RuntimeError};
+use crate::runtime::{Ascent, Graph, Provider, Runtime, RuntimeError};
 
 /// More open graphs than this are let go, the longest unused first, unless those wanted and those dreamed with meanwhile
 /// are more. Each holds tens of megabytes: three layers of two octaves, so that a change and a change back are at hand.
@@ -46,8 +46,18 @@ impl Graphs<'_> {
 /// What the thread that opens graphs is asked for.
 struct Request {
     key: Key,
+    way: Way,
+}
+
+/// How a graph is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Where it is soon open: somebody waits for it.
+    Soon,
+    /// Where it runs best, though an engine has to be built: the same layer is dreamed meanwhile, at another size.
+    Best,
     /// Only on a provider preferred to this one, which it runs on already.
-    better_than: Option<Provider>,
+    Better(Provider),
 }
 
 /// How far the opening of graphs is.
@@ -66,7 +76,9 @@ pub struct Studio {
     open: Vec<(Key, Ascent)>,
     /// Asked for and not yet come.
     coming: Vec<Key>,
+    /// To the thread that opens, and to the one that builds engines, which takes minutes.
     requests: Sender<Request>,
+    builds: Sender<Request>,
     results: Receiver<(Request, Answer)>,
     /// What is wanted at present: of what was asked for, only that is still opened.
     wanted: Arc<Mutex<Vec<Key>>>,
@@ -86,15 +98,14 @@ type Answer = Option<Result<Ascent, DreamError>>;
 
 impl Studio {
     pub fn new(runtime: Arc<Runtime>, catalogue: Arc<Catalogue>) -> Studio {
-        let (requests, asked) = channel::<Request>();
         let (answers, results) = channel();
-        let shelf = Arc::clone(&catalogue);
         let wanted = Arc::<Mutex<Vec<Key>>>::default();
-        let list = Arc::clone(&wanted);
-        // It ends when the studio, and with it `requests`, is gone; an engine half built is not waited for.
-        std::thread::Builder::new()
-            .name("open-graphs".to_owned())
-            .spawn(move || {
+        let start = |name: &str| {
+            let (requests, asked) = channel::<Request>();
+            let (runtime, shelf, list) = (Arc::clone(&runtime), Arc::clone(&catalogue), Arc::clone(&wanted));
+            let answers: Sender<(Request, Answer)> = answers.clone();
+            // It ends when the studio, and with it `requests`, is gone; an engine half built is not waited for.
+            let work = move || {
                 while let Ok(request) = asked.recv() {
                     let key = &request.key;
                     let is_wanted = list.lock().unwrap_or_else(PoisonError::into_inner).contains(key);
@@ -106,13 +117,17 @@ impl Studio {
                         break;
                     }
                 }
-            })
-            .expect("a thread can be started");
+            };
+            std::thread::Builder::new().name(name.to_owned()).spawn(work).expect("a thread can be started");
+            requests
+        };
+        let (requests, builds) = (start("open-graphs"), start("build-engines"));
         Studio {
             catalogue,
             open: Vec::new(),
             coming: Vec::new(),
             requests,
+            builds,
             results,
             wanted,
             wait: false,
@@ -138,10 +153,11 @@ impl Studio {
         }
         let keys: Vec<Key> = wanted.sizes.iter().map(|&size| Key { layer: wanted.layer.to_owned(), size }).collect();
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&keys);
+        let way = self.way(wanted, meanwhile);
         for key in &keys {
             let known = self.is_open(key) || self.coming.contains(key) || self.is_broken(key);
             if !known {
-                self.ask(Request { key: key.clone(), better_than: None })?;
+                self.ask(Request { key: key.clone(), way })?;
             }
         }
         while self.wait && keys.iter().any(|key| self.coming.contains(key)) {
@@ -159,6 +175,15 @@ impl Studio {
         })
     }
 
+    /// Another size of a layer that runs on an engine is worth an engine of its own: until it is built the old one is the faster.
+    fn way(&self, wanted: Graphs, meanwhile: Option<Graphs>) -> Way {
+        let has_engine = |(key, ascent): &(Key, Ascent)| {
+            ascent.provider() == Provider::TensorRt && meanwhile.is_some_and(|graphs| graphs.contain(key))
+        };
+        let is_same_layer = meanwhile.is_some_and(|graphs| graphs.layer == wanted.layer);
+        if is_same_layer && !self.wait && self.open.iter().any(has_engine) { Way::Best } else { Way::Soon }
+    }
+
     /// Opens `layer` at `size` if it is not, and waits for it.
     pub fn open_now(&mut self, layer: &str, size: (usize, usize)) -> Result<(), DreamError> {
         let waited = std::mem::replace(&mut self.wait, true);
@@ -167,21 +192,24 @@ impl Studio {
         result.map(drop)
     }
 
-    /// When it is time, asks for one of the `wanted` anew that fell back to the CPU. It serves until the better one comes.
+    /// When it is time, asks for one of the `wanted` anew that fell back to the CPU, and at once for one that waits for its engine.
+    /// It serves until the better one comes.
     fn mend(&mut self, wanted: Graphs) -> Result<(), DreamError> {
         // Films are not changed from frame to frame: another provider's pictures are a little different.
         if self.wait || !self.coming.is_empty() {
             return Ok(());
         }
-        let fell_back = self.open.iter().find(|(key, ascent)| ascent.is_makeshift() && wanted.contain(key));
-        let Some((key, ascent)) = fell_back else {
+        let is_makeshift = |ascent: &Ascent| ascent.is_makeshift() || ascent.waits_for_engine();
+        let makeshift = self.open.iter().find(|(key, ascent)| is_makeshift(ascent) && wanted.contain(key));
+        let Some((key, ascent)) = makeshift else {
             self.mend_at = None;
             self.mend_waits.reset();
             return Ok(());
         };
-        let request = Request { key: key.clone(), better_than: Some(ascent.provider()) };
-        let now = Instant::now();
-        let due = *self.mend_at.get_or_insert_with(|| now + self.mend_waits.wait());
+        let request = Request { key: key.clone(), way: Way::Better(ascent.provider()) };
+        let (now, waits_for_engine) = (Instant::now(), ascent.waits_for_engine());
+        let first = || if waits_for_engine { now } else { now + self.mend_waits.wait() };
+        let due = *self.mend_at.get_or_insert_with(first);
         if now < due {
             return Ok(());
         }
@@ -192,14 +220,15 @@ impl Studio {
 
     fn ask(&mut self, request: Request) -> Result<(), DreamError> {
         let key = request.key.clone();
-        self.requests.send(request).map_err(|_| DreamError::NotOpened { layer: key.layer.clone() })?;
+        let thread = if request.way == Way::Soon { &self.requests } else { &self.builds };
+        thread.send(request).map_err(|_| DreamError::NotOpened { layer: key.layer.clone() })?;
         self.coming.push(key);
         Ok(())
     }
 
     fn take_in(
         &mut self,
-        (Request { key, better_than }, answer): (Request, Answer),
+        (Request { key, way }, answer): (Request, Answer),
         wanted: Graphs,
         meanwhile: Option<Graphs>,
     ) -> Result<(), DreamError> {
@@ -223,8 +252,11 @@ impl Studio {
                 self.open.push((key, ascent));
                 Ok(())
             }
-            Some(Err(error)) if better_than.is_some() => {
-                tracing::debug!("layer {} stays on the CPU: {error}", key.layer);
+            Some(Err(error)) if matches!(way, Way::Better(_)) => {
+                if !self.told.contains(&key) {
+                    tracing::warn!("layer {} stays where it runs: {error}", key.layer);
+                    self.told.push(key);
+                }
                 Ok(())
             }
             Some(Err(error)) if meanwhile.is_some() => {
@@ -271,11 +303,12 @@ impl Studio {
 }
 
 fn open_graph(runtime: &Runtime, catalogue: &Catalogue, request: &Request) -> Result<Ascent, DreamError> {
-    let (dir, manifest, layer) = catalogue.layer(&request.key.layer)?;
-    let (width, height) = request.key.size;
-    let opened = match request.better_than {
-        Some(provider) => Ascent::open_better(runtime, provider, dir, manifest, layer, width, height),
-        None => Ascent::open(runtime, dir, manifest, layer, width, height),
+    let (folder, manifest, layer) = catalogue.layer(&request.key.layer)?;
+    let graph = Graph { folder, manifest, layer, size: request.key.size };
+    let opened = match request.way {
+        Way::Soon => Ascent::open_soon(runtime, graph),
+        Way::Best => Ascent::open(runtime, graph),
+        Way::Better(provider) => Ascent::open_better(runtime, provider, graph),
     };
     opened.map_err(RuntimeError::into)
 }

@@ -1,9 +1,11 @@
 //! How the device is: what telemetry says, and what systemd is told.
 
 mod board;
+mod jetson;
 mod notify;
 mod telemetry;
 
 pub use board::{THERMAL, Zone, heat, memory_mib, zones};
+pub use jetson::{Power, power};
 pub use notify::{Notify, is_service, watchdog_period};
 pub use telemetry::{CameraState, Fault, Telemetry};

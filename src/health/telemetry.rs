@@ -1,5 +1,6 @@
 //! The figures that go out every ten seconds, gathered from all stages.
 
+use super::Power;
 use serde::Serialize;
 
 /// What the camera does.
@@ -57,6 +58,9 @@ pub struct Telemetry {
     /// How far the nearest zone is from being slowed down, °C, where the board tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heat_room: Option<f64>,
+    /// A Jetson's.
+    #[serde(flatten)]
+    pub power: Power,
     /// Resident memory of the process, MiB.
     pub memory_mib: f64,
     /// Seconds since start.

@@ -8,6 +8,7 @@ use ort::session::builder::SessionBuilder;
 use ort::session::{IoBinding, Session};
 use ort::value::{Tensor, ValueType};
 
+use super::engines::Place;
 use super::library::SHARED_MEMORY;
 use super::placement::nodes_by_provider;
 use super::{Provider, Runtime, RuntimeError};
@@ -27,6 +28,16 @@ pub struct Controls<'a> {
     pub colour: f32,
     /// How far the picture is rolled to the right and down while the network looks at it; it comes back unrolled.
     pub shift: (i32, i32),
+}
+
+/// A layer's graph of a pack, and the picture size it is to be opened at.
+#[derive(Debug, Clone, Copy)]
+pub struct Graph<'a> {
+    pub folder: &'a Path,
+    pub manifest: &'a Manifest,
+    pub layer: &'a Layer,
+    /// Width and height.
+    pub size: (usize, usize),
 }
 
 /// What one ascent told.
@@ -50,6 +61,18 @@ pub struct Ascent {
     /// Whether the session reads our tensors where they lie. If not, each run copies them to its device.
     in_place: bool,
     is_makeshift: bool,
+    waits_for_engine: bool,
+}
+
+/// Whether an engine is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Haste {
+    Best,
+    Soon,
+}
+
+fn has_engine(runtime: &Runtime, graph: &Graph) -> bool {
+    runtime.engines().place(graph, runtime.version()).is_some_and(|place| place.is_built())
 }
 
 struct Tensors {
@@ -111,37 +134,31 @@ impl Tensors {
 }
 
 impl Ascent {
-    /// Opens `layer` of the pack in `dir` for pictures of `width` × `height`, on the first of the runtime's providers
-    /// that can. Takes a fraction of a second on the CPU, and minutes where TensorRT has to build an engine.
+    /// Opens `graph` on the first of the runtime's providers that can. Takes a fraction of a second on the CPU, and minutes where
+    /// TensorRT has to build an engine.
     ///
     /// # Errors
     /// No provider can run the graph, or it does not keep the pack's contract.
-    pub fn open(
-        runtime: &Runtime,
-        dir: &Path,
-        manifest: &Manifest,
-        layer: &Layer,
-        width: usize,
-        height: usize,
-    ) -> Result<Ascent, RuntimeError> {
-        Ascent::open_on_first(runtime, runtime.providers(), dir, manifest, layer, width, height)
+    pub fn open(runtime: &Runtime, graph: Graph) -> Result<Ascent, RuntimeError> {
+        Ascent::open_on_first(runtime, runtime.providers(), graph, Haste::Best)
+    }
+
+    /// As [`Ascent::open`], in a moment: where TensorRT would have to build an engine, on the next provider
+    /// ([`Ascent::waits_for_engine`]).
+    ///
+    /// # Errors
+    /// As [`Ascent::open`].
+    pub fn open_soon(runtime: &Runtime, graph: Graph) -> Result<Ascent, RuntimeError> {
+        Ascent::open_on_first(runtime, runtime.providers(), graph, Haste::Soon)
     }
 
     /// As [`Ascent::open`], on a provider preferred to `than`: what one lacked that failed before (memory, mostly) may
-    /// have come.
+    /// have come, and an engine is built.
     ///
     /// # Errors
     /// As [`Ascent::open`], of those providers.
-    pub fn open_better(
-        runtime: &Runtime,
-        than: Provider,
-        dir: &Path,
-        manifest: &Manifest,
-        layer: &Layer,
-        width: usize,
-        height: usize,
-    ) -> Result<Ascent, RuntimeError> {
-        let open = || Ascent::open_on_first(runtime, runtime.better_than(than), dir, manifest, layer, width, height);
+    pub fn open_better(runtime: &Runtime, than: Provider, graph: Graph) -> Result<Ascent, RuntimeError> {
+        let open = || Ascent::open_on_first(runtime, runtime.better_than(than), graph, Haste::Best);
         // CUDA tells a thread's last failure once more at its next work, even where that would succeed: try twice.
         let ascent = open().or_else(|_| open())?;
         runtime.tell_used_again(ascent.provider);
@@ -151,26 +168,36 @@ impl Ascent {
     fn open_on_first(
         runtime: &Runtime,
         providers: &[Provider],
-        dir: &Path,
-        manifest: &Manifest,
-        layer: &Layer,
-        width: usize,
-        height: usize,
+        graph: Graph,
+        haste: Haste,
     ) -> Result<Ascent, RuntimeError> {
         let started = Instant::now();
-        let graph = dir.join(&layer.file);
         let mut failures: Vec<(Provider, String)> = Vec::new();
-        let mut may_be_mended = false;
-        for &provider in providers {
-            match Ascent::open_on(runtime, provider, &graph, layer, width, height) {
+        let (mut may_be_mended, mut passed_over) = (false, false);
+        for (place, &provider) in providers.iter().enumerate() {
+            let is_last = place + 1 == providers.len();
+            let opened = match haste {
+                Haste::Soon if provider == Provider::TensorRt && !is_last && !has_engine(runtime, &graph) => {
+                    if let Err(error) = Ascent::find(runtime, provider) {
+                        Err(error)
+                    } else {
+                        passed_over = true;
+                        continue;
+                    }
+                }
+                _ => Ascent::open_on(runtime, provider, graph),
+            };
+            match opened {
                 Ok(mut ascent) => {
                     // Where all fail it is the graph's fault as likely as theirs, and the error tells it.
                     failures.iter().for_each(|(provider, reason)| runtime.tell_unusable(*provider, reason));
                     ascent.is_makeshift = may_be_mended && ascent.provider == Provider::Cpu;
+                    ascent.waits_for_engine = passed_over;
+                    let (width, height) = graph.size;
                     tracing::debug!(
                         "opened {}/{} at {width}x{height} on {} in {:.0?}",
-                        manifest.name,
-                        layer.name,
+                        graph.manifest.name,
+                        graph.layer.name,
                         ascent.provider,
                         started.elapsed()
                     );
@@ -189,17 +216,57 @@ impl Ascent {
             }
         }
         let reasons: Vec<String> = failures.iter().map(|(provider, reason)| format!("{provider}: {reason}")).collect();
-        Err(RuntimeError::NoProvider { graph, reasons: reasons.join("; ") })
+        Err(RuntimeError::NoProvider { graph: graph.folder.join(&graph.layer.file), reasons: reasons.join("; ") })
     }
 
-    fn open_on(
+    /// Whether `provider` and what it needs are there.
+    fn find(runtime: &Runtime, provider: Provider) -> Result<(), RuntimeError> {
+        let absent = |e: &dyn std::fmt::Display| RuntimeError::Absent { reason: first_line(&e.to_string()) };
+        let mut builder = Session::builder(runtime.environment()).map_err(|e| absent(&e))?;
+        provider.register(&mut builder, false, None).map_err(|e| absent(&e))
+    }
+
+    /// Opens on TensorRT with the engine that is kept, where one is; one that it does not take is built anew.
+    fn open_on(runtime: &Runtime, provider: Provider, graph: Graph) -> Result<Ascent, RuntimeError> {
+        let place = match provider {
+            Provider::TensorRt => runtime.engines().place(&graph, runtime.version()),
+            Provider::Cuda | Provider::Cpu => None,
+        };
+        let Some(place) = place else { return Ascent::open_with(runtime, provider, graph, None) };
+        let unkept = |error: std::io::Error| {
+            tracing::warn!("cannot keep an engine in {}: {error}; every start builds it anew", place.engine.display());
+        };
+        let had_engine = place.is_built();
+        if let Err(error) = place.prepare() {
+            unkept(error);
+            return Ascent::open_with(runtime, provider, graph, None);
+        }
+        if !had_engine {
+            tracing::info!("TensorRT builds an engine for {}, which may take minutes", place.engine.display());
+        }
+        let opened = Ascent::open_with(runtime, provider, graph, Some(&place)).or_else(|error| {
+            if !had_engine || matches!(error, RuntimeError::Absent { .. } | RuntimeError::Graph { .. }) {
+                return Err(error);
+            }
+            tracing::warn!("the engine in {} is not taken ({error}) and is built anew", place.engine.display());
+            place.remove();
+            place.prepare().map_err(|error| RuntimeError::Start { reason: error.to_string() })?;
+            Ascent::open_with(runtime, provider, graph, Some(&place))
+        })?;
+        // One that took no part has nothing to keep.
+        if opened.provider == Provider::TensorRt {
+            place.seal().unwrap_or_else(unkept);
+        }
+        Ok(opened)
+    }
+
+    fn open_with(
         runtime: &Runtime,
         provider: Provider,
-        graph: &Path,
-        layer: &Layer,
-        width: usize,
-        height: usize,
+        Graph { folder, layer, size: (width, height), .. }: Graph,
+        engine: Option<&Place>,
     ) -> Result<Ascent, RuntimeError> {
+        let graph = &folder.join(&layer.file);
         let failed = |e: &dyn std::fmt::Display| RuntimeError::Start { reason: first_line(&e.to_string()) };
         let profile = (provider != Provider::Cpu).then(|| profile_prefix(width, height));
         let session = {
@@ -212,7 +279,9 @@ impl Ascent {
                     None => Ok(b),
                 })
                 .map_err(|e| failed(&e))?;
-            provider.register(&mut builder).map_err(|e| RuntimeError::Absent { reason: first_line(&e.to_string()) })?;
+            provider
+                .register(&mut builder, runtime.engines().fp16, engine)
+                .map_err(|e| RuntimeError::Absent { reason: first_line(&e.to_string()) })?;
             builder.commit_from_file(graph).map_err(|e| failed(&e))?
         };
         let broken = |reason: String| RuntimeError::Graph { graph: graph.to_owned(), reason };
@@ -238,6 +307,7 @@ impl Ascent {
             tensors,
             in_place,
             is_makeshift: false,
+            waits_for_engine: false,
         };
         if profile.is_some() {
             ascent.find_out_provider(runtime)?;
@@ -299,6 +369,11 @@ impl Ascent {
     /// what may pass. ([`Ascent::open_better`])
     pub fn is_makeshift(&self) -> bool {
         self.is_makeshift
+    }
+
+    /// Whether this runs where it was soon open, and [`Ascent::open_better`] would build an engine for it.
+    pub fn waits_for_engine(&self) -> bool {
+        self.waits_for_engine
     }
 
     /// Picture size this was opened for.

@@ -11,7 +11,7 @@ use ort::environment::{Environment, GlobalThreadPoolOptions};
 use ort::logging::LogLevel;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 
-use super::{Provider, RuntimeError, Settings};
+use super::{Engines, Provider, RuntimeError, Settings};
 
 /// The oldest minor version of ONNX Runtime 1 that works: what `ort`'s feature `api-23` asks for.
 pub const OLDEST_MINOR: u32 = 23;
@@ -23,6 +23,7 @@ pub const OLDEST_MINOR: u32 = 23;
 pub struct Runtime {
     loaded: Loaded,
     providers: Vec<Provider>,
+    engines: Engines,
     /// Providers whose failure was told already, a bit each.
     told: AtomicU8,
 }
@@ -57,7 +58,7 @@ impl Runtime {
             return Err(RuntimeError::AnotherLoaded { loaded: loaded.library, wanted: path });
         }
         let providers = if settings.providers.is_empty() { Provider::ALL.to_vec() } else { settings.providers };
-        Ok(Runtime { loaded, providers, told: AtomicU8::new(0) })
+        Ok(Runtime { loaded, providers, engines: settings.engines, told: AtomicU8::new(0) })
     }
 
     /// Version of the library, `1.31.1`.
@@ -79,6 +80,10 @@ impl Runtime {
     pub(super) fn better_than(&self, provider: Provider) -> &[Provider] {
         let place = self.providers.iter().position(|p| *p == provider).unwrap_or(0);
         &self.providers[..place]
+    }
+
+    pub(super) fn engines(&self) -> &Engines {
+        &self.engines
     }
 
     pub(super) fn environment(&self) -> &Environment {

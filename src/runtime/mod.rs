@@ -5,12 +5,14 @@
 //! itself; and what really runs is measured, because a provider that registered may still have taken no node.
 
 mod ascent;
+mod engines;
 mod error;
 mod library;
 mod placement;
 mod provider;
 
-pub use ascent::{Ascent, Climbed, Controls};
+pub use ascent::{Ascent, Climbed, Controls, Graph};
+pub use engines::Engines;
 pub use error::RuntimeError;
 pub use library::{OLDEST_MINOR, Runtime, search_order};
 pub use provider::{Provider, UnknownProvider};
@@ -26,10 +28,17 @@ pub struct Settings {
     pub providers: Vec<Provider>,
     /// Threads of the CPU provider; 0 is one for each core.
     pub threads: usize,
+    /// TensorRT's.
+    pub engines: Engines,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { library: None, providers: Provider::ALL.to_vec(), threads: 0 }
+        Settings {
+            library: None,
+            providers: Provider::ALL.to_vec(),
+            threads: 0,
+            engines: Engines { folder: None, fp16: false },
+        }
     }
 }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use ort::ep::{ArenaExtendStrategy, CUDA, ExecutionProvider as _, TensorRT};
 use ort::session::builder::SessionBuilder;
 
+use super::engines::Place;
+
 /// What a graph runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -36,12 +38,12 @@ impl Provider {
         }
     }
 
-    /// Adds this provider to a session that is being built. One that is compiled in may still fail here, for want of
-    /// a driver or a library.
-    pub(super) fn register(self, builder: &mut SessionBuilder) -> ort::Result<()> {
+    /// Adds this provider to a session that is being built, TensorRT with its engine at this place. One that is compiled in may
+    /// still fail here, for want of a driver or a library.
+    pub(super) fn register(self, builder: &mut SessionBuilder, fp16: bool, engine: Option<&Place>) -> ort::Result<()> {
         match self {
             Provider::TensorRt => {
-                TensorRT::default().register(builder)?;
+                tensorrt(fp16, engine).register(builder)?;
                 // What TensorRT leaves over is better on the same chip than copied back; without CUDA it goes to the CPU.
                 if let Err(e) = cuda().register(builder) {
                     tracing::debug!("no CUDA beside TensorRT: {e}");
@@ -52,6 +54,19 @@ impl Provider {
             // Always there, after all others.
             Provider::Cpu => Ok(()),
         }
+    }
+}
+
+/// TensorRT, which keeps its engine where it is told to.
+fn tensorrt(fp16: bool, engine: Option<&Place>) -> TensorRT {
+    let tensorrt = TensorRT::default().with_fp16(fp16);
+    match engine {
+        None => tensorrt,
+        Some(place) => tensorrt
+            .with_engine_cache(true)
+            .with_engine_cache_path(place.engine.display())
+            .with_timing_cache(true)
+            .with_timing_cache_path(place.timing.display()),
     }
 }
 

@@ -54,7 +54,7 @@ fn each_stage_that_hangs_is_seen_and_the_picture_comes_back(kernel: Kernel) {
                 seen = Instant::now();
             }
             longest = longest.max(seen.elapsed());
-            let now = machine.try_run("systemctl show -P MainPID -P SubState reverie").out;
+            let now = machine.run("systemctl show -P MainPID reverie; systemctl show -P SubState reverie");
             let mut words = now.split_whitespace();
             let is_new = words.next().is_some_and(|pid| pid != "0" && pid != process.to_string());
             is_dead |= is_new;

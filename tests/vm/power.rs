@@ -32,10 +32,16 @@ steps = 1
 "#;
 
 /// As on an appliance (deploy/power.md): the root forgets what is written to it, what is kept has a file system of its own.
-const MOUNTS: [(&str, &str); 2] = [
-    ("mnt", "What=/dev/vdb\nWhere=/mnt\nType=ext4\nOptions=ro"),
-    ("var-lib-reverie", "What=/dev/vdc\nWhere=/var/lib/reverie\nType=ext4\nOptions=noatime"),
-];
+const MOUNTS: &str = "[Unit]
+Before=reverie.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=mount -o ro /dev/vdb /mnt
+ExecStart=mount -o noatime /dev/vdc /var/lib/reverie
+[Install]
+RequiredBy=reverie.service
+";
 
 fn its_power_is_cut_again_and_again_and_it_always_comes_back_as_it_was(kernel: Kernel) {
     let cuts = std::env::var("REVERIE_CUTS").map_or(CUTS, |cuts| cuts.parse().expect("REVERIE_CUTS is a number"));
@@ -142,14 +148,11 @@ fn find<'a>(json: &'a serde_json::Value, key: &str) -> Option<&'a serde_json::Va
 /// Installs what is tested, to begin with the machine.
 fn set_up(hardware: Hardware, disks: &Disks) {
     let mut machine = Machine::switch_on(hardware, disks);
-    for (unit, lines) in MOUNTS {
-        let text = format!("[Unit]\nBefore=reverie.service\n[Mount]\n{lines}\n[Install]\nRequiredBy=reverie.service\n");
-        machine.put(&format!("/etc/systemd/system/{unit}.mount"), text.as_bytes());
-    }
-    machine.run("mkdir -p /var/lib/reverie && systemctl daemon-reload && systemctl start mnt.mount");
+    machine.put("/etc/systemd/system/mounts.service", MOUNTS.as_bytes());
+    machine.run("mkdir -p /var/lib/reverie && systemctl daemon-reload && systemctl start mounts");
     install(&mut machine);
     machine.put("/etc/reverie/reverie.toml", MIRROR.as_bytes());
-    machine.run("systemctl enable mnt.mount var-lib-reverie.mount reverie.service && umount /mnt && sync");
+    machine.run("systemctl enable mounts reverie && sync");
     // Not before the answer is given.
     machine.run("systemd-run --quiet --on-active=1 systemctl poweroff");
     wait_for("it is off", || (!machine.is_on()).then_some(()));

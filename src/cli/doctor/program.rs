@@ -9,7 +9,7 @@ use crate::pack::{Catalogue, PackError};
 use crate::params::Params;
 use crate::pixel::Picture;
 use crate::remote::{Client, Settings};
-use crate::runtime::{Ascent, Controls, Provider, Runtime, RuntimeError};
+use crate::runtime::{Ascent, Controls, Graph, Provider, Runtime, RuntimeError};
 
 /// A broker that is silent for longer is as good as none.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -96,8 +96,8 @@ fn ascent(runtime: &Runtime, catalogue: &Catalogue) -> Finding {
     let (width, height) = TRIAL;
     let tried = catalogue.default_layer().map(|name| -> Result<_, String> {
         let (folder, manifest, layer) = catalogue.layer(&name).map_err(|error| error.to_string())?;
-        let open = Ascent::open(runtime, folder, manifest, layer, width, height);
-        let mut ascent = open.map_err(|error| error.to_string())?;
+        let graph = Graph { folder, manifest, layer, size: TRIAL };
+        let mut ascent = Ascent::open_soon(runtime, graph).map_err(|error| error.to_string())?;
         let neurons = vec![1.0; layer.channels];
         let controls = Controls { neurons: &neurons, step: 0.01, smoothing: 0.5, colour: 0.3, shift: (0, 0) };
         let mut picture = Picture::new(width, height);

@@ -35,6 +35,32 @@ pub fn state(unit: &str) -> Option<HashMap<String, String>> {
     (found.len() == WANTED.split(',').count()).then_some(found)
 }
 
+/// The service, as it is now.
+pub struct Service {
+    pub state: String,
+    pub restarts: String,
+    /// What it says of itself.
+    pub status: String,
+}
+
+impl Service {
+    /// Whether dreams come: its status begins with their rate.
+    pub fn is_dreaming(&self) -> bool {
+        let rate = self.status.split_once(" dreams a second").and_then(|(rate, _)| rate.parse::<f64>().ok());
+        self.state == "active" && rate > Some(0.0)
+    }
+}
+
+/// None where this is no machine of systemd's.
+pub fn service_state() -> Option<Service> {
+    if !Path::new("/run/systemd/system").exists() {
+        return None;
+    }
+    let mut unit = state("reverie.service")?;
+    let mut take = |key: &str| unit.remove(key).unwrap_or_default();
+    Some(Service { state: take("ActiveState"), restarts: take("NRestarts"), status: take("StatusText") })
+}
+
 fn judge(unit: &HashMap<String, String>) -> Finding {
     let is = |key: &str| unit[key].as_str();
     match (is("LoadState"), is("ActiveState")) {
@@ -75,6 +101,18 @@ mod tests {
             ("StatusText", "8 dreams a second"),
         ];
         pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+    }
+
+    #[test]
+    fn it_dreams_where_it_says_so() {
+        let is_dreaming = |state: &str, status: &str| {
+            Service { state: state.to_owned(), restarts: "0".to_owned(), status: status.to_owned() }.is_dreaming()
+        };
+        assert!(is_dreaming("active", "0.4 dreams a second at 160x96 on cpu; camera present"));
+        assert!(!is_dreaming("active", "0.0 dreams a second at 160x96 on cpu; camera present"));
+        assert!(!is_dreaming("active", "opening the network; camera present"));
+        assert!(!is_dreaming("activating", "8 dreams a second at 160x96 on cpu; camera present"));
+        assert!(!is_dreaming("active", ""));
     }
 
     #[test]

@@ -294,9 +294,7 @@ impl Drop for Machine {
     fn drop(&mut self) {
         if std::thread::panicking() && self.emulator.is_running() {
             let journal = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                self.agent
-                    .run("journalctl --no-pager --output=short-monotonic --lines=600 | grep -v qemu-ga | tail -n 60")
-                    .out
+                self.agent.run("journalctl --no-pager --output=short-monotonic | grep -v qemu-ga | tail -n 60").out
             }));
             eprintln!("--- the guest's journal\n{}", journal.unwrap_or_default());
         }

@@ -1,0 +1,65 @@
+//! `reverie healthcheck`: whether an update is to be kept, for updaters that keep two systems and go back to the other.
+
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use clap::Args as ClapArgs;
+
+use super::Exit;
+use super::doctor::{self, Finding, Verdict};
+
+/// Is this system good? For A/B updaters (RAUC, Mender): waits until the service dreams, and stays.
+///
+/// Looked at is what an update brings: configuration, packs, library, network, service. A camera without its cable or a broker that
+/// is away is no reason to go back.
+#[derive(ClapArgs)]
+#[command(after_long_help = "Exit code: 0 where the system is good, 2 where it is not.")]
+pub struct Args {
+    /// Configuration file [default: /etc/reverie/reverie.toml where it exists].
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How long the service is given to dream its first.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    wait: u64,
+}
+
+/// One that ends again and again lives no longer.
+const STAYS: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_secs(1);
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let (_, mut findings) = doctor::examine_program(args.config.as_deref());
+    let is_sound = findings.iter().all(|finding| finding.verdict != Verdict::Failure);
+    // What cannot dream need not be waited for.
+    if is_sound && let Some(finding) = wait_for_dreams(Duration::from_secs(args.wait)) {
+        findings.push(finding);
+    }
+    doctor::print(&findings);
+    match findings.iter().any(|finding| finding.verdict == Verdict::Failure) {
+        true => Err(Exit(2).into()),
+        false => Ok(()),
+    }
+}
+
+/// Waits until the service dreams, and sees whether it still does a while later; nothing where there is no systemd.
+fn wait_for_dreams(patience: Duration) -> Option<Finding> {
+    const ABOUT: &str = "service";
+    let begun = Instant::now();
+    let mut dreams: Option<(Instant, String)> = None;
+    loop {
+        let service = doctor::service_state()?;
+        match (service.is_dreaming(), &dreams) {
+            (true, Some((_, restarts))) if *restarts != service.restarts => dreams = None,
+            (true, Some((since, _))) if since.elapsed() >= STAYS => return Some(Finding::ok(ABOUT, service.status)),
+            (true, Some(_)) => {}
+            (true, None) => dreams = Some((Instant::now(), service.restarts.clone())),
+            (false, _) => dreams = None,
+        }
+        if dreams.is_none() && begun.elapsed() > patience {
+            let seen = format!("{}, and does not dream: {}", service.state, service.status);
+            return Some(Finding::failure(ABOUT, seen, "journalctl -u reverie -e says why"));
+        }
+        sleep(LOOK);
+    }
+}

@@ -1,0 +1,219 @@
+//! TensorRT's engines, kept on disk: each takes minutes to build, and is good for one graph, size, GPU and library alone.
+//!
+//! ```text
+//! engines/mobilenet-v2-f12-640x360-fp16-3f9c…/    what TensorRT wrote, and `sound.json`: each file with its SHA-256
+//! engines/timing-91b2…/                           measured kernel times, by which the next engine is built sooner
+//! ```
+//!
+//! A folder is trusted where `sound.json` and the files agree; any other is what a power cut left, and is thrown away.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::Graph;
+use crate::pack::hex_sha256;
+
+/// Engines are tens of megabytes: so many are kept, the longest unused are removed.
+const MOST_KEPT: usize = 24;
+const SOUND: &str = "sound.json";
+
+/// Where engines are kept, and how they are built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engines {
+    /// None: nothing is kept, and every start builds anew.
+    pub folder: Option<PathBuf>,
+    /// Computes with half the digits, about twice as fast.
+    pub fp16: bool,
+}
+
+/// The places of one graph's engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub engine: PathBuf,
+    pub timing: PathBuf,
+}
+
+impl Engines {
+    /// Where the engine of `graph` is kept, built by ONNX Runtime `version`; none where none is.
+    pub fn place(&self, graph: &Graph, version: &str) -> Option<Place> {
+        let folder = self.folder.as_ref()?;
+        let files: String = graph.manifest.files.values().map(String::as_str).collect();
+        let machine = format!("{version} {}", this_machine());
+        let key = hex_sha256(format!("{files} {machine}").as_bytes());
+        let (width, height) = graph.size;
+        let digits = if self.fp16 { "fp16" } else { "fp32" };
+        let (pack, layer) = (&graph.manifest.name, &graph.layer.name);
+        Some(Place {
+            engine: folder.join(format!("{pack}-{layer}-{width}x{height}-{digits}-{}", &key[..12])),
+            timing: folder.join(format!("timing-{}", &hex_sha256(machine.as_bytes())[..12])),
+        })
+    }
+}
+
+impl Place {
+    /// Whether a sound engine is there; it counts as used now.
+    pub fn is_built(&self) -> bool {
+        let is_sound = is_sound(&self.engine);
+        if is_sound && let Ok(file) = fs::File::options().write(true).open(self.engine.join(SOUND)) {
+            let _ = file.set_modified(SystemTime::now());
+        }
+        is_sound
+    }
+
+    /// Makes the folders, without anything in them that is not sound.
+    pub fn prepare(&self) -> io::Result<()> {
+        for folder in [&self.engine, &self.timing] {
+            if !is_sound(folder) {
+                remove(folder);
+            }
+            fs::create_dir_all(folder)?;
+        }
+        Ok(())
+    }
+
+    /// Vouches for what TensorRT wrote; older engines go.
+    pub fn seal(&self) -> io::Result<()> {
+        // Both change together or not at all, as far as a power cut is concerned: neither is trusted without its list.
+        for folder in [&self.timing, &self.engine] {
+            let list = list(folder)?;
+            if !list.is_empty() {
+                let draft = folder.join(".sound");
+                fs::write(&draft, serde_json::to_vec_pretty(&list)?)?;
+                fs::File::open(&draft)?.sync_all()?;
+                fs::rename(&draft, folder.join(SOUND))?;
+            }
+        }
+        self.engine.parent().map_or(Ok(()), forget_oldest)
+    }
+
+    /// Throws both away.
+    pub fn remove(&self) {
+        remove(&self.engine);
+        remove(&self.timing);
+    }
+}
+
+fn remove(folder: &Path) {
+    if let Err(error) = fs::remove_dir_all(folder)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!("cannot remove {}: {error}", folder.display());
+    }
+}
+
+/// SHA-256 of each file but the list itself, each on disk to the last byte.
+fn list(folder: &Path) -> io::Result<BTreeMap<String, String>> {
+    let mut sums = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name != SOUND && !name.starts_with('.') {
+            fs::File::open(entry.path())?.sync_all()?;
+            sums.insert(name, hex_sha256(&fs::read(entry.path())?));
+        }
+    }
+    Ok(sums)
+}
+
+fn is_sound(folder: &Path) -> bool {
+    let listed = fs::read(folder.join(SOUND)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    listed.is_some_and(|listed: BTreeMap<String, String>| list(folder).is_ok_and(|found| found == listed))
+}
+
+fn forget_oldest(engines: &Path) -> io::Result<()> {
+    let mut kept: Vec<(SystemTime, PathBuf)> = fs::read_dir(engines)?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with("timing-")))
+        .map(|path| {
+            let used = fs::metadata(path.join(SOUND)).and_then(|meta| meta.modified());
+            (used.unwrap_or(SystemTime::UNIX_EPOCH), path)
+        })
+        .collect();
+    kept.sort();
+    let too_many = kept.len().saturating_sub(MOST_KEPT);
+    kept[..too_many].iter().for_each(|(_, path)| remove(path));
+    Ok(())
+}
+
+/// Board, GPU and driver, as far as they are told: another one's engines are of no use.
+fn this_machine() -> String {
+    let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+    let gpus = fs::read_dir("/proc/driver/nvidia/gpus").into_iter().flatten().flatten();
+    let mut models: Vec<String> = gpus
+        .map(|gpu| read(&gpu.path().join("information")))
+        .flat_map(|text| text.lines().filter(|line| line.starts_with("Model")).map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    models.sort();
+    let told = ["/proc/device-tree/model", "/etc/nv_tegra_release", "/proc/driver/nvidia/version"];
+    models.extend(told.map(|file| read(Path::new(file))));
+    models.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    fn place(folder: &TempDir, name: &str) -> Place {
+        Place { engine: folder.path().join(name), timing: folder.path().join("timing-1") }
+    }
+
+    fn build(place: &Place, engine: &str) {
+        place.prepare().unwrap();
+        fs::write(place.engine.join("graph.engine"), engine).unwrap();
+        fs::write(place.timing.join("cache.timing"), "times").unwrap();
+        place.seal().unwrap();
+    }
+
+    #[test]
+    fn a_sealed_engine_is_kept_and_one_that_a_power_cut_left_is_thrown_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder, "one");
+        assert!(!place.is_built());
+        build(&place, "engine");
+        assert!(place.is_built());
+        place.prepare().unwrap();
+        assert!(place.is_built(), "what is sound stays");
+
+        for harm in [
+            &|| fs::write(place.engine.join("graph.engine"), "engi").unwrap(),
+            &|| fs::write(place.engine.join("another.engine"), "half").unwrap(),
+            &|| fs::remove_file(place.engine.join("graph.engine")).unwrap(),
+            &|| fs::remove_file(place.engine.join(SOUND)).unwrap(),
+            &|| fs::write(place.engine.join(SOUND), "{").unwrap(),
+        ] as [&dyn Fn(); 5]
+        {
+            harm();
+            assert!(!place.is_built());
+            place.prepare().unwrap();
+            assert_eq!(fs::read_dir(&place.engine).unwrap().count(), 0, "emptied");
+            assert_eq!(fs::read(place.timing.join("cache.timing")).unwrap(), b"times", "the other is sound");
+            build(&place, "engine");
+        }
+        fs::write(place.timing.join("cache.timing"), "torn").unwrap();
+        place.prepare().unwrap();
+        assert!(place.is_built() && !place.timing.join("cache.timing").exists());
+        place.remove();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_longest_unused_engines_go() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..MOST_KEPT {
+            let place = place(&folder, &format!("engine-{number}"));
+            build(&place, "engine");
+            let used = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(number as u64);
+            fs::File::options().write(true).open(place.engine.join(SOUND)).unwrap().set_modified(used).unwrap();
+        }
+        assert!(place(&folder, "engine-0").is_built(), "used now");
+        build(&place(&folder, "new"), "engine");
+        let is_kept = |name: &str| folder.path().join(name).exists();
+        assert!(is_kept("new") && is_kept("engine-0") && is_kept("engine-2") && is_kept("timing-1"));
+        assert!(!is_kept("engine-1"));
+    }
+}
