@@ -27,11 +27,23 @@ impl Unpacked {
     }
 
     /// `reverie dream` of a photo that ships, begun by `runner`.
-    fn dream(&self, mut runner: Command, layer: &str) -> image::RgbImage {
+    fn dream(&self, mut runner: Command, layer: &str, steps: u32) -> image::RgbImage {
         let out = self.at("dream.png");
         runner
             .arg(self.at("usr/bin/reverie"))
-            .args(["dream", "--size", "160x96", "--octaves", "2", "--steps", "3", "--seed", "7", "--layer", layer])
+            .args([
+                "dream",
+                "--size",
+                "160x96",
+                "--octaves",
+                "2",
+                "--steps",
+                &steps.to_string(),
+                "--seed",
+                "7",
+                "--layer",
+                layer,
+            ])
             .args(["--providers", "cpu", "--onnxruntime"])
             .arg(self.at("usr/lib/reverie/libonnxruntime.so"))
             .arg("--packs")
@@ -42,7 +54,7 @@ impl Unpacked {
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("arm64");
         fs::create_dir_all(&kept).unwrap();
         let arch = if runner.get_program() == "env" { "amd64" } else { "arm64" };
-        fs::copy(&out, kept.join(format!("{layer}-{arch}.png"))).unwrap();
+        fs::copy(&out, kept.join(format!("{layer}-{steps}-{arch}.png"))).unwrap();
         image::open(out).unwrap().into_rgb8()
     }
 }
@@ -112,25 +124,29 @@ fn programs_and_library_run_on_the_oldest_system_meant() {
     }
 }
 
-/// Most levels of 255 that a colour value may differ by, and how many of ten thousand may differ by more than one: the sums of
-/// the two are made in another order, and a dream carries that on.
-const MOST: u8 = 8;
+/// One ascent at each octave is the same but for the last digits of sums that are made in another order: of ten thousand
+/// values so many differ, and by one level of 255. More ascents carry that on, where a neuron just wakes on one and not on the other:
+/// then the two are as near as this on average, in levels.
 const FEW: usize = 100;
+const NEAR: f64 = 2.0;
 
 #[test]
 fn it_dreams_the_same_on_both() {
     let (amd64, arm64) = (Unpacked::of("amd64"), Unpacked::of("arm64"));
-    for layer in ["f12", "b9"] {
-        let native = amd64.dream(Command::new("env"), layer);
+    for (layer, steps) in [("f12", 1), ("b9", 1), ("f12", 3), ("b9", 3)] {
+        let native = amd64.dream(Command::new("env"), layer, steps);
         let mut emulator = Command::new(checkout().join("deploy/cross"));
         emulator.arg("run");
-        let emulated = arm64.dream(emulator, layer);
+        let emulated = arm64.dream(emulator, layer, steps);
         assert_eq!(native.dimensions(), emulated.dimensions());
         let apart: Vec<u8> = native.iter().zip(emulated.iter()).map(|(a, b)| a.abs_diff(*b)).collect();
         let most = apart.iter().max().copied().unwrap_or(0);
-        let many = apart.iter().filter(|&&by| by > 1).count() * 10_000 / apart.len();
-        let differ = apart.iter().filter(|&&by| by > 0).count() * 10_000 / apart.len();
-        eprintln!("{layer}: {differ} of 10000 values differ, {many} by more than one level, the most by {most}");
-        assert!(most <= MOST && many <= FEW, "{layer}: {many} of 10000, {most}");
+        let many = apart.iter().filter(|&&by| by > 0).count() * 10_000 / apart.len();
+        let mean = apart.iter().map(|&by| f64::from(by)).sum::<f64>() / apart.len() as f64;
+        eprintln!("{layer}, {steps} steps: {many} of 10000 values differ, by {most} at most and {mean:.3} on average");
+        match steps {
+            1 => assert!(most <= 1 && many <= FEW, "{layer}: {many} of 10000 values differ, by {most} at most"),
+            _ => assert!(mean <= NEAR, "{layer}: they differ by {mean:.3} on average"),
+        }
     }
 }

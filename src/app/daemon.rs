@@ -38,7 +38,7 @@ pub struct Plan {
 }
 
 /// The display counts as stuck without a heartbeat for so long.
-const SEEN_STUCK: Duration = Duration::from_secs(10);
+const SEEN_STUCK: Duration = Duration::from_secs(8);
 /// The others: drivers may take their time, and so may one ascent on a very slow board.
 const STUCK: Duration = Duration::from_secs(30);
 /// Between two looks at the stages.

@@ -26,6 +26,7 @@ kind = "kms"
 
 [dream]
 size = "96x64"
+target_fps = 3
 
 [params]
 steps = 1
