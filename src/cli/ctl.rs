@@ -102,8 +102,11 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Scenes {
+    /// List them.
     List,
+    /// Keep the present look under this name.
     Save { name: String },
+    /// Forget the one of this name.
     Delete { name: String },
 }
 

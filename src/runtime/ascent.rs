@@ -236,6 +236,8 @@ impl Ascent {
         let unkept = |error: std::io::Error| {
             tracing::warn!("cannot keep an engine in {}: {error}; every start builds it anew", place.engine.display());
         };
+        // Before anything is made for it.
+        Ascent::find(runtime, provider)?;
         let had_engine = place.is_built();
         if let Err(error) = place.prepare() {
             unkept(error);

@@ -7,7 +7,13 @@ use crate::harness::{
 };
 use crate::picture::{Placement, brightness, difference, on_screen, ramp};
 
-on_each_kernel!(boots, mirrors_dreams_and_stops_on_the_framebuffer, killed_it_comes_back);
+on_each_kernel!(
+    boots,
+    mirrors_dreams_and_stops_on_the_framebuffer,
+    killed_it_comes_back,
+    a_reload_is_not_seen,
+    a_full_disk_is_named_and_what_was_not_kept_is_kept_when_there_is_room,
+);
 
 /// A plain mirror of a known picture on the framebuffer: nothing dreams until it is told.
 const FRAMEBUFFER: &str = r#"
@@ -79,4 +85,51 @@ fn killed_it_comes_back(kernel: Kernel) {
     mirror.operator.hear("status", |status| status == b"offline");
     mirror.operator.hear("status", |status| status == b"online");
     assert_ne!(main_pid(&mut machine), process);
+}
+
+/// The picture stands there all the time, while the configuration is read again and again.
+fn a_reload_is_not_seen(kernel: Kernel) {
+    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let config = FRAMEBUFFER.replace("fbdev", "kms");
+    let mirror = Mirror::start(&mut machine, &config);
+    let expected = on_screen(&ramp(), 1280, 720, Placement::Fill, 0);
+    wait_for("the picture is on the screen", || (difference(&machine.screen(), &expected).max <= 6).then_some(()));
+    let process = main_pid(&mut machine);
+    for time in 1..=5 {
+        let hold = 100 + time;
+        machine.put(
+            "/etc/reverie/reverie.toml",
+            config.replace("intensity = 0", &format!("intensity = 0\nhold = {hold}")).as_bytes(),
+        );
+        machine.run("systemd-run --quiet systemctl reload reverie");
+        wait_for("the configuration is in effect", || {
+            let seen = difference(&machine.screen(), &expected);
+            assert!(seen.max <= 6, "something else was seen: {seen:?}");
+            mirror.operator.publish("set", "{}");
+            let reply = mirror.operator.hear_json("reply", |_| true);
+            (reply["state"]["hold"] == f64::from(hold)).then_some(())
+        });
+    }
+    assert_eq!(main_pid(&mut machine), process);
+}
+
+fn a_full_disk_is_named_and_what_was_not_kept_is_kept_when_there_is_room(kernel: Kernel) {
+    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    machine.run("mkdir -p /var/lib/reverie && mount -t tmpfs -o size=1m tmpfs /var/lib/reverie");
+    let mirror = Mirror::start(&mut machine, FRAMEBUFFER);
+    let _ = machine.try_run("cat /dev/zero >/var/lib/reverie/filler");
+    mirror.operator.set(json!({"drift_angle": 77}));
+    wait_for("the journal tells it", || {
+        machine.run("journalctl -u reverie -o cat").contains("No space left on device").then_some(())
+    });
+    let doctor = machine.try_run("reverie doctor --json");
+    let findings: Vec<serde_json::Value> = serde_json::from_str(&doctor.out).expect("findings");
+    let disk = findings.iter().find(|finding| finding["about"] == "disk").expect("the disk is looked at");
+    assert!(doctor.status == 2 && disk["verdict"] == "failure", "{disk}");
+    assert!(disk["seen"].as_str().is_some_and(|seen| seen.contains("0 MB free at /var/lib/reverie: full")), "{disk}");
+
+    machine.run("rm /var/lib/reverie/filler");
+    wait_for("it is kept after all", || {
+        (machine.try_run("grep -q '\"drift_angle\": 77' /var/lib/reverie/state.json").status == 0).then_some(())
+    });
 }
