@@ -37,7 +37,7 @@ pub struct Plan {
     pub reread: Box<dyn Fn() -> anyhow::Result<(Config, Setup)>>,
 }
 
-/// The display counts as stuck without a heartbeat for so long.
+/// The display counts as stuck without a heartbeat for so long while it shows pictures.
 const SEEN_STUCK: Duration = Duration::from_secs(8);
 /// The others: drivers may take their time, and so may one ascent on a very slow board.
 const STUCK: Duration = Duration::from_secs(30);
@@ -151,26 +151,41 @@ fn start(
     let told = || stop.for_tasks();
     let keeper = {
         let desk = desk.clone();
-        renewed(Live::new(configs, Config::memory_file), told(), move |file, end| {
+        renewed("keeper", Live::new(configs, Config::memory_file), told(), move |file, end| {
             keeper::keep(desk.clone(), file.clone(), end)
         })
     };
     let page = {
         let (desk, preview) = (desk.clone(), preview.clone());
-        renewed(Live::new(configs, |config| (config.console.clone(), config.device())), told(), move |part, end| {
-            let (settings, device) = part.clone();
-            console::run(settings, device, desk.clone(), preview.clone(), end)
-        })
+        renewed(
+            "web page",
+            Live::new(configs, |config| (config.console.clone(), config.device())),
+            told(),
+            move |part, end| {
+                let (settings, device) = part.clone();
+                console::run(settings, device, desk.clone(), preview.clone(), end)
+            },
+        )
     };
     let broker = {
         let desk = desk.clone();
-        renewed(Live::new(configs, BrokerPart::of), told(), move |part, end| {
+        renewed("broker", Live::new(configs, BrokerPart::of), told(), move |part, end| {
             direct_from_afar(part.config.broker(), desk.clone(), end)
         })
     };
+    let director = {
+        let desk = desk.clone();
+        renewed("director", Live::new(configs, |_| ()), told(), move |(), end| desk::direct(desk.clone(), end))
+    };
+    let snapshots = {
+        let desk = desk.clone();
+        renewed("snapshots", Live::new(configs, |_| ()), told(), move |(), end| {
+            snapshots::take_snapshots(desk.clone(), preview.clone(), end)
+        })
+    };
     let tasks = vec![
-        tokio::spawn(desk::direct(desk.clone(), told())),
-        tokio::spawn(snapshots::take_snapshots(desk.clone(), preview, told())),
+        tokio::spawn(director),
+        tokio::spawn(snapshots),
         tokio::spawn(keeper),
         tokio::spawn(page),
         tokio::spawn(broker),

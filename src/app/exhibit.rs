@@ -15,6 +15,8 @@ use crate::health::Telemetry;
 
 /// A picture that stands still is drawn again after so long, in case something else drew over it.
 const REDRAW: Duration = Duration::from_secs(1);
+/// Opening a screen may take so much longer than showing a picture: slow monitors, and cards that are asked in vain.
+const OPENING: Duration = Duration::from_secs(30);
 /// How long a device shows its name, or what went wrong, and the least light for a name.
 const SHOWN: Duration = Duration::from_secs(10);
 const LEGIBLE: f64 = 0.5;
@@ -42,6 +44,7 @@ pub fn exhibit(
 ) -> anyhow::Result<()> {
     let params = wiring.desk.params();
     let mut signals = wiring.desk.signals();
+    stage.takes(OPENING);
     let mut exhibit = Exhibit::new(settings.get(), wiring);
     let mut report = Report::default();
     let mut card = Some(BootCard::default());
@@ -51,6 +54,7 @@ pub fn exhibit(
     while stage.goes_on() {
         identity.renew();
         if settings.renew() {
+            stage.takes(OPENING);
             exhibit.take_up(settings.get());
         }
         // Nobody looks: dreams are taken and nothing is drawn.
@@ -79,9 +83,11 @@ pub fn exhibit(
                 exhibit.show_card(shown, boot_card(identity.get(), &now, wiring.fault()));
             }
         }
+        stage.takes(OPENING);
         if exhibit.projector.look_again() {
             exhibit.begin_anew();
         }
+        stage.goes_on();
         let now = Instant::now();
         if idle || now < due {
             continue;

@@ -4,7 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tracing::error;
 
+use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::stop::{Stop, told};
 
@@ -49,25 +51,39 @@ impl<T: PartialEq> Live<T> {
     }
 }
 
-/// Runs a task until the `stop`, anew whenever its part of the configuration differs. It is handed the part, and word to end.
+/// Runs a task until the `stop`, anew whenever its part of the configuration differs, and after a while where it panicked. It is
+/// handed the part, and word to end.
 pub async fn renewed<T, F>(
+    name: &'static str,
     mut live: Live<T>,
     mut stop: watch::Receiver<bool>,
     task: impl Fn(&T, watch::Receiver<bool>) -> F,
 ) where
     T: PartialEq,
-    F: Future<Output = ()>,
+    F: Future<Output = ()> + Send + 'static,
 {
+    let mut backoff = Backoff::default();
     loop {
         let end = Stop::default();
-        let mut running = std::pin::pin!(task(live.get(), end.for_tasks()));
+        let mut running = tokio::spawn(task(live.get(), end.for_tasks()));
         let is_over = tokio::select! {
-            () = &mut running => return,
+            ended = &mut running => {
+                if ended.is_ok() {
+                    return;
+                }
+                let wait = backoff.wait();
+                // What it was is told where it panicked.
+                error!("{name} broke off; the others go on, it begins again in {:.1} s", wait.as_secs_f64());
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => continue,
+                    () = told(&mut stop) => return,
+                }
+            }
             () = live.changed() => false,
             () = told(&mut stop) => true,
         };
         end.say();
-        running.await;
+        let _ = running.await;
         if is_over {
             return;
         }
@@ -93,7 +109,7 @@ mod tests {
         let log = Arc::new(Mutex::new(Vec::new()));
         let own = log.clone();
         let live = Live::new(&configs, |config| config.mqtt.host.clone());
-        let running = tokio::spawn(renewed(live, stop.for_tasks(), move |host, mut end| {
+        let running = tokio::spawn(renewed("task", live, stop.for_tasks(), move |host, mut end| {
             let (host, log) = (host.clone(), own.clone());
             async move {
                 log.lock().unwrap().push(format!("+{host}"));
@@ -116,6 +132,30 @@ mod tests {
         stop.say();
         running.await.unwrap();
         assert_eq!(*log.lock().unwrap(), ["+a", "-a", "+b", "-b"]);
+    }
+
+    #[tokio::test]
+    async fn one_that_panics_begins_again() {
+        let configs = watch::Sender::new(with_host("a"));
+        let stop = Stop::default();
+        let times = Arc::new(Mutex::new(0));
+        let own = times.clone();
+        let live = Live::new(&configs, |_| ());
+        let again = Arc::new(tokio::sync::Notify::new());
+        let word = again.clone();
+        let running = tokio::spawn(renewed("task", live, stop.for_tasks(), move |(), mut end| {
+            let (times, word) = (own.clone(), word.clone());
+            async move {
+                *times.lock().unwrap() += 1;
+                assert!(*times.lock().unwrap() > 1, "a bug");
+                word.notify_one();
+                told(&mut end).await;
+            }
+        }));
+        again.notified().await;
+        stop.say();
+        running.await.unwrap();
+        assert_eq!(*times.lock().unwrap(), 2);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct Stage {
     name: &'static str,
     stop: Stop,
     started: Instant,
-    /// Milliseconds from `started` to the last heartbeat.
+    /// Milliseconds from `started` to the last heartbeat; one that lies ahead is an allowance.
     beat: Arc<AtomicU64>,
 }
 
@@ -48,6 +48,13 @@ impl Stage {
     pub fn goes_on(&self) -> bool {
         self.beat.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
         !self.stop.is_said()
+    }
+
+    /// Begins what may take `time` longer than a heartbeat may stay away: asking a monitor what it is, for one. The next heartbeat ends
+    /// it.
+    pub fn takes(&self, time: Duration) {
+        let until = self.started.elapsed() + time;
+        self.beat.store(until.as_millis() as u64, Ordering::Relaxed);
     }
 
     /// Sleeps for `time` and lives on meanwhile; false where the stage is to end.
@@ -186,6 +193,16 @@ mod tests {
         for running in [bad, good] {
             running.thread.join().unwrap();
         }
+    }
+
+    #[test]
+    fn what_takes_long_is_given_its_time_and_no_more() {
+        let stage = Stage::new("slow", Stop::default());
+        stage.takes(Duration::from_secs(3600));
+        assert_eq!(stage.silence(), Duration::ZERO);
+        stage.goes_on();
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(stage.silence() > Duration::ZERO, "the next heartbeat ends it");
     }
 
     #[test]
