@@ -177,11 +177,10 @@ impl Studio {
 
     /// Another size of a layer that runs on an engine is worth an engine of its own: until it is built the old one is the faster.
     fn way(&self, wanted: Graphs, meanwhile: Option<Graphs>) -> Way {
-        let has_engine = |(key, ascent): &(Key, Ascent)| {
-            ascent.provider() == Provider::TensorRt && meanwhile.is_some_and(|graphs| graphs.contain(key))
-        };
-        let is_same_layer = meanwhile.is_some_and(|graphs| graphs.layer == wanted.layer);
-        if is_same_layer && !self.wait && self.open.iter().any(has_engine) { Way::Best } else { Way::Soon }
+        let Some(held) = meanwhile.filter(|held| held.layer == wanted.layer && !self.wait) else { return Way::Soon };
+        let runs_on_engine =
+            |(key, ascent): &(Key, Ascent)| ascent.provider() == Provider::TensorRt && held.contain(key);
+        if self.open.iter().any(runs_on_engine) { Way::Best } else { Way::Soon }
     }
 
     /// Opens `layer` at `size` if it is not, and waits for it.

@@ -238,11 +238,13 @@ impl Ascent {
         };
         // Before anything is made for it.
         Ascent::find(runtime, provider)?;
-        let had_engine = place.is_built();
-        if let Err(error) = place.prepare() {
-            unkept(error);
-            return Ascent::open_with(runtime, provider, graph, None);
-        }
+        let had_engine = match place.prepare() {
+            Ok(had_engine) => had_engine,
+            Err(error) => {
+                unkept(error);
+                return Ascent::open_with(runtime, provider, graph, None);
+            }
+        };
         if !had_engine {
             tracing::info!("TensorRT builds an engine for {}, which may take minutes", place.engine.display());
         }

@@ -63,15 +63,16 @@ impl Place {
         is_sound
     }
 
-    /// Makes the folders, without anything in them that is not sound.
-    pub fn prepare(&self) -> io::Result<()> {
-        for folder in [&self.engine, &self.timing] {
-            if !is_sound(folder) {
+    /// Makes the folders, without anything in them that is not sound; true where the engine is there. ([`Place::is_built`])
+    pub fn prepare(&self) -> io::Result<bool> {
+        let is_built = self.is_built();
+        for (folder, is_sound) in [(&self.engine, is_built), (&self.timing, is_sound(&self.timing))] {
+            if !is_sound {
                 remove(folder);
             }
             fs::create_dir_all(folder)?;
         }
-        Ok(())
+        Ok(is_built)
     }
 
     /// Vouches for what TensorRT wrote; older engines go.
