@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::harness::{
-    Hardware, Kernel, Machine, Mirror, Screen, console_shows_text, main_pid, on_each_kernel, wait_for, wait_for_end,
+    Hardware, Kernel, Machine, Mirror, Screen, console_shows_text, main_pid, mirror_of_ramp, on_each_kernel, wait_for,
+    wait_for_end,
 };
 use crate::picture::{Placement, brightness, difference, on_screen, ramp};
 
@@ -15,23 +16,10 @@ on_each_kernel!(
     a_full_disk_is_named_and_what_was_not_kept_is_kept_when_there_is_room,
 );
 
-/// A plain mirror of a known picture on the framebuffer: nothing dreams until it is told.
-const FRAMEBUFFER: &str = r#"
-[source]
-kind = "still"
-path = "/usr/share/reverie/photos/ramp.png"
-size = "96x64"
-wander = false
-
-[screen]
-kind = "fbdev"
-
-[dream]
-size = "96x64"
-
-[params]
-intensity = 0
-"#;
+/// Nothing dreams until it is told.
+fn on_framebuffer() -> String {
+    mirror_of_ramp("kind = \"fbdev\"", "intensity = 0")
+}
 
 fn boots(kernel: Kernel) {
     let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
@@ -49,7 +37,7 @@ fn boots(kernel: Kernel) {
 
 fn mirrors_dreams_and_stops_on_the_framebuffer(kernel: Kernel) {
     let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
-    let mirror = Mirror::start(&mut machine, FRAMEBUFFER);
+    let mirror = Mirror::start(&mut machine, &on_framebuffer());
     let expected = on_screen(&ramp(), 1280, 720, Placement::Fill, 0);
     let shows_ramp = |machine: &mut Machine| {
         let seen = difference(&machine.screen(), &expected);
@@ -78,7 +66,7 @@ fn mirrors_dreams_and_stops_on_the_framebuffer(kernel: Kernel) {
 
 fn killed_it_comes_back(kernel: Kernel) {
     let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
-    let mirror = Mirror::start(&mut machine, FRAMEBUFFER);
+    let mirror = Mirror::start(&mut machine, &on_framebuffer());
     let process = main_pid(&mut machine);
     machine.run("systemctl kill --signal=KILL reverie");
     // The broker says the last words of one that died.
@@ -90,7 +78,7 @@ fn killed_it_comes_back(kernel: Kernel) {
 /// The picture stands there all the time, while the configuration is read again and again.
 fn a_reload_is_not_seen(kernel: Kernel) {
     let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
-    let config = FRAMEBUFFER.replace("fbdev", "kms");
+    let config = mirror_of_ramp("kind = \"kms\"", "intensity = 0");
     let mirror = Mirror::start(&mut machine, &config);
     let expected = on_screen(&ramp(), 1280, 720, Placement::Fill, 0);
     wait_for("the picture is on the screen", || (difference(&machine.screen(), &expected).max <= 6).then_some(()));
@@ -116,7 +104,7 @@ fn a_reload_is_not_seen(kernel: Kernel) {
 fn a_full_disk_is_named_and_what_was_not_kept_is_kept_when_there_is_room(kernel: Kernel) {
     let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
     machine.run("mkdir -p /var/lib/reverie && mount -t tmpfs -o size=1m tmpfs /var/lib/reverie");
-    let mirror = Mirror::start(&mut machine, FRAMEBUFFER);
+    let mirror = Mirror::start(&mut machine, &on_framebuffer());
     let _ = machine.try_run("cat /dev/zero >/var/lib/reverie/filler");
     mirror.operator.set(json!({"drift_angle": 77}));
     wait_for("the journal tells it", || {

@@ -12,6 +12,7 @@ on_each_kernel!(
     yuyv_of_vivid_arrives_with_its_colours,
     mjpg_arrives_with_its_colours,
     a_camera_taken_away_and_given_back_is_taken_up_again,
+    the_first_camera_ever_may_be_plugged_in_later,
 );
 
 /// Levels by which a bar may be off: two conversions, two resizings, and JPEG where there is one.
@@ -85,4 +86,19 @@ fn a_camera_taken_away_and_given_back_is_taken_up_again(kernel: Kernel) {
         wait_for_bars(&mut machine, expected);
     }
     assert_eq!(main_pid(&mut machine), process, "the daemon never ended");
+}
+
+/// The service starts where no driver of cameras is loaded.
+fn the_first_camera_ever_may_be_plugged_in_later(kernel: Kernel) {
+    let hardware = Hardware::new(kernel, Screen::Virtio);
+    // In another machine: once the driver was loaded, its kind is known.
+    let mut other = Machine::start(hardware);
+    let vivid = Vivid::plug(&mut other, "");
+    let expected = bars(&vivid.reference(&mut other, "YUYV", 640, 360), 8);
+    drop(other);
+    let mut machine = Machine::start(hardware);
+    assert_eq!(machine.run("grep video4linux /proc/devices || true"), "");
+    Mirror::start(&mut machine, &mirror_of(&vivid.device));
+    Vivid::plug(&mut machine, "");
+    wait_for_bars(&mut machine, &expected);
 }

@@ -5,30 +5,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 
 use crate::fuse;
-use crate::harness::{Hardware, Kernel, Machine, Mirror, Screen, main_pid, on_each_kernel, wait_for};
+use crate::harness::{Hardware, Kernel, Machine, Mirror, Screen, main_pid, mirror_of_ramp, on_each_kernel, wait_for};
 use crate::picture::brightness;
 
 on_each_kernel!(
     each_stage_that_hangs_is_seen_and_the_picture_comes_back,
     an_engine_that_fails_is_opened_anew_without_a_restart,
 );
-
-const MIRROR: &str = r#"
-[source]
-kind = "still"
-path = "/usr/share/reverie/photos/ramp.png"
-size = "96x64"
-wander = false
-
-[screen]
-kind = "kms"
-
-[dream]
-size = "96x64"
-
-[params]
-steps = 1
-"#;
 
 const STAGES: [&str; 4] = ["display", "source", "dream", "preview"];
 /// From the end of the process that hung. Until then the picture stays; where the display is what hangs, it stands still for some seconds.
@@ -37,7 +20,7 @@ const MOST_WITHOUT_A_PICTURE: Duration = Duration::from_secs(15);
 /// Ten times in a row, each stage in its turn.
 fn each_stage_that_hangs_is_seen_and_the_picture_comes_back(kernel: Kernel) {
     let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
-    let mirror = Mirror::start(&mut machine, MIRROR);
+    let mirror = Mirror::start(&mut machine, &mirror_of_ramp("kind = \"kms\"", "steps = 1"));
     for time in 0..10 {
         let stage = STAGES[time % STAGES.len()];
         mirror.telemetry(|telemetry| telemetry["provider"] == "cpu");
@@ -66,7 +49,7 @@ fn each_stage_that_hangs_is_seen_and_the_picture_comes_back(kernel: Kernel) {
 
 fn an_engine_that_fails_is_opened_anew_without_a_restart(kernel: Kernel) {
     let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
-    let mirror = Mirror::start(&mut machine, MIRROR);
+    let mirror = Mirror::start(&mut machine, &mirror_of_ramp("kind = \"kms\"", "steps = 1"));
     let dreams = |telemetry: &Json| telemetry["provider"] == "cpu" && telemetry["fps"].as_f64() > Some(0.0);
     mirror.telemetry(dreams);
     let process = main_pid(&mut machine);

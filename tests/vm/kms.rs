@@ -5,8 +5,8 @@ use std::time::Instant;
 use image::{RgbImage, imageops};
 
 use crate::harness::{
-    Footprint, Hardware, Kernel, Machine, Mirror, Screen, console_shows_text, install, main_pid, on_each_kernel,
-    wait_for, wait_for_end,
+    Footprint, Hardware, Kernel, Machine, Mirror, Screen, console_shows_text, install, main_pid, mirror_of_ramp,
+    on_each_kernel, wait_for, wait_for_end,
 };
 use crate::picture::{Placement, brightness, difference, on_screen, ramp};
 
@@ -20,26 +20,9 @@ on_each_kernel!(
     the_boot_card_says_what_is_missing,
 );
 
-/// A plain mirror of the known picture, on a screen of these settings.
+/// A plain mirror.
 fn mirror_on(screen: &str) -> String {
-    format!(
-        r#"
-[source]
-kind = "still"
-path = "/usr/share/reverie/photos/ramp.png"
-size = "96x64"
-wander = false
-
-[screen]
-{screen}
-
-[dream]
-size = "96x64"
-
-[params]
-intensity = 0
-"#
-    )
+    mirror_of_ramp(screen, "intensity = 0")
 }
 
 /// Whether the monitor shows `expected`.

@@ -6,31 +6,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Disks, Hardware, Kernel, Machine, Operator, Screen, install, on_each_kernel, payload, wait_for};
+use crate::harness::{
+    Disks, Hardware, Kernel, Machine, Operator, Screen, install, mirror_of_ramp, on_each_kernel, on_host, payload,
+    wait_for,
+};
 use crate::picture::brightness;
 
 on_each_kernel!(its_power_is_cut_again_and_again_and_it_always_comes_back_as_it_was);
 
 /// Cuts; `REVERIE_CUTS` says another number.
 const CUTS: u32 = 5;
-
-const MIRROR: &str = r#"
-[source]
-kind = "still"
-path = "/usr/share/reverie/photos/ramp.png"
-size = "96x64"
-wander = false
-
-[screen]
-kind = "kms"
-
-[dream]
-size = "96x64"
-target_fps = 3
-
-[params]
-steps = 1
-"#;
 
 /// As on an appliance (deploy/power.md): the root forgets what is written to it, what is kept has a file system of its own.
 const MOUNTS: &str = "[Unit]
@@ -47,7 +32,9 @@ RequiredBy=reverie.service
 fn its_power_is_cut_again_and_again_and_it_always_comes_back_as_it_was(kernel: Kernel) {
     let cuts = std::env::var("REVERIE_CUTS").map_or(CUTS, |cuts| cuts.parse().expect("REVERIE_CUTS is a number"));
     let folder = tempfile::tempdir().unwrap();
-    let hardware = Hardware::new(kernel, Screen::Virtio);
+    // One processor: where there are more, a boot ends now and then in an `int3` that the kernel had put into its own code
+    // for a moment, and that the emulator ran after it was gone.
+    let hardware = Hardware { processors: 1, ..Hardware::new(kernel, Screen::Virtio) };
     let (root, state) = (folder.path().join("root.qcow2"), folder.path().join("state.qcow2"));
     make_file_system(&state);
     let payload = format!("file={},format=raw,readonly=on", payload::disk().display());
@@ -59,7 +46,7 @@ fn its_power_is_cut_again_and_again_and_it_always_comes_back_as_it_was(kernel: K
     set_up(hardware, &disks);
     disks.root += ",snapshot=on";
 
-    let mut random = fastrand::Rng::with_seed(5);
+    let mut random = fastrand::Rng::with_seed(kernel as u64);
     let mut told = Told::default();
     let mut slowest = Duration::ZERO;
     for cut in 1..=cuts {
@@ -152,7 +139,8 @@ fn set_up(hardware: Hardware, disks: &Disks) {
     machine.put("/etc/systemd/system/mounts.service", MOUNTS.as_bytes());
     machine.run("mkdir -p /var/lib/reverie && systemctl daemon-reload && systemctl start mounts");
     install(&mut machine);
-    machine.put("/etc/reverie/reverie.toml", MIRROR.as_bytes());
+    let config = mirror_of_ramp("kind = \"kms\"", "steps = 1").replace("[dream]", "[dream]\ntarget_fps = 3");
+    machine.put("/etc/reverie/reverie.toml", config.as_bytes());
     machine.run("systemctl enable mounts reverie && sync");
     // Not before the answer is given.
     machine.run("systemd-run --quiet --on-active=1 systemctl poweroff");
@@ -161,8 +149,7 @@ fn set_up(hardware: Hardware, disks: &Disks) {
 
 fn make_file_system(image: &Path) {
     let raw = image.with_extension("raw");
-    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-    command(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&raw).arg("32M").env("PATH", path));
+    command(on_host("mkfs.ext4").args(["-q", "-F"]).arg(&raw).arg("32M"));
     command(Command::new("qemu-img").args(["convert", "-O", "qcow2"]).args([&raw, image]));
 }
 
@@ -170,12 +157,11 @@ fn make_file_system(image: &Path) {
 fn assert_sound(image: &Path) {
     let raw = image.with_extension("raw");
     command(Command::new("qemu-img").args(["convert", "-O", "raw"]).args([image, &raw]));
-    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
     // First the journal, then all that is to be asked: anything else that it would mend is an error.
-    let mut journal = Command::new("e2fsck");
-    let replayed = journal.args(["-E", "journal_only", "-y"]).arg(&raw).env("PATH", &path).output().expect("e2fsck");
+    let mut journal = on_host("e2fsck");
+    let replayed = journal.args(["-E", "journal_only", "-y"]).arg(&raw).output().expect("e2fsck");
     assert!(replayed.status.code() <= Some(1), "{}", String::from_utf8_lossy(&replayed.stdout));
-    command(Command::new("e2fsck").args(["-f", "-n"]).arg(&raw).env("PATH", path));
+    command(on_host("e2fsck").args(["-f", "-n"]).arg(&raw));
 }
 
 fn command(command: &mut Command) {

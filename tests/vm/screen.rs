@@ -1,6 +1,6 @@
 //! Screens: that what is sent is what the monitor shows.
 
-use crate::harness::{Hardware, Kernel, Machine, Mirror, Screen, on_each_kernel, wait_for};
+use crate::harness::{Hardware, Kernel, Machine, Mirror, Screen, mirror_of_ramp, on_each_kernel, wait_for};
 use crate::picture::{Placement, difference, on_screen, ramp};
 
 on_each_kernel!(
@@ -9,24 +9,6 @@ on_each_kernel!(
     a_framebuffer_of_16_bits_shows_the_picture,
     the_monitor_is_unplugged_and_another_plugged_in,
 );
-
-/// A plain mirror of the known picture.
-const MIRROR: &str = r#"
-[source]
-kind = "still"
-path = "/usr/share/reverie/photos/ramp.png"
-size = "96x64"
-wander = false
-
-[screen]
-kind = "fbdev"
-
-[dream]
-size = "96x64"
-
-[params]
-intensity = 0
-"#;
 
 fn a_framebuffer_of_32_bits_shows_the_picture(kernel: Kernel) {
     framebuffer_shows_the_picture(Hardware::new(kernel, Screen::Bochs), 32);
@@ -45,7 +27,7 @@ fn a_framebuffer_of_16_bits_shows_the_picture(kernel: Kernel) {
 fn framebuffer_shows_the_picture(hardware: Hardware, bits: u32) {
     let mut machine = Machine::start(hardware);
     assert_eq!(machine.run("cat /sys/class/graphics/fb0/bits_per_pixel").trim(), bits.to_string());
-    Mirror::start(&mut machine, MIRROR);
+    Mirror::start(&mut machine, &mirror_of_ramp("kind = \"fbdev\"", "intensity = 0"));
     let (width, height) = machine.screen().dimensions();
     let expected = on_screen(&ramp(), width, height, Placement::Fill, 0);
     // Five bits a channel are steps of eight levels.

@@ -35,6 +35,7 @@ pub enum Screen {
 pub struct Hardware {
     pub kernel: Kernel,
     pub screen: Screen,
+    pub processors: u8,
     /// More words on the kernel's command line, such as `video=800x600-16`.
     pub kernel_words: &'static str,
 }
@@ -58,7 +59,7 @@ impl Kernel {
 
 impl Hardware {
     pub fn new(kernel: Kernel, screen: Screen) -> Hardware {
-        Hardware { kernel, screen, kernel_words: "" }
+        Hardware { kernel, screen, processors: 2, kernel_words: "" }
     }
 
     /// QEMU's words for it. They must be the same where a state is saved and where it is restored.
@@ -77,7 +78,7 @@ impl Hardware {
             "-machine",
             "pc",
             "-smp",
-            "2",
+            &self.processors.to_string(),
             "-m",
             "1024",
             "-kernel",

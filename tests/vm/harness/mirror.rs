@@ -27,16 +27,39 @@ impl Mirror {
     }
 }
 
+/// A configuration that shows the picture of `picture::ramp`, on a screen of these settings and at these parameters (lines of
+/// TOML). At an intensity of 0 what must be on the screen is known to the pixel.
+pub fn mirror_of_ramp(screen: &str, params: &str) -> String {
+    format!(
+        r#"
+[source]
+kind = "still"
+path = "/usr/share/reverie/photos/ramp.png"
+size = "96x64"
+wander = false
+
+[screen]
+{screen}
+
+[dream]
+size = "96x64"
+
+[params]
+{params}
+"#
+    )
+}
+
 /// The daemon's process, as systemd knows it.
 pub fn main_pid(machine: &mut Machine) -> u32 {
     machine.run("systemctl show -P MainPID reverie").trim().parse().expect("a process number")
 }
 
-/// Puts the unit in its place, and makes its user.
+/// Puts the unit in its place, makes its user, and gives back what it wants of systemd's that the guest boots without.
 pub fn install(machine: &mut Machine) {
     machine.run(
         "systemd-sysusers /mnt/systemd/sysusers.conf && cp -r /mnt/systemd/reverie.service* /etc/systemd/system/ && \
-         systemctl daemon-reload",
+         systemctl -q unmask modprobe@.service && systemctl daemon-reload",
     );
 }
 

@@ -14,9 +14,10 @@ pub mod vnc;
 
 pub use camera::{JpegCamera, Vivid};
 pub use machine::{Disks, Hardware, Kernel, Machine, Screen};
-pub use mirror::{Footprint, Mirror, console_shows_text, install, main_pid, wait_for_end};
+pub use mirror::{Footprint, Mirror, console_shows_text, install, main_pid, mirror_of_ramp, wait_for_end};
 pub use operator::Operator;
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes that comes at all, emulated on a busy machine.
@@ -37,6 +38,13 @@ pub fn wait_at_most<T>(patience: Duration, what: &str, mut ask: impl FnMut() -> 
         assert!(begun.elapsed() < patience, "not within {patience:?}: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// A program of the host, those of `sbin` too, which are outside a plain user's PATH.
+pub fn on_host(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default()));
+    command
 }
 
 /// One test for each kernel: `linux_6::name` and `linux_7::name`, which call `name` with the kernel.

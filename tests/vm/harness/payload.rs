@@ -11,6 +11,7 @@ use image::RgbImage;
 use reverie::export::{About, Attribute, LayerRequest, MaxPool, Network, Node, Options, Tensor};
 
 use super::super::{fuse, picture};
+use super::on_host;
 
 /// The disk: an ext4 file system with
 ///
@@ -53,13 +54,10 @@ fn build() -> PathBuf {
 
     let disk = folder.path().join("payload.ext4");
     let room = size_of(&tree) * 11 / 10 + (16 << 20);
-    // Outside a plain user's PATH.
-    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-    let made = Command::new("mkfs.ext4")
+    let made = on_host("mkfs.ext4")
         .args(["-q", "-F", "-O", "^has_journal", "-m", "0", "-d"])
         .args([&tree, &disk])
         .arg(format!("{}k", room >> 10))
-        .env("PATH", path)
         .output()
         .expect("mkfs.ext4: `deploy/install-tools vm` installs it");
     assert!(made.status.success(), "mkfs.ext4: {}", String::from_utf8_lossy(&made.stderr));
