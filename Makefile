@@ -33,7 +33,7 @@ test-arm64: deb deb-arm64
 
 test: setup-test lint unit deny
 
-# One machine at a time: each has two processors. `make test-vm VM=linux_7` runs those whose name says so.
+# One machine at a time: emulation keeps two processors busy. `make test-vm VM=linux_7` runs those whose name says so.
 test-vm: deb
 	deploy/install-tools vm
 	tests/vm/build

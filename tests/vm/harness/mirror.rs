@@ -55,11 +55,11 @@ pub fn main_pid(machine: &mut Machine) -> u32 {
     machine.run("systemctl show -P MainPID reverie").trim().parse().expect("a process number")
 }
 
-/// Puts the unit in its place, makes its user, and gives back what it wants of systemd's that the guest boots without.
+/// Puts the unit in its place and makes its user.
 pub fn install(machine: &mut Machine) {
     machine.run(
         "systemd-sysusers /mnt/systemd/sysusers.conf && cp -r /mnt/systemd/reverie.service* /etc/systemd/system/ && \
-         systemctl -q unmask modprobe@.service && systemctl daemon-reload",
+         systemctl daemon-reload",
     );
 }
 
