@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Frames older than this no longer count.
+/// Frames older than this no longer count, but for the last two: a board that takes longer for one is slow, and dreams.
 const WINDOW: Duration = Duration::from_secs(10);
 /// Enough for any rate over the window; more are not kept.
 const MOST: usize = 2048;
@@ -32,7 +32,13 @@ impl Meter {
     }
 
     pub fn read(&mut self, now: Instant) -> Reading {
-        while self.0.front().is_some_and(|(done, _)| now.saturating_duration_since(*done) > WINDOW) {
+        let is_old = |frame: Option<&(Instant, Duration)>| {
+            frame.is_some_and(|(done, _)| now.saturating_duration_since(*done) > WINDOW)
+        };
+        if is_old(self.0.back()) {
+            self.0.clear();
+        }
+        while self.0.len() > 2 && is_old(self.0.front()) {
             self.0.pop_front();
         }
         let (Some((first, _)), Some((last, _))) = (self.0.front(), self.0.back()) else { return Reading::default() };
@@ -63,5 +69,9 @@ mod tests {
         assert_eq!((reading.p50, reading.p99), (ms(50), ms(50)));
         assert_eq!(meter.0.len(), 101, "older ones are forgotten");
         assert_eq!(meter.read(start + ms(60_000)), Reading::default());
+        for frame in 0..3u64 {
+            meter.count(start + ms(80_000 + 20_000 * frame), ms(20_000));
+        }
+        assert!((meter.read(start + ms(120_000)).fps - 0.05).abs() < 1e-9, "a slow one is told too");
     }
 }

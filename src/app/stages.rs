@@ -25,6 +25,9 @@ use crate::source::Source;
 const REPORT: Duration = Duration::from_secs(1);
 /// The longest wait for a neighbour: no heartbeat stays away because of it.
 pub const PATIENCE: Duration = Duration::from_millis(200);
+/// What the first ascents may take: a GPU tries its kernels, a slow board begins before it knows how slow it is. Later ones may take as
+/// long as a frame did before.
+const WARM_UP: Duration = Duration::from_secs(300);
 /// A camera picture older than this is no longer looked at: the dream goes on by itself.
 const STALE: Duration = Duration::from_secs(3);
 
@@ -163,10 +166,10 @@ fn dream(
     let mut meter = Meter::default();
     let mut report = Report::default();
     // A frame of many steps on a slow board is slow, not stuck.
-    let beat = stage.clone();
-    dreamer.on_step(move |_| {
-        beat.goes_on();
-    });
+    let (beat, allowance) = (stage.clone(), Arc::new(Mutex::new(WARM_UP)));
+    let allowed = |allowance: &Mutex<Duration>| *allowance.lock().unwrap_or_else(PoisonError::into_inner);
+    let own = Arc::clone(&allowance);
+    dreamer.on_step(move |_| beat.takes(allowed(&own)));
     // A dream begins from the camera picture where one is to be had.
     view.refresh(&wiring.camera, Duration::from_secs(1));
     let mut last = Instant::now();
@@ -196,9 +199,13 @@ fn dream(
             dreamer.take_shape((size.width, size.height));
         }
         let mut out = wiring.dreams.blank();
+        stage.takes(allowed(&allowance));
         dreamer.dream(view.present(), &now, elapsed, &mut out)?;
         wiring.dreams.put(out);
         has_dreamed = true;
+        if dreamer.vitals().provider.is_some() {
+            *allowance.lock().unwrap_or_else(PoisonError::into_inner) = dreamer.vitals().frame_time;
+        }
         meter.count(Instant::now(), dreamer.vitals().frame_time);
         if report.is_due() {
             tell(dreamer, &mut meter, wiring);
