@@ -32,13 +32,11 @@ impl Meter {
     }
 
     pub fn read(&mut self, now: Instant) -> Reading {
-        let is_old = |frame: Option<&(Instant, Duration)>| {
-            frame.is_some_and(|(done, _)| now.saturating_duration_since(*done) > WINDOW)
-        };
-        if is_old(self.0.back()) {
+        let is_old = |(done, _): &(Instant, Duration)| now.saturating_duration_since(*done) > WINDOW;
+        if self.0.back().is_some_and(is_old) {
             self.0.clear();
         }
-        while self.0.len() > 2 && is_old(self.0.front()) {
+        while self.0.len() > 2 && self.0.front().is_some_and(is_old) {
             self.0.pop_front();
         }
         let (Some((first, _)), Some((last, _))) = (self.0.front(), self.0.back()) else { return Reading::default() };

@@ -12,7 +12,7 @@ use crate::picture::brightness;
 on_each_kernel!(installed_it_dreams_upgraded_it_goes_on_and_purged_it_is_gone);
 
 /// The shipped network in an emulated machine.
-const SLOW: Duration = Duration::from_secs(1200);
+const SLOW: Duration = Duration::from_secs(600);
 
 fn installed_it_dreams_upgraded_it_goes_on_and_purged_it_is_gone(kernel: Kernel) {
     let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
