@@ -52,8 +52,7 @@ fn to_unit_mean(b: &mut Builder, x: &Value, least: f32) -> Value {
 
 /// Laplacian-pyramid normalisation: each octave of the picture `x`, and what is left, divided by its own strength.
 fn every_octave_alike(b: &mut Builder, x: &Value) -> Value {
-    // The colours as a batch: one kernel serves all.
-    let mut current = b.reshape(x, &[3, 1, 0, 0]);
+    let mut current = x.clone();
     let mut bands = Vec::new();
     for _ in 0..LEVELS {
         let half = halved(b, &current);
@@ -67,19 +66,28 @@ fn every_octave_alike(b: &mut Builder, x: &Value) -> Value {
         let low = enlarged(b, &sum, band);
         sum = b.add(&low, band);
     }
-    b.reshape(&sum, &[1, 3, 0, 0])
+    sum
 }
 
 /// Blurred and half as large, rounded up.
 fn halved(b: &mut Builder, x: &Value) -> Value {
-    let total: f32 = BLUR.iter().sum();
-    let kernel: Vec<f32> = BLUR.iter().flat_map(|r| BLUR.map(|c| r * c / (total * total))).collect();
-    let kernel = b.floats(&[1, 1, 6, 6], &kernel);
+    // Each colour by itself, yet as a dense kernel: a colour at a time, ONNX Runtime fills up with 15 empty channels each.
+    let blur: Vec<f32> = BLUR.iter().flat_map(|r| BLUR.map(|c| r * c)).collect();
+    let mut kernel = vec![0.0; 3 * 3 * blur.len()];
+    for colour in 0..3 {
+        kernel[4 * colour * blur.len()..][..blur.len()].copy_from_slice(&blur);
+    }
+    let kernel = b.floats(&[3, 3, 6, 6], &kernel);
     // The edge repeats, so that a border is neither darker nor brighter; one more at the end for odd sizes.
     let pads = b.ints(&[0, 0, 2, 2, 0, 0, 3, 3]);
     let zero = b.scalar(0.0);
     let padded = b.op("Pad", &[x, &pads, &zero], &[("mode", Attribute::Text("edge".to_owned()))]);
-    b.op("Conv", &[&padded, &kernel], &[("strides", Attribute::Ints(vec![2, 2]))])
+    let sums = b.op("Conv", &[&padded, &kernel], &[("strides", Attribute::Ints(vec![2, 2]))]);
+    // Divided here, not in the kernel: after another operator ONNX Runtime has its own layout no more, in which enlarging
+    // three colours takes as long as sixteen channels.
+    let total: f32 = BLUR.iter().sum();
+    let total = b.scalar(1.0 / (total * total));
+    b.mul(&sums, &total)
 }
 
 /// `x` at the size of `like`, which is twice its own or one less.
