@@ -10,10 +10,13 @@ import onnxruntime
 import torch
 from networks import picture
 from onnx import TensorProto, helper, numpy_helper
+from torch.fx.experimental.proxy_tensor import make_fx
 
 STEP = 1.75 / 255
-# ONNX Runtime's threads spin for a moment after a run: they must not be in another's way.
-PAUSE = 0.02
+# Threads spin for up to a tenth of a second after a run, PyTorch's as well as ONNX Runtime's: while they use more than this share
+# of a processor they are in another's way.
+IDLE = 0.1
+MOMENT = 0.01
 LEAST_TURNS = 5
 WARM_UP = 2
 
@@ -55,7 +58,13 @@ def compare(entry, graph, size, threads, seconds, scratch):
 
 
 def timed(step):
-    time.sleep(PAUSE)
+    """Seconds of a step that follows on another of its own kind, as they do in a dream, when nobody else's threads spin any more."""
+    busy = IDLE
+    while busy >= IDLE:
+        before = time.process_time()
+        time.sleep(MOMENT)
+        busy = (time.process_time() - before) / MOMENT
+    step()
     start = time.perf_counter()
     step()
     return time.perf_counter() - start
@@ -96,8 +105,8 @@ def eager(entry, image, wrapped=lambda step: step):
 
     if wrapped is not torch.compile:
         return lambda: climb(image)
-    # Hooks and exceptions, by which a layer is reached, are not for a compiler: the part of the network is compiled by itself.
-    forward = torch.compile(lambda x: entry.network.activation(x, entry.layer))
+    # The hook and the exception by which a layer is reached are not for a compiler: it is given the operations between.
+    forward = torch.compile(make_fx(lambda x: entry.network.activation(x, entry.layer))(image))
 
     def step():
         x = image.detach().requires_grad_(True)

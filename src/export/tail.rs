@@ -13,8 +13,9 @@ const LEVELS: usize = 4;
 const BLUR: [f32; 6] = [1.0, 5.0, 10.0, 10.0, 5.0, 1.0];
 /// How ImageNet's colours vary together: axes of its colour covariance, scaled by their spread (Lucid's table).
 const COLOUR_AXES: [[f32; 3]; 3] = [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]];
-/// Keeps the gradient of a network that is blind to the picture at 0, instead of 0/0.
-const NOTHING: f32 = 1e-20;
+/// A gradient smaller than this is that of a network that is blind to the picture: it does not grow to 1, and nothing is 0/0.
+/// Half precision holds no number much smaller.
+const NOTHING: f32 = 1e-7;
 
 /// The inputs that say how to climb.
 pub struct Controls {
@@ -28,26 +29,31 @@ pub struct Controls {
 
 /// The picture one step up along `gradient`.
 pub fn climb(b: &mut Builder, image: &Value, gradient: &Value, controls: &Controls) -> Value {
-    let raw = to_unit_mean(b, gradient, NOTHING);
+    let raw = to_unit_mean(b, gradient);
     let smooth = every_octave_alike(b, &raw);
-    let smooth = to_unit_mean(b, &smooth, NOTHING);
+    let smooth = to_unit_mean(b, &smooth);
     let difference = b.sub(&smooth, &raw);
     let part = b.mul(&difference, &controls.smoothing);
     let mixed = b.add(&raw, &part);
     let coloured = correlate_colours(b, &mixed, &controls.colour);
-    let direction = to_unit_mean(b, &coloured, 1e-8);
+    let direction = to_unit_mean(b, &coloured);
     let step = b.mul(&direction, &controls.step);
     let next = b.add(image, &step);
     let (black, white) = (b.scalar(0.0), b.scalar(1.0));
     b.op("Clip", &[&next, &black, &white], &[])
 }
 
-fn to_unit_mean(b: &mut Builder, x: &Value, least: f32) -> Value {
+fn to_unit_mean(b: &mut Builder, x: &Value) -> Value {
     let size = b.op("Abs", &[x], &[]);
     let mean = b.mean(&size);
-    let least = b.scalar(least);
-    let mean = b.add(&mean, &least);
-    b.div(x, &mean)
+    over(b, x, &mean)
+}
+
+/// `x` divided by how large it is, unless that is nothing.
+fn over(b: &mut Builder, x: &Value, size: &Value) -> Value {
+    let least = b.scalar(NOTHING);
+    let size = b.op("Max", &[size, &least], &[]);
+    b.div(x, &size)
 }
 
 /// Laplacian-pyramid normalisation: each octave of the picture `x`, and what is left, divided by its own strength.
@@ -108,9 +114,7 @@ fn to_unit_strength(b: &mut Builder, x: &Value) -> Value {
     let square = b.mul(x, x);
     let mean = b.mean(&square);
     let rms = b.op("Sqrt", &[&mean], &[]);
-    let least = b.scalar(1e-8);
-    let rms = b.add(&rms, &least);
-    b.div(x, &rms)
+    over(b, x, &rms)
 }
 
 /// Each pixel's colour times `(1 − colour) · I + colour · P`, P the correlation of ImageNet's colours.

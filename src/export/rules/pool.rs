@@ -197,13 +197,17 @@ fn along(b: &mut Builder, g: &Value, y: &Value, x: &Value, channels: usize, wind
 
     // rest[j]: what no tap before j has taken.
     let windows = b.size(y);
-    let padded = if window.stays_inside() { x.clone() } else { around(b, x, &windows, window, Fill::Constant(0.0)) };
+    // A convolution pads by itself where it is known by how much.
+    let (padded, seeing) = match window.padding {
+        Padding::Explicit(_) if !window.ceil => (x.clone(), window.attributes()),
+        _ => (around(b, x, &windows, window, Fill::Constant(0.0)), inner(window)),
+    };
     let mut rest = vec![g.clone()];
     for tap in 0..taps - 1 {
         let mut weights = vec![0.0; taps as usize];
         weights[tap as usize] = -1.0;
         let seen = kernel(b, &weights);
-        let mut attributes = inner(window);
+        let mut attributes = seeing.clone();
         attributes.push(depthwise.clone());
         let below = b.op("Conv", &[&padded, &seen], &attributes);
         let below = b.add(&below, y);
