@@ -26,10 +26,9 @@ def compare(entry, graph, size, threads, seconds, scratch):
     file, macs = graph
     image = picture(*size, 1)
     torch.set_num_threads(threads)
-    steps = {"ours": ours(file, threads, image), "eager": eager(entry, image)}
-    if entry.is_whole:
-        steps["compiled"] = eager(entry, image, torch.compile)
-        steps["naive"] = plain(entry, threads, image, scratch)
+    steps = {"ours": ours(file, threads, image), "eager": eager(entry, image), "naive": plain(entry, threads, image, scratch)}
+    if entry.is_compiled:
+        steps["compiled"] = compiled(entry, image)
     for step in steps.values():
         for _ in range(WARM_UP):
             step()
@@ -96,18 +95,19 @@ def plain(entry, threads, image, scratch):
     return lambda: graph.run(["dreamed"], feed)
 
 
-def eager(entry, image, wrapped=lambda step: step):
-    def climb(x):
-        x = x.detach().requires_grad_(True)
-        objective = 0.5 * entry.network.activation(x, entry.layer).square().sum()
-        (gradient,) = torch.autograd.grad(objective, x)
-        return (x.detach() + STEP * gradient / (gradient.abs().mean() + 1e-8)).clamp(0, 1)
+def eager(entry, image):
+    return climbing(lambda x: entry.network.activation(x, entry.layer), image)
 
-    if wrapped is not torch.compile:
-        return lambda: climb(image)
+
+def compiled(entry, image):
+    """Eager's step with the network there and back compiled."""
     # The hook and the exception by which a layer is reached are not for a compiler: it is given the operations between.
+    torch._dynamo.reset()
     forward = torch.compile(make_fx(lambda x: entry.network.activation(x, entry.layer))(image))
+    return climbing(forward, image)
 
+
+def climbing(forward, image):
     def step():
         x = image.detach().requires_grad_(True)
         (gradient,) = torch.autograd.grad(0.5 * forward(x).square().sum(), x)

@@ -1,6 +1,6 @@
 //! From the gradient at the picture to the next picture: smoothing, colour, one step.
 //!
-//! The gradient is first brought to a mean size of 1, so that everything after it (and single or half precision)
+//! The gradient is first brought to a mean size of 1, so that everything after it (in single or half precision)
 //! works on numbers of ordinary size whatever the network.
 
 use super::builder::{Builder, Value};
@@ -13,8 +13,8 @@ const LEVELS: usize = 4;
 const BLUR: [f32; 6] = [1.0, 5.0, 10.0, 10.0, 5.0, 1.0];
 /// How ImageNet's colours vary together: axes of its colour covariance, scaled by their spread (Lucid's table).
 const COLOUR_AXES: [[f32; 3]; 3] = [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]];
-/// A gradient smaller than this is that of a network that is blind to the picture: it does not grow to 1, and nothing is 0/0.
-/// Half precision holds no number much smaller.
+/// What is smaller than this does not grow to 1 when it is brought to its own size: nothing is 0/0 where a network is blind to
+/// the picture. Half precision holds no number much smaller.
 const NOTHING: f32 = 1e-7;
 
 /// The inputs that say how to climb.
@@ -44,16 +44,20 @@ pub fn climb(b: &mut Builder, image: &Value, gradient: &Value, controls: &Contro
 }
 
 fn to_unit_mean(b: &mut Builder, x: &Value) -> Value {
-    let size = b.op("Abs", &[x], &[]);
-    let mean = b.mean(&size);
-    over(b, x, &mean)
+    let size = mean_size(b, x);
+    b.div(x, &size)
 }
 
-/// `x` divided by how large it is, unless that is nothing.
-fn over(b: &mut Builder, x: &Value, size: &Value) -> Value {
-    let least = b.scalar(NOTHING);
-    let size = b.op("Max", &[size, &least], &[]);
-    b.div(x, &size)
+/// How large the numbers of `x` are in the mean, but for their signs; not 0.
+pub fn mean_size(b: &mut Builder, x: &Value) -> Value {
+    let size = b.op("Abs", &[x], &[]);
+    let mean = b.mean(&size);
+    at_least(b, &mean)
+}
+
+fn at_least(b: &mut Builder, size: &Value) -> Value {
+    let nothing = b.scalar(NOTHING);
+    b.op("Max", &[size, &nothing], &[])
 }
 
 /// Laplacian-pyramid normalisation: each octave of the picture `x`, and what is left, divided by its own strength.
@@ -114,7 +118,8 @@ fn to_unit_strength(b: &mut Builder, x: &Value) -> Value {
     let square = b.mul(x, x);
     let mean = b.mean(&square);
     let rms = b.op("Sqrt", &[&mean], &[]);
-    over(b, x, &rms)
+    let rms = at_least(b, &rms);
+    b.div(x, &rms)
 }
 
 /// Each pixel's colour times `(1 − colour) · I + colour · P`, P the correlation of ImageNet's colours.
