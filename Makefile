@@ -10,7 +10,7 @@ help:
 	@echo "make test    everything that is checked: fmt, clippy, all tests, licences (installs Mosquitto)"
 	@echo "make test-vm the tests on real drivers, in a virtual machine (builds it first, once: minutes, 2 GB)"
 	@echo "make test-fleet  three hundred mirrors on one broker"
-	@echo "make bench-peers one step beside PyTorch's and others' (an hour and a half; 6 GB of Python packages, once)"
+	@echo "make bench-peers one step beside PyTorch's and others' (half an hour; 6 GB of Python packages, once)"
 	@echo "make deb     the Debian packages, in target/package/;  make deb-arm64  those for Jetsons and other arm64 boards"
 	@echo "make test-arm64  the arm64 packages: what is in them, and that they dream the same (emulated)"
 	@echo "make build   the release binary, target/release/reverie"

@@ -82,7 +82,10 @@ fn every_octave_alike(b: &mut Builder, x: &Value) -> Value {
 /// Blurred and half as large, rounded up.
 fn halved(b: &mut Builder, x: &Value) -> Value {
     // Each colour by itself, yet as a dense kernel: a colour at a time, ONNX Runtime fills up with 15 empty channels each.
-    let blur: Vec<f32> = BLUR.iter().flat_map(|r| BLUR.map(|c| r * c)).collect();
+    // What it is divided by is half in the kernel, lest sums grow too large for half precision, half behind the convolution:
+    // after another operator ONNX Runtime has its own layout no more, in which three colours are enlarged as slowly as sixteen.
+    let total: f32 = BLUR.iter().sum();
+    let blur: Vec<f32> = BLUR.iter().flat_map(|r| BLUR.map(|c| r * c / total)).collect();
     let mut kernel = vec![0.0; 3 * 3 * blur.len()];
     for colour in 0..3 {
         kernel[4 * colour * blur.len()..][..blur.len()].copy_from_slice(&blur);
@@ -93,10 +96,7 @@ fn halved(b: &mut Builder, x: &Value) -> Value {
     let zero = b.scalar(0.0);
     let padded = b.op("Pad", &[x, &pads, &zero], &[("mode", Attribute::Text("edge".to_owned()))]);
     let sums = b.op("Conv", &[&padded, &kernel], &[("strides", Attribute::Ints(vec![2, 2]))]);
-    // Divided here, not in the kernel: after another operator ONNX Runtime has its own layout no more, in which enlarging
-    // three colours takes as long as sixteen channels.
-    let total: f32 = BLUR.iter().sum();
-    let total = b.scalar(1.0 / (total * total));
+    let total = b.scalar(1.0 / total);
     b.mul(&sums, &total)
 }
 

@@ -1,7 +1,22 @@
-"""What ONNX's own reference of an operator gets wrong."""
+"""Where ONNX's own reference of an operator is wrong, or takes minutes."""
 
 import numpy
+import torch
+import torch.nn.functional as F
 from onnx.reference.op_run import OpRun
+from onnx.reference.ops import op_conv
+
+
+class Conv(op_conv.Conv):
+    """The reference goes through groups one by one, in Python."""
+
+    def _run(self, x, w, b=None, auto_pad=None, dilations=None, group=None, kernel_shape=None, pads=None, strides=None):
+        if group in (None, 1) or auto_pad not in (None, "NOTSET"):
+            return super()._run(x, w, b, auto_pad, dilations, group, kernel_shape, pads, strides)
+        top, left, bottom, right = pads or [0] * 4
+        x, w, b = (None if values is None else torch.tensor(values.copy()) for values in (x, w, b))
+        x = F.pad(x, (left, right, top, bottom))
+        return (F.conv2d(x, w, b, strides or 1, 0, dilations or 1, group).numpy(),)
 
 
 class MaxPool(OpRun):
