@@ -3,13 +3,14 @@
 DENY := .cache/tools/bin/cargo-deny
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: help demo run build deb deb-arm64 test test-arm64 test-vm test-fleet check lint unit deny setup setup-test clean-cache
+.PHONY: help demo run build deb deb-arm64 test test-arm64 test-vm test-fleet bench-peers check lint unit deny setup setup-test clean-cache
 
 help:
 	@echo "make demo    install what is missing, build, and dream at http://$(LISTEN)/ (LISTEN=ADDRESS:PORT)"
 	@echo "make test    everything that is checked: fmt, clippy, all tests, licences (installs Mosquitto)"
 	@echo "make test-vm the tests on real drivers, in a virtual machine (builds it first, once: minutes, 2 GB)"
 	@echo "make test-fleet  three hundred mirrors on one broker"
+	@echo "make bench-peers one step beside PyTorch's and others' (half an hour; 6 GB of Python packages, once)"
 	@echo "make deb     the Debian packages, in target/package/;  make deb-arm64  those for Jetsons and other arm64 boards"
 	@echo "make test-arm64  the arm64 packages: what is in them, and that they dream the same (emulated)"
 	@echo "make build   the release binary, target/release/reverie"
@@ -42,6 +43,11 @@ test-vm: deb
 # Three hundred mirrors on one broker: a minute, and figures worth reading.
 test-fleet: setup-test
 	cargo test --locked --release --test fleet -- --nocapture
+
+# One ascent step beside PyTorch's, torch.compile's, a naive gradient and the limit: by hand, alone on the machine.
+bench-peers: setup
+	cargo build --release --locked
+	benches/peers/run --reverie target/release/reverie
 
 lint:
 	cargo fmt --check

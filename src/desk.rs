@@ -1,7 +1,7 @@
 //! The desk at which the dream is directed: `remote/` and `console/` write here, the stages read.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value as Json};
 use tokio::sync::{Notify, broadcast, watch};
@@ -29,6 +29,8 @@ struct Shared {
     signals: broadcast::Sender<Signal>,
     /// A command came: whoever waits for the next moment has to reckon anew.
     woken: Notify,
+    /// When the first of those commands came that no picture follows yet.
+    commanded: Mutex<Option<Instant>>,
     pictures: broadcast::Sender<Arc<[u8]>>,
     telemetry: Mutex<Telemetry>,
 }
@@ -51,6 +53,7 @@ impl Desk {
             director: Mutex::new(director),
             signals: broadcast::channel(SIGNALS).0,
             woken: Notify::new(),
+            commanded: Mutex::default(),
             pictures: broadcast::channel(2).0,
             telemetry: Mutex::default(),
         }))
@@ -105,19 +108,32 @@ impl Desk {
     ) -> Result<T, Vec<Refusal>> {
         let mut director = self.director();
         let now = Now::read();
+        let came = Instant::now();
         let outcome = command(&mut director, now)?;
-        self.publish(&director, now);
+        if self.publish(&director, now) {
+            self.commanded().get_or_insert(came);
+        }
         self.0.woken.notify_one();
         Ok(outcome)
     }
 
-    /// Makes known what `director` has decided.
-    fn publish(&self, director: &Director, now: Now) {
+    /// When the first command came since the last call that changed what is dreamed. Parameters read after this follow it.
+    pub fn take_commanded(&self) -> Option<Instant> {
+        self.commanded().take()
+    }
+
+    fn commanded(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.commanded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes known what `director` has decided; true where the parameters are others.
+    fn publish(&self, director: &Director, now: Now) -> bool {
         let Shared { params, state, edition, changes, .. } = &*self.0;
-        replace(params, director.params().clone());
+        let changed = replace(params, director.params().clone());
         replace(state, director.state(now));
         replace(edition, director.edition());
         replace(changes, director.changes());
+        changed
     }
 
     fn signal(&self, signal: Signal) {
@@ -185,15 +201,15 @@ impl Desk {
     }
 }
 
-/// Tells `value` where it is another than before.
-fn replace<T: PartialEq>(to: &watch::Sender<T>, value: T) {
+/// Tells `value` where it is another than before; true then.
+fn replace<T: PartialEq>(to: &watch::Sender<T>, value: T) -> bool {
     to.send_if_modified(|old| {
         let is_new = *old != value;
         if is_new {
             *old = value;
         }
         is_new
-    });
+    })
 }
 
 /// Lets the director's time pass until the `stop`: ramps move, what is due is done.

@@ -13,12 +13,14 @@ pub struct Frame {
     pub pixels: Vec<u8>,
     /// When the light fell on the sensor, as near as is known: carried through the dream to measure latency.
     pub captured: Instant,
+    /// When the command came that this picture is the first to follow, where it is one.
+    pub commanded: Option<Instant>,
 }
 
 impl Frame {
     /// A black picture.
     pub fn new(width: usize, height: usize) -> Frame {
-        Frame { width, height, pixels: vec![0; 3 * width * height], captured: Instant::now() }
+        Frame { width, height, pixels: vec![0; 3 * width * height], captured: Instant::now(), commanded: None }
     }
 
     /// Takes on another size; its memory is kept where it suffices. What the pixels hold afterwards is left over.
@@ -32,7 +34,7 @@ impl Frame {
     pub fn copy_from(&mut self, other: &Frame) {
         self.resize(other.width, other.height);
         self.pixels.copy_from_slice(&other.pixels);
-        self.captured = other.captured;
+        (self.captured, self.commanded) = (other.captured, other.commanded);
     }
 
     /// Fades toward `other`, which has the same size: 0 leaves it as it is, 1 makes it `other`.

@@ -35,12 +35,15 @@ impl Slot {
     }
 
     /// Puts `frame` where the reader will find it, instead of one that still waited there.
-    pub fn put(&self, frame: Frame) {
+    pub fn put(&self, mut frame: Frame) {
         let mut state = self.state();
-        if let Some(missed) = state.latest.replace(frame) {
+        if let Some(missed) = state.latest.take() {
+            // Now this is the first that is seen to follow it.
+            frame.commanded = missed.commanded.or(frame.commanded);
             state.dropped += 1;
             recycle(&mut state, missed);
         }
+        state.latest = Some(frame);
         drop(state);
         self.0.filled.notify_one();
     }
@@ -97,6 +100,16 @@ mod tests {
         assert_eq!(slot.take(Duration::ZERO).unwrap().pixels, [2, 2, 2]);
         assert!(slot.take(Duration::ZERO).is_none());
         assert_eq!(slot.dropped(), 1);
+    }
+
+    #[test]
+    fn the_next_is_the_first_to_follow_a_command_whose_frame_was_missed() {
+        let (slot, now) = (Slot::default(), std::time::Instant::now());
+        let mut first = numbered(&slot, 1);
+        first.commanded = Some(now);
+        slot.put(first);
+        slot.put(numbered(&slot, 2));
+        assert_eq!(slot.take(Duration::ZERO).unwrap().commanded, Some(now));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Stage;
 use super::live::Live;
+use super::meter::{Meter, ms};
 use super::stages::{PATIENCE, Report, Screen, Wiring};
 use crate::config::{self, Fit, Size};
 use crate::director::Signal;
@@ -132,6 +133,10 @@ struct Exhibit<'a> {
     preview: Option<Fader>,
     offered: Option<Instant>,
     row: Vec<u8>,
+    /// Whether the newest dream has begun to show; how long the last ones took to, and the last command.
+    is_seen: bool,
+    latency: Meter,
+    command: Option<Duration>,
 }
 
 impl<'a> Exhibit<'a> {
@@ -152,6 +157,9 @@ impl<'a> Exhibit<'a> {
             preview: None,
             offered: None,
             row: Vec::new(),
+            is_seen: true,
+            latency: Meter::default(),
+            command: None,
         };
         exhibit.begin_anew();
         exhibit
@@ -178,6 +186,7 @@ impl<'a> Exhibit<'a> {
     }
 
     fn take(&mut self, mut dream: Frame) {
+        self.is_seen = false;
         if let Some(words) = &mut self.words {
             words.plain.copy_from(&dream);
             display::write_across(&words.text, words.caption, &mut dream);
@@ -268,10 +277,22 @@ impl<'a> Exhibit<'a> {
         }
         self.is_dark = false;
         match self.projector.show(&self.fader.view(now, light)) {
-            // Once more after the last moment of a fade, which is all of the new picture.
-            Shown::Seen => self.drawn = (!is_moving).then_some(now),
+            Shown::Seen => {
+                // Once more after the last moment of a fade, which is all of the new picture.
+                self.drawn = (!is_moving).then_some(now);
+                self.see();
+            }
             Shown::LeftOut => self.drawn = None,
             Shown::Anew => self.begin_anew(),
+        }
+    }
+
+    /// The newest dream is on the screen.
+    fn see(&mut self) {
+        if let Some(dream) = self.newest.as_ref().filter(|_| !std::mem::replace(&mut self.is_seen, true)) {
+            let now = Instant::now();
+            self.latency.count(now, now.saturating_duration_since(dream.captured));
+            self.command = dream.commanded.map(|came| now.saturating_duration_since(came)).or(self.command);
         }
     }
 
@@ -298,9 +319,12 @@ impl<'a> Exhibit<'a> {
         self.offered = Some(now);
     }
 
-    fn tell(&self) {
+    fn tell(&mut self) {
         let (late, lost) = self.projector.mishaps();
+        let latency = self.latency.read(Instant::now());
         self.wiring.desk.report(|telemetry| {
+            telemetry.latency_ms = latency.map(|latency| ms(latency.p50));
+            telemetry.command_ms = self.command.map(ms);
             telemetry.display = self.projector.screen().name();
             (telemetry.display_late, telemetry.display_lost) = (late, lost);
         });

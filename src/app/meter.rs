@@ -31,7 +31,8 @@ impl Meter {
         self.0.push_back((now, time));
     }
 
-    pub fn read(&mut self, now: Instant) -> Reading {
+    /// None where there was no frame.
+    pub fn read(&mut self, now: Instant) -> Option<Reading> {
         let is_old = |(done, _): &(Instant, Duration)| now.saturating_duration_since(*done) > WINDOW;
         if self.0.back().is_some_and(is_old) {
             self.0.clear();
@@ -39,14 +40,19 @@ impl Meter {
         while self.0.len() > 2 && self.0.front().is_some_and(is_old) {
             self.0.pop_front();
         }
-        let (Some((first, _)), Some((last, _))) = (self.0.front(), self.0.back()) else { return Reading::default() };
+        let (Some((first, _)), Some((last, _))) = (self.0.front(), self.0.back()) else { return None };
         let span = last.saturating_duration_since(*first).as_secs_f64();
         let mut times: Vec<Duration> = self.0.iter().map(|(_, time)| *time).collect();
         times.sort_unstable();
         let rank = |part: f64| times[((times.len() - 1) as f64 * part).round() as usize];
         let fps = if span > 0.0 { (times.len() - 1) as f64 / span } else { 0.0 };
-        Reading { fps, p50: rank(0.5), p99: rank(0.99) }
+        Some(Reading { fps, p50: rank(0.5), p99: rank(0.99) })
     }
+}
+
+/// `time` in milliseconds, to a tenth.
+pub fn ms(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e4).round() / 10.0
 }
 
 #[cfg(test)]
@@ -57,19 +63,19 @@ mod tests {
     fn the_last_seconds_count() {
         let (start, ms) = (Instant::now(), Duration::from_millis);
         let mut meter = Meter::default();
-        assert_eq!(meter.read(start), Reading::default());
+        assert_eq!(meter.read(start), None);
         for frame in 0..200u64 {
             let time = if frame == 150 { ms(400) } else { ms(50) };
             meter.count(start + ms(100 * frame), time);
         }
-        let reading = meter.read(start + ms(19_900));
+        let reading = meter.read(start + ms(19_900)).unwrap();
         assert!((reading.fps - 10.0).abs() < 1e-9, "{reading:?}");
         assert_eq!((reading.p50, reading.p99), (ms(50), ms(50)));
         assert_eq!(meter.0.len(), 101, "older ones are forgotten");
-        assert_eq!(meter.read(start + ms(60_000)), Reading::default());
+        assert_eq!(meter.read(start + ms(60_000)), None);
         for frame in 0..3u64 {
             meter.count(start + ms(80_000 + 20_000 * frame), ms(20_000));
         }
-        assert!((meter.read(start + ms(120_000)).fps - 0.05).abs() < 1e-9, "a slow one is told too");
+        assert!((meter.read(start + ms(120_000)).unwrap().fps - 0.05).abs() < 1e-9, "a slow one is told too");
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::broadcast::error::TryRecvError;
 
 use super::Stage;
 use super::live::Live;
-use super::meter::Meter;
+use super::meter::{Meter, ms};
 use crate::config::{self, Size};
 use crate::desk::Desk;
 use crate::director::Signal;
@@ -174,10 +174,13 @@ fn dream(
     view.refresh(&wiring.camera, Duration::from_secs(1));
     let mut last = Instant::now();
     let mut has_dreamed = false;
+    let mut commanded = None;
     while stage.goes_on() {
         if settings.renew() {
             return Ok(Ended::Renewed);
         }
+        // Before the parameters: what is read after it follows it.
+        commanded = commanded.or(wiring.desk.take_commanded());
         if params.has_changed().unwrap_or(false) {
             now = params.borrow_and_update().clone();
         }
@@ -201,6 +204,7 @@ fn dream(
         let mut out = wiring.dreams.blank();
         stage.takes(allowed(&allowance));
         dreamer.dream(view.present(), &now, elapsed, &mut out)?;
+        out.commanded = commanded.take_if(|_| !dreamer.vitals().awaits_layer);
         wiring.dreams.put(out);
         has_dreamed = true;
         if dreamer.vitals().provider.is_some() {
@@ -217,8 +221,7 @@ fn dream(
 }
 
 fn tell(dreamer: &Dreamer, meter: &mut Meter, wiring: &Wiring) {
-    let (vitals, reading) = (dreamer.vitals(), meter.read(Instant::now()));
-    let ms = |time: Duration| (time.as_secs_f64() * 1e4).round() / 10.0;
+    let (vitals, reading) = (dreamer.vitals(), meter.read(Instant::now()).unwrap_or_default());
     wiring.desk.report(|telemetry| {
         telemetry.fps = (reading.fps * 100.0).round() / 100.0;
         telemetry.frame_ms_p50 = ms(reading.p50);

@@ -112,6 +112,11 @@ impl Cast {
         next.map_or(&self.now.layer, |next| &next.part.layer)
     }
 
+    /// Whether `layer` is dreamed, or on its way in.
+    pub fn has(&self, layer: &str) -> bool {
+        self.now.layer == layer || self.next.as_ref().is_some_and(|next| next.part.layer == layer)
+    }
+
     /// Those of `now` on the way to those of the same layer that come, into `weights`.
     pub fn weights(&self, weights: &mut Vec<f32>) {
         weights.clear();

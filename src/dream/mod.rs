@@ -51,6 +51,8 @@ pub struct Vitals {
     pub provider: Option<Provider>,
     /// The layer in effect: the last one while the graphs of another are being opened.
     pub layer: String,
+    /// Whether those of another are.
+    pub awaits_layer: bool,
     /// Working size.
     pub width: usize,
     pub height: usize,
@@ -164,6 +166,7 @@ impl Dreamer {
             vitals: Vitals {
                 provider: None,
                 layer: String::new(),
+                awaits_layer: false,
                 width: 0,
                 height: 0,
                 octaves: 0,
@@ -262,6 +265,7 @@ impl Dreamer {
 
         self.vitals.frame_time = started.elapsed();
         current.cast.layer().clone_into(&mut self.vitals.layer);
+        self.vitals.awaits_layer = !current.cast.has(&params.layer);
         (self.vitals.width, self.vitals.height) = (width, height);
         self.vitals.octaves = current.sizes.len() as u32;
         self.vitals.steps = current.plan.steps;

@@ -160,6 +160,16 @@ impl Builder {
     /// The window of the maps `x` that begins at `begin` and is `size` high and wide.
     pub fn crop(&mut self, x: &Value, begin: &Value, size: &Value) -> Value {
         let end = self.add(begin, size);
+        // Where nothing is cut off at the end, it is said by the largest number there is: by that ONNX Runtime sees that a
+        // slice changes nothing, and leaves it out.
+        let whole = self.size(x);
+        let rest = self.sub(&whole, &end);
+        let (one, largest) = (self.ints(&[1, 1]), self.ints(&[i64::MAX, i64::MAX]));
+        let is_cut = self.op("Min", &[&rest, &one], &[]);
+        let is_whole = self.sub(&one, &is_cut);
+        let further = self.sub(&largest, &end);
+        let further = self.mul(&further, &is_whole);
+        let end = self.add(&end, &further);
         let axes = self.ints(&[2, 3]);
         self.op("Slice", &[x, begin, &end, &axes], &[])
     }

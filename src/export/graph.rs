@@ -87,6 +87,10 @@ pub struct LayerGraph {
 const PICTURE: [Dimension; 4] =
     [Dimension::Fixed(1), Dimension::Fixed(3), Dimension::Symbol("height"), Dimension::Symbol("width")];
 
+/// Mean size of the gradient at the layer. Toward the picture it grows, some ten-thousandfold at its largest
+/// (tests/gradients); half precision ends at 65504.
+const SEED: f32 = 1.0 / 64.0;
+
 /// The graph that dreams `tensor`. With `show_gradient`, the raw gradient at the picture is one more output.
 pub fn dream(
     network: &Network,
@@ -120,13 +124,20 @@ pub fn dream(
     let places = [("axes", Attribute::Ints(vec![2, 3])), ("keepdims", Attribute::Int(0))];
     let activation = b.op("ReduceMean", &[&layer.value], &places);
     let activation = b.reshape(&activation, &[channels as i64]);
-    let product = b.mul(&layer.value, &seed);
+    // The ascent takes the gradient's direction alone, so it may begin at a size of its own: by that no number on the way
+    // back is too large for half precision, or too small, whatever the network and the neurons' weights.
+    let size = tail::mean_size(b, &seed);
+    let begin = b.scalar(SEED);
+    let share = b.div(&begin, &size);
+    let even = b.mul(&seed, &share);
+    let product = b.mul(&layer.value, &even);
     let everywhere = [("axes", Attribute::Ints(vec![0, 1, 2, 3])), ("keepdims", Attribute::Int(0))];
     let mean = b.op("ReduceMean", &[&product], &everywhere);
-    let half = b.floats(&[], &[0.5]);
+    let half = b.scalar(0.5);
     let objective = b.mul(&mean, &half);
+    let objective = b.div(&objective, &share);
 
-    let (mut builder, gradient) = trace.back(&layer, seed);
+    let (mut builder, gradient) = trace.back(&layer, even);
     let b = &mut builder;
     let gradient = gradient.ok_or_else(|| ExportError::NotALayer {
         name: tensor.to_owned(),
@@ -139,6 +150,7 @@ pub fn dream(
     // Beyond the contract: what the ascent climbs, for those who want to see how far it came.
     b.output("objective", &objective, &[]);
     if show_gradient {
+        let gradient = b.div(&gradient, &share);
         b.output("gradient", &gradient, &PICTURE);
     }
     Ok(LayerGraph { model: builder.finish(weights), channels, stride: stride[0].max(stride[1]), macs_per_pixel })

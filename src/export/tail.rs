@@ -1,6 +1,6 @@
 //! From the gradient at the picture to the next picture: smoothing, colour, one step.
 //!
-//! The gradient is first brought to a mean size of 1, so that everything after it (and single or half precision)
+//! The gradient is first brought to a mean size of 1, so that everything after it (in single or half precision)
 //! works on numbers of ordinary size whatever the network.
 
 use super::builder::{Builder, Value};
@@ -13,8 +13,9 @@ const LEVELS: usize = 4;
 const BLUR: [f32; 6] = [1.0, 5.0, 10.0, 10.0, 5.0, 1.0];
 /// How ImageNet's colours vary together: axes of its colour covariance, scaled by their spread (Lucid's table).
 const COLOUR_AXES: [[f32; 3]; 3] = [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]];
-/// Keeps the gradient of a network that is blind to the picture at 0, instead of 0/0.
-const NOTHING: f32 = 1e-20;
+/// What is smaller than this does not grow to 1 when it is brought to its own size: nothing is 0/0 where a network is blind to
+/// the picture. Half precision holds no number much smaller.
+const NOTHING: f32 = 1e-7;
 
 /// The inputs that say how to climb.
 pub struct Controls {
@@ -28,32 +29,40 @@ pub struct Controls {
 
 /// The picture one step up along `gradient`.
 pub fn climb(b: &mut Builder, image: &Value, gradient: &Value, controls: &Controls) -> Value {
-    let raw = to_unit_mean(b, gradient, NOTHING);
+    let raw = to_unit_mean(b, gradient);
     let smooth = every_octave_alike(b, &raw);
-    let smooth = to_unit_mean(b, &smooth, NOTHING);
+    let smooth = to_unit_mean(b, &smooth);
     let difference = b.sub(&smooth, &raw);
     let part = b.mul(&difference, &controls.smoothing);
     let mixed = b.add(&raw, &part);
     let coloured = correlate_colours(b, &mixed, &controls.colour);
-    let direction = to_unit_mean(b, &coloured, 1e-8);
+    let direction = to_unit_mean(b, &coloured);
     let step = b.mul(&direction, &controls.step);
     let next = b.add(image, &step);
     let (black, white) = (b.scalar(0.0), b.scalar(1.0));
     b.op("Clip", &[&next, &black, &white], &[])
 }
 
-fn to_unit_mean(b: &mut Builder, x: &Value, least: f32) -> Value {
+fn to_unit_mean(b: &mut Builder, x: &Value) -> Value {
+    let size = mean_size(b, x);
+    b.div(x, &size)
+}
+
+/// How large the numbers of `x` are in the mean, but for their signs; not 0.
+pub fn mean_size(b: &mut Builder, x: &Value) -> Value {
     let size = b.op("Abs", &[x], &[]);
     let mean = b.mean(&size);
-    let least = b.scalar(least);
-    let mean = b.add(&mean, &least);
-    b.div(x, &mean)
+    at_least(b, &mean)
+}
+
+fn at_least(b: &mut Builder, size: &Value) -> Value {
+    let nothing = b.scalar(NOTHING);
+    b.op("Max", &[size, &nothing], &[])
 }
 
 /// Laplacian-pyramid normalisation: each octave of the picture `x`, and what is left, divided by its own strength.
 fn every_octave_alike(b: &mut Builder, x: &Value) -> Value {
-    // The colours as a batch: one kernel serves all.
-    let mut current = b.reshape(x, &[3, 1, 0, 0]);
+    let mut current = x.clone();
     let mut bands = Vec::new();
     for _ in 0..LEVELS {
         let half = halved(b, &current);
@@ -67,19 +76,28 @@ fn every_octave_alike(b: &mut Builder, x: &Value) -> Value {
         let low = enlarged(b, &sum, band);
         sum = b.add(&low, band);
     }
-    b.reshape(&sum, &[1, 3, 0, 0])
+    sum
 }
 
 /// Blurred and half as large, rounded up.
 fn halved(b: &mut Builder, x: &Value) -> Value {
+    // Each colour by itself, yet as a dense kernel: a colour at a time, ONNX Runtime fills up with 15 empty channels each.
+    // What it is divided by is half in the kernel, lest sums grow too large for half precision, half behind the convolution:
+    // after another operator ONNX Runtime has its own layout no more, in which three colours are enlarged as slowly as sixteen.
     let total: f32 = BLUR.iter().sum();
-    let kernel: Vec<f32> = BLUR.iter().flat_map(|r| BLUR.map(|c| r * c / (total * total))).collect();
-    let kernel = b.floats(&[1, 1, 6, 6], &kernel);
+    let blur: Vec<f32> = BLUR.iter().flat_map(|r| BLUR.map(|c| r * c / total)).collect();
+    let mut kernel = vec![0.0; 3 * 3 * blur.len()];
+    for colour in 0..3 {
+        kernel[4 * colour * blur.len()..][..blur.len()].copy_from_slice(&blur);
+    }
+    let kernel = b.floats(&[3, 3, 6, 6], &kernel);
     // The edge repeats, so that a border is neither darker nor brighter; one more at the end for odd sizes.
     let pads = b.ints(&[0, 0, 2, 2, 0, 0, 3, 3]);
     let zero = b.scalar(0.0);
     let padded = b.op("Pad", &[x, &pads, &zero], &[("mode", Attribute::Text("edge".to_owned()))]);
-    b.op("Conv", &[&padded, &kernel], &[("strides", Attribute::Ints(vec![2, 2]))])
+    let sums = b.op("Conv", &[&padded, &kernel], &[("strides", Attribute::Ints(vec![2, 2]))]);
+    let total = b.scalar(1.0 / total);
+    b.mul(&sums, &total)
 }
 
 /// `x` at the size of `like`, which is twice its own or one less.
@@ -100,8 +118,7 @@ fn to_unit_strength(b: &mut Builder, x: &Value) -> Value {
     let square = b.mul(x, x);
     let mean = b.mean(&square);
     let rms = b.op("Sqrt", &[&mean], &[]);
-    let least = b.scalar(1e-8);
-    let rms = b.add(&rms, &least);
+    let rms = at_least(b, &rms);
     b.div(x, &rms)
 }
 

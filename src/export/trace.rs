@@ -48,6 +48,8 @@ pub struct Traced {
     pub value: Value,
     /// What it looks like.
     pub shape: Shape,
+    /// Whether it is 0 or more, and where it is 0 what made it lets no gradient through.
+    pub rectified: bool,
 }
 
 /// What a node takes.
@@ -104,7 +106,7 @@ impl<'a> Trace<'a> {
     /// Begins at the network's input, which is `picture` in the graph of `builder`.
     pub fn new(network: &'a Network, builder: Builder, picture: Value, max_pool: MaxPool) -> Trace<'a> {
         let shape = Shape::Maps { channels: 3, stride: [1, 1] };
-        let input = Traced { name: network.input.clone(), value: picture, shape };
+        let input = Traced { name: network.input.clone(), value: picture, shape, rectified: false };
         Trace {
             network,
             builder,
@@ -163,8 +165,20 @@ impl<'a> Trace<'a> {
         }
         let name = node.output().to_owned();
         self.tape.push((name.clone(), written.adjoint));
-        self.traced.insert(node.output(), Traced { name, value: written.value, shape: written.shape });
+        let rectified = self.rectifies(node);
+        self.traced.insert(node.output(), Traced { name, value: written.value, shape: written.shape, rectified });
         Ok(())
+    }
+
+    /// Whether the result of `node` is [rectified](Traced::rectified).
+    fn rectifies(&self, node: &Node) -> bool {
+        let is_rectified = |input: &String| self.traced.get(input.as_str()).is_some_and(|traced| traced.rectified);
+        match node.operator.as_str() {
+            "Relu" => true,
+            // Each is 0 only where all that it saw is, or the very one it scales.
+            "AveragePool" | "Concat" | "LRN" | "MaxPool" => node.inputs.iter().all(is_rectified),
+            _ => false,
+        }
     }
 
     /// Input `index` of `node`.

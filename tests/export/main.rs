@@ -2,4 +2,5 @@
 
 mod adjoints;
 mod network;
+mod operators;
 mod packs;

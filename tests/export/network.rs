@@ -143,7 +143,7 @@ impl Graph {
 }
 
 /// ONNX Runtime, found where the program finds it.
-fn environment() -> &'static Environment {
+pub fn environment() -> &'static Environment {
     static STARTED: OnceLock<Environment> = OnceLock::new();
     STARTED.get_or_init(|| {
         let files = reverie::runtime::search_order(None);

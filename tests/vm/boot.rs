@@ -56,7 +56,12 @@ fn mirrors_dreams_and_stops_on_the_framebuffer(kernel: Kernel) {
     mirror.operator.set(json!({"intensity": 1.0, "step": 10.0}));
     wait_for("it dreams", || (difference(&machine.screen(), &expected).mean > 10.0).then_some(()));
     machine.keep_screen("dream");
-    let told = mirror.telemetry(|telemetry| telemetry["provider"] == "cpu");
+    let told = mirror.telemetry(|telemetry| telemetry["provider"] == "cpu" && telemetry["command_ms"].is_number());
+    eprintln!(
+        "{kernel:?}: {} ms from the camera to the screen, {} from a command",
+        told["latency_ms"], told["command_ms"]
+    );
+    assert!(told["latency_ms"].as_f64() > Some(0.0), "{told}");
     assert_eq!((&told["width"], &told["height"]), (&json!(96), &json!(64)), "{told}");
 
     machine.run("systemctl stop reverie");

@@ -9,7 +9,7 @@ use crate::export::trace::{Trace, Traced, Written};
 ///
 /// A hard sigmoid this steep is the step function for every number single precision can tell from 0; unlike a
 /// comparison it stays a float, and ONNX Runtime spreads it over its threads.
-fn above_zero(b: &mut Builder, x: &Value) -> Value {
+pub fn above_zero(b: &mut Builder, x: &Value) -> Value {
     b.op("HardSigmoid", &[x], &[("alpha", Attribute::Float(1e30)), ("beta", Attribute::Float(0.0))])
 }
 

@@ -1,18 +1,19 @@
 //! Convolution. Its adjoint is a convolution with the kernel turned around, which the graph derives from the
-//! stored one; with a stride, it is a transposed convolution.
+//! stored one.
 
+use super::stride::{self, SubPixel};
 use super::window::{Padding, Window};
 use crate::export::builder::{Builder, Value};
 use crate::export::network::Node;
 use crate::export::tensor::Attribute;
 use crate::export::trace::{Shape, Trace, Traced, Written};
 
-struct Kernel {
-    value: Value,
+pub struct Kernel {
+    pub value: Value,
     /// Output channels, input channels of a group.
-    outputs: usize,
-    inputs: usize,
-    groups: usize,
+    pub outputs: usize,
+    pub inputs: usize,
+    pub groups: usize,
 }
 
 pub fn conv(t: &mut Trace, node: &Node) -> Result<Written, String> {
@@ -33,14 +34,7 @@ pub fn conv(t: &mut Trace, node: &Node) -> Result<Written, String> {
         stride: [stride[0] * window.strides[0] as usize, stride[1] * window.strides[1] as usize],
     };
     let macs = kernel.outputs * kernel.inputs * (window.kernel[0] * window.kernel[1]) as usize;
-    let adjoint = Box::new(move |b: &mut Builder, g: &Value| {
-        let gradient = if window.is_dense() {
-            back_dense(b, g, &kernel, &window, &x)
-        } else {
-            back_strided(b, g, &kernel, &window, &x)
-        };
-        vec![(x.name, gradient)]
-    });
+    let adjoint = Box::new(move |b: &mut Builder, g: &Value| vec![(x.name.clone(), back(b, g, &kernel, &window, &x))]);
     Ok(Written { value, shape, macs, adjoint })
 }
 
@@ -90,14 +84,34 @@ fn read_bias(t: &mut Trace, node: &Node, outputs: usize) -> Result<Option<Value>
     Ok(Some(t.builder.constant(&bias)))
 }
 
+/// The gradient of the maps `x` that `kernel` looked at through `window`, given that of what it saw.
+pub fn back(b: &mut Builder, g: &Value, kernel: &Kernel, window: &Window, x: &Traced) -> Value {
+    if window.is_dense() {
+        return back_dense(b, g, kernel, window, x);
+    }
+    let size = b.size(&x.value);
+    let is_depthwise = kernel.inputs == 1 && kernel.outputs == kernel.groups;
+    if window.kernel == [1, 1] && window.stays_inside() {
+        let dense = Window { strides: [1, 1], ..window.clone() };
+        let gradient = back_dense(b, g, kernel, &dense, x);
+        let apart = stride::stuffed(b, &gradient, window.strides);
+        let begin = b.ints(&[0, 0]);
+        b.crop(&apart, &begin, &size)
+    } else if is_depthwise || window.dilations != [1, 1] {
+        back_stuffed(b, g, kernel, window, &size)
+    } else {
+        let [groups, outputs, inputs] =
+            [kernel.groups, kernel.outputs / kernel.groups, kernel.inputs].map(|n| n as i64);
+        SubPixel { kernel: &kernel.value, groups, outputs, inputs, window }.back(b, g, &size)
+    }
+}
+
 /// The kernel that runs backward: turned by half a turn, input and output channels exchanged.
-fn turned(b: &mut Builder, kernel: &Kernel, window: &Window) -> Value {
+fn reversed(b: &mut Builder, kernel: &Kernel, window: &Window) -> Value {
     let [height, width] = window.kernel;
     let mut w = kernel.value.clone();
     if window.kernel != [1, 1] {
-        let (last, end) = (b.ints(&[-1, -1]), b.ints(&[i64::MIN, i64::MIN]));
-        let (axes, back) = (b.ints(&[2, 3]), b.ints(&[-1, -1]));
-        w = b.op("Slice", &[&w, &last, &end, &axes, &back], &[]);
+        w = stride::turned(b, &w);
     }
     let (groups, outputs, inputs) = (kernel.groups as i64, kernel.outputs as i64, kernel.inputs as i64);
     let exchange = |b: &mut Builder, w: &Value, order: &[i64]| {
@@ -120,7 +134,7 @@ fn back_dense(b: &mut Builder, g: &Value, kernel: &Kernel, window: &Window, x: &
     };
     let [down, across] = window.reach();
     let wanted = [down - pads[0], across - pads[1], down - pads[2], across - pads[3]];
-    let w = turned(b, kernel, window);
+    let w = reversed(b, kernel, window);
     let around = Window { padding: Padding::Explicit(wanted.map(|p| p.max(0))), ..window.clone() };
     let mut attributes = around.attributes();
     attributes.push(("group", Attribute::Int(kernel.groups as i64)));
@@ -134,15 +148,22 @@ fn back_dense(b: &mut Builder, g: &Value, kernel: &Kernel, window: &Window, x: &
     b.crop(&gradient, &begin, &size)
 }
 
-fn back_strided(b: &mut Builder, g: &Value, kernel: &Kernel, window: &Window, x: &Traced) -> Value {
-    // Unpadded, with the positions that the stride left over added at the end; then the padding is cut off.
-    // (CUDA takes no transposed convolution whose padding differs at beginning and end.)
-    let spread = Window { padding: Padding::Explicit([0; 4]), ..window.clone() };
-    let mut attributes = spread.attributes();
+/// With a stride, as if it had none, of a gradient with zeros between its positions: for depthwise kernels, whose
+/// multiplications cost less than interleaving does.
+fn back_stuffed(b: &mut Builder, g: &Value, kernel: &Kernel, window: &Window, size: &Value) -> Value {
+    let apart = stride::stuffed(b, g, window.strides);
+    let reach = b.ints(&window.reach());
+    let begin = window.begin(b, size);
+    let begin = b.sub(&reach, &begin);
+    // size = begin + apart + end − reach
+    let end = b.add(size, &reach);
+    let end = b.sub(&end, &begin);
+    let spread = b.size(&apart);
+    let end = b.sub(&end, &spread);
+    let padded = stride::pad(b, &apart, &begin, &end);
+    let w = reversed(b, kernel, window);
+    let dense = Window { strides: [1, 1], padding: Padding::Explicit([0; 4]), ..window.clone() };
+    let mut attributes = dense.attributes();
     attributes.push(("group", Attribute::Int(kernel.groups as i64)));
-    attributes.push(("output_padding", Attribute::Ints(window.strides.map(|s| s - 1).to_vec())));
-    let padded = b.op("ConvTranspose", &[g, &kernel.value], &attributes);
-    let size = b.size(&x.value);
-    let begin = window.begin(b, &size);
-    b.crop(&padded, &begin, &size)
+    b.op("Conv", &[&padded, &w], &attributes)
 }

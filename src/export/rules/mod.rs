@@ -13,6 +13,7 @@ mod head;
 mod normalisation;
 mod pad;
 mod pool;
+mod stride;
 mod window;
 
 pub use fold::fold;

@@ -62,44 +62,42 @@ pub fn local_response(t: &mut Trace, node: &Node) -> Result<Written, String> {
     let (before, after) = ((size - 1) / 2, size - 1 - (size - 1) / 2);
 
     let b = &mut t.builder;
-    let squares = b.mul(&x.value, &x.value);
-    let means = mean_of_neighbours(b, &squares, channels, before, after);
-    let (alpha_value, bias_value) = (b.scalar(alpha), b.scalar(bias));
-    let weighted = b.mul(&means, &alpha_value);
-    let base = b.add(&weighted, &bias_value);
+    // Scaled before it is squared: half precision holds no square of more than 255.
+    let root = b.scalar((alpha / size as f32).abs().sqrt());
+    let scaled = b.mul(&x.value, &root);
+    let squares = b.mul(&scaled, &scaled);
+    let neighbours = band(b, channels, before, after, alpha.signum());
+    let bias = b.floats(&[channels as usize], &vec![bias; channels as usize]);
+    let base = b.op("Conv", &[&squares, &neighbours, &bias], &[]);
     let divisor = power(b, &base, beta);
     let value = b.div(&x.value, &divisor);
 
-    let (shape, y) = (x.shape, value.clone());
+    let shape = x.shape;
     let adjoint = Box::new(move |b: &mut Builder, g: &Value| {
-        // gx = g / divisor − 2·alpha·beta/size · x · Σ' (g · y / base), Σ' over the channels that x took part in
+        // gx = g / divisor − 2·alpha·beta/size · x · Σ' (g · x / divisor / base), Σ' over the channels that x took part in
         let direct = b.div(g, &divisor);
-        let product = b.mul(g, &y);
+        let product = b.mul(&direct, &x.value);
         let ratio = b.div(&product, &base);
-        let means = mean_of_neighbours(b, &ratio, channels, after, before);
-        let factor = b.scalar(2.0 * alpha * beta);
-        let scaled = b.mul(&x.value, &factor);
-        let indirect = b.mul(&scaled, &means);
+        let neighbours = band(b, channels, after, before, 2.0 * alpha * beta / size as f32);
+        let sum = b.op("Conv", &[&ratio, &neighbours], &[]);
+        let indirect = b.mul(&x.value, &sum);
         vec![(x.name, b.sub(&direct, &indirect))]
     });
     Ok(Written { value, shape, macs: 0, adjoint })
 }
 
-/// At each channel the mean over the channels from `before` it to `after` it, counting those beyond the end as 0:
-/// an average pool down a picture whose rows are the channels.
-fn mean_of_neighbours(b: &mut Builder, x: &Value, channels: i64, before: i64, after: i64) -> Value {
-    let rows = b.reshape(x, &[1, 1, channels, -1]);
-    let pooled = b.op(
-        "AveragePool",
-        &[&rows],
-        &[
-            ("kernel_shape", Attribute::Ints(vec![before + after + 1, 1])),
-            ("pads", Attribute::Ints(vec![before, 0, after, 0])),
-            ("count_include_pad", Attribute::Int(1)),
-        ],
-    );
-    let shape = b.shape(x);
-    b.op("Reshape", &[&pooled, &shape], &[])
+/// The 1×1 kernel that gives each channel the sum over the channels from `before` it to `after` it, times `factor`: ones beside
+/// the diagonal. A convolution is the one thing that sums over channels without another layout.
+fn band(b: &mut Builder, channels: i64, before: i64, after: i64, factor: f32) -> Value {
+    let sizes = b.ints(&[channels, channels]);
+    let empty = b.op("ConstantOfShape", &[&sizes], &[]);
+    let (before, after) = (before.min(channels - 1), after.min(channels - 1));
+    let diagonals: Vec<Value> =
+        (-before..=after).map(|k| b.op("EyeLike", &[&empty], &[("k", Attribute::Int(k))])).collect();
+    let ones = b.op("Sum", &diagonals.iter().collect::<Vec<_>>(), &[]);
+    let factor = b.scalar(factor);
+    let kernel = b.mul(&ones, &factor);
+    b.reshape(&kernel, &[channels, channels, 1, 1])
 }
 
 /// `base` to the power `beta`, by square roots where that does it: they are many times faster than powers.

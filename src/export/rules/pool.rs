@@ -1,19 +1,22 @@
 //! Pools. Going back, each window hands its gradient to its largest position, or evenly to all.
 //!
-//! Both ways back end in a transposed convolution with fixed kernels, over channels taken as a batch: that adds up
-//! overlapping windows in one node, and every execution provider has it.
+//! Both are depthwise convolutions with fixed kernels: those add up overlapping windows, ONNX Runtime runs them in its blocked
+//! layout, and every execution provider has them.
 
 use std::sync::Arc;
 
+use super::activation;
+use super::convolution::{self, Kernel};
+use super::stride;
 use super::window::{Padding, Window};
 use crate::export::MaxPool;
 use crate::export::builder::{Builder, Value};
 use crate::export::network::Node;
-use crate::export::tensor::{Attribute, Data, Tensor};
+use crate::export::tensor::{Attribute, Tensor};
 use crate::export::trace::{Shape, Trace, Traced, Written};
 
-/// The most positions a max-pool's window may have for its gradient to be exact: 32 × 32.
-const LARGEST_EXACT: i64 = 1024;
+/// The most rows and columns together that a max-pool's window may have for its gradient to be exact.
+const LARGEST_EXACT: i64 = 64;
 
 pub fn max(t: &mut Trace, node: &Node) -> Result<Written, String> {
     let (x, window, shape) = read(t, node)?;
@@ -21,8 +24,8 @@ pub fn max(t: &mut Trace, node: &Node) -> Result<Written, String> {
         return Err("its second output (indices) is in use".to_owned());
     }
     let [height, width] = window.kernel;
-    // The exact gradient takes a kernel for each position of the window.
-    if t.max_pool == MaxPool::Exact && height * width > LARGEST_EXACT {
+    // The exact gradient takes some nodes for each.
+    if t.max_pool == MaxPool::Exact && height + width > LARGEST_EXACT {
         return Err(format!(
             "its window of {height}x{width} is too large for the exact gradient; --max-pool smooth takes it"
         ));
@@ -149,40 +152,112 @@ fn evenly(b: &mut Builder, g: &Value, window: &Window, x: &Traced, count_padding
         if window.dilations == [1, 1] { average_pool(b, &picture, window, count_padding) } else { b.scalar(1.0) };
     let share = b.div(&mean, &inside);
     let shared = b.mul(g, &share);
-    let channels = x.shape.channels().unwrap_or(0) as i64;
-    let batch = b.reshape(&shared, &[channels, 1, 0, 0]);
-    spread(b, &batch, &kernel, window, x)
+    let channels = x.shape.channels().unwrap_or(0);
+    let kernel = over_channels(b, &kernel, channels, window.kernel);
+    let kernel = Kernel { value: kernel, outputs: channels, inputs: 1, groups: channels };
+    convolution::back(b, &shared, &kernel, window, x)
 }
 
 /// The gradient `g` of each window at the first of its largest positions.
+///
+/// The largest of a window is the largest of its rows' largest, so this is done along one axis at a time, with as many steps
+/// as a window has rows and columns, not positions.
 fn to_the_largest(b: &mut Builder, g: &Value, y: &Value, window: &Window, x: &Traced) -> Value {
-    let [height, width] = window.kernel;
-    let taps = (height * width) as usize;
-    let channels = x.shape.channels().unwrap_or(0) as i64;
-    // Kernel i is 1 at position i of the window and 0 elsewhere.
-    let mut eye = vec![0.0; taps * taps];
-    eye.iter_mut().step_by(taps + 1).for_each(|v| *v = 1.0);
-    let eye = b.floats(&[taps, 1, height as usize, width as usize], &eye);
-
-    let padded = if window.stays_inside() {
-        x.value.clone()
-    } else {
-        // Nothing outside the maps may win: inside all is 0 or more, outside it is −1.
+    let (mut maps, mut largest) = (x.value.clone(), y.clone());
+    if !window.stays_inside() && !x.rectified {
+        // What is outside the maps is 0, and must not win: inside, all is 1 or more.
         let least = b.op("ReduceMin", &[&x.value], &[("keepdims", Attribute::Int(0))]);
-        let raised = b.sub(&x.value, &least);
-        let windows = b.size(y);
-        around(b, &raised, &windows, window, Fill::Constant(-1.0))
+        let one = b.scalar(1.0);
+        let mut raised = |v: &Value| {
+            let above = b.sub(v, &least);
+            b.add(&above, &one)
+        };
+        (maps, largest) = (raised(&maps), raised(&largest));
+    }
+    let channels = x.shape.channels().unwrap_or(0);
+    let (across, down) = (window.along(1), window.along(0));
+    let rows = max_pool(b, &maps, &across);
+    let g = along(b, g, &largest, &rows, channels, &down, 0);
+    along(b, &g, &rows, &maps, channels, &across, 1)
+}
+
+/// Of a pool along one axis, the gradient `g` of its windows' largest `y` at the first position of `x` that is as large.
+fn along(b: &mut Builder, g: &Value, y: &Value, x: &Value, channels: usize, window: &Window, axis: usize) -> Value {
+    let (taps, stride) = (window.kernel[axis], window.strides[axis]);
+    if taps == 1 && stride == 1 {
+        return g.clone();
+    }
+    let kernel = |b: &mut Builder, weights: &[f32]| {
+        let mut size = [1, 1];
+        size[axis] = weights.len();
+        let kernel = b.floats(&[1, 1, size[0], size[1]], weights);
+        over_channels(b, &kernel, channels, size.map(|n| n as i64))
     };
-    let batch = b.reshape(&padded, &[channels, 1, 0, 0]);
-    let positions = convolve(b, &batch, &eye, window);
-    let winner = b.op("ArgMax", &[&positions], &[("axis", Attribute::Int(1)), ("keepdims", Attribute::Int(1))]);
-    let order = Tensor { dims: vec![1, taps, 1, 1], data: Data::I64((0..taps as i64).collect()) };
-    let order = b.constant(&Arc::new(order));
-    let won = b.op("Equal", &[&winner, &order], &[]);
-    let won = b.op("Cast", &[&won], &[("to", Attribute::Int(1))]);
-    let g = b.reshape(g, &[channels, 1, 0, 0]);
-    let handed = b.mul(&won, &g);
-    spread(b, &handed, &eye, window, x)
+    let depthwise = ("group", Attribute::Int(channels as i64));
+
+    // rest[j]: what no tap before j has taken.
+    let windows = b.size(y);
+    // A convolution pads by itself where it is known by how much.
+    let (padded, seeing) = match window.padding {
+        Padding::Explicit(_) if !window.ceil => (x.clone(), window.attributes()),
+        _ => (around(b, x, &windows, window, Fill::Constant(0.0)), inner(window)),
+    };
+    let mut rest = vec![g.clone()];
+    for tap in 0..taps - 1 {
+        let mut weights = vec![0.0; taps as usize];
+        weights[tap as usize] = -1.0;
+        let seen = kernel(b, &weights);
+        let mut attributes = seeing.clone();
+        attributes.push(depthwise.clone());
+        let below = b.op("Conv", &[&padded, &seen], &attributes);
+        let below = b.add(&below, y);
+        let goes_on = activation::above_zero(b, &below);
+        rest.push(b.mul(&rest[tap as usize], &goes_on));
+    }
+
+    // Tap j takes rest[j] − rest[j + 1], to position stride · o + dilation · j − begin, which is that of phase r at o − e:
+    let size = b.size(x);
+    let (begin, skipped) = stride::origin(b, window, &size);
+    let places: Vec<(i64, i64)> = (0..taps)
+        .map(|j| {
+            let position = window.dilations[axis] * j - begin[axis];
+            (position.rem_euclid(stride), -position.div_euclid(stride))
+        })
+        .collect();
+    let (least, most) = places.iter().fold((0, 0), |(least, most), (_, e)| (least.min(*e), most.max(*e)));
+    let (mut left, mut reach) = ([0, 0], [1, 1]);
+    (left[axis], reach[axis]) = (-least, most - least + 1);
+    let positions = stride::positions(b, &size, &skipped, window.strides);
+    let mut phases = Vec::new();
+    for phase in 0..stride {
+        let mut sum: Option<Value> = None;
+        for (j, rest) in rest.iter().enumerate() {
+            let mut weights = vec![0.0; reach[axis] as usize];
+            let mut takes = |j: Option<usize>, sign: f32| {
+                if let Some((_, e)) = j.and_then(|j| places.get(j)).filter(|(r, _)| *r == phase) {
+                    weights[(e - least) as usize] += sign;
+                }
+            };
+            takes(Some(j), 1.0);
+            takes(j.checked_sub(1), -1.0);
+            if weights.iter().any(|w| *w != 0.0) {
+                let given = kernel(b, &weights);
+                let padded = stride::pad_for(b, rest, &positions, left, reach);
+                let part = b.op("Conv", &[&padded, &given], std::slice::from_ref(&depthwise));
+                sum = Some(match sum {
+                    Some(sum) => b.add(&sum, &part),
+                    None => part,
+                });
+            }
+        }
+        phases.push(sum);
+    }
+    // A stride longer than the window leaves phases that none touches.
+    let nothing = b.scalar(0.0);
+    let first = phases.iter().flatten().next().cloned().unwrap_or_else(|| g.clone());
+    let phases: Vec<Value> = phases.into_iter().map(|phase| phase.unwrap_or_else(|| b.mul(&first, &nothing))).collect();
+    let whole = stride::woven(b, &phases, axis);
+    b.crop(&whole, &skipped, &size)
 }
 
 /// What is put around maps.
@@ -220,15 +295,10 @@ fn convolve(b: &mut Builder, x: &Value, kernels: &Value, window: &Window) -> Val
     b.op("Conv", &[x, kernels], &inner(window))
 }
 
-/// Adds up what the windows hand back, channels as a batch, and cuts off what lies outside the maps `x`.
-fn spread(b: &mut Builder, handed: &Value, kernels: &Value, window: &Window, x: &Traced) -> Value {
-    let mut attributes = inner(window);
-    attributes.push(("output_padding", Attribute::Ints(window.strides.map(|s| s - 1).to_vec())));
-    let padded = b.op("ConvTranspose", &[handed, kernels], &attributes);
-    let size = b.size(&x.value);
-    let begin = window.begin(b, &size);
-    let gradient = b.crop(&padded, &begin, &size);
-    b.reshape(&gradient, &[1, x.shape.channels().unwrap_or(0) as i64, 0, 0])
+/// `kernel`, of one channel, for each of `channels`.
+fn over_channels(b: &mut Builder, kernel: &Value, channels: usize, [height, width]: [i64; 2]) -> Value {
+    let sizes = b.ints(&[channels as i64, 1, height, width]);
+    b.op("Expand", &[kernel, &sizes], &[])
 }
 
 /// The window's attributes without padding.

@@ -74,6 +74,17 @@ impl Window {
         Ok(Window { kernel, strides, dilations, padding, ceil: rounds && node.int("ceil_mode", 0) != 0 })
     }
 
+    /// The same along one axis only: 0 is down, 1 across.
+    pub fn along(&self, axis: usize) -> Window {
+        let mut window = self.clone();
+        let other = 1 - axis;
+        (window.kernel[other], window.strides[other], window.dilations[other]) = (1, 1, 1);
+        if let Padding::Explicit(pads) = &mut window.padding {
+            (pads[other], pads[other + 2]) = (0, 0);
+        }
+        window
+    }
+
     /// How far a window reaches beyond its first position, down and across.
     pub fn reach(&self) -> [i64; 2] {
         [self.dilations[0] * (self.kernel[0] - 1), self.dilations[1] * (self.kernel[1] - 1)]
