@@ -147,7 +147,7 @@ fn evenly(b: &mut Builder, g: &Value, window: &Window, x: &Traced, count_padding
     let picture = ones(b, &size);
     let windows = b.size(g);
     let padded = around(b, &picture, &windows, window, Fill::Constant(0.0));
-    let inside = convolve(b, &padded, &kernel, window);
+    let inside = b.op("Conv", &[&padded, &kernel], &inner(window));
     let mean =
         if window.dilations == [1, 1] { average_pool(b, &picture, window, count_padding) } else { b.scalar(1.0) };
     let share = b.div(&mean, &inside);
@@ -288,11 +288,6 @@ fn around(b: &mut Builder, x: &Value, windows: &Value, window: &Window, fill: Fi
     };
     let value = b.scalar(value);
     b.op("Pad", &[x, &pads, &value], &[("mode", Attribute::Text(mode.to_owned()))])
-}
-
-/// `x`, padded already, seen through `kernels`.
-fn convolve(b: &mut Builder, x: &Value, kernels: &Value, window: &Window) -> Value {
-    b.op("Conv", &[x, kernels], &inner(window))
 }
 
 /// `kernel`, of one channel, for each of `channels`.
