@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use reverie::compositor::{Compositor, Layer, Look};
 use reverie::config::Size;
 use reverie::display::{Canvas, Fader};
 use reverie::dream::{Dreamer, Settings};
+use reverie::flow::{self, Luma, Tracker};
 use reverie::frame::Frame;
 use reverie::pack::Catalogue;
 use reverie::params::Params;
 use reverie::pixel::{self, Motion, Picture, Scaler, Tone};
 use reverie::runtime::{Ascent, Controls, Graph, Provider, Runtime, Settings as RuntimeSettings};
+use reverie::slot::Item;
 use reverie::source::{Colours, Converter, Layout, Matrix, Pixels};
 
 /// The camera's size, the dream's, that of the octave below, and the screen's.
@@ -21,6 +24,8 @@ const CAMERA: (usize, usize) = (640, 360);
 const DREAM: (usize, usize) = (320, 192);
 const OCTAVE: (usize, usize) = (229, 137);
 const SCREEN: (usize, usize) = (1920, 1080);
+/// That at which camera and dream are put together.
+const CANVAS: (usize, usize) = (1280, 720);
 
 fn frame((width, height): (usize, usize)) -> Frame {
     let mut frame = Frame::new(width, height);
@@ -81,9 +86,11 @@ fn pixels(c: &mut Criterion) {
     let start = Instant::now();
     let screen = Size { width: SCREEN.0, height: SCREEN.1 };
     let mut fader = Fader::new(Canvas::plain(screen), start);
-    fader.take(&shown, start);
-    c.bench_function("a dream to screen size", |b| b.iter(|| fader.take(black_box(&shown), start)));
-    fader.take(&shown, start + Duration::from_secs(1));
+    fader.take(&shown, Duration::from_millis(16), start);
+    c.bench_function("a dream to screen size", |b| {
+        b.iter(|| fader.take(black_box(&shown), Duration::from_millis(16), start))
+    });
+    fader.take(&shown, Duration::from_millis(16), start + Duration::from_secs(1));
     let between = start + Duration::from_millis(1500);
     let mut memory = vec![0; 4 * SCREEN.0 * SCREEN.1];
     let mut draw = |at, light| {
@@ -116,11 +123,65 @@ fn network(c: &mut Criterion) {
         .bench_function("one ascent", |b| b.iter(|| ascent.climb(&mut image, &controls).expect("it climbs").objective));
     let settings = Settings { size: Some(DREAM), max_size: DREAM, target_fps: 10.0, seed: Some(1) };
     let mut dreamer = Dreamer::new(runtime, catalogue, settings).patient();
-    let (camera, mut out) = (frame(CAMERA), Frame::new(0, 0));
-    group.bench_function("one frame", |b| {
-        b.iter(|| dreamer.dream(Some(&camera), &params, Duration::from_millis(50), &mut out).expect("it dreams"))
+    let mut look = Look::at(&frame(CANVAS));
+    group.bench_function("one dream", |b| {
+        b.iter(|| {
+            (look.since, look.number) = (Some(look.number), look.number + 1);
+            dreamer.dream(&look, &params, Duration::from_millis(50)).expect("it dreams").is_some()
+        })
     });
 }
 
-criterion_group!(benches, captures, pixels, network);
+/// A photo of this size, moved to the right by so many pixels.
+fn photo((width, height): (usize, usize), moved: u32) -> Frame {
+    let photo = image::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/photos/coffee.jpg")).expect("it ships");
+    let photo = photo.resize_to_fill(width as u32 + 32, height as u32, image::imageops::FilterType::Triangle).to_rgb8();
+    let part = image::imageops::crop_imm(&photo, 32 - moved, 0, width as u32, height as u32).to_image();
+    let mut frame = Frame::new(width, height);
+    frame.pixels.copy_from_slice(part.as_raw());
+    frame
+}
+
+/// What is done for every camera picture, whatever the dream does.
+fn mirror(c: &mut Criterion) {
+    let pictures = [photo(CANVAS, 0), photo(CANVAS, 4)];
+    let (mut luma, mut sums, mut tracker) = (Luma::default(), Vec::new(), Tracker::default());
+    c.bench_function("shrink", |b| b.iter(|| flow::shrink(black_box(&pictures[0]), &mut luma, &mut sums)));
+    let lumas = [0, 1].map(|which: usize| {
+        flow::shrink(&pictures[which], &mut luma, &mut sums);
+        luma.clone()
+    });
+    let mut number = 0;
+    c.bench_function("track", |b| {
+        b.iter(|| {
+            number += 1;
+            tracker.follow(&lumas[number % 2]);
+        });
+    });
+    for (name, moves) in [("compose, standing still", 0), ("compose, all moving", 1)] {
+        let (mut compositor, mut look, mut out) = (Compositor::default(), Look::blank(), Frame::new(0, 0));
+        let tick = Duration::from_millis(33);
+        let mut number = 0;
+        for _ in 0..2 {
+            compositor.see(&pictures[0], CANVAS, false, tick);
+            compositor.look(&mut look);
+            compositor.was_taken(look.number);
+            let mut layer = Layer { strength: 1.0, made_for: look.number, ..Layer::default() };
+            layer.resize(CANVAS.0, CANVAS.1);
+            compositor.take(Arc::new(layer));
+        }
+        // In the middle of a fade, where both are seen, and one picture later.
+        compositor.see(&pictures[moves], CANVAS, false, Duration::from_millis(5));
+        c.bench_function(name, |b| b.iter(|| compositor.compose(&mut out)));
+        c.bench_function(&format!("{name}, with tracking"), |b| {
+            b.iter(|| {
+                number += moves;
+                compositor.see(&pictures[number % 2], CANVAS, false, Duration::ZERO);
+                compositor.compose(&mut out);
+            });
+        });
+    }
+}
+
+criterion_group!(benches, captures, pixels, mirror, network);
 criterion_main!(benches);

@@ -15,12 +15,21 @@ pub struct Frame {
     pub captured: Instant,
     /// When the command came that this picture is the first to follow, where it is one.
     pub commanded: Option<Instant>,
+    /// Whether a camera saw it, as a mirror would: it may be shown with left and right exchanged.
+    pub is_live: bool,
 }
 
 impl Frame {
     /// A black picture.
     pub fn new(width: usize, height: usize) -> Frame {
-        Frame { width, height, pixels: vec![0; 3 * width * height], captured: Instant::now(), commanded: None }
+        Frame {
+            width,
+            height,
+            pixels: vec![0; 3 * width * height],
+            captured: Instant::now(),
+            commanded: None,
+            is_live: false,
+        }
     }
 
     /// Takes on another size; its memory is kept where it suffices. What the pixels hold afterwards is left over.
@@ -34,7 +43,14 @@ impl Frame {
     pub fn copy_from(&mut self, other: &Frame) {
         self.resize(other.width, other.height);
         self.pixels.copy_from_slice(&other.pixels);
-        (self.captured, self.commanded) = (other.captured, other.commanded);
+        (self.captured, self.commanded, self.is_live) = (other.captured, other.commanded, other.is_live);
+    }
+
+    /// Exchanges left and right.
+    pub fn flip(&mut self) {
+        for row in self.pixels.chunks_exact_mut(3 * self.width.max(1)) {
+            row.as_chunks_mut::<3>().0.reverse();
+        }
     }
 
     /// Fades toward `other`, which has the same size: 0 leaves it as it is, 1 makes it `other`.

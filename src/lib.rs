@@ -1,13 +1,15 @@
 //! Reverie, the firmware of a dreaming mirror.
 //!
-//! [`source`] brings pictures, [`dream`] dreams them through [`runtime`] and [`pixel`], [`display`] shows them:
-//! three threads, two latest-wins [`slot`]s of [`frame`]s. [`app`] starts and watches them; [`params`] is the one table of
+//! [`source`] brings pictures, the [`compositor`] lays the dream over them where the [`flow`] carries it, [`display`] shows them, at the camera's
+//! rate; beside that [`dream`] looks and climbs through [`runtime`] and [`pixel`] as fast as it can. Latest-wins [`slot`]s lie between. [`mirror`] is all
+//! of it in one thread. [`app`] starts and watches them; [`params`] is the one table of
 //! what can be changed live, by [`remote`] (MQTT) and [`console`] (the web page); the [`director`] decides, its [`desk`] makes it known. [`pack`] reads graph packs, [`export`]
 //! makes them. [`health`] talks to systemd. [`cli`] is the command line, [`config`] its file. ARCHITECTURE.md tells why.
 
 pub mod app;
 pub mod backoff;
 pub mod cli;
+pub mod compositor;
 pub mod config;
 pub mod console;
 pub mod desk;
@@ -15,9 +17,11 @@ pub mod director;
 pub mod display;
 pub mod dream;
 pub mod export;
+pub mod flow;
 pub mod frame;
 pub mod health;
 pub mod hotplug;
+pub mod mirror;
 pub mod pack;
 pub mod params;
 pub mod pixel;

@@ -65,7 +65,7 @@ fn one_room_knows_each_outside_world() {
 #[test]
 fn the_pure_rooms_know_no_tokio_device_or_socket() {
     for stranger in ["tokio", "std::net", "std::os", "libc", "memmap2"] {
-        for room in ["pixel", "dream", "params", "pack", "export", "director"] {
+        for room in ["pixel", "flow", "compositor", "dream", "params", "pack", "export", "director"] {
             let found: Vec<_> = users(stranger).into_iter().filter(|(file, _)| file.starts_with(room)).collect();
             assert!(found.is_empty(), "{room}/ names `{stranger}`: {found:#?}");
         }
@@ -78,6 +78,19 @@ fn nothing_names_the_rooms_above_it() {
         [("crate::app", ["app", "cli"].as_slice()), ("crate::cli", &["cli"]), ("reverie", &["main.rs"])]
     {
         assert_only(above, homes);
+    }
+}
+
+#[test]
+fn flow_knows_nothing_of_dreams_and_the_compositor_nothing_of_networks() {
+    for (room, strangers) in [
+        ("flow", ["compositor", "dream", "params", "pixel"].as_slice()),
+        ("compositor", &["dream", "params", "runtime", "pack"]),
+    ] {
+        for (file, text) in sources(&src().join(room)) {
+            let named = strangers.iter().find(|stranger| text.contains(&format!("crate::{stranger}")));
+            assert!(named.is_none(), "{} names {named:?}", file.display());
+        }
     }
 }
 

@@ -93,7 +93,7 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
         }
     };
     info!("network: ONNX Runtime {} from {}", runtime.version(), runtime.library().display());
-    running.push(start_dreaming(&plan, &configs, runtime, &stop, &wiring)?);
+    running.extend(start_dreaming(&plan, &configs, runtime, &stop, &wiring)?);
     let name = watch.over(&running, &mut signals).await;
     Notify::default().stopping();
     end(name, &stop, &running, tasks).await;
@@ -245,11 +245,17 @@ fn start_dreaming(
     runtime: Arc<Runtime>,
     stop: &Stop,
     wiring: &Wiring,
-) -> anyhow::Result<Running> {
+) -> anyhow::Result<[Running; 2]> {
+    // Not before: until there is something to dream with, the boot card is shown.
+    let (mut canvas, own) = (Live::new(configs, Config::canvas), wiring.clone());
+    let composition = Stage::new("compositor", stop.clone());
+    let composition =
+        composition.start(plan.desk.clone(), STUCK, move |stage| stages::compose(stage, &mut canvas, &own))?;
     let (mut settings, own) = (Live::new(configs, Config::dream_settings), wiring.clone());
     let mut studio = stages::DreamStage::new(runtime, plan.catalogue.clone());
     let dream = Stage::new("dream", stop.clone());
-    Ok(dream.start(plan.desk.clone(), STUCK, move |stage| studio.run(stage, &mut settings, &own))?)
+    let dream = dream.start(plan.desk.clone(), STUCK, move |stage| studio.run(stage, &mut settings, &own))?;
+    Ok([composition, dream])
 }
 
 /// Says the stop, and lets all end that can.

@@ -61,9 +61,11 @@ pub fn exhibit(
         // Nobody looks: dreams are taken and nothing is drawn.
         let idle = exhibit.projector.screen().is_headless() && !wiring.tap.is_watched();
         let wait = if idle { PATIENCE } else { due.saturating_duration_since(Instant::now()) };
-        if let Some(dream) = wiring.dreams.take(wait.min(PATIENCE)) {
+        let picture = wiring.pictures.take(wait.min(PATIENCE));
+        let is_new = picture.is_some();
+        if let Some(picture) = picture {
             card = None;
-            exhibit.take(dream);
+            exhibit.take(picture);
         }
         while let Ok(signal) = signals.try_recv() {
             if signal == Signal::Identify {
@@ -90,7 +92,12 @@ pub fn exhibit(
         }
         stage.goes_on();
         let now = Instant::now();
-        if idle || now < due {
+        if idle {
+            exhibit.see();
+            continue;
+        }
+        // A picture that is to be seen whole is shown as soon as it comes.
+        if now < due && !(is_new && exhibit.shows_at_once(now)) {
             continue;
         }
         due = (due + exhibit.projector.period()).max(now);
@@ -176,7 +183,7 @@ impl<'a> Exhibit<'a> {
     fn begin_anew(&mut self) {
         let dream = self.newest.as_ref().map_or(self.projector.screen().size(), size_of);
         self.fader = Fader::new(self.projector.canvas(dream), Instant::now());
-        self.newest.iter().for_each(|dream| self.fader.take(dream, Instant::now()));
+        self.newest.iter().for_each(|dream| self.fader.take(dream, Duration::ZERO, Instant::now()));
         self.drawn = None;
         self.is_dark = false;
         self.preview = None;
@@ -223,14 +230,15 @@ impl<'a> Exhibit<'a> {
         if self.fader.canvas() != &canvas {
             // The card enlarges, and the dream grew: what is seen is drawn anew, then faded from as ever.
             let mut fader = Fader::new(canvas, now);
-            self.newest.iter().for_each(|seen| fader.take(seen, self.fader.begun()));
+            self.newest.iter().for_each(|seen| fader.take(seen, Duration::ZERO, self.fader.begun()));
             self.fader = fader;
         }
+        let period = self.projector.period();
         for fader in [Some(&mut self.fader), self.preview.as_mut()].into_iter().flatten() {
-            fader.take(&dream, now);
+            fader.take(&dream, period, now);
         }
         if let Some(old) = self.newest.replace(dream) {
-            self.wiring.dreams.give_back(old);
+            self.wiring.pictures.give_back(old);
         }
         self.wiring.seen.store(true, Ordering::Relaxed);
     }
@@ -249,14 +257,19 @@ impl<'a> Exhibit<'a> {
         self.wiring.seen.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the newest picture is not faded to.
+    fn shows_at_once(&self, now: Instant) -> bool {
+        !self.fader.is_fading(now)
+    }
+
     /// Draws what is seen at `now` where it is another picture than before.
     fn draw(&mut self, aim: f64, pace: f64, now: Instant) {
         let light = self.lamp.light(aim, pace, now);
         if self.projector.screen().is_headless() {
-            return;
+            return self.see();
         }
         let is_moving = self.lamp.is_moving() || self.fader.is_fading(now);
-        let is_stale = self.drawn.is_none_or(|drawn| now.saturating_duration_since(drawn) >= REDRAW);
+        let is_stale = self.drawn.is_none_or(|drawn| now.saturating_duration_since(drawn) >= REDRAW) || !self.is_seen;
         if light == 0.0 && !self.lamp.is_moving() {
             if !self.is_dark {
                 match self.projector.show(&self.fader.view(now, light)) {
@@ -310,7 +323,7 @@ impl<'a> Exhibit<'a> {
         let seen = self.projector.seen_size().unwrap_or(self.fallback);
         let preview = self.preview.get_or_insert_with(|| {
             let mut fader = Fader::new(Canvas::plain(at_most(seen, PREVIEW)), now);
-            newest.iter().for_each(|dream| fader.take(dream, now));
+            newest.iter().for_each(|dream| fader.take(dream, Duration::ZERO, now));
             fader
         });
         let mut picture = tap.blank();

@@ -10,12 +10,12 @@ use tokio::sync::broadcast::error::TryRecvError;
 use super::Stage;
 use super::live::Live;
 use super::meter::{Meter, ms};
+use crate::compositor::{CanvasGovernor, Compositor, Layer, Look};
 use crate::config::{self, Size};
 use crate::desk::Desk;
 use crate::director::Signal;
 use crate::display::Tap;
 use crate::dream::{self, Dreamer};
-use crate::frame::Frame;
 use crate::pack::Catalogue;
 use crate::runtime::Runtime;
 use crate::slot::Slot;
@@ -28,16 +28,21 @@ pub const PATIENCE: Duration = Duration::from_millis(200);
 /// What the first ascents may take: a GPU tries its kernels, a slow board begins before it knows how slow it is. Later ones may take as
 /// long as a frame did before.
 const WARM_UP: Duration = Duration::from_secs(300);
-/// A camera picture older than this is no longer looked at: the dream goes on by itself.
+/// No picture for so long, and there is no camera: the dream goes on by itself.
 const STALE: Duration = Duration::from_secs(3);
+/// The longest wait for a camera picture: a fade goes on without one.
+const TICK: Duration = Duration::from_millis(40);
 
 /// What the stages share.
 #[derive(Clone)]
 pub struct Wiring {
     pub desk: Desk,
-    /// Source to dream, dream to display.
+    /// Source to compositor, compositor to display.
     pub camera: Slot,
-    pub dreams: Slot,
+    pub pictures: Slot,
+    /// Compositor to dream, and back.
+    pub looks: Slot<Look>,
+    pub layers: Arc<Mutex<Option<Dreamed>>>,
     pub tap: Tap,
     /// Turns true with the first picture shown.
     pub seen: Arc<AtomicBool>,
@@ -45,6 +50,12 @@ pub struct Wiring {
     pub screen: Arc<Mutex<Option<Screen>>>,
     /// Why there will be no dream, for the screen.
     pub fault: Arc<Mutex<Option<String>>>,
+}
+
+/// A difference on its way to the compositor.
+pub struct Dreamed {
+    layer: Arc<Layer>,
+    commanded: Option<Instant>,
 }
 
 /// The screen there is, as it is seen.
@@ -63,7 +74,9 @@ impl Wiring {
         Wiring {
             desk,
             camera: Slot::default(),
-            dreams: Slot::default(),
+            pictures: Slot::default(),
+            looks: Slot::default(),
+            layers: Arc::default(),
             tap: Tap::default(),
             seen: Arc::default(),
             screen: Arc::default(),
@@ -78,6 +91,18 @@ impl Wiring {
     /// The screen there is; none before anybody has looked.
     pub fn screen(&self) -> Option<Screen> {
         *self.screen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands a difference to the compositor, instead of one that it did not take yet, and when the command came that it is the first to
+    /// follow.
+    fn put_layer(&self, layer: Arc<Layer>, commanded: Option<Instant>) {
+        let mut layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
+        let missed = layers.take().and_then(|missed| missed.commanded);
+        *layers = Some(Dreamed { layer, commanded: missed.or(commanded) });
+    }
+
+    fn take_layer(&self) -> Option<Dreamed> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub fn set_fault(&self, fault: String) {
@@ -113,6 +138,77 @@ pub fn source(stage: &Stage, settings: &mut Live<config::Source>, wiring: &Wirin
         }
     }
     Ok(())
+}
+
+/// Puts camera and dream together, at the camera's rate.
+pub fn compose(stage: &Stage, settings: &mut Live<Size>, wiring: &Wiring) -> anyhow::Result<()> {
+    let params = wiring.desk.params();
+    let mut compositor = Compositor::default();
+    let mut canvas = CanvasGovernor::new(canvas_size(settings.get(), wiring));
+    let (mut meter, mut report) = (Meter::default(), Report::default());
+    let (mut last, mut came) = (Instant::now(), None::<Instant>);
+    let mut has_looked = false;
+    while stage.goes_on() {
+        settings.renew();
+        canvas.set_largest(canvas_size(settings.get(), wiring));
+        let picture = wiring.camera.take(TICK);
+        let begun = Instant::now();
+        let elapsed = begun - std::mem::replace(&mut last, begun);
+        let (mirror, paused) = (params.borrow().mirror, params.borrow().paused);
+        match &picture {
+            Some(picture) => compositor.see(picture, canvas.size(), mirror, elapsed),
+            None => compositor.wait(came.is_some_and(|came| came.elapsed() < STALE), canvas.size(), elapsed),
+        }
+        // The one look that was put, if it was taken since, is what the next difference is made for; the difference that was made before it is
+        // there by then, since the dream puts that first.
+        let look = wiring.looks.take(Duration::ZERO);
+        let was_taken = has_looked && look.is_none();
+        let layer = wiring.take_layer();
+        let is_changed = picture.is_some() || layer.is_some() || compositor.is_easing();
+        let commanded = layer.as_ref().and_then(|dreamed| dreamed.commanded);
+        if let Some(dreamed) = layer {
+            compositor.take(dreamed.layer);
+        }
+        if was_taken {
+            compositor.was_taken(compositor.number() - 1);
+        }
+        let mut look = look.unwrap_or_else(|| wiring.looks.blank());
+        compositor.look(&mut look);
+        wiring.looks.put(look);
+        has_looked = true;
+        if is_changed && !paused {
+            let mut out = wiring.pictures.blank();
+            compositor.compose(&mut out);
+            out.commanded = commanded;
+            wiring.pictures.put(out);
+            meter.count(Instant::now(), begun.elapsed());
+        }
+        if let Some(picture) = picture {
+            wiring.camera.give_back(picture);
+            if let Some(before) = came.replace(begun) {
+                canvas.observe(begun.elapsed(), begun - before);
+            }
+        }
+        if report.is_due() {
+            let (reading, (width, height)) = (meter.read(Instant::now()).unwrap_or_default(), canvas.size());
+            wiring.desk.report(|telemetry| {
+                telemetry.picture_fps = (reading.fps * 10.0).round() / 10.0;
+                telemetry.picture_ms_p50 = ms(reading.p50);
+                (telemetry.canvas_width, telemetry.canvas_height) = (width, height);
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The largest canvas there is use for: of the screen's shape, with no more pixels than it has, nor than `most`.
+fn canvas_size(most: &Size, wiring: &Wiring) -> (usize, usize) {
+    match wiring.screen() {
+        Some(Screen::Present { size, is_filled: true }) => {
+            dream::largest_within(most.width * most.height, (size.width, size.height))
+        }
+        _ => (most.width, most.height),
+    }
 }
 
 /// The dream's stage, with the dreamer that it keeps from failure to failure.
@@ -162,7 +258,6 @@ fn dream(
     let mut params = wiring.desk.params();
     let mut now = params.borrow_and_update().clone();
     let mut signals = wiring.desk.signals();
-    let mut view = View::default();
     let mut meter = Meter::default();
     let mut report = Report::default();
     // A frame of many steps on a slow board is slow, not stuck.
@@ -170,8 +265,6 @@ fn dream(
     let allowed = |allowance: &Mutex<Duration>| *allowance.lock().unwrap_or_else(PoisonError::into_inner);
     let own = Arc::clone(&allowance);
     dreamer.on_step(move |_| beat.takes(allowed(&own)));
-    // A dream begins from the camera picture where one is to be had.
-    view.refresh(&wiring.camera, Duration::from_secs(1));
     let mut last = Instant::now();
     let mut has_dreamed = false;
     let mut commanded = None;
@@ -191,29 +284,31 @@ fn dream(
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        let begun = Instant::now();
-        let elapsed = begun - std::mem::replace(&mut last, begun);
         if now.paused && has_dreamed {
+            last = Instant::now();
             stage.sleep(PATIENCE.min(period));
             continue;
         }
-        view.refresh(&wiring.camera, Duration::ZERO);
         if let Some(Screen::Present { size, is_filled: true }) = wiring.screen() {
             dreamer.take_shape((size.width, size.height));
         }
-        let mut out = wiring.dreams.blank();
+        let Some(look) = wiring.looks.take(PATIENCE) else { continue };
+        let begun = Instant::now();
+        let elapsed = begun - std::mem::replace(&mut last, begun);
         stage.takes(allowed(&allowance));
-        dreamer.dream(view.present(), &now, elapsed, &mut out)?;
-        out.commanded = commanded.take_if(|_| !dreamer.vitals().awaits_layer);
-        wiring.dreams.put(out);
-        has_dreamed = true;
+        let dreamed = dreamer.dream(&look, &now, elapsed);
+        wiring.looks.give_back(look);
+        if let Some(layer) = dreamed? {
+            wiring.put_layer(layer, commanded.take_if(|_| !dreamer.vitals().awaits_layer));
+            has_dreamed = true;
+        }
         if dreamer.vitals().provider.is_some() {
             *allowance.lock().unwrap_or_else(PoisonError::into_inner) = dreamer.vitals().frame_time;
         }
         meter.count(Instant::now(), dreamer.vitals().frame_time);
         if report.is_due() {
             tell(dreamer, &mut meter, wiring);
-            dreamer.feel(wiring.desk.telemetry().heat_room);
+            dreamer.feel_heat(wiring.desk.telemetry().heat_room);
         }
         stage.sleep(period.saturating_sub(begun.elapsed()));
     }
@@ -230,26 +325,8 @@ fn tell(dreamer: &Dreamer, meter: &mut Meter, wiring: &Wiring) {
         (telemetry.width, telemetry.height) = (vitals.width, vitals.height);
         (telemetry.octaves, telemetry.steps) = (vitals.octaves, vitals.steps);
         telemetry.activation = vitals.activation;
-        telemetry.drops = wiring.dreams.dropped();
+        telemetry.drops = wiring.pictures.dropped();
     });
-}
-
-/// The newest camera picture, held because the next may be long in coming.
-#[derive(Default)]
-struct View(Option<(Frame, Instant)>);
-
-impl View {
-    fn refresh(&mut self, camera: &Slot, patience: Duration) {
-        if let Some(frame) = camera.take(patience)
-            && let Some((old, _)) = self.0.replace((frame, Instant::now()))
-        {
-            camera.give_back(old);
-        }
-    }
-
-    fn present(&self) -> Option<&Frame> {
-        self.0.as_ref().filter(|(_, came)| came.elapsed() < STALE).map(|(frame, _)| frame)
-    }
 }
 
 /// When to write into the telemetry.

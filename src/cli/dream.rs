@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::BadInput;
 use super::flags::ParamFlags;
+use crate::compositor::Look;
 use crate::dream::{Dreamer, Measured, Settings};
 use crate::frame::Frame;
 use crate::pack::{Catalogue, PackError};
@@ -113,6 +114,8 @@ fn film_params(args: &Args, mut params: Params) -> Params {
         if !args.params.given("zoom") {
             params.zoom = (1.0 + FILM_ZOOM).powf(args.fps) - 1.0;
         }
+        // It feeds on itself.
+        params.trance = 1.0;
         if !args.params.given("tone") {
             let live = crate::params::find("tone").ok().and_then(|spec| spec.default_value());
             if let Some(crate::params::Value::Number(tone)) = live {
@@ -138,7 +141,7 @@ fn render(
     bar.set_message("opening the network");
     bar.enable_steady_tick(Duration::from_millis(200));
     let before = dreamer.measure(picture, params)?;
-    let mut out = Frame::new(0, 0);
+    let (mut out, mut look) = (Frame::new(0, 0), Look::at(picture));
     for number in 1..=frames {
         let shown = bar.clone();
         dreamer.on_step(move |progress| {
@@ -150,9 +153,10 @@ fn render(
             });
         });
         // The picture is where a film starts from; after that it feeds on itself.
-        let camera = (number == 1).then_some(picture);
         let elapsed = if number == 1 { Duration::ZERO } else { Duration::from_secs_f64(1.0 / args.fps) };
-        dreamer.dream(camera, params, elapsed, &mut out)?;
+        let layer = dreamer.dream(&look, params, elapsed)?.context("the network was not opened")?;
+        layer.over(&look.camera, &mut out);
+        (look.has_camera, look.since, look.number) = (false, Some(look.number), look.number + 1);
         target.write(&out, number).with_context(|| format!("frame {number} of {frames}"))?;
     }
     let after = dreamer.measure(&out, params)?;

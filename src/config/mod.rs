@@ -124,12 +124,16 @@ impl Config {
         Ok(config)
     }
 
-    /// The source, with what it leaves open as the dream needs it: no more pixels than it dreams in, where that is fixed, and no
-    /// fewer pictures than it dreams.
+    /// The source, with what it leaves open as the mirror needs it: the canvas' size, and no fewer pictures than it dreams.
     pub fn source(&self) -> Source {
         let dreams = self.dream.target_fps.ceil() as u32;
         let fps = self.source.fps.unwrap_or(self.source.fps().max(dreams));
-        Source { size: self.source.size.or(self.dream.size), fps: Some(fps), ..self.source.clone() }
+        Source { size: Some(self.source.size.unwrap_or(self.dream.canvas)), fps: Some(fps), ..self.source.clone() }
+    }
+
+    /// The largest canvas.
+    pub fn canvas(&self) -> Size {
+        self.dream.canvas
     }
 
     /// Checks every value against its range. `file`, where there is one, opens the error.

@@ -67,6 +67,8 @@ impl Default for Source {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Dream {
+    /// The largest canvas: the size that camera and dream are put together at, as large as the screen and the board allow.
+    pub canvas: Size,
     /// Working size; none: the governor picks what holds `target_fps`.
     pub size: Option<Size>,
     /// The largest the governor picks.
@@ -79,7 +81,8 @@ pub struct Dream {
 
 impl Default for Dream {
     fn default() -> Dream {
-        Dream { size: None, max_size: Size { width: 1280, height: 720 }, target_fps: 8.0, seed: None }
+        let large = Size { width: 1280, height: 720 };
+        Dream { canvas: large, size: None, max_size: large, target_fps: 8.0, seed: None }
     }
 }
 
@@ -204,9 +207,9 @@ impl Default for Console {
 pub(super) type Fault = Option<(&'static str, String)>;
 
 impl Source {
-    /// The size that is captured or drawn, in pixels: what boards without a large GPU dream in, where nothing is said.
+    /// The size that is captured or drawn, in pixels, where [`crate::config::Config::source`] has not said another.
     pub fn size(&self) -> Size {
-        self.size.unwrap_or(Size { width: 640, height: 360 })
+        self.size.unwrap_or(Size { width: 1280, height: 720 })
     }
 
     /// Pictures a second: what every camera has, where nothing is said.
@@ -248,6 +251,7 @@ impl Dream {
     pub(super) fn fault(&self) -> Fault {
         self.size
             .and_then(|fixed| size("dream.size", fixed, 64, 4096))
+            .or_else(|| size("dream.canvas", self.canvas, 64, 4096))
             .or_else(|| size("dream.max_size", self.max_size, 64, 4096))
             .or_else(|| range("dream.target_fps", self.target_fps, 0.1, 120.0))
     }

@@ -1,4 +1,4 @@
-//! From a few dreams a second to a fluid picture: each fades into the next over the time the next takes.
+//! From the camera's pictures to as many as the screen shows: where that is more, each fades into the next over the time the next takes.
 
 use std::time::{Duration, Instant};
 
@@ -58,8 +58,9 @@ impl Fader {
         self.begun
     }
 
-    /// Takes a new dream. The first one is there at once, later ones fade in for as long as the next is likely to take.
-    pub fn take(&mut self, dream: &Frame, now: Instant) {
+    /// Takes a new picture. The first one is there at once, later ones fade in for as long as the next is likely to take; but where the screen, which shows
+    /// one in every `period`, would show nothing in between, at once: a fade would only make it late.
+    pub fn take(&mut self, dream: &Frame, period: Duration, now: Instant) {
         // What is seen now is what the fade begins from.
         let part = self.part(now);
         if part == WHOLE {
@@ -68,7 +69,8 @@ impl Fader {
             mix(&mut self.from, &self.to, part);
         }
         self.painter.paint(dream, &self.canvas, &mut self.to);
-        self.lasts = if self.empty { Duration::ZERO } else { now.saturating_duration_since(self.begun).min(LONGEST) };
+        let lasts = now.saturating_duration_since(self.begun).min(LONGEST);
+        self.lasts = if self.empty || 2 * lasts < 3 * period { Duration::ZERO } else { lasts };
         self.begun = now;
         self.empty = false;
     }
@@ -174,6 +176,8 @@ impl Lamp {
 mod tests {
     use super::*;
 
+    const TICK: Duration = Duration::from_millis(16);
+
     fn grey(width: usize, height: usize, level: u8) -> Frame {
         let mut frame = Frame::new(width, height);
         frame.pixels.fill(level);
@@ -196,9 +200,9 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut fader = fader(8, 8, start);
-        fader.take(&grey(4, 4, 100), at(0));
+        fader.take(&grey(4, 4, 100), TICK, at(0));
         assert_eq!(level(&fader, at(0), 1.0), 100, "the first is there at once");
-        fader.take(&grey(4, 4, 200), at(100));
+        fader.take(&grey(4, 4, 200), TICK, at(100));
         assert_eq!(level(&fader, at(100), 1.0), 100);
         assert!((148..=151).contains(&level(&fader, at(150), 1.0)));
         assert!(fader.is_fading(at(199)) && !fader.is_fading(at(200)));
@@ -207,14 +211,25 @@ mod tests {
     }
 
     #[test]
+    fn where_the_screen_is_no_faster_a_picture_is_there_at_once() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut fader = fader(4, 4, start);
+        let period = Duration::from_millis(33);
+        fader.take(&grey(4, 4, 0), period, at(0));
+        fader.take(&grey(4, 4, 200), period, at(40));
+        assert_eq!(level(&fader, at(40), 1.0), 200);
+    }
+
+    #[test]
     fn a_dream_that_comes_early_begins_from_what_is_seen() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut fader = fader(4, 4, start);
-        fader.take(&grey(4, 4, 0), at(0));
-        fader.take(&grey(4, 4, 200), at(100));
+        fader.take(&grey(4, 4, 0), TICK, at(0));
+        fader.take(&grey(4, 4, 200), TICK, at(100));
         let seen = level(&fader, at(140), 1.0);
-        fader.take(&grey(4, 4, 0), at(140));
+        fader.take(&grey(4, 4, 0), TICK, at(140));
         assert_eq!(level(&fader, at(140), 1.0), seen, "nothing leaps");
     }
 
@@ -222,7 +237,7 @@ mod tests {
     fn light_dims_the_picture_and_is_approached() {
         let start = Instant::now();
         let mut fader = fader(4, 4, start);
-        fader.take(&grey(4, 4, 200), start);
+        fader.take(&grey(4, 4, 200), TICK, start);
         assert_eq!(level(&fader, start, 0.5), 100);
         assert_eq!(level(&fader, start, 0.0), 0);
         let mut lamp = Lamp::new(1.0, start);

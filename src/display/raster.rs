@@ -77,7 +77,7 @@ mod tests {
     use crate::display::canvas::Canvas;
     use crate::display::fader::Fader;
     use crate::frame::Frame;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     fn layout(bytes: usize, line: usize, [r, g, b]: [(u32, u32); 3]) -> Layout {
         let channel = |(offset, length)| Channel { offset, length };
@@ -96,7 +96,7 @@ mod tests {
         let mut memory = vec![0xEE; length];
         let now = Instant::now();
         let mut fader = Fader::new(Canvas::plain(Size { width: 2, height: 2 }), now);
-        fader.take(&picture(), now);
+        fader.take(&picture(), Duration::from_millis(16), now);
         layout.draw(&fader.view(now, 1.0), &mut memory, &mut Vec::new());
         memory
     }

@@ -12,6 +12,8 @@ pub struct Look {
     pub smoothing: f64,
     pub colour: f64,
     pub tone: f64,
+    pub memory: f64,
+    pub fatigue: f64,
     pub persistence: f64,
     pub zoom: f64,
     pub rotate: f64,
@@ -21,7 +23,7 @@ pub struct Look {
 }
 
 /// How many there are.
-const NUMBERS: usize = 10;
+const NUMBERS: usize = 12;
 
 impl Look {
     pub fn of(params: &Params) -> Look {
@@ -31,6 +33,8 @@ impl Look {
             smoothing: params.smoothing,
             colour: params.colour,
             tone: params.tone,
+            memory: params.memory,
+            fatigue: params.fatigue,
             persistence: params.persistence,
             zoom: params.zoom,
             rotate: params.rotate,
@@ -47,6 +51,8 @@ impl Look {
             &mut self.smoothing,
             &mut self.colour,
             &mut self.tone,
+            &mut self.memory,
+            &mut self.fatigue,
             &mut self.persistence,
             &mut self.zoom,
             &mut self.rotate,

@@ -1,34 +1,59 @@
 //! The dream: one frame of looking, climbing and feeding back.
 //!
-//! [`Dreamer::dream`] reads like the recipe: the last dream moves, is mixed with the camera picture, is climbed octave
-//! by octave from coarse to fine, its tone is held, and it is shown. Which size, octaves and steps a board can afford is
+//! [`Dreamer::dream`] reads like the recipe: the last difference is carried to the camera picture and laid over it, the whole is climbed octave
+//! by octave from coarse to fine, its tone is held, a few windows are climbed at the canvas' own size, and what differs from the
+//! camera is the new difference. Which size, octaves and steps a board can afford is
 //! the [`governor`]'s business, opening graphs that of [`studio`], which does it in a thread of its own so that the
 //! picture never stands still for it.
 
+mod canvas;
 mod cast;
 mod clouds;
 mod error;
+mod fatigue;
 mod glide;
 mod governor;
+mod momentum;
 mod octaves;
+mod sleep;
 mod studio;
+mod windows;
 
 pub use error::DreamError;
+pub use governor::largest_within;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::compositor::{Affine, Layer, Look};
+use crate::flow::Path;
 use crate::frame::Frame;
 use crate::pack::Catalogue;
 use crate::params::Params;
 use crate::pixel::{self, Motion, Picture, Scaler, Tone};
 use crate::runtime::{Controls, Provider, Runtime};
 
+use canvas::{Canvas, Last};
 use cast::{Aim, Cast, Part};
-use glide::{Glide, Look};
+use fatigue::Fatigue;
+use glide::Glide;
 use governor::{Ask, Governor, Plan};
+use momentum::Momentum;
 use octaves::{Climb, Climber, octave_sizes};
+use sleep::{Room, Sleep};
 use studio::{Graphs, Opening, Studio};
+use windows::Windows;
+
+/// The time of a dream for which `step` is meant, seconds: quicker dreams climb less each.
+const PACE: f64 = 0.125;
+/// What is climbed is averaged over so many seconds: what chance alone moves to and fro does not show.
+const INERTIA: f64 = 0.35;
+/// Where the dream is tired it fades by so many time constants a second, at full fatigue.
+const TIRES: f64 = 1.5;
+/// What an idle dream grows by in a second when it is asleep.
+const ASLEEP_ZOOM: f64 = 0.05;
+/// Layers kept for use: one waits, two are shown, one is fed back.
+const MOST_LAYERS: usize = 4;
 
 /// How a [`Dreamer`] works, for as long as it lives.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,7 +122,6 @@ pub struct Dreamer {
     /// The largest size it may choose, and the screen that this is for, where there is one.
     largest: (usize, usize),
     shape: Option<(usize, usize)>,
-    scaler: Scaler,
     /// The graphs in use: those of the last frame, until the ones wanted now are open.
     current: Option<Current>,
     /// What cannot be faded to, since its graphs do not open at the size there is.
@@ -105,19 +129,35 @@ pub struct Dreamer {
     /// Weight of each channel, on the way from some neurons to others.
     weights: Vec<f32>,
     glide: Glide,
-    /// F: the camera picture at working size; and its frame before conversion.
+    sleep: Sleep,
+    fatigue: Fatigue,
+    tired: Vec<f32>,
+    /// Since the last dream, and what is left of it along that.
+    path: Path,
+    left: Path,
+    /// Number of the picture that was looked at last.
+    newest: Option<u64>,
+    windows: Windows,
+    rng: fastrand::Rng,
+    canvas: Canvas,
+    scaler: Scaler,
+    /// The camera picture, and the canvas before and after climbing, at working size; and what converts them.
     camera: Picture,
-    camera_frame: Frame,
-    /// D: the dream at working size; none before the first frame.
-    dream: Option<Picture>,
-    /// The next D while it is being made.
+    looked: Picture,
     next: Picture,
+    window: Picture,
+    small: Frame,
+    momentum: Momentum,
     tone: Tone,
     climber: Climber,
-    shown: Picture,
+    /// The last dream, and others that are given back by who showed them.
+    last: Option<Arc<Layer>>,
+    layers: Vec<Arc<Layer>>,
     vitals: Vitals,
-    on_step: Option<Box<dyn FnMut(Progress) + Send>>,
+    on_step: Option<OnStep>,
 }
+
+type OnStep = Box<dyn FnMut(Progress) + Send>;
 
 /// What is dreamed with: layers and neurons, and a plan whose graphs are open.
 #[derive(Debug, Clone, PartialEq)]
@@ -142,7 +182,7 @@ impl Dreamer {
             Some(size) => Governor::fixed(size),
             None => Governor::new(settings.max_size, settings.target_fps),
         };
-        let rng = rng(&settings);
+        let mut rng = rng(&settings);
         Dreamer {
             largest: settings.max_size,
             shape: None,
@@ -151,18 +191,30 @@ impl Dreamer {
             catalogue,
             governor,
             room: None,
-            scaler: Scaler::default(),
             current: None,
             unfadable: None,
             weights: Vec::new(),
             glide: Glide::default(),
+            sleep: Sleep::default(),
+            fatigue: Fatigue::new(rng.u64(..)),
+            tired: Vec::new(),
+            path: Path::default(),
+            left: Path::default(),
+            newest: None,
+            windows: Windows::default(),
+            climber: Climber::new(rng.fork()),
+            rng,
+            canvas: Canvas::default(),
+            scaler: Scaler::default(),
             camera: Picture::default(),
-            camera_frame: Frame::new(0, 0),
-            dream: None,
+            looked: Picture::default(),
             next: Picture::default(),
+            window: Picture::default(),
+            small: Frame::new(0, 0),
+            momentum: Momentum::default(),
             tone: Tone::NEUTRAL,
-            climber: Climber::new(rng),
-            shown: Picture::default(),
+            last: None,
+            layers: Vec::new(),
             vitals: Vitals {
                 provider: None,
                 layer: String::new(),
@@ -186,7 +238,7 @@ impl Dreamer {
     }
 
     /// The board is so many °C from being slowed down, where that is known.
-    pub fn feel(&mut self, room: Option<f64>) {
+    pub fn feel_heat(&mut self, room: Option<f64>) {
         self.room = room;
     }
 
@@ -218,62 +270,66 @@ impl Dreamer {
 
     /// Forgets the dream: the next frame begins from the camera picture.
     pub fn reset(&mut self) {
-        self.dream = None;
+        let mut rng = rng(&self.settings);
+        self.last = None;
         self.glide.reset();
-        self.climber = Climber::new(rng(&self.settings));
+        self.sleep = Sleep::default();
+        self.fatigue = Fatigue::new(rng.u64(..));
+        self.windows = Windows::default();
+        self.climber = Climber::new(rng.fork());
+        self.rng = rng;
     }
 
-    /// One frame of dreaming, into `out`, which takes on the working size.
+    /// One frame of dreaming: the difference that it makes to the picture looked at, which is the next to be laid over the camera and the next
+    /// to be fed back. None before the first graphs are open.
     ///
-    /// `camera` is the newest picture the source has, the same as before where none came since; None where there is no
-    /// source (any more): then it dreams on from its own last picture, or from clouds where it never saw one.
-    /// `elapsed` is the time since the last frame, which zoom, rotation and drift go by.
+    /// `elapsed` is the time since the last frame, by which things move, fade and grow.
     ///
-    /// While the graphs of a new layer or size are being opened it dreams on with those it has; before the first are
-    /// open it shows the camera picture. A change of layer or neurons then fades over `params.pace.network`, numbers move
-    /// over `params.pace.numbers`.
+    /// While the graphs of a new layer or size are being opened it dreams on with those it has. A change of layer or neurons
+    /// then fades over `params.pace.network`, numbers move over `params.pace.numbers`.
     ///
     /// # Errors
     /// The layer or neurons do not exist, its graph cannot be opened, or the runtime failed. The dream is then as it
     /// was before, and a later frame opens the graphs anew.
-    pub fn dream(
-        &mut self,
-        camera: Option<&Frame>,
-        params: &Params,
-        elapsed: Duration,
-        out: &mut Frame,
-    ) -> Result<(), DreamError> {
+    pub fn dream(&mut self, look: &Look, params: &Params, elapsed: Duration) -> Result<Option<Arc<Layer>>, DreamError> {
         let started = Instant::now();
-        if params.paused && !self.shown.data.is_empty() {
-            self.show(out, camera);
-            return Ok(());
-        }
         let current = self.choose_graphs(params, elapsed)?;
-        let look = self.glide.follow(params, elapsed);
-        let (width, height) = current.plan.size;
-        self.look(camera, params, (width, height));
-        self.move_dream(camera.is_some(), &look, elapsed, (width, height));
-        let climbed = self.climb(&current, &look, params.jitter)?;
-        self.tone.hold(&mut self.next, look.tone as f32);
-        let dream = self.dream.get_or_insert_default();
-        std::mem::swap(dream, &mut self.next);
-        self.shown.copy_from(dream);
-        if camera.is_some() {
-            pixel::lerp(&self.camera, &mut self.shown, share(look.intensity) as f32);
+        let now = self.glide.follow(params, elapsed);
+        let size = current.plan.size;
+        self.look(look, size);
+        self.feel(look, params, elapsed);
+        let trance = if look.has_camera { self.sleep.trance(params) } else { 1.0 };
+        self.lay(look, &now, elapsed, size);
+        let pace = self.pace(trance, elapsed);
+        let climbed = self.climb(&current, &now, params.jitter, pace)?;
+        self.tone.hold(&mut self.next, now.tone as f32);
+        pixel::subtract(&self.looked, &mut self.next);
+        self.spare_the_tired(now.fatigue, look.path.size());
+        let inertia = if self.last.is_some() { (-elapsed.as_secs_f64() / INERTIA).exp() * (1.0 - trance) } else { 0.0 };
+        self.momentum.join(&mut self.next, &self.path, inertia as f32);
+        self.canvas.add(&self.next);
+        if climbed {
+            self.climb_windows(&current, &now, pace)?;
         }
-        self.show(out, camera);
+        let mut layer = self.blank();
+        let made = Arc::get_mut(&mut layer).expect("nobody else holds it");
+        self.canvas.lift(&look.camera, trance as f32, made);
+        made.strength = if look.has_camera { share(now.intensity) as f32 } else { 1.0 };
+        made.made_for = look.number;
+        self.layers.extend(self.last.replace(Arc::clone(&layer)));
 
         self.vitals.frame_time = started.elapsed();
         current.cast.layer().clone_into(&mut self.vitals.layer);
         self.vitals.awaits_layer = !current.cast.has(&params.layer);
-        (self.vitals.width, self.vitals.height) = (width, height);
+        (self.vitals.width, self.vitals.height) = size;
         self.vitals.octaves = current.sizes.len() as u32;
         self.vitals.steps = current.plan.steps;
         if climbed && current.cast.next.is_none() && current.cast.now.layer == params.layer {
             self.governor.observe(self.vitals.frame_time, &current.plan);
         }
-        self.current = Some(current).filter(|current| !current.sizes.is_empty());
-        Ok(())
+        let is_open = !current.sizes.is_empty();
+        self.current = Some(current).filter(|_| is_open);
+        Ok(is_open.then_some(layer))
     }
 
     /// Measures `picture`, as it is, at its own size; waits for the graph to open.
@@ -314,6 +370,7 @@ impl Dreamer {
             octaves: params.octaves,
             steps: params.steps,
             octave_scale: params.octave_scale,
+            windows: params.windows,
         };
         self.governor.feel(self.room, elapsed);
         let plan = self.governor.plan(&ask);
@@ -382,63 +439,157 @@ impl Dreamer {
         Ok(Some(current))
     }
 
-    /// F ← the camera picture, cut and scaled to working size.
-    fn look(&mut self, camera: Option<&Frame>, params: &Params, size: (usize, usize)) {
-        let Some(frame) = camera.filter(|f| f.width > 0 && f.height > 0) else { return };
-        if (frame.width, frame.height) == size {
-            pixel::from_frame(frame, params.mirror, &mut self.camera);
-        } else {
-            self.camera_frame.resize(size.0, size.1);
-            self.scaler.fill(frame, &mut self.camera_frame);
-            pixel::from_frame(&self.camera_frame, params.mirror, &mut self.camera);
+    /// The camera picture at working size, and its tone.
+    fn look(&mut self, look: &Look, size: (usize, usize)) {
+        if !look.has_camera {
+            return;
         }
+        self.small.resize(size.0, size.1);
+        self.scaler.stretch(&look.camera, &mut self.small);
+        pixel::from_frame(&self.small, false, &mut self.camera);
         self.tone = Tone::of(&self.camera);
     }
 
-    /// D moved by what `elapsed` asks for and mixed with the camera picture, into `next`.
-    fn move_dream(&mut self, has_camera: bool, look: &Look, elapsed: Duration, size: (usize, usize)) {
-        match &mut self.dream {
-            Some(dream) => {
-                if dream.size() != size {
-                    let mut resized = Picture::new(size.0, size.1);
-                    self.scaler.refit(dream, &mut resized);
-                    *dream = resized;
-                }
-                pixel::warp(dream, &mut self.next, motion(look, elapsed, size));
-                if has_camera {
-                    pixel::lerp(&self.camera, &mut self.next, look.persistence as f32);
+    /// Whether anybody is there. Asleep, the dream is held to a light of its own.
+    fn feel(&mut self, look: &Look, params: &Params, elapsed: Duration) {
+        let light = f64::from(self.tone.mean.iter().sum::<f32>() / 3.0);
+        let room = Room { has_camera: look.has_camera, movement: f64::from(look.movement), light };
+        self.sleep.feel(room, params, elapsed);
+        if look.has_camera {
+            self.tone = self.tone.toward(&Tone::NEUTRAL, self.sleep.depth() as f32);
+        }
+    }
+
+    /// The path since the last dream; over looks of which nothing came, where a run failed.
+    fn follow(&mut self, look: &Look) {
+        let made_for = self.last.as_ref().map(|last| last.made_for);
+        match look.since {
+            Some(since) if Some(since) == made_for => self.path.copy_from(&look.path),
+            Some(since) if Some(since) == self.newest && made_for.is_some() => {
+                self.path.extend(&look.path.back, &look.path.seen);
+            }
+            _ => {
+                self.path.copy_from(&look.path);
+                self.path.seen.fill(0.0);
+            }
+        }
+        self.newest = Some(look.number);
+    }
+
+    /// The canvas: the camera picture, and over it what is left of the last dream, carried to where things are now. At working size it
+    /// is what is climbed.
+    fn lay(&mut self, look: &Look, now: &glide::Look, elapsed: Duration, size: (usize, usize)) {
+        let seconds = elapsed.as_secs_f64();
+        self.follow(look);
+        self.fatigue.advance(seconds, now.fatigue);
+        let (width, height) = self.path.size();
+        self.fatigue.map(width, height, &mut self.tired);
+        self.left.copy_from(&self.path);
+        for (left, tired) in self.left.seen.iter_mut().zip(&self.tired) {
+            let rate = 1.0 / now.memory + f64::from(*tired) * now.fatigue * TIRES;
+            *left *= (-seconds * rate).exp() as f32;
+        }
+        let canvas = (look.camera.width, look.camera.height);
+        let motion = self.motion(now, elapsed, canvas);
+        if let Some(last) = self.last.take_if(|last| (last.width, last.height) != canvas) {
+            self.last = Some(Arc::new(last.resized(canvas)));
+        }
+        let last = self.last.as_ref().map(|layer| Last {
+            layer,
+            path: &self.left,
+            motion: Affine::of(&motion, canvas.0, canvas.1),
+            persistence: if look.has_camera { now.persistence as f32 } else { 1.0 },
+        });
+        let is_blind = last.is_none() && !look.has_camera;
+        self.canvas.lay(&look.camera, last.as_ref());
+        if is_blind {
+            self.canvas.paint(&clouds::clouds(size, &mut self.rng, &mut self.scaler));
+        }
+        self.canvas.read(&mut self.small, &mut self.looked, size);
+        self.next.copy_from(&self.looked);
+    }
+
+    /// Where the dream is tired nothing new is begun.
+    fn spare_the_tired(&mut self, fatigue: f64, (width, height): (usize, usize)) {
+        let share = (2.0 * fatigue).min(1.0) as f32;
+        if share == 0.0 {
+            return;
+        }
+        let (wide, high) = self.next.size();
+        for plane in self.next.planes_mut() {
+            for (y, row) in plane.chunks_exact_mut(wide).enumerate() {
+                let line = &self.tired[y * height / high * width..][..width];
+                for (x, gain) in row.iter_mut().enumerate() {
+                    *gain *= 1.0 - share * line[x * width / wide];
                 }
             }
-            None if has_camera => self.next.copy_from(&self.camera),
-            None => self.next = clouds::clouds(size, &mut rng(&self.settings), &mut self.scaler),
+        }
+    }
+
+    /// Climbs a few parts of the canvas at its own size.
+    fn climb_windows(&mut self, current: &Current, now: &glide::Look, pace: f64) -> Result<(), DreamError> {
+        let size = current.plan.size;
+        self.windows.wait(|_, _| 0.0);
+        for _ in 0..current.plan.windows {
+            let Some(window) = self.windows.next(self.canvas.size(), size, &mut self.rng) else { return Ok(()) };
+            self.window.resize(size.0, size.1);
+            self.canvas.cut(window.corner, window.ratio, &mut self.window);
+            self.next.copy_from(&self.window);
+            let all = Dreamer::climb_of(&self.weights, current, now, 0, pace);
+            let climb = Climb { sizes: &[size], steps: 1, ..all };
+            let last = self.climber.climb(&mut self.next, &climb, &mut self.studio, None);
+            last.map_err(|error| self.give_up(error))?;
+            pixel::subtract(&self.window, &mut self.next);
+            if self.next.data.iter().all(|value| value.is_finite()) {
+                self.canvas.add_part(window.corner, window.ratio, &self.next);
+            }
+        }
+        Ok(())
+    }
+
+    /// A layer to be written: one that nobody shows any more, where there is one.
+    fn blank(&mut self) -> Arc<Layer> {
+        let free = self.layers.iter_mut().position(|layer| Arc::get_mut(layer).is_some());
+        let free = free.map(|place| self.layers.swap_remove(place));
+        // Those that were made for another canvas go with it.
+        self.layers.truncate(MOST_LAYERS);
+        free.unwrap_or_default()
+    }
+
+    /// How many times `step` is climbed: a mirror climbs as much a second on every board, but a very slow one would leap. A trance, where
+    /// it is each frame that counts, and a first frame climb it once.
+    fn pace(&self, trance: f64, elapsed: Duration) -> f64 {
+        let pace = (elapsed.as_secs_f64() / PACE).clamp(0.1, 2.0);
+        if self.last.is_none() { 1.0 } else { pace + (1.0 - pace) * trance }
+    }
+
+    /// How `current` is climbed at the moment.
+    fn climb_of<'a>(weights: &'a [f32], current: &'a Current, now: &glide::Look, jitter: u32, pace: f64) -> Climb<'a> {
+        Climb {
+            layer: &current.cast.now.layer,
+            other: current.cast.other().map(|(part, share)| (part.layer.as_str(), &*part.weights, share)),
+            sizes: &current.sizes,
+            neurons: weights,
+            step: (now.step * share(now.intensity) * pace / 255.0) as f32,
+            smoothing: now.smoothing as f32,
+            colour: now.colour as f32,
+            jitter: jitter as i32,
+            steps: current.plan.steps,
         }
     }
 
     /// Climbs `next` octave by octave. Returns whether there was anything to climb.
-    fn climb(&mut self, current: &Current, look: &Look, jitter: u32) -> Result<bool, DreamError> {
-        let step = look.step * share(look.intensity) / 255.0;
-        if current.sizes.is_empty() || current.plan.steps == 0 || step == 0.0 {
+    fn climb(&mut self, current: &Current, now: &glide::Look, jitter: u32, pace: f64) -> Result<bool, DreamError> {
+        current.cast.weights(&mut self.weights);
+        let climb = Dreamer::climb_of(&self.weights, current, now, jitter, pace);
+        if current.sizes.is_empty() || climb.steps == 0 || climb.step == 0.0 {
             return Ok(false);
         }
-        current.cast.weights(&mut self.weights);
-        let climb = Climb {
-            layer: &current.cast.now.layer,
-            other: current.cast.other().map(|(part, share)| (part.layer.as_str(), &*part.weights, share)),
-            sizes: &current.sizes,
-            neurons: &self.weights,
-            step: step as f32,
-            smoothing: look.smoothing as f32,
-            colour: look.colour as f32,
-            jitter: jitter as i32,
-            steps: current.plan.steps,
-        };
         match self.climber.climb(&mut self.next, &climb, &mut self.studio, self.on_step.as_deref_mut()) {
             Ok(_) if !self.next.data.iter().all(|value| value.is_finite()) => {
                 // Fed back, they would never leave the picture again.
-                self.dream = None;
-                self.studio.forget();
-                self.current = None;
-                Err(DreamError::NotFinite { layer: current.cast.layer().to_owned() })
+                self.last = None;
+                Err(self.give_up(DreamError::NotFinite { layer: current.cast.layer().to_owned() }))
             }
             Ok(last) => {
                 if let Some(last) = &last {
@@ -447,18 +598,30 @@ impl Dreamer {
                 }
                 Ok(last.is_some())
             }
-            Err(error) => {
-                // The driver's state is unknown: everything is opened anew.
-                self.studio.forget();
-                self.current = None;
-                Err(error)
-            }
+            Err(error) => Err(self.give_up(error)),
         }
     }
 
-    fn show(&mut self, out: &mut Frame, camera: Option<&Frame>) {
-        pixel::to_frame(&self.shown, out);
-        out.captured = camera.map_or_else(Instant::now, |frame| frame.captured);
+    /// The driver's state is unknown: everything is opened anew.
+    fn give_up(&mut self, error: DreamError) -> DreamError {
+        self.studio.forget();
+        self.current = None;
+        error
+    }
+
+    /// What zoom, rotation and drift amount to in `elapsed`. Asleep it flies a little in any case.
+    fn motion(&self, now: &glide::Look, elapsed: Duration, (width, _): (usize, usize)) -> Motion {
+        // After a pause or a stall the picture goes on from where it was instead of leaping.
+        let seconds = elapsed.as_secs_f64().min(1.0);
+        let stands = now.zoom == 0.0 && now.rotate == 0.0 && now.drift == 0.0;
+        let zoom = if stands { ASLEEP_ZOOM * self.sleep.depth() } else { now.zoom };
+        let slide = now.drift * seconds * width as f64;
+        let (sin, cos) = now.drift_angle.to_radians().sin_cos();
+        Motion {
+            zoom: (1.0 + zoom).powf(seconds) as f32,
+            angle: (now.rotate * seconds).to_radians() as f32,
+            slide: ((slide * cos) as f32, (slide * sin) as f32),
+        }
     }
 }
 
@@ -470,17 +633,4 @@ fn share(intensity: f64) -> f64 {
 
 fn rng(settings: &Settings) -> fastrand::Rng {
     settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)
-}
-
-/// What zoom, rotation and drift amount to in `elapsed`.
-fn motion(look: &Look, elapsed: Duration, size: (usize, usize)) -> Motion {
-    // After a pause or a stall the picture goes on from where it was instead of leaping.
-    let seconds = elapsed.as_secs_f64().min(1.0);
-    let slide = look.drift * seconds * size.0 as f64;
-    let (sin, cos) = look.drift_angle.to_radians().sin_cos();
-    Motion {
-        zoom: (1.0 + look.zoom).powf(seconds) as f32,
-        angle: (look.rotate * seconds).to_radians() as f32,
-        slide: ((slide * cos) as f32, (slide * sin) as f32),
-    }
 }

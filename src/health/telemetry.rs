@@ -32,8 +32,13 @@ pub struct Telemetry {
     /// Median and 99th percentile of the time one dream frame takes, milliseconds.
     pub frame_ms_p50: f64,
     pub frame_ms_p99: f64,
-    /// From a picture's light on the sensor to its dream on the screen, milliseconds: the median of the last seconds, where there is a
-    /// screen. A dream fades in; what counts is when it begins to.
+    /// Pictures a second that camera and dream are put together to, and the median time that one takes, milliseconds.
+    pub picture_fps: f64,
+    pub picture_ms_p50: f64,
+    /// The size they have, pixels.
+    pub canvas_width: usize,
+    pub canvas_height: usize,
+    /// From a picture's light on the sensor to the screen, milliseconds: the median of the last seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<f64>,
     /// From the last command that changed what is dreamed to the first picture on the screen that follows it.

@@ -12,6 +12,13 @@ use crate::frame::Frame;
 /// Pairs of sizes whose plans are kept, the longest known let go first: those of a still of ten octaves, twice over.
 const MOST_PLANS: usize = 40;
 
+impl std::fmt::Debug for Scaler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let plans = self.planes.0.len() + self.pixels.0.len() + self.words.0.len();
+        f.debug_struct("Scaler").field("plans", &plans).finish()
+    }
+}
+
 /// Width and height.
 type Size = (usize, usize);
 
@@ -74,6 +81,20 @@ impl Scaler {
         let plan = self.pixels.plan((width, height), to_size, |scaler, from, to| scaler.plan_rgb_resampling(from, to));
         let start = 3 * (top * from.width + left);
         plan.run(&from.pixels[start..], (width, height), 3 * from.width, &mut to.pixels, 3 * to_size.0);
+    }
+
+    /// Fills `to`, which keeps its own size, with all of `from`, whatever its shape.
+    pub fn stretch(&mut self, from: &Frame, to: &mut Frame) {
+        let (from_size, to_size) = ((from.width, from.height), (to.width, to.height));
+        if from_size == to_size {
+            to.pixels.copy_from_slice(&from.pixels);
+            return;
+        }
+        if from.pixels.is_empty() || to.pixels.is_empty() {
+            return;
+        }
+        let plan = self.pixels.plan(from_size, to_size, |scaler, from, to| scaler.plan_rgb_resampling(from, to));
+        plan.run(&from.pixels, from_size, 3 * from_size.0, &mut to.pixels, 3 * to_size.0);
     }
 
     /// Resizes `from` into `to`.

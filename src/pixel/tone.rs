@@ -33,6 +33,12 @@ impl Tone {
         tone
     }
 
+    /// The tone `part` of the way to `other`.
+    pub fn toward(&self, other: &Tone, part: f32) -> Tone {
+        let mix = |from: [f32; 3], to: [f32; 3]| std::array::from_fn(|c| from[c] + (to[c] - from[c]) * part);
+        Tone { mean: mix(self.mean, other.mean), spread: mix(self.spread, other.spread) }
+    }
+
     /// Moves the tone of `picture` by `strength` (0 not at all, 1 all the way) of the way to this one.
     ///
     /// A spread smaller than this one's by less than half is left alone: a dream may be softer than the camera, and

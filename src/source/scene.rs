@@ -72,7 +72,7 @@ impl Drawn {
         std::thread::sleep(Duration::from_secs_f64(due).saturating_sub(elapsed));
         frame.resize(self.width, self.height);
         self.scene.draw(due, frame)?;
-        frame.captured = Instant::now();
+        (frame.captured, frame.is_live) = (Instant::now(), false);
         self.next += 1;
         Ok(())
     }

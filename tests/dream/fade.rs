@@ -6,7 +6,7 @@ use std::time::Duration;
 use reverie::frame::Frame;
 use reverie::params::{Pace, Params};
 
-use crate::scene::{SIZE, catalogue, difference, dreamer, picture};
+use crate::scene::{SIZE, Sitting, catalogue, difference, dreamer, picture};
 
 /// Eight dreams a second, as on a small board.
 const TICK: Duration = Duration::from_millis(125);
@@ -23,7 +23,7 @@ impl Film {
     /// From one layer and its neurons to another, in ten seconds; or all at once, and no further than that.
     fn of(from: (&str, &str), to: (&str, &str), fades: bool) -> Film {
         let catalogue = catalogue();
-        let (mut dreamer, camera) = (dreamer(&catalogue).patient(), picture(SIZE));
+        let (mut sitting, camera) = (Sitting::new(dreamer(&catalogue).patient()), picture(SIZE));
         let mut params = Params::new(&catalogue);
         (params.layer, params.neurons) = (from.0.into(), from.1.parse().unwrap());
         params.intensity = 0.3;
@@ -41,10 +41,10 @@ impl Film {
                 params.pace = Pace { numbers: if fades { 0.1 } else { 0.0 }, ..params.pace };
             }
             let mut out = Frame::new(0, 0);
-            dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+            sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
             frames.push(out);
         }
-        assert_eq!(dreamer.vitals().layer, to.0);
+        assert_eq!(sitting.dreamer.vitals().layer, to.0);
         Film { frames }
     }
 

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use reverie::dream::{DreamError, Dreamer, Settings};
 use reverie::frame::Frame;
+use reverie::mirror::Mirror;
 use reverie::pack::Catalogue;
 use reverie::params::{Pace, Params};
 use reverie::runtime::RuntimeError;
 
 use crate::fuse;
-use crate::scene::{SIZE, catalogue, difference, dreamer, packs, picture, runtime};
+use crate::scene::{SIZE, Sitting, catalogue, difference, dreamer, packs, picture, runtime};
 
 const TICK: Duration = Duration::from_millis(100);
 
@@ -18,21 +19,26 @@ fn blank() -> Frame {
     Frame::new(0, 0)
 }
 
+fn sitting(dreamer: Dreamer) -> Sitting {
+    Sitting::new(dreamer)
+}
+
 #[test]
 fn the_dream_grows_on_the_picture_and_pushes_the_layer_up() {
     let catalogue = catalogue();
-    let (mut dreamer, params, camera) = (dreamer(&catalogue).patient(), Params::new(&catalogue), picture(SIZE));
+    let (mut sitting, params, camera) =
+        (sitting(dreamer(&catalogue).patient()), Params::new(&catalogue), picture(SIZE));
     let mut out = blank();
     let mut differences = Vec::new();
     for _ in 0..8 {
-        dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+        sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
         differences.push(difference(&out, &camera));
     }
     assert!(differences[0] > 0.5 && differences[7] > 1.5 * differences[0], "{differences:?}");
-    let before = dreamer.measure(&camera, &params).unwrap().objective.unwrap();
-    let after = dreamer.measure(&out, &params).unwrap().objective.unwrap();
+    let before = sitting.dreamer.measure(&camera, &params).unwrap().objective.unwrap();
+    let after = sitting.dreamer.measure(&out, &params).unwrap().objective.unwrap();
     assert!(after > 1.5 * before, "objective {before} → {after}");
-    let vitals = dreamer.vitals();
+    let vitals = sitting.dreamer.vitals();
     assert_eq!((vitals.width, vitals.height, vitals.octaves, vitals.steps), (SIZE.0, SIZE.1, 2, 2));
     assert_eq!(vitals.provider.unwrap().to_string(), "cpu");
 }
@@ -40,45 +46,41 @@ fn the_dream_grows_on_the_picture_and_pushes_the_layer_up() {
 #[test]
 fn without_intensity_it_is_a_plain_mirror() {
     let catalogue = catalogue();
-    let (mut dreamer, camera) = (dreamer(&catalogue).patient(), picture(SIZE));
+    let (mut sitting, camera) = (sitting(dreamer(&catalogue).patient()), picture(SIZE));
     let mut params = Params::new(&catalogue);
     let mut out = blank();
-    dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+    sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
     assert_ne!(out.pixels, camera.pixels);
     params.intensity = 0.0;
-    dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+    sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
     assert_eq!(out.pixels, camera.pixels);
-    params.mirror = true;
-    dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
-    let row = |frame: &Frame| frame.pixels[..3 * SIZE.0].chunks(3).map(<[u8]>::to_vec).collect::<Vec<_>>();
-    assert_eq!(row(&out), row(&camera).into_iter().rev().collect::<Vec<_>>());
 }
 
 #[test]
 fn before_the_network_is_open_the_camera_is_shown_and_soon_after_the_dream() {
     let catalogue = catalogue();
-    let (mut dreamer, params, camera) = (dreamer(&catalogue), Params::new(&catalogue), picture(SIZE));
+    let (mut sitting, params, camera) = (sitting(dreamer(&catalogue)), Params::new(&catalogue), picture(SIZE));
     let mut out = blank();
-    dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+    sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
     assert!(difference(&out, &camera) < 1.0, "something else than the camera was shown");
-    assert_eq!(dreamer.vitals().provider, None);
+    assert_eq!(sitting.dreamer.vitals().provider, None);
     wait_until(|| {
-        dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
-        dreamer.vitals().provider.is_some()
+        sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+        sitting.dreamer.vitals().provider.is_some()
     });
 }
 
 #[test]
 fn a_change_of_layer_never_stops_the_dream() {
     let catalogue = catalogue();
-    let (mut dreamer, camera) = (dreamer(&catalogue), picture(SIZE));
+    let (mut sitting, camera) = (sitting(dreamer(&catalogue)), picture(SIZE));
     let mut params = Params::new(&catalogue);
     let mut out = blank();
     let mut last = 0.0;
     wait_until(|| {
-        dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
-        last = dreamer.vitals().activation;
-        dreamer.vitals().provider.is_some()
+        sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+        last = sitting.dreamer.vitals().activation;
+        sitting.dreamer.vitals().provider.is_some()
     });
     params.layer = "mobilenet-v2/f6".into();
     params.neurons = "31".parse().unwrap();
@@ -88,8 +90,8 @@ fn a_change_of_layer_never_stops_the_dream() {
         measuring.measure(&out, &params).unwrap().activation
     };
     wait_until(|| {
-        dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
-        let now = dreamer.vitals().activation;
+        sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+        let now = sitting.dreamer.vitals().activation;
         now != last && (now - expected).abs() < 0.5 * expected.abs().max(0.2)
     });
 }
@@ -103,37 +105,37 @@ fn an_engine_that_fails_is_opened_anew_and_the_dream_goes_on_where_it_was() {
     }
     fuse::fit(folder.path(), "f12.onnx");
     let catalogue = Arc::new(Catalogue::read(&[folder.path().to_owned()]).unwrap());
-    let (mut dreamer, camera) = (dreamer(&catalogue).patient(), picture(SIZE));
+    let (mut sitting, camera) = (sitting(dreamer(&catalogue).patient()), picture(SIZE));
     let mut params = Params::new(&catalogue);
     let (mut out, mut before) = (blank(), blank());
     for _ in 0..3 {
-        dreamer.dream(Some(&camera), &params, TICK, &mut before).unwrap();
+        sitting.dream(Some(&camera), &params, TICK, &mut before).unwrap();
     }
     let step = std::mem::replace(&mut params.step, fuse::BLOWS_AT + 1.0);
     for _ in 0..3 {
-        let failure = dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap_err();
+        let failure = sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap_err();
         assert!(matches!(failure, DreamError::Runtime(_)), "{failure}");
     }
     params.step = step;
-    dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+    sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
     assert!(difference(&out, &before) < difference(&out, &camera), "it began anew");
 }
 
 #[test]
 fn without_a_camera_it_dreams_on_from_its_own_last_picture() {
     let catalogue = catalogue();
-    let (mut dreamer, camera) = (dreamer(&catalogue).patient(), picture(SIZE));
+    let (mut sitting, camera) = (sitting(dreamer(&catalogue).patient()), picture(SIZE));
     let mut params = Params::new(&catalogue);
     params.zoom = 0.2;
     let (mut out, mut before) = (blank(), blank());
     for _ in 0..3 {
-        dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+        sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
     }
     before.copy_from(&out);
-    dreamer.dream(None, &params, TICK, &mut out).unwrap();
+    sitting.dream(None, &params, TICK, &mut out).unwrap();
     assert!(difference(&out, &before) < 15.0, "it leapt by {}", difference(&out, &before));
     for _ in 0..30 {
-        dreamer.dream(None, &params, TICK, &mut out).unwrap();
+        sitting.dream(None, &params, TICK, &mut out).unwrap();
     }
     assert!(difference(&out, &before) > 10.0, "it stands still");
     let mean = out.pixels.iter().map(|p| f64::from(*p)).sum::<f64>() / out.pixels.len() as f64;
@@ -143,43 +145,45 @@ fn without_a_camera_it_dreams_on_from_its_own_last_picture() {
 #[test]
 fn without_any_picture_ever_something_grows_out_of_clouds() {
     let catalogue = catalogue();
-    let (mut dreamer, params) = (dreamer(&catalogue).patient(), Params::new(&catalogue));
+    let (mut sitting, params) = (sitting(dreamer(&catalogue).patient()), Params::new(&catalogue));
     let mut first = blank();
-    dreamer.dream(None, &params, TICK, &mut first).unwrap();
-    let before = dreamer.measure(&first, &params).unwrap().objective.unwrap();
+    sitting.dream(None, &params, TICK, &mut first).unwrap();
+    let before = sitting.dreamer.measure(&first, &params).unwrap().objective.unwrap();
     let mut out = blank();
     for _ in 0..15 {
-        dreamer.dream(None, &params, TICK, &mut out).unwrap();
+        sitting.dream(None, &params, TICK, &mut out).unwrap();
     }
-    let after = dreamer.measure(&out, &params).unwrap().objective.unwrap();
+    let after = sitting.dreamer.measure(&out, &params).unwrap().objective.unwrap();
     assert!(after > 3.0 * before, "objective {before} → {after}");
 }
 
 #[test]
 fn reset_begins_again_from_the_camera() {
     let catalogue = catalogue();
-    let (mut dreamer, params, camera) = (dreamer(&catalogue).patient(), Params::new(&catalogue), picture(SIZE));
+    let (mut sitting, params, camera) =
+        (sitting(dreamer(&catalogue).patient()), Params::new(&catalogue), picture(SIZE));
     let (mut first, mut out) = (blank(), blank());
-    dreamer.dream(Some(&camera), &params, TICK, &mut first).unwrap();
+    sitting.dream(Some(&camera), &params, TICK, &mut first).unwrap();
     for _ in 0..5 {
-        dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+        sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
     }
     assert_ne!(out.pixels, first.pixels);
-    dreamer.reset();
-    dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+    sitting.dreamer.reset();
+    sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
     assert_eq!(out.pixels, first.pixels);
 }
 
 #[test]
 fn paused_it_holds_the_picture_whatever_the_camera_sees() {
     let catalogue = catalogue();
-    let (mut dreamer, mut camera) = (dreamer(&catalogue).patient(), picture(SIZE));
+    let (mut mirror, mut camera) = (Mirror::new(dreamer(&catalogue).patient(), 1), picture(SIZE));
     let mut params = Params::new(&catalogue);
-    let (mut held, mut out) = (blank(), blank());
-    dreamer.dream(Some(&camera), &params, TICK, &mut held).unwrap();
+    let mut out = blank();
+    mirror.frame(Some(&camera), SIZE, &params, TICK, &mut out).unwrap();
+    let held = out.clone();
     params.paused = true;
     camera.pixels.fill(9);
-    dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+    mirror.frame(Some(&camera), SIZE, &params, TICK, &mut out).unwrap();
     assert_eq!(out.pixels, held.pixels);
 }
 
@@ -187,26 +191,29 @@ fn paused_it_holds_the_picture_whatever_the_camera_sees() {
 fn the_governed_dream_keeps_the_screens_proportions_and_takes_any_camera() {
     let catalogue = catalogue();
     let settings = Settings { size: None, max_size: (320, 240), target_fps: 200.0, seed: Some(1) };
-    let mut dreamer = Dreamer::new(runtime(), Arc::clone(&catalogue), settings);
+    let mut mirror = Mirror::new(Dreamer::new(runtime(), Arc::clone(&catalogue), settings), 1);
     let (params, mut out) = (Params::new(&catalogue), blank());
     for camera in [(640, 360), (33, 77), (1, 1), (0, 0)] {
-        dreamer.dream(Some(&picture(camera)), &params, TICK, &mut out).unwrap();
-        assert_eq!((out.width % 16, out.height % 16), (0, 0));
-        assert!((out.width as f64 / out.height as f64 - 4.0 / 3.0).abs() < 0.2, "{}x{}", out.width, out.height);
+        mirror.frame(Some(&picture(camera)), (320, 240), &params, TICK, &mut out).unwrap();
+        assert_eq!((out.width, out.height), (320, 240));
+        let vitals = mirror.dreamer().vitals();
+        let (width, height) = (vitals.width, vitals.height);
+        assert_eq!((width % 16, height % 16), (0, 0));
+        assert!((width as f64 / height as f64 - 4.0 / 3.0).abs() < 0.2, "{width}x{height}");
     }
 }
 
 #[test]
 fn a_layer_that_does_not_exist_is_an_error_and_the_dream_goes_on_after_it() {
     let catalogue = catalogue();
-    let (mut dreamer, camera) = (dreamer(&catalogue).patient(), picture(SIZE));
+    let (mut sitting, camera) = (sitting(dreamer(&catalogue).patient()), picture(SIZE));
     let good = Params::new(&catalogue);
     let mut bad = good.clone();
     bad.layer = "f99".into();
     let mut out = blank();
-    dreamer.dream(Some(&camera), &good, TICK, &mut out).unwrap();
-    assert!(matches!(dreamer.dream(Some(&camera), &bad, TICK, &mut out), Err(DreamError::Pack(_))));
-    dreamer.dream(Some(&camera), &good, TICK, &mut out).unwrap();
+    sitting.dream(Some(&camera), &good, TICK, &mut out).unwrap();
+    assert!(matches!(sitting.dream(Some(&camera), &bad, TICK, &mut out), Err(DreamError::Pack(_))));
+    sitting.dream(Some(&camera), &good, TICK, &mut out).unwrap();
 }
 
 #[test]
@@ -223,21 +230,21 @@ fn a_damaged_graph_is_told_and_another_layer_goes_on() {
     let (camera, mut out) = (picture(SIZE), blank());
 
     // Nothing else is open: it is an error that names the file.
-    let error = dreamer(&catalogue).patient().dream(Some(&camera), &bad, TICK, &mut out).unwrap_err();
+    let error = sitting(dreamer(&catalogue).patient()).dream(Some(&camera), &bad, TICK, &mut out).unwrap_err();
     assert!(
         matches!(&error, DreamError::Runtime(RuntimeError::NoProvider { graph, .. }) if graph.ends_with("f6.onnx"))
     );
     assert!(error.to_string().contains("cpu: "), "{error}");
 
     // Something is: that goes on.
-    let mut dreamer = dreamer(&catalogue).patient();
-    dreamer.dream(Some(&camera), &good, TICK, &mut out).unwrap();
+    let mut sitting = sitting(dreamer(&catalogue).patient());
+    sitting.dream(Some(&camera), &good, TICK, &mut out).unwrap();
     // At once, or to be faded to.
     for seconds in [0.0, 1.0] {
         bad.pace = Pace::all(seconds);
         for _ in 0..3 {
-            dreamer.dream(Some(&camera), &bad, TICK, &mut out).unwrap();
-            assert_eq!(dreamer.vitals().layer, good.layer);
+            sitting.dream(Some(&camera), &bad, TICK, &mut out).unwrap();
+            assert_eq!(sitting.dreamer.vitals().layer, good.layer);
         }
         assert!(difference(&out, &camera) > 0.5);
     }
@@ -251,36 +258,36 @@ fn a_graph_that_cannot_be_opened_is_an_error_again_and_again_and_never_a_plain_m
     }
     std::fs::write(folder.path().join("f12.onnx"), "no graph").unwrap();
     let catalogue = Arc::new(Catalogue::read(&[folder.path().to_owned()]).unwrap());
-    let (mut dreamer, params) = (dreamer(&catalogue), Params::new(&catalogue));
+    let (mut sitting, params) = (sitting(dreamer(&catalogue)), Params::new(&catalogue));
     let (camera, mut out) = (picture(SIZE), blank());
     for _ in 0..2 {
-        wait_until(|| dreamer.dream(Some(&camera), &params, TICK, &mut out).is_err());
+        wait_until(|| sitting.dream(Some(&camera), &params, TICK, &mut out).is_err());
     }
     std::fs::copy(packs().join("mobilenet-v2/f12.onnx"), folder.path().join("f12.onnx")).unwrap();
     wait_until(|| {
         // One more error may be under way.
-        let _ = dreamer.dream(Some(&camera), &params, TICK, &mut out);
-        dreamer.vitals().provider.is_some()
+        let _ = sitting.dream(Some(&camera), &params, TICK, &mut out);
+        sitting.dreamer.vitals().provider.is_some()
     });
 }
 
 #[test]
 fn while_another_layer_opens_the_last_one_is_dreamed_with_its_own_neurons_at_all_its_octaves() {
     let catalogue = catalogue();
-    let (mut dreamer, camera) = (dreamer(&catalogue), picture(SIZE));
+    let (mut sitting, camera) = (sitting(dreamer(&catalogue)), picture(SIZE));
     let mut params = Params::new(&catalogue);
     (params.layer, params.octaves) = ("f6".into(), 4);
     let mut out = blank();
     wait_until(|| {
-        dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
-        dreamer.vitals().octaves == 4
+        sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+        sitting.dreamer.vitals().octaves == 4
     });
     // Channel 150 is one of f14's, and none of f6's.
     (params.layer, params.neurons) = ("f14".into(), "150".parse().unwrap());
     wait_until(|| {
-        dreamer.dream(Some(&camera), &params, TICK, &mut out).unwrap();
-        assert_eq!(dreamer.vitals().octaves, 4, "the dream stands still");
-        dreamer.vitals().layer == "f14"
+        sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+        assert_eq!(sitting.dreamer.vitals().octaves, 4, "the dream stands still");
+        sitting.dreamer.vitals().layer == "f14"
     });
 }
 

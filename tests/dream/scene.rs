@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use reverie::dream::{Dreamer, Settings};
+use reverie::compositor::Look;
+use reverie::dream::{DreamError, Dreamer, Settings};
 use reverie::frame::Frame;
 use reverie::pack::Catalogue;
+use reverie::params::Params;
 use reverie::runtime::{Provider, Runtime, Settings as RuntimeSettings};
+use reverie::slot::Item;
 
 pub const SIZE: (usize, usize) = (160, 96);
 
@@ -27,6 +31,45 @@ pub fn runtime() -> Arc<Runtime> {
 pub fn dreamer(catalogue: &Arc<Catalogue>) -> Dreamer {
     let settings = Settings { size: Some(SIZE), max_size: SIZE, target_fps: 10.0, seed: Some(1) };
     Dreamer::new(runtime(), Arc::clone(catalogue), settings)
+}
+
+/// A dreamer before a camera that stands still: every frame of its dream is seen as it is made.
+pub struct Sitting {
+    pub dreamer: Dreamer,
+    look: Look,
+}
+
+impl Sitting {
+    pub fn new(dreamer: Dreamer) -> Sitting {
+        Sitting { dreamer, look: Look::blank() }
+    }
+
+    /// Dreams on `camera`, or on nothing, and lays that over it; over a picture that nothing was dreamed on yet, nothing.
+    pub fn dream(
+        &mut self,
+        camera: Option<&Frame>,
+        params: &Params,
+        elapsed: Duration,
+        out: &mut Frame,
+    ) -> Result<(), DreamError> {
+        let size = camera.map_or(SIZE, |camera| (camera.width, camera.height));
+        let since = Some(self.look.number);
+        let before = std::mem::replace(&mut self.look, Look::at(camera.unwrap_or(&Frame::new(size.0, size.1))));
+        self.look.number = before.number + 1;
+        self.look.since = since;
+        self.look.movement = 0.0;
+        if camera.is_none() {
+            self.look.has_camera = false;
+            if (before.camera.width, before.camera.height) == size {
+                self.look.camera = before.camera;
+            }
+        }
+        match self.dreamer.dream(&self.look, params, elapsed)? {
+            Some(layer) => layer.over(&self.look.camera, out),
+            None => out.copy_from(&self.look.camera),
+        }
+        Ok(())
+    }
 }
 
 /// Hills under a sky with a ball in front: something to see at every scale.

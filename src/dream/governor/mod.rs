@@ -25,6 +25,7 @@ pub struct Ask {
     pub octaves: u32,
     pub steps: u32,
     pub octave_scale: f64,
+    pub windows: u32,
 }
 
 /// What one frame is made of.
@@ -34,6 +35,8 @@ pub struct Plan {
     pub size: (usize, usize),
     pub octaves: u32,
     pub steps: u32,
+    /// Parts climbed at the canvas' size.
+    pub windows: u32,
 }
 
 /// Chooses the plan.
@@ -157,9 +160,15 @@ impl Governor {
     }
 
     fn plan_at(&self, ask: &Ask, rung: usize, relief: u32) -> Plan {
-        let fewer_steps = relief.min(ask.steps.saturating_sub(1));
-        let fewer_octaves = (relief - fewer_steps).min(ask.octaves.saturating_sub(1));
-        Plan { size: self.ladder.size(rung), octaves: ask.octaves - fewer_octaves, steps: ask.steps - fewer_steps }
+        let fewer_windows = relief.min(ask.windows);
+        let fewer_steps = (relief - fewer_windows).min(ask.steps.saturating_sub(1));
+        let fewer_octaves = (relief - fewer_windows - fewer_steps).min(ask.octaves.saturating_sub(1));
+        Plan {
+            size: self.ladder.size(rung),
+            octaves: ask.octaves - fewer_octaves,
+            steps: ask.steps - fewer_steps,
+            windows: ask.windows - fewer_windows,
+        }
     }
 
     /// Another layer costs who knows what: it is calibrated from where we are. Other octaves or steps of the same
@@ -343,7 +352,7 @@ impl Governor {
     }
 
     fn relieved(&self, ask: &Ask, pace: f64, budget: f64) -> (usize, u32) {
-        let most = ask.steps.saturating_sub(1) + ask.octaves.saturating_sub(1);
+        let most = ask.windows + ask.steps.saturating_sub(1) + ask.octaves.saturating_sub(1);
         let relief = (1..=most).find(|&relief| self.predict(ask, 0, relief, pace) <= budget * AIM);
         (0, relief.unwrap_or(most))
     }
@@ -363,7 +372,8 @@ impl Governor {
         let sizes = octave_sizes(plan.size, plan.octaves, ask.octave_scale);
         let pixels: usize = sizes.iter().map(|(w, h)| w * h).sum();
         let steps = f64::from(plan.steps);
-        (sizes.len() as f64 * steps, pixels as f64 * steps)
+        let (windows, window) = (f64::from(plan.windows), (plan.size.0 * plan.size.1) as f64);
+        (sizes.len() as f64 * steps + windows, pixels as f64 * steps + windows * window)
     }
 
     fn change_to(&mut self, rung: usize, relief: u32) {

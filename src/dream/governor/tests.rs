@@ -23,7 +23,8 @@ impl Board {
     fn quiet_time(&self, plan: &Plan, scale: f64) -> f64 {
         let octaves = octave_sizes(plan.size, plan.octaves, scale);
         let climb: f64 = octaves.iter().map(|(w, h)| (w * h) as f64 * self.ns * 1e-9 + self.run_ms * 1e-3).sum();
-        climb * f64::from(plan.steps)
+        let window = (plan.size.0 * plan.size.1) as f64 * self.ns * 1e-9 + self.run_ms * 1e-3;
+        climb * f64::from(plan.steps) + window * f64::from(plan.windows)
     }
 
     fn time(&mut self, plan: &Plan, scale: f64, throttle: f64) -> f64 {
@@ -37,7 +38,7 @@ impl Board {
 }
 
 fn ask(octaves: u32, steps: u32) -> Ask {
-    Ask { layer: "f12".into(), octaves, steps, octave_scale: 1.4 }
+    Ask { layer: "f12".into(), octaves, steps, octave_scale: 1.4, windows: 0 }
 }
 
 /// Dreams for `seconds`; `throttle` is how many times slower the board is at a time. Returns (time, plan, frame time).
@@ -77,7 +78,7 @@ proptest! {
         let settled: Vec<_> = log.iter().filter(|(at, ..)| *at > 10.0).collect();
         let plan = settled.last().unwrap().1;
         let quiet = board.quiet_time(&plan, 1.4);
-        let least = Plan { size: (160, 96), octaves: 1, steps: 1 };
+        let least = Plan { size: (160, 96), octaves: 1, steps: 1, windows: 0 };
         prop_assert!(quiet <= budget * LATE || plan == least, "{plan:?} takes {quiet:.3} s of {budget:.3}");
         // Not smaller than need be: two rungs more would be late.
         let rung = (0..=governor.ladder.top()).find(|&r| governor.ladder.size(r) == plan.size).unwrap();
@@ -149,10 +150,24 @@ fn a_board_at_the_edge_does_not_swing() {
 fn below_the_smallest_size_steps_go_first_then_octaves_and_one_of_each_is_left() {
     let mut governor = Governor::new(FULL_HD, 10.0);
     let slow = run(&mut governor, &mut Board::new(5_000.0, 0.0, 0.0), &ask(3, 4), 60.0, |_| 1.0);
-    assert_eq!(slow.last().unwrap().1, Plan { size: (160, 96), octaves: 1, steps: 1 });
+    assert_eq!(slow.last().unwrap().1, Plan { size: (160, 96), octaves: 1, steps: 1, windows: 0 });
     let mut governor = Governor::new(FULL_HD, 10.0);
     let tight = run(&mut governor, &mut Board::new(1_500.0, 0.0, 0.0), &ask(3, 4), 60.0, |_| 1.0);
-    assert_eq!(tight.last().unwrap().1, Plan { size: (160, 96), octaves: 3, steps: 2 });
+    assert_eq!(tight.last().unwrap().1, Plan { size: (160, 96), octaves: 3, steps: 2, windows: 0 });
+}
+
+#[test]
+fn windows_go_before_steps_and_cost_what_a_step_does() {
+    let asked = Ask { windows: 4, ..ask(2, 2) };
+    let mut governor = Governor::new(FULL_HD, 10.0);
+    let tight = run(&mut governor, &mut Board::new(1_500.0, 0.0, 0.0), &asked, 60.0, |_| 1.0);
+    let plan = tight.last().unwrap().1;
+    assert!(plan.windows < 2 && (plan.octaves, plan.steps) == (2, 2), "{plan:?}");
+    let size = |asked: &Ask| {
+        let mut governor = Governor::new(FULL_HD, 10.0);
+        run(&mut governor, &mut Board::new(200.0, 0.0, 0.0), asked, 60.0, |_| 1.0).last().unwrap().1.size
+    };
+    assert!(size(&asked) < size(&ask(2, 2)), "windows were not reckoned");
 }
 
 #[test]
@@ -170,7 +185,7 @@ fn more_steps_are_answered_at_once_by_a_smaller_picture() {
 fn a_fixed_size_is_left_alone() {
     let mut governor = Governor::fixed((333, 111));
     let log = run(&mut governor, &mut Board::new(9_000.0, 9.0, 0.0), &ask(3, 5), 60.0, |_| 1.0);
-    assert!(log.iter().all(|(_, plan, _)| *plan == Plan { size: (333, 111), octaves: 3, steps: 5 }));
+    assert!(log.iter().all(|(_, plan, _)| *plan == Plan { size: (333, 111), octaves: 3, steps: 5, windows: 0 }));
 }
 
 #[test]

@@ -204,7 +204,7 @@ impl Camera {
         };
         self.ring.give_back(&filled).map_err(|e| lost(explained(&e)))?;
         self.last = Instant::now();
-        frame.captured = filled.captured;
+        (frame.captured, frame.is_live) = (filled.captured, true);
         let Err(reason) = read else {
             self.streams = true;
             self.spoilt = 0;

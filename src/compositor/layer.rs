@@ -1,0 +1,63 @@
+//! What a dream left, to be laid over the camera's picture.
+
+use super::warp::Sum;
+use crate::frame::Frame;
+
+/// Values of a [`Layer`] for one level of 255: fine enough that what is fed back for weeks does not drift by rounding.
+pub const UNIT: f32 = 64.0;
+
+/// The difference between a dream and the camera picture it was made for: what is kept, carried along and fed back.
+///
+/// With t for [`Layer::trance`]: dream − (1 − t) · camera. At 0, the mirror, that is the difference alone; at 1 it is the dream itself, which
+/// feeds on its own picture; in between, some of both.
+#[derive(Debug, Clone, Default)]
+pub struct Layer {
+    pub width: usize,
+    pub height: usize,
+    /// Red, green, blue and nothing for each pixel, rows from the top, in [`UNIT`]s.
+    pub pixels: Vec<[i16; 4]>,
+    pub trance: f32,
+    /// How much of it is seen, 0 to 1.
+    pub strength: f32,
+    /// Number of the camera picture it was made for.
+    pub made_for: u64,
+}
+
+impl Layer {
+    /// Takes on another size; its memory is kept where it suffices. What the pixels hold afterwards is left over.
+    pub fn resize(&mut self, width: usize, height: usize) {
+        self.width = width;
+        self.height = height;
+        self.pixels.resize(width * height, [0; 4]);
+    }
+
+    /// The dream: this laid over the `camera` picture that it was made for, which has the same size.
+    pub fn over(&self, camera: &Frame, out: &mut Frame) {
+        assert_eq!((camera.width, camera.height), (self.width, self.height), "pictures of one size");
+        out.resize(self.width, self.height);
+        let mut sum = Sum::default();
+        for (y, row) in out.pixels.chunks_exact_mut(3 * self.width.max(1)).enumerate() {
+            sum.begin(&camera.pixels[3 * self.width * y..][..3 * self.width], 1.0 - self.strength * self.trance);
+            sum.add(&self.pixels[self.width * y..][..self.width], self.strength);
+            sum.write(row);
+        }
+    }
+
+    /// The same on another canvas.
+    pub fn resized(&self, (width, height): (usize, usize)) -> Layer {
+        let mut layer = Layer { width, height, pixels: Vec::new(), ..*self };
+        layer.resize(width, height);
+        if self.width == 0 || self.height == 0 {
+            return layer;
+        }
+        let scale = (self.width as f32 / width as f32, self.height as f32 / height as f32);
+        for (y, row) in layer.pixels.chunks_exact_mut(width.max(1)).enumerate() {
+            let from_y = ((y as f32 + 0.5) * scale.1 - 0.5).clamp(0.0, (self.height - 1) as f32);
+            for (x, pixel) in row.iter_mut().enumerate() {
+                let from_x = ((x as f32 + 0.5) * scale.0 - 0.5).clamp(0.0, (self.width - 1) as f32);
+                *pixel = self.between(from_x, from_y).map(|value| value as i16);
+            }
+        }
+        layer
+    }
+}

@@ -1,0 +1,190 @@
+//! The picture that is dreamed on, at the size it is shown at.
+//!
+//! The network works on a smaller one; what it gains there is enlarged and added here, so that everything that was sharp stays so. A few
+//! parts a frame ([`super::windows`]) are climbed at this size itself.
+
+use crate::compositor::{Affine, Layer, Rows, Sum, UNIT};
+use crate::flow::Path;
+use crate::frame::Frame;
+use crate::pixel::{Picture, Scaler};
+
+/// Full light, in a layer's units.
+const FULL: f32 = 255.0 * UNIT;
+
+/// The last dream, carried to a camera picture, and how it goes on.
+#[derive(Debug)]
+pub struct Last<'a> {
+    pub layer: &'a Layer,
+    /// What is left of it in each place.
+    pub path: &'a Path,
+    /// How its trance moves.
+    pub motion: Affine,
+    /// How much of its trance stays; the rest is the camera.
+    pub persistence: f32,
+}
+
+/// A picture under work.
+#[derive(Debug)]
+pub struct Canvas {
+    width: usize,
+    height: usize,
+    /// In a layer's units, red, green, blue and nothing.
+    pixels: Vec<[i16; 4]>,
+    /// The same as bytes.
+    bytes: Frame,
+    rows: Rows,
+    sum: Sum,
+    scaler: Scaler,
+    gain: Picture,
+}
+
+impl Default for Canvas {
+    fn default() -> Canvas {
+        Canvas {
+            width: 0,
+            height: 0,
+            pixels: Vec::new(),
+            bytes: Frame::new(0, 0),
+            rows: Rows::default(),
+            sum: Sum::default(),
+            scaler: Scaler::default(),
+            gain: Picture::default(),
+        }
+    }
+}
+
+impl Canvas {
+    pub fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
+    /// Becomes `camera`, with what is left of the `last` dream over it.
+    pub fn lay(&mut self, camera: &Frame, last: Option<&Last>) {
+        (self.width, self.height) = (camera.width, camera.height);
+        let width = self.width.max(1);
+        self.pixels.resize(self.width * self.height, [0; 4]);
+        self.bytes.resize(self.width, self.height);
+        let rows = camera.pixels.chunks_exact(3 * width).zip(self.pixels.chunks_exact_mut(width));
+        for (y, ((row, to), bytes)) in rows.zip(self.bytes.pixels.chunks_exact_mut(3 * width)).enumerate() {
+            match last {
+                None => self.sum.begin(row, 1.0),
+                Some(last) => {
+                    let trance = last.layer.trance;
+                    let mixed = trance * (1.0 - last.persistence);
+                    self.sum.begin(row, 1.0 - trance + mixed * trance);
+                    self.rows.add(last.layer, last.path, &last.motion, y, 1.0 - mixed, &mut self.sum);
+                }
+            }
+            for (to, from) in to.iter_mut().zip(&self.sum.0) {
+                *to = from.map(|value| rounded(value * UNIT));
+            }
+            self.sum.write(bytes);
+        }
+    }
+
+    /// Becomes `picture`, enlarged.
+    pub fn paint(&mut self, picture: &Picture) {
+        self.pixels.fill([0; 4]);
+        self.add(picture);
+    }
+
+    /// Writes it into `to`, at the size that has.
+    pub fn read(&mut self, frame: &mut Frame, to: &mut Picture, size: (usize, usize)) {
+        frame.resize(size.0, size.1);
+        self.scaler.stretch(&self.bytes, frame);
+        crate::pixel::from_frame(frame, false, to);
+    }
+
+    /// Adds `gain`, enlarged to this size.
+    pub fn add(&mut self, gain: &Picture) {
+        self.gain.resize(self.width, self.height);
+        self.scaler.resize(gain, &mut self.gain);
+        let mut planes = self.gain.planes();
+        let (Some(red), Some(green), Some(blue)) = (planes.next(), planes.next(), planes.next()) else { return };
+        for (((pixel, r), g), b) in self.pixels.iter_mut().zip(red).zip(green).zip(blue) {
+            for (value, gain) in pixel.iter_mut().zip([r, g, b]) {
+                *value = rounded(f32::from(*value) + gain * FULL);
+            }
+        }
+    }
+
+    /// Copies the part of `size` at (`left`, `top`) into `to`, whose size is that, or a whole part of it.
+    pub fn cut(&self, (left, top): (usize, usize), ratio: usize, to: &mut Picture) {
+        let (width, height) = to.size();
+        let plane = width * height;
+        let scale = 1.0 / (FULL * (ratio * ratio) as f32);
+        for y in 0..height {
+            for x in 0..width {
+                let mut sums = [0i32; 4];
+                for row in 0..ratio {
+                    let at = (top + y * ratio + row) * self.width + left + x * ratio;
+                    for pixel in &self.pixels[at..at + ratio] {
+                        for (sum, value) in sums.iter_mut().zip(pixel) {
+                            *sum += i32::from(*value);
+                        }
+                    }
+                }
+                for (c, sum) in sums.iter().take(3).enumerate() {
+                    to.data[c * plane + y * width + x] = *sum as f32 * scale;
+                }
+            }
+        }
+    }
+
+    /// Adds `gain` at (`left`, `top`), enlarged `ratio` times; less and less toward those of its edges that are none of the picture's.
+    pub fn add_part(&mut self, (left, top): (usize, usize), ratio: usize, gain: &Picture) {
+        let size = (gain.width * ratio, gain.height * ratio);
+        let part = if ratio == 1 {
+            gain
+        } else {
+            self.gain.resize(size.0, size.1);
+            self.scaler.resize(gain, &mut self.gain);
+            &self.gain
+        };
+        let fades = |corner: usize, length: usize, most: usize| (corner > 0, corner + length < most);
+        let (across, along) = (fades(left, size.0, self.width), fades(top, size.1, self.height));
+        let plane = size.0 * size.1;
+        for y in 0..size.1 {
+            let down = edge(y, size.1, along);
+            let row = &mut self.pixels[(top + y) * self.width + left..][..size.0];
+            for (x, pixel) in row.iter_mut().enumerate() {
+                let share = down * edge(x, size.0, across) * FULL;
+                for c in 0..3 {
+                    let value = f32::from(pixel[c]) + part.data[c * plane + y * size.0 + x] * share;
+                    pixel[c] = rounded(value);
+                }
+            }
+        }
+    }
+
+    /// Becomes a layer over `camera`, of this much trance.
+    pub fn lift(&self, camera: &Frame, trance: f32, layer: &mut Layer) {
+        layer.resize(self.width, self.height);
+        layer.trance = trance;
+        let part = (1.0 - trance) * UNIT;
+        let pixels = layer.pixels.iter_mut().zip(&self.pixels);
+        for ((to, from), rgb) in pixels.zip(camera.pixels.as_chunks::<3>().0) {
+            for c in 0..3 {
+                to[c] = (f32::from(from[c]) - f32::from(rgb[c]) * part).round_ties_even() as i16;
+            }
+        }
+    }
+}
+
+/// A value held to the light there is, as it is kept.
+#[inline(always)]
+fn rounded(value: f32) -> i16 {
+    // Cut off instead, weeks of feedback would darken the picture.
+    (value.clamp(0.0, FULL) + 0.5) as i16
+}
+
+/// How much counts at a place along a side that `fades` at its beginning and its end: evenly from nothing to all over a third of its length.
+fn edge(at: usize, length: usize, fades: (bool, bool)) -> f32 {
+    let part = |distance: usize| {
+        let part = ((distance as f32 + 0.5) * 3.0 / length as f32).min(1.0);
+        part * part * (3.0 - 2.0 * part)
+    };
+    let begin = if fades.0 { part(at) } else { 1.0 };
+    let end = if fades.1 { part(length - 1 - at) } else { 1.0 };
+    begin * end
+}

@@ -1,0 +1,68 @@
+//! A dream that tires of what it looks at, place by place, so that it goes on changing where nothing moves.
+//!
+//! Two slow waves of noise say where it tires at a moment, each place at a time of its own, about the same share of the picture always. Where it is tired the dream
+//! fades and is not climbed; when it wakes something else grows there.
+
+/// Cells of the noise across the longer side of a picture: a cell is about as large as a creature.
+const CELLS: f32 = 7.0;
+/// Seconds from one draw of the noise to the next, at full fatigue.
+const PERIOD: f64 = 9.0;
+
+/// Where the dream is tired.
+#[derive(Debug)]
+pub struct Fatigue {
+    seed: u64,
+    /// Seconds passed.
+    time: f64,
+}
+
+impl Fatigue {
+    pub fn new(seed: u64) -> Fatigue {
+        Fatigue { seed, time: 0.0 }
+    }
+
+    /// Lets time pass, the faster the more it tires (0 to 1).
+    pub fn advance(&mut self, seconds: f64, fatigue: f64) {
+        self.time += seconds * fatigue;
+    }
+
+    /// How tired it is in each pixel of a field of `width` × `height`, 0 to 1.
+    pub fn map(&self, width: usize, height: usize, tired: &mut Vec<f32>) {
+        tired.clear();
+        tired.reserve(width * height);
+        let scale = CELLS / width.max(height) as f32;
+        let time = self.time / PERIOD;
+        let (now, part) = (time.floor() as i64, time.fract() as f32);
+        for y in 0..height {
+            for x in 0..width {
+                let (u, v) = (x as f32 * scale, y as f32 * scale);
+                let value = |t: i64| self.noise(u, v, t);
+                let noise = value(now) + (value(now + 1) - value(now)) * smooth(part);
+                // The higher third is tired.
+                tired.push(smooth(((noise - 0.52) / 0.16).clamp(0.0, 1.0)));
+            }
+        }
+    }
+
+    /// Smooth noise at a place, 0 to 1.
+    fn noise(&self, u: f32, v: f32, time: i64) -> f32 {
+        let (left, top) = (u.floor(), v.floor());
+        let (fu, fv) = (smooth(u - left), smooth(v - top));
+        let at = |dx: i64, dy: i64| self.draw(left as i64 + dx, top as i64 + dy, time);
+        let above = at(0, 0) + (at(1, 0) - at(0, 0)) * fu;
+        let below = at(0, 1) + (at(1, 1) - at(0, 1)) * fu;
+        above + (below - above) * fv
+    }
+
+    /// A number of chance for a cell at a time, 0 to 1: always the same one. (SplitMix64's finaliser.)
+    fn draw(&self, x: i64, y: i64, time: i64) -> f32 {
+        let mut bits = self.seed ^ (x as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        bits = (bits ^ (y as u64).rotate_left(24)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 31) ^ (time as u64).rotate_left(47)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((bits ^ (bits >> 29)) >> 40) as f32 / (1u64 << 24) as f32
+    }
+}
+
+fn smooth(part: f32) -> f32 {
+    part * part * (3.0 - 2.0 * part)
+}

@@ -1,0 +1,104 @@
+//! Two pictures by the means of their blocks: whether they show the same thing at all, and in what light.
+
+use super::Luma;
+
+/// Blocks across and down.
+const ACROSS: usize = 32;
+const DOWN: usize = 18;
+/// Added to both sides of a ratio of light, levels of 255: in the dark it says nothing.
+const DARK: f32 = 5.0;
+/// Pictures are of something else where their blocks correlate less than this, and differ by more than so many levels in the mean: noise in the dark does not
+/// correlate either.
+const SAME: f32 = 0.7;
+const DIFFERS: f32 = 6.0;
+
+/// The means of the blocks of two pictures.
+#[derive(Debug, Default)]
+pub struct Means {
+    now: Vec<f32>,
+    before: Vec<f32>,
+    ratios: Vec<f32>,
+}
+
+impl Means {
+    /// Takes the means of two pictures of one size.
+    pub fn read(&mut self, now: &Luma, before: &Luma) {
+        let (across, down) = (ACROSS.min(now.width), DOWN.min(now.height));
+        for (luma, means) in [(now, &mut self.now), (before, &mut self.before)] {
+            means.clear();
+            for block in 0..across * down {
+                let (column, row) = (block % across, block / across);
+                let columns = column * luma.width / across..(column + 1) * luma.width / across;
+                let rows = row * luma.height / down..(row + 1) * luma.height / down;
+                let count = columns.len() * rows.len();
+                let lines = rows.map(|y| &luma.pixels[y * luma.width..][columns.clone()]);
+                let sum: u32 = lines.map(|line| line.iter().map(|&value| u32::from(value)).sum::<u32>()).sum();
+                means.push(sum as f32 / count.max(1) as f32);
+            }
+        }
+    }
+
+    /// How many times brighter the newer picture is: the median over the blocks, so that what moves does not count.
+    pub fn change_of_light(&mut self) -> f32 {
+        self.ratios.clear();
+        self.ratios.extend(self.now.iter().zip(&self.before).map(|(now, before)| (now + DARK) / (before + DARK)));
+        self.ratios.sort_unstable_by(f32::total_cmp);
+        self.ratios.get(self.ratios.len() / 2).copied().unwrap_or(1.0)
+    }
+
+    /// Whether they show different things, as after a cut.
+    pub fn are_unlike(&self) -> bool {
+        let count = self.now.len().max(1) as f32;
+        let mean = |values: &[f32]| values.iter().sum::<f32>() / count;
+        let (now, before) = (mean(&self.now), mean(&self.before));
+        let (mut product, mut squares, mut other, mut off) = (0.0, 0.0, 0.0, 0.0);
+        for (a, b) in self.now.iter().zip(&self.before) {
+            let (a, b) = (a - now, b - before);
+            product += a * b;
+            squares += a * a;
+            other += b * b;
+            off += (a - b).abs();
+        }
+        let correlation = product / (squares * other).sqrt().max(f32::MIN_POSITIVE);
+        correlation < SAME && off / count > DIFFERS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stripes of a width in pixels, in so much light.
+    fn stripes(width: usize, light: f32) -> Luma {
+        let mut luma = Luma::new(160, 90);
+        for (at, value) in luma.pixels.iter_mut().enumerate() {
+            *value = (light * if at % 160 / width % 2 == 0 { 60.0 } else { 150.0 }) as u8;
+        }
+        luma
+    }
+
+    fn means(now: &Luma, before: &Luma) -> Means {
+        let mut means = Means::default();
+        means.read(now, before);
+        means
+    }
+
+    #[test]
+    fn a_step_of_light_is_told_and_is_no_cut() {
+        let mut means = means(&stripes(20, 1.3), &stripes(20, 1.0));
+        assert!((means.change_of_light() - 1.3).abs() < 0.05, "{}", means.change_of_light());
+        assert!(!means.are_unlike());
+    }
+
+    #[test]
+    fn another_picture_is_a_cut_and_noise_in_the_dark_is_none() {
+        assert!(means(&stripes(20, 1.0), &stripes(33, 1.0)).are_unlike());
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut noise = || {
+            let mut luma = Luma::new(160, 90);
+            luma.pixels.iter_mut().for_each(|value| *value = rng.u8(4..30));
+            luma
+        };
+        assert!(!means(&noise(), &noise()).are_unlike());
+    }
+}

@@ -1,0 +1,181 @@
+//! From one camera picture to the next: what moved where, what was hidden or is new, and whether the light changed.
+//!
+//! The constants are those of the sketch in which they were found (see ARCHITECTURE.md, "The difference is carried").
+
+use super::means::Means;
+use super::{Blur, bilinear};
+use super::{Field, Luma, Pyramid, Search};
+
+/// Flows shorter than this many pixels are none: the residual of noise would crawl over ground that stands still.
+const DEAD_ZONE: f32 = 0.15;
+/// From the end of the dead zone until a flow counts in full, pixels.
+const RAMP: f32 = 0.25;
+/// Error of the round trip there and back that is still no sign of hiding: a share of the flows' squared length, and a square
+/// in pixels.
+const ROUND_TRIP_SHARE: f32 = 0.01;
+const ROUND_TRIP: f32 = 0.3;
+/// Difference to the picture carried along that is still likeness, levels of 255, and how many more leave 1/e of the trust.
+const LIKE: f32 = 13.0;
+const UNLIKE: f32 = 20.0;
+/// Trust below the first is none, above the second it is full: a little doubt at each of thirty pictures a second would soon leave nothing.
+const DOUBT: (f32, f32) = (0.15, 0.5);
+/// A change of light less than this share is none.
+const SAME_LIGHT: f32 = 0.02;
+/// Radii of means: what a slow change of light is taken out over, and what noise is taken out over; pixels.
+const SLOW: usize = 12;
+const FINE: usize = 2;
+/// How much better than standing still a short flow must explain the picture to count in full, levels of 255.
+const BETTER: f32 = 0.6;
+/// What flows farther than this has moved, pixels; what flows twice as far needs no better reason.
+const MOVED: f32 = 0.5;
+
+/// Follows the camera.
+#[derive(Debug, Default)]
+pub struct Tracker {
+    search: Search,
+    now: Pyramid,
+    before: Pyramid,
+    relit: Luma,
+    back: Field,
+    forth: Field,
+    seen: Vec<f32>,
+    /// What is left between the pictures: moved along, and as they stand.
+    off: Vec<f32>,
+    off_still: Vec<f32>,
+    slow: Vec<f32>,
+    blur: Blur,
+    means: Means,
+    movement: f32,
+}
+
+impl Tracker {
+    /// Looks at the next picture. Of the first all is new; one of another size cannot be compared, and is taken for what was there before.
+    pub fn follow(&mut self, luma: &Luma) {
+        let (width, height) = (luma.width, luma.height);
+        std::mem::swap(&mut self.now, &mut self.before);
+        self.now.build(luma);
+        let before = self.before.luma();
+        if (before.width, before.height) != (width, height) {
+            let is_first = before.pixels.is_empty();
+            self.see_anew();
+            if !is_first {
+                self.seen.fill(1.0);
+            }
+            return;
+        }
+        self.means.read(luma, before);
+        if self.means.are_unlike() {
+            return self.see_anew();
+        }
+        let light = self.means.change_of_light();
+        if (light - 1.0).abs() > SAME_LIGHT {
+            relight(before, light, &mut self.relit);
+            self.before.build(&self.relit);
+        }
+        self.search.flow(&self.now, &self.before, &mut self.back);
+        self.search.flow(&self.before, &self.now, &mut self.forth);
+        self.compare();
+        self.judge();
+    }
+
+    /// Nothing of what was seen before is there any more.
+    pub fn see_anew(&mut self) {
+        let (width, height) = (self.now.luma().width, self.now.luma().height);
+        self.back.resize(width, height);
+        self.back.x.fill(0.0);
+        self.back.y.fill(0.0);
+        self.seen.clear();
+        self.seen.resize(width * height, 0.0);
+        self.movement = 1.0;
+    }
+
+    /// For each pixel of the newest picture, where it lies in the one before.
+    pub fn back(&self) -> &Field {
+        &self.back
+    }
+
+    /// Of each pixel, how far that is to be believed: 0 where it was hidden, or is new, 1 where it was seen.
+    pub fn seen(&self) -> &[f32] {
+        &self.seen
+    }
+
+    /// The share of the picture that moved or is new, 0 to 1.
+    pub fn movement(&self) -> f32 {
+        self.movement
+    }
+
+    /// The newest picture.
+    pub fn luma(&self) -> &Luma {
+        self.now.luma()
+    }
+
+    /// Works out the trust in the round trip there and back, and what is left between the pictures.
+    fn compare(&mut self) {
+        let (now, before) = (self.now.luma(), self.before.luma());
+        let (width, height) = (now.width, now.height);
+        for list in [&mut self.seen, &mut self.off, &mut self.off_still] {
+            list.resize(width * height, 0.0);
+        }
+        for y in 0..height {
+            for x in 0..width {
+                let at = y * width + x;
+                let (dx, dy) = (self.back.x[at], self.back.y[at]);
+                let (there_x, there_y) = (x as f32 + dx, y as f32 + dy);
+                let there = bilinear(there_x, there_y, width, height);
+                let light = f32::from(now.pixels[at]);
+                self.off[at] = there.of_bytes(&before.pixels) - light;
+                self.off_still[at] = f32::from(before.pixels[at]) - light;
+                let (again_x, again_y) = (there.of(&self.forth.x), there.of(&self.forth.y));
+                let error = (dx + again_x).powi(2) + (dy + again_y).powi(2);
+                let length = dx * dx + dy * dy + again_x * again_x + again_y * again_y;
+                let off_trip = (error - ROUND_TRIP_SHARE * length - ROUND_TRIP).max(0.0);
+                let is_inside = (-1.0..=width as f32).contains(&there_x) && (-1.0..=height as f32).contains(&there_y);
+                self.seen[at] = match is_inside {
+                    false => 0.0,
+                    true if off_trip > 0.0 => (-off_trip).exp(),
+                    true => 1.0,
+                };
+            }
+        }
+        for off in [&mut self.off, &mut self.off_still] {
+            self.slow.clear();
+            self.slow.extend_from_slice(off);
+            // Twice is nearly a Gaussian.
+            self.blur.blur(&mut self.slow, width, height, SLOW);
+            self.blur.blur(&mut self.slow, width, height, SLOW);
+            for (off, slow) in off.iter_mut().zip(&self.slow) {
+                *off = (*off - slow).abs();
+            }
+            self.blur.blur(off, width, height, FINE);
+        }
+    }
+
+    /// Sets flows to nothing that are small, or explain the picture no better than standing still does; trusts little what is unlike
+    /// the picture before.
+    fn judge(&mut self) {
+        let mut moved = 0.0;
+        for (at, seen) in self.seen.iter_mut().enumerate() {
+            let (dx, dy) = (self.back.x[at], self.back.y[at]);
+            let (length, gain) = (dx.hypot(dy), self.off_still[at] - self.off[at]);
+            let is_far = ((length - MOVED) / MOVED).clamp(0.0, 1.0);
+            let counts = ((length - DEAD_ZONE) / RAMP).clamp(0.0, 1.0) * (gain / BETTER).clamp(is_far, 1.0);
+            (self.back.x[at], self.back.y[at]) = (dx * counts, dy * counts);
+            // What stands still is judged as it stands.
+            let off = self.off_still[at] + (self.off[at] - self.off_still[at]) * counts;
+            *seen = 1.0 + (*seen - 1.0) * counts;
+            if off > LIKE {
+                *seen *= (-(off - LIKE) / UNLIKE).exp();
+            }
+            *seen = ((*seen - DOUBT.0) / (DOUBT.1 - DOUBT.0)).clamp(0.0, 1.0);
+            moved += if length * counts > MOVED || *seen < 0.5 { 1.0 } else { 0.0 };
+        }
+        self.movement = moved / self.seen.len().max(1) as f32;
+    }
+}
+
+fn relight(luma: &Luma, light: f32, relit: &mut Luma) {
+    relit.resize(luma.width, luma.height);
+    for (to, &from) in relit.pixels.iter_mut().zip(&luma.pixels) {
+        *to = (f32::from(from) * light + 0.5) as u8;
+    }
+}
