@@ -9,6 +9,7 @@
 mod canvas;
 mod cast;
 mod clouds;
+mod current;
 mod error;
 mod fatigue;
 mod glide;
@@ -34,14 +35,15 @@ use crate::pixel::{self, Motion, Picture, Scaler, Tone};
 use crate::runtime::{Controls, Provider, Runtime};
 
 use canvas::{Canvas, Last};
-use cast::{Aim, Cast, Part};
+use cast::Part;
+use current::Current;
 use fatigue::Fatigue;
 use glide::Glide;
-use governor::{Ask, Governor, Plan};
+use governor::Governor;
 use momentum::Momentum;
-use octaves::{Climb, Climber, octave_sizes};
+use octaves::{Climb, Climber};
 use sleep::{Room, Sleep};
-use studio::{Graphs, Opening, Studio};
+use studio::Studio;
 use windows::Windows;
 
 /// The time of a dream for which `step` is meant, seconds: quicker dreams climb less each.
@@ -158,23 +160,6 @@ pub struct Dreamer {
 }
 
 type OnStep = Box<dyn FnMut(Progress) + Send>;
-
-/// What is dreamed with: layers and neurons, and a plan whose graphs are open.
-#[derive(Debug, Clone, PartialEq)]
-struct Current {
-    cast: Cast,
-    plan: Plan,
-    /// Those of the octaves; none where nothing is open yet.
-    sizes: Vec<(usize, usize)>,
-}
-
-impl Current {
-    /// Those of the layer that is there, and of the one that comes.
-    fn graphs(&self) -> (Graphs<'_>, Option<Graphs<'_>>) {
-        let of = |layer| Graphs { layer, sizes: &self.sizes };
-        (of(&self.cast.now.layer), self.cast.other().map(|(part, _)| of(&part.layer)))
-    }
-}
 
 impl Dreamer {
     pub fn new(runtime: Arc<Runtime>, catalogue: Arc<Catalogue>, settings: Settings) -> Dreamer {
@@ -350,95 +335,6 @@ impl Dreamer {
         })
     }
 
-    /// What to dream with: what is asked for where its graphs are open, else what there is, and in between a mix.
-    fn choose_graphs(&mut self, params: &Params, elapsed: Duration) -> Result<Current, DreamError> {
-        let wanted = self.part(params)?;
-        let held = self.current.as_ref().filter(|current| {
-            let (now, next) = current.graphs();
-            self.studio.has(now) && next.is_none_or(|next| self.studio.has(next))
-        });
-        let held = held.cloned();
-        if let Some(current) = &held
-            && params.pace.network > 0.0
-            && self.unfadable.as_ref() != Some(&wanted)
-            && let Some(faded) = self.fade(current.clone(), &wanted, params.pace.network, elapsed)?
-        {
-            return Ok(faded);
-        }
-        let ask = Ask {
-            layer: params.layer.clone(),
-            octaves: params.octaves,
-            steps: params.steps,
-            octave_scale: params.octave_scale,
-            windows: params.windows,
-        };
-        self.governor.feel(self.room, elapsed);
-        let plan = self.governor.plan(&ask);
-        let sizes = octave_sizes(plan.size, plan.octaves, params.octave_scale);
-        let wanted = Current { cast: Cast::of(wanted), plan, sizes };
-        match self.studio.open(wanted.graphs().0, held.as_ref().map(|held| held.graphs().0))? {
-            Opening::Done => return Ok(wanted),
-            Opening::Coming => {}
-            Opening::Refused => self.governor.refuse(&plan),
-        }
-        Ok(match held {
-            // Another layer's channels mean something else: it goes on with its own.
-            Some(held) if held.cast.now.layer != wanted.cast.now.layer => {
-                Current { cast: Cast::of(held.cast.now), ..held }
-            }
-            Some(held) => Current { cast: wanted.cast, ..held },
-            // Nothing to climb with yet.
-            None => Current { sizes: Vec::new(), ..wanted },
-        })
-    }
-
-    /// A layer and neurons as `params` say.
-    fn part(&self, params: &Params) -> Result<Part, DreamError> {
-        let is_same = |part: &&Part| part.layer == params.layer && part.neurons.as_ref() == Some(&params.neurons);
-        let cast = self.current.as_ref().map(|current| &current.cast);
-        let known = cast.and_then(|cast| {
-            [Some(&cast.now), cast.next.as_ref().map(|next| &next.part)].into_iter().flatten().find(is_same)
-        });
-        let weights = match known {
-            Some(part) => Arc::clone(&part.weights),
-            None => params.neurons.weights(self.catalogue.layer(&params.layer)?.2)?.into(),
-        };
-        Ok(Part { layer: params.layer.clone(), neurons: Some(params.neurons.clone()), weights })
-    }
-
-    /// `current` on its way to `wanted`, at the sizes it has: the governor waits until the fade is over. None where it is there,
-    /// or where no fade can lead to it.
-    fn fade(
-        &mut self,
-        mut current: Current,
-        wanted: &Part,
-        seconds: f64,
-        elapsed: Duration,
-    ) -> Result<Option<Current>, DreamError> {
-        match current.cast.aim(wanted, seconds) {
-            Aim::There => return Ok(None),
-            Aim::Going => {
-                if let (now, Some(next)) = current.graphs() {
-                    // Keeps both from being let go.
-                    self.studio.open(next, Some(now))?;
-                }
-            }
-            Aim::Open => {
-                let graphs = Graphs { layer: &wanted.layer, sizes: &current.sizes };
-                match self.studio.open(graphs, Some(current.graphs().0))? {
-                    Opening::Done => current.cast.begin(wanted.clone(), seconds),
-                    Opening::Coming => return Ok(Some(current)),
-                    Opening::Refused => {
-                        self.unfadable = Some(wanted.clone());
-                        return Ok(None);
-                    }
-                }
-            }
-        }
-        current.cast.advance(elapsed);
-        Ok(Some(current))
-    }
-
     /// The camera picture at working size, and its tone.
     fn look(&mut self, look: &Look, size: (usize, usize)) {
         if !look.has_camera {
@@ -486,7 +382,7 @@ impl Dreamer {
         self.fatigue.map(width, height, &mut self.tired);
         self.left.copy_from(&self.path);
         for (left, tired) in self.left.seen.iter_mut().zip(&self.tired) {
-            let rate = 1.0 / now.memory + f64::from(*tired) * now.fatigue * TIRES;
+            let rate = 1.0 / now.decay + f64::from(*tired) * now.fatigue * TIRES;
             *left *= (-seconds * rate).exp() as f32;
         }
         let canvas = (look.camera.width, look.camera.height);

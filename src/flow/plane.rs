@@ -36,11 +36,6 @@ impl Plane {
     }
 
     #[inline(always)]
-    pub fn row(&self, y: usize) -> &[f32] {
-        let at = self.at(0, y);
-        &self.data[at..at + self.width]
-    }
-
     #[inline(always)]
     pub fn row_mut(&mut self, y: usize) -> &mut [f32] {
         let at = self.at(0, y);

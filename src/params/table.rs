@@ -123,14 +123,14 @@ pub static TABLE: &[Spec] = &[
         set: |p, v| set_real(&mut p.tone, v),
     },
     Spec {
-        name: "memory",
+        name: "decay",
         about: "How long a dream lasts that nothing feeds any more: after so long about a third of it is left.",
         unit: "s",
         scope: Scope::Look,
         kind: Kind::Real { min: 0.1, max: 60.0, default: 6.0, step: 0.1 },
         still: None,
-        get: |p| Value::Number(p.memory),
-        set: |p, v| set_real(&mut p.memory, v),
+        get: |p| Value::Number(p.decay),
+        set: |p, v| set_real(&mut p.decay, v),
     },
     Spec {
         name: "fatigue",

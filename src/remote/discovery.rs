@@ -298,7 +298,7 @@ fn icon(name: &str) -> &'static str {
         "smoothing" => "mdi:blur",
         "colour" => "mdi:palette",
         "tone" => "mdi:contrast-circle",
-        "persistence" | "memory" => "mdi:history",
+        "persistence" | "decay" => "mdi:history",
         "fatigue" => "mdi:eye-refresh",
         "trance" => "mdi:orbit",
         "deepen" => "mdi:meditation",
