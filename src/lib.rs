@@ -26,6 +26,7 @@ pub mod runtime;
 pub mod slot;
 pub mod source;
 pub mod stop;
+pub mod subprocess;
 pub mod y4m;
 
 /// The candidate most like `word`, where one is like it at all: for "did you mean".
