@@ -30,6 +30,8 @@ pub mod runtime;
 pub mod slot;
 pub mod source;
 pub mod stop;
+pub mod subprocess;
+pub mod y4m;
 
 /// The candidate most like `word`, where one is like it at all: for "did you mean".
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -127,6 +127,27 @@ fn a_camera_that_is_not_there() {
 }
 
 #[test]
+fn a_program_that_sends_nothing() {
+    let world = World::new(|_| {
+        "[source]\nkind = \"program\"\ncommand = [\"sh\", \"-c\", \"echo no sensor >&2; exit 3\"]\n".to_owned()
+    });
+    assert_fails(&world, "camera", "sh: it ended by exit status: 3: no sensor", "by hand");
+}
+
+#[test]
+fn a_program_that_is_not_there() {
+    let world = World::new(|_| "[source]\nkind = \"program\"\ncommand = [\"no-such-program\"]\n".to_owned());
+    assert_fails(&world, "configuration", "no program `no-such-program` in PATH", "mend");
+}
+
+#[test]
+fn a_program_that_is_well() {
+    let script = "printf 'YUV4MPEG2 W16 H16 F5:1 Cmono\\nFRAME\\n'; head -c 256 /dev/zero; sleep 60";
+    let world = World::new(|_| format!("[source]\nkind = \"program\"\ncommand = [\"sh\", \"-c\", {script:?}]\n"));
+    assert_told(&world.examine().1, "camera", "ok", "sh 16x16@5, after ", "");
+}
+
+#[test]
 fn no_display() {
     let world = World::new(|_| "[screen]\nkind = \"kms\"\ndevice = \"/dev/dri/card63\"\n".to_owned());
     assert_fails(&world, "screen", "there is", "[screen]");

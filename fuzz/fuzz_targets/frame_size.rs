@@ -18,8 +18,16 @@ struct Said {
 }
 
 fuzz_target!(|said: Said| {
-    const PIXELS: [Pixels; 7] =
-        [Pixels::Yuyv, Pixels::Uyvy, Pixels::Nv12, Pixels::Yu12, Pixels::Rgb, Pixels::Bgr, Pixels::Grey];
+    const PIXELS: [Pixels; 8] = [
+        Pixels::Yuyv,
+        Pixels::Uyvy,
+        Pixels::Nv12,
+        Pixels::Yu12,
+        Pixels::Yuv444,
+        Pixels::Rgb,
+        Pixels::Bgr,
+        Pixels::Grey,
+    ];
     const MATRICES: [Matrix; 4] = [Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020, Matrix::Smpte240];
     static BYTES: [u8; 0x1_0000] = [77; 0x1_0000];
     let colours = Colours { matrix: MATRICES[usize::from(said.matrix) % 4], is_full: said.is_full };
@@ -30,5 +38,5 @@ fuzz_target!(|said: Said| {
         Layout { width: side(said.width), height: side(said.height), strides: said.strides.map(stride), colours };
     let planes = said.lengths.map(|length| &BYTES[..usize::from(length)]);
     let mut frame = Frame::new(0, 0);
-    let _ = Converter::default().convert(PIXELS[usize::from(said.which) % 7], &planes, &layout, &mut frame);
+    let _ = Converter::default().convert(PIXELS[usize::from(said.which) % 8], &planes, &layout, &mut frame);
 });

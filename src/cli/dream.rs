@@ -1,7 +1,9 @@
-//! `reverie dream`: one picture in, one dream out; or a film that flies into it.
+//! `reverie dream`: one picture in, one dream out; a film that flies into it; or a clip, dreamed frame by frame.
 
+mod clip;
 mod picture;
 mod target;
+mod video;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,14 +23,16 @@ use crate::params::Params;
 use crate::runtime::{Provider, Runtime, Settings as RuntimeSettings};
 use target::Target;
 
-/// Dream on one picture, or fly into it.
+/// Dream on one picture, fly into it, or dream a clip.
 #[derive(ClapArgs)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// The picture to dream on: PNG, JPEG or WebP.
+    /// The picture to dream on: PNG, JPEG or WebP; or a clip: any video that ffmpeg reads, a .y4m file, or `-` for
+    /// YUV4MPEG2 on stdin.
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// Where to: a .png, .jpg or .webp file; with --frames a folder or a name with %04d; `-` for raw RGB24 on stdout.
+    /// Where to: a .png, .jpg or .webp file; with --frames a folder or a name with %04d; `-` for raw RGB24 on stdout. Of a
+    /// clip: a video (.mp4, .mkv, .webm, .mov, .avi, .y4m), a folder or a name with %04d; `-` for YUV4MPEG2 on stdout.
     #[arg(value_name = "OUT", required_unless_present = "output")]
     out: Option<PathBuf>,
     /// The same as OUT.
@@ -43,9 +47,12 @@ pub struct Args {
     /// Render a film of so many frames, each dreamed on the one before, zoomed.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     frames: Option<u32>,
-    /// Frames a second of the film, which zoom, rotate and drift go by.
-    #[arg(long, default_value_t = 25.0, value_parser = parse_fps)]
-    fps: f64,
+    /// Frames a second of the film or clip, which zoom, rotate and drift go by [default: 25, or the clip's own].
+    #[arg(long, value_name = "RATE", value_parser = parse_fps)]
+    fps: Option<f64>,
+    /// Of a clip: begin a new dream every so many frames [default: as often as this machine could live].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), conflicts_with = "frames")]
+    dream_every: Option<u32>,
     /// Makes the dream repeatable: with the same seed the same bytes come out, on the CPU.
     #[arg(long)]
     seed: Option<u64>,
@@ -70,26 +77,37 @@ Examples:
                                                             google/deepdream's recipe
   reverie dream coffee.jpg film/ --frames 100               film/0001.png …
   reverie dream coffee.jpg -o - --frames 250 --size 640x360 | \\
-    ffmpeg -f rawvideo -pix_fmt rgb24 -s 640x360 -r 25 -i - -pix_fmt yuv420p dream.mp4";
+    ffmpeg -f rawvideo -pix_fmt rgb24 -s 640x360 -r 25 -i - -pix_fmt yuv420p dream.mp4
+  reverie dream clip.mp4 dreamed.mp4 --size 640x360         every frame of a clip, with its sound (needs ffmpeg)
+  ffmpeg -i clip.mp4 -f yuv4mpegpipe - | reverie dream - - --seed 7 --dream-every 4 | ffplay -
+                                                            frame by frame through a pipe, repeatable
+
+A clip is dreamed as the daemon does it: its parameters start from the live defaults (see `reverie params`).";
 
 /// What google/deepdream's film grows by from frame to frame.
 const FILM_ZOOM: f64 = 0.05;
+/// Frames a second of a film.
+const FILM_FPS: f64 = 25.0;
 
 pub fn run(args: Args) -> anyhow::Result<()> {
     let started = Instant::now();
     let out = args.output.as_ref().or(args.out.as_ref()).expect("clap requires one of them");
+    if let Some(input) = clip::Input::of(&args.input)? {
+        return match args.frames {
+            None => clip::run(&args, &input, out),
+            Some(_) => {
+                Err(BadInput("--frames: makes a film of a picture; a clip has frames of its own".to_owned()).into())
+            }
+        };
+    }
+    if args.dream_every.is_some() {
+        return Err(BadInput(format!("--dream-every: is for clips, and {} is a picture", args.input.display())).into());
+    }
     let target = Target::new(out, args.frames, &args.input)?;
-    let folders = if args.packs.is_empty() { super::default_pack_folders() } else { args.packs.clone() };
-    let catalogue = Arc::new(Catalogue::read(&folders).map_err(|e| match e {
-        PackError::NoPacks { .. } if !args.packs.is_empty() => BadInput(format!("--packs: {e}")).into(),
-        e => anyhow::Error::from(e),
-    })?);
+    let catalogue = catalogue(&args)?;
     let params = film_params(&args, args.params.apply(&Params::for_still(&catalogue), &catalogue)?);
     let picture = picture::read(&args.input, args.size, args.max_side)?;
-    let (library, providers) = (args.onnxruntime.clone(), args.providers.clone());
-    let runtime = RuntimeSettings { library, providers, ..RuntimeSettings::default() };
-    let runtime = Arc::new(Runtime::load(runtime)?);
-
+    let runtime = runtime(&args)?;
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let size = (picture.width, picture.height);
     let settings = Settings { size: Some(size), max_size: size, target_fps: 1.0, seed: Some(seed) };
@@ -107,12 +125,26 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn catalogue(args: &Args) -> anyhow::Result<Arc<Catalogue>> {
+    let folders = if args.packs.is_empty() { super::default_pack_folders() } else { args.packs.clone() };
+    let catalogue = Catalogue::read(&folders).map_err(|e| match e {
+        PackError::NoPacks { .. } if !args.packs.is_empty() => BadInput(format!("--packs: {e}")).into(),
+        e => anyhow::Error::from(e),
+    })?;
+    Ok(Arc::new(catalogue))
+}
+
+fn runtime(args: &Args) -> anyhow::Result<Arc<Runtime>> {
+    let (library, providers) = (args.onnxruntime.clone(), args.providers.clone());
+    Ok(Arc::new(Runtime::load(RuntimeSettings { library, providers, ..RuntimeSettings::default() })?))
+}
+
 /// A film flies into its picture and has its tone held, where nobody said otherwise: without either it is a picture that
 /// burns out.
 fn film_params(args: &Args, mut params: Params) -> Params {
     if args.frames.is_some() {
         if !args.params.given("zoom") {
-            params.zoom = (1.0 + FILM_ZOOM).powf(args.fps) - 1.0;
+            params.zoom = (1.0 + FILM_ZOOM).powf(args.fps.unwrap_or(FILM_FPS)) - 1.0;
         }
         // It feeds on itself.
         params.trance = 1.0;
@@ -153,7 +185,8 @@ fn render(
             });
         });
         // The picture is where a film starts from; after that it feeds on itself.
-        let elapsed = if number == 1 { Duration::ZERO } else { Duration::from_secs_f64(1.0 / args.fps) };
+        let elapsed =
+            if number == 1 { Duration::ZERO } else { Duration::from_secs_f64(1.0 / args.fps.unwrap_or(FILM_FPS)) };
         let layer = dreamer.dream(&look, params, elapsed)?.context("the network was not opened")?;
         layer.over(&look.camera, &mut out);
         (look.has_camera, look.since, look.number) = (false, Some(look.number), look.number + 1);

@@ -4,6 +4,7 @@
 //! test holds it to that.
 
 mod camera;
+mod command;
 mod credentials;
 mod direction;
 mod places;
@@ -96,6 +97,7 @@ impl Config {
                 *said = folder.join(&said);
             }
         }
+        command::resolve(&mut config.source.command, folder);
         Ok(config)
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Size;
 use super::camera::{Cameras, ControlValue, controls};
+use super::command;
 use super::credentials;
 use crate::remote::DeviceId;
 use crate::runtime::Provider;
@@ -23,6 +24,9 @@ pub struct Source {
     pub format: Option<String>,
     /// The picture of `still`, the folder of `folder`.
     pub path: Option<PathBuf>,
+    /// The program of `program`, and its arguments.
+    #[serde(deserialize_with = "command::deserialize")]
+    pub command: Vec<String>,
     /// What the camera is to be set to, by the names that `v4l2-ctl` gives its controls.
     #[serde(with = "controls")]
     pub controls: Vec<(String, ControlValue)>,
@@ -45,6 +49,8 @@ pub enum SourceKind {
     Still,
     Folder,
     Pattern,
+    /// One that writes YUV4MPEG2 to its standard output.
+    Program,
 }
 
 impl Default for Source {
@@ -55,6 +61,7 @@ impl Default for Source {
             format: None,
             controls: Vec::new(),
             path: None,
+            command: Vec::new(),
             size: None,
             fps: None,
             wander: true,
@@ -231,6 +238,7 @@ impl Source {
             .or_else(|| match self.kind {
                 SourceKind::Still => needs_path("still", Path::is_file),
                 SourceKind::Folder => needs_path("folder", Path::is_dir),
+                SourceKind::Program => command::fault(&self.command),
                 SourceKind::Auto | SourceKind::V4l2 | SourceKind::Pattern => None,
             })
     }

@@ -100,6 +100,25 @@ fn who_directs_is_checked_before_anything_is_opened() {
 }
 
 #[test]
+fn a_program_is_named_as_a_list_of_words_and_can_be_run() {
+    let needs = refusal("source.kind = \"program\"");
+    assert!(needs.starts_with("mirror.toml: source.command: is missing: kind = \"program\" needs"), "{needs}");
+    assert!(refusal("source = { kind = \"program\", command = [] }").contains("is missing"));
+    assert!(refusal("source = { kind = \"program\", command = [\"\"] }").contains("source.command: is a program"));
+    assert!(refusal("source = { kind = \"program\", command = [\"sh\", \"\\u0000\"] }").contains("zero bytes"));
+    let text = refusal("source = { kind = \"program\", command = \"ffmpeg -i film.mp4\" }");
+    assert!(text.contains("source.command takes a list of strings"), "{text}");
+    assert!(refusal("source.command = [1]").contains("source.command takes a list of strings"));
+    assert_eq!(
+        refusal("source = { kind = \"program\", command = [\"no-such-program\", \"-i\"] }"),
+        "mirror.toml: source.command: there is no program `no-such-program` in PATH: install it, or give its whole path"
+    );
+    let gone = refusal("source = { kind = \"program\", command = [\"/nowhere/camera\"] }");
+    assert!(gone.contains("source.command: /nowhere/camera: there is no such program"), "{gone}");
+    parse("source = { kind = \"program\", command = [\"sh\"] }").unwrap().check(None).unwrap();
+}
+
+#[test]
 fn other_machines_are_let_in_only_when_that_is_said() {
     assert!(refusal("console.listen = \"0.0.0.0:8080\"").contains("allow_remote = true"));
     let allowed = parse("console.listen = \"0.0.0.0:8080\"\nconsole.allow_remote = true").unwrap();
@@ -119,6 +138,14 @@ fn relative_paths_lie_beside_the_file() {
     let config = Config::read(&file).unwrap();
     assert_eq!(config.mqtt.password_file.as_deref(), Some(Path::new("credential:mqtt")));
     assert!(config.check(None).unwrap_err().to_string().contains("LoadCredential=mqtt:FILE"));
+    for (said, meant) in [("camera", "camera"), ("/bin/sh", "/bin/sh"), ("./camera", "./camera"), ("a/b", "a/b")] {
+        std::fs::write(&file, format!("source.command = [{said:?}, \"./x\"]\n")).unwrap();
+        let expected = match said.contains('/') {
+            true => folder.path().join(meant).display().to_string(),
+            false => meant.to_owned(),
+        };
+        assert_eq!(Config::read(&file).unwrap().source.command, [expected.as_str(), "./x"]);
+    }
 }
 
 #[test]
@@ -146,9 +173,13 @@ fn the_examples_in_the_pages_are_right() {
         }
     }
     assert!(seen > 0);
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap_or_default();
-    for block in readme.split("```toml\n").skip(1) {
-        parse(block.split("```").next().unwrap()).unwrap_or_else(|e| panic!("README.md: {e}\n{block}"));
+    let pages = std::fs::read_dir(root.join("deploy/reference")).unwrap().flatten().map(|entry| entry.path());
+    for page in pages.filter(|page| page.extension().is_some_and(|e| e == "md")).chain([root.join("README.md")]) {
+        let text = std::fs::read_to_string(&page).unwrap_or_default();
+        for block in text.split("```toml\n").skip(1) {
+            let read = parse(block.split("```").next().unwrap());
+            read.unwrap_or_else(|e| panic!("{}: {e}\n{block}", page.display()));
+        }
     }
 }
 

@@ -36,7 +36,6 @@ impl Plane {
     }
 
     #[inline(always)]
-    #[inline(always)]
     pub fn row_mut(&mut self, y: usize) -> &mut [f32] {
         let at = self.at(0, y);
         &mut self.data[at..at + self.width]

@@ -26,6 +26,8 @@ pub enum Pixels {
     /// 4:2:0: a plane of Y, and one of U and V in turn; or one of each.
     Nv12,
     Yu12,
+    /// 4:4:4: three planes of one size. Programs send it; of cameras none is known to.
+    Yuv444,
     Rgb,
     Bgr,
     Grey,
@@ -85,7 +87,7 @@ impl Pixels {
             Pixels::Jpeg => 0.5,
             Pixels::Yuyv | Pixels::Uyvy => 2.0,
             Pixels::Nv12 | Pixels::Yu12 => 1.5,
-            Pixels::Rgb | Pixels::Bgr => 3.0,
+            Pixels::Yuv444 | Pixels::Rgb | Pixels::Bgr => 3.0,
             Pixels::Grey => 1.0,
         }
     }
@@ -94,7 +96,7 @@ impl Pixels {
     pub fn cost(self) -> f64 {
         match self {
             Pixels::Jpeg => 3.3,
-            Pixels::Yuyv | Pixels::Uyvy => 1.0,
+            Pixels::Yuyv | Pixels::Uyvy | Pixels::Yuv444 => 1.0,
             Pixels::Nv12 | Pixels::Yu12 => 0.8,
             Pixels::Rgb | Pixels::Bgr | Pixels::Grey => 0.7,
         }
@@ -116,11 +118,13 @@ impl Layout {
 }
 
 impl Colours {
-    fn range(self) -> YuvRange {
+    /// As the crate `yuv` calls it.
+    pub(crate) fn range(self) -> YuvRange {
         if self.is_full { YuvRange::Full } else { YuvRange::Limited }
     }
 
-    fn matrix(self) -> YuvStandardMatrix {
+    /// As the crate `yuv` calls it.
+    pub(crate) fn matrix(self) -> YuvStandardMatrix {
         match self.matrix {
             Matrix::Bt601 => YuvStandardMatrix::Bt601,
             Matrix::Bt709 => YuvStandardMatrix::Bt709,
@@ -188,13 +192,16 @@ impl Converter {
                 };
                 yuv::yuv_nv12_to_rgb(&image, rgb, own, range, matrix, YuvConversionMode::Balanced)
             }
-            Pixels::Yu12 => {
+            Pixels::Yu12 | Pixels::Yuv444 => {
+                let (across, down, part) = match pixels {
+                    Pixels::Yu12 => (layout.width.div_ceil(2), chroma, 2),
+                    _ => (layout.width, layout.height, 1),
+                };
                 let y = Rows::new(planes[0], layout.strides[0], layout.width, layout.height, first)?;
-                let half = layout.width.div_ceil(2);
-                let (place, stride) = y.next(planes[1], layout.strides[1], y.stride / 2);
-                let u = Rows::new(place, stride, half, chroma, second)?;
+                let (place, stride) = y.next(planes[1], layout.strides[1], y.stride / part);
+                let u = Rows::new(place, stride, across, down, second)?;
                 let (place, stride) = u.next(planes[2], layout.strides[2], u.stride);
-                let v = Rows::new(place, stride, half, chroma, third)?;
+                let v = Rows::new(place, stride, across, down, third)?;
                 let image = YuvPlanarImage {
                     y_plane: y.bytes,
                     y_stride: y.stride,
@@ -205,7 +212,10 @@ impl Converter {
                     width,
                     height,
                 };
-                yuv::yuv420_to_rgb(&image, rgb, own, range, matrix)
+                match pixels {
+                    Pixels::Yu12 => yuv::yuv420_to_rgb(&image, rgb, own, range, matrix),
+                    _ => yuv::yuv444_to_rgb(&image, rgb, own, range, matrix),
+                }
             }
             Pixels::Grey => {
                 let y = Rows::new(planes[0], layout.strides[0], layout.width, layout.height, first)?;
@@ -385,6 +395,10 @@ mod tests {
                 let chroma = |value| rows(vec![value; half], height.div_ceil(2));
                 (vec![rows(vec![y; width], height), chroma(u), chroma(v)], [width + 2, half + 2, half + 2])
             }
+            Pixels::Yuv444 => (
+                vec![rows(vec![y; width], height), rows(vec![u; width], height), rows(vec![v; width], height)],
+                [width + 2; 3],
+            ),
             Pixels::Rgb => (vec![rows([255, 0, 0].repeat(width), height)], [3 * width + 2, 0, 0]),
             Pixels::Bgr => (vec![rows([0, 0, 255].repeat(width), height)], [3 * width + 2, 0, 0]),
             Pixels::Grey => (vec![rows(vec![y; width], height)], [width + 2, 0, 0]),
@@ -395,8 +409,16 @@ mod tests {
         std::array::from_fn(|i| own.get(i).map_or(&[][..], Vec::as_slice))
     }
 
-    const RAW: [Pixels; 7] =
-        [Pixels::Yuyv, Pixels::Uyvy, Pixels::Nv12, Pixels::Yu12, Pixels::Rgb, Pixels::Bgr, Pixels::Grey];
+    const RAW: [Pixels; 8] = [
+        Pixels::Yuyv,
+        Pixels::Uyvy,
+        Pixels::Nv12,
+        Pixels::Yu12,
+        Pixels::Yuv444,
+        Pixels::Rgb,
+        Pixels::Bgr,
+        Pixels::Grey,
+    ];
 
     #[test]
     fn every_format_keeps_its_colours_and_leaves_out_the_padding() {
@@ -460,7 +482,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_sizes_and_strides_of_a_driver_break_the_reader(
-            which in 0usize..7, width in 0usize..40, height in 0usize..40,
+            which in 0usize..8, width in 0usize..40, height in 0usize..40,
             strides: [u32; 3], small in proptest::array::uniform3(0usize..200), lengths in proptest::array::uniform3(0usize..6000),
             is_small: bool,
         ) {

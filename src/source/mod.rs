@@ -1,13 +1,14 @@
 //! Where pictures come from.
 //!
-//! [`Source`] hides whether it is a camera that comes and goes ([`seeker`]) or a picture that is drawn
-//! ([`scene`]): still, folder and pattern behave like a live camera, in real time.
+//! [`Source`] hides whether it is a camera that comes and goes ([`seeker`]), a program that stands for one ([`program`]) or a
+//! picture that is drawn ([`scene`]): still, folder and pattern behave like a live camera, in real time.
 
 mod convert;
 mod folder;
 mod huffman;
 mod pattern;
 mod picture;
+mod program;
 mod scene;
 mod seeker;
 mod still;
@@ -20,6 +21,8 @@ use crate::config::{self, SourceKind};
 use crate::frame::Frame;
 use crate::health::CameraState;
 pub use convert::{Colours, Converter, Layout, Matrix, Pixels};
+use program::Program;
+pub use program::try_out as try_program;
 use scene::Drawn;
 use seeker::Seeker;
 pub use v4l2::{Survey, survey};
@@ -28,6 +31,7 @@ pub use v4l2::{Survey, survey};
 pub enum Source {
     Drawn(Box<Drawn>),
     Camera(Box<Seeker>),
+    Program(Box<Program>),
 }
 
 /// Why there is no picture.
@@ -42,7 +46,8 @@ pub enum SourceError {
 }
 
 impl Source {
-    /// Opens what `settings` name. A camera that is not there is no error: it is looked for from then on.
+    /// Opens what `settings` name. A camera that is not there is no error: it is looked for from then on, and a program that
+    /// fails is started again.
     ///
     /// # Errors
     /// Where a picture or a folder cannot be read.
@@ -52,6 +57,7 @@ impl Source {
         let scene = match settings.kind {
             SourceKind::Auto => return Ok(Source::Camera(Box::new(Seeker::with_stand_in(settings)))),
             SourceKind::V4l2 => return Ok(Source::Camera(Box::new(Seeker::new(settings)))),
+            SourceKind::Program => return Ok(Source::Program(Box::new(Program::new(settings)))),
             SourceKind::Still => scene::Scene::Still(still::Still::read(&path, width, height, settings.wander)?),
             SourceKind::Folder => scene::Scene::Folder(folder::Folder::open(&path, width, height, settings)?),
             SourceKind::Pattern => scene::Scene::Pattern(pattern::Pattern),
@@ -69,6 +75,7 @@ impl Source {
         match self {
             Source::Drawn(drawn) => drawn.next(frame).map(|()| true),
             Source::Camera(seeker) => seeker.next(frame),
+            Source::Program(program) => program.next(frame),
         }
     }
 
@@ -77,6 +84,7 @@ impl Source {
         match self {
             Source::Drawn(_) => None,
             Source::Camera(seeker) => Some(seeker.state()),
+            Source::Program(program) => Some(program.state()),
         }
     }
 
@@ -85,6 +93,7 @@ impl Source {
         match self {
             Source::Drawn(drawn) => drawn.name().to_owned(),
             Source::Camera(seeker) => seeker.status(),
+            Source::Program(program) => program.status(),
         }
     }
 }

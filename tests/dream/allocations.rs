@@ -14,6 +14,7 @@ use reverie::mirror::Mirror;
 use reverie::params::Params;
 use reverie::slot::Item;
 use reverie::source::{self, Colours, Converter, Matrix, Pixels};
+use reverie::y4m::{Header, Reader, Sampling, Writer};
 
 use crate::scene::{SIZE, catalogue, picture, runtime};
 
@@ -46,7 +47,7 @@ fn a_running_mirror_allocates_no_pictures() {
     let catalogue = catalogue();
     let settings = Settings { size: Some(SIZE), max_size: SIZE, target_fps: 10.0, seed: Some(1) };
     let dreamer = Dreamer::new(runtime(), Arc::clone(&catalogue), settings).patient();
-    let mut mirror = Mirror::new(dreamer, 2);
+    let mut mirror = Mirror::new(dreamer, Some(2));
     let mut params = Params::new(&catalogue);
     (params.zoom, params.trance) = (0.1, 0.2);
     // Larger than the dream, so that there are windows, and of another shape than the camera's.
@@ -130,7 +131,16 @@ fn a_running_camera_allocates_no_pictures() {
     encoder.encode(&picture((width, height)).pixels, wide, high, jpeg_encoder::ColorType::Rgb).unwrap();
     let raw = vec![128; 3 * width * height];
     let (mut converter, mut frame) = (Converter::default(), Frame::new(0, 0));
-    let formats = [Pixels::Yuyv, Pixels::Uyvy, Pixels::Nv12, Pixels::Yu12, Pixels::Rgb, Pixels::Bgr, Pixels::Grey];
+    let formats = [
+        Pixels::Yuyv,
+        Pixels::Uyvy,
+        Pixels::Nv12,
+        Pixels::Yu12,
+        Pixels::Yuv444,
+        Pixels::Rgb,
+        Pixels::Bgr,
+        Pixels::Grey,
+    ];
     for pixels in formats.into_iter().chain([Pixels::Jpeg]) {
         let planes = [if pixels == Pixels::Jpeg { &jpeg[..] } else { &raw }, &[], &[]];
         let mut convert = || converter.convert(pixels, &planes, &layout, &mut frame).unwrap();
@@ -144,5 +154,25 @@ fn a_running_camera_allocates_no_pictures() {
             Pixels::Jpeg => assert!(count < 100 && bytes < 500_000, "{count} allocations of {bytes} bytes"),
             _ => assert_eq!(count, 0, "{pixels:?}: {bytes} bytes"),
         }
+    }
+}
+
+#[test]
+fn a_running_program_and_a_running_clip_allocate_nothing() {
+    let (width, height) = (320, 192);
+    for sampling in [Sampling::Half, Sampling::Full, Sampling::Mono] {
+        let header = Header { width, height, rate: None, aspect: None, sampling, is_full_range: false };
+        let mut writer = Writer::new(Vec::with_capacity(1 << 24), header).unwrap();
+        let frame = picture((width, height));
+        (0..3).for_each(|_| writer.write(&frame).unwrap());
+        let before = COUNT.get();
+        (0..10).for_each(|_| writer.write(&frame).unwrap());
+        assert_eq!(COUNT.get(), before, "writing {sampling:?}");
+        let bytes = writer.into_inner();
+        let (mut reader, mut frame) = (Reader::new(&bytes[..]).unwrap(), Frame::new(0, 0));
+        (0..3).for_each(|_| assert!(reader.read(&mut frame).unwrap()));
+        let before = COUNT.get();
+        (0..10).for_each(|_| assert!(reader.read(&mut frame).unwrap()));
+        assert_eq!(COUNT.get(), before, "reading {sampling:?}");
     }
 }

@@ -176,7 +176,7 @@ fn reset_begins_again_from_the_camera() {
 #[test]
 fn paused_it_holds_the_picture_whatever_the_camera_sees() {
     let catalogue = catalogue();
-    let (mut mirror, mut camera) = (Mirror::new(dreamer(&catalogue).patient(), 1), picture(SIZE));
+    let (mut mirror, mut camera) = (Mirror::new(dreamer(&catalogue).patient(), Some(1)), picture(SIZE));
     let mut params = Params::new(&catalogue);
     let mut out = blank();
     mirror.frame(Some(&camera), SIZE, &params, TICK, &mut out).unwrap();
@@ -191,7 +191,7 @@ fn paused_it_holds_the_picture_whatever_the_camera_sees() {
 fn the_governed_dream_keeps_the_screens_proportions_and_takes_any_camera() {
     let catalogue = catalogue();
     let settings = Settings { size: None, max_size: (320, 240), target_fps: 200.0, seed: Some(1) };
-    let mut mirror = Mirror::new(Dreamer::new(runtime(), Arc::clone(&catalogue), settings), 1);
+    let mut mirror = Mirror::new(Dreamer::new(runtime(), Arc::clone(&catalogue), settings), Some(1));
     let (params, mut out) = (Params::new(&catalogue), blank());
     for camera in [(640, 360), (33, 77), (1, 1), (0, 0)] {
         mirror.frame(Some(&picture(camera)), (320, 240), &params, TICK, &mut out).unwrap();

@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use super::Finding;
-use crate::config::{Config, ScreenKind, SourceKind};
+use crate::config::{self, Config, ScreenKind, SourceKind};
 use crate::director::Now;
 use crate::health::{self, Zone};
 use crate::{display, source};
@@ -16,13 +17,19 @@ const GROUPS: [&str; 2] = ["video", "render"];
 /// Free space below which nothing can be remembered soon, and below which somebody should look.
 const NO_ROOM: u64 = 1 << 20;
 const LITTLE_ROOM: u64 = 64 << 20;
+/// How long a program may take to its first picture.
+const FIRST_PICTURE: Duration = Duration::from_secs(15);
 
 /// The camera that would be used.
 pub fn cameras(config: &Config) -> Vec<Finding> {
     const ABOUT: &str = "camera";
     let settings = config.source();
-    if !matches!(settings.kind, SourceKind::Auto | SourceKind::V4l2) {
-        return vec![Finding::ok(ABOUT, "none is wanted, as configured")];
+    match settings.kind {
+        SourceKind::Auto | SourceKind::V4l2 => {}
+        SourceKind::Program => return vec![program(ABOUT, &settings)],
+        SourceKind::Still | SourceKind::Folder | SourceKind::Pattern => {
+            return vec![Finding::ok(ABOUT, "none is wanted, as configured")];
+        }
     }
     let survey = source::survey(&settings);
     let mut nodes: Vec<PathBuf> = survey.cameras.iter().map(|camera| camera.path.clone()).collect();
@@ -51,6 +58,20 @@ pub fn cameras(config: &Config) -> Vec<Finding> {
         }
     });
     findings
+}
+
+/// Runs the program that stands for a camera until its first picture. That there is such a program was checked with the
+/// configuration.
+fn program(about: &'static str, settings: &config::Source) -> Finding {
+    match source::try_program(settings, FIRST_PICTURE) {
+        Ok(seen) => Finding::ok(about, seen),
+        Err(reason) => {
+            let name = settings.command.first().map_or("", String::as_str);
+            let remedy = "run source.command by hand, into `| head -c 99`: it is to write YUV4MPEG2. Where the mirror is running, it \
+                          may hold the camera: systemctl stop reverie";
+            Finding::failure(about, format!("{name}: {reason}"), remedy)
+        }
+    }
 }
 
 /// The screen that would be used.

@@ -24,19 +24,30 @@ pub fn read(path: &Path, size: Option<(usize, usize)>, max_side: Option<usize>) 
     let mut frame = Frame::new(0, 0);
     (frame.width, frame.height, frame.pixels) = (width, height, rgb.into_raw());
 
-    let wanted = size.unwrap_or_else(|| reduced((width, height), max_side.unwrap_or(usize::MAX)));
-    if wanted.0.min(wanted.1) < SMALLEST_SIDE {
-        return Err(BadInput(format!(
-            "{name} would be dreamed at {}x{}: both sides must have at least {SMALLEST_SIDE} pixels",
-            wanted.0, wanted.1
-        )));
-    }
+    let wanted = wanted_size((width, height), size, max_side, &name.to_string())?;
     if wanted == (width, height) {
         return Ok(frame);
     }
     let mut scaled = Frame::new(wanted.0, wanted.1);
     Scaler::default().fill(&frame, &mut scaled);
     Ok(scaled)
+}
+
+/// The size at which `name`, which is `own` large, is dreamed.
+pub fn wanted_size(
+    own: (usize, usize),
+    size: Option<(usize, usize)>,
+    max_side: Option<usize>,
+    name: &str,
+) -> Result<(usize, usize), BadInput> {
+    let wanted = size.unwrap_or_else(|| reduced(own, max_side.unwrap_or(usize::MAX)));
+    if wanted.0.min(wanted.1) < SMALLEST_SIDE {
+        return Err(BadInput(format!(
+            "{name} would be dreamed at {}x{}: both sides must have at least {SMALLEST_SIDE} pixels",
+            wanted.0, wanted.1
+        )));
+    }
+    Ok(wanted)
 }
 
 fn decode(reader: ImageReader<std::io::BufReader<std::fs::File>>) -> image::ImageResult<DynamicImage> {

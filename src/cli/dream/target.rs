@@ -119,7 +119,8 @@ fn encode(frame: &Frame, path: &Path, temporary: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn format_of(path: &Path) -> Result<ImageFormat, BadInput> {
+/// The kind of picture that a name means.
+pub(super) fn format_of(path: &Path) -> Result<ImageFormat, BadInput> {
     match ImageFormat::from_path(path) {
         Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) => Ok(format),
         _ => Err(BadInput(format!("{}: the name must end in .png, .jpg, .jpeg or .webp", path.display()))),
@@ -132,14 +133,16 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}", std::process::id()))
 }
 
-fn folder_of(path: &Path) -> PathBuf {
+/// The folder that a file lies in.
+pub(super) fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     }
 }
 
-fn same_file(a: &Path, b: &Path) -> bool {
+/// Whether both are there, and the same.
+pub(super) fn same_file(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 

@@ -1,0 +1,397 @@
+//! A clip in, a dreamed clip out: every picture of the one is dreamed into one of the other.
+
+use std::fs::File;
+use std::io::{self, BufWriter, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::target::{self, Target};
+use super::video::{self, CONTAINERS, Container, Decoder, Encoder, Facts};
+use super::{Args, picture};
+use crate::cli::BadInput;
+use crate::dream::{self, Dreamer, Settings};
+use crate::frame::Frame;
+use crate::mirror::Mirror;
+use crate::params::Params;
+use crate::pixel::Scaler;
+use crate::y4m::{Header, LONGEST_SIDE, MAGIC, Rate, Reader, Sampling, Writer};
+
+/// Pictures a second of a clip that does not say.
+const USUAL_RATE: f64 = 25.0;
+/// What a folder of pictures is numbered for, where nobody knows how many come.
+const MANY: u32 = 9999;
+
+/// Pixels that the network dreams at where a clip has more, about: what two processor cores dream eight times a second; and what its sides are multiples of, since networks halve
+/// them four times.
+const WORKING_PIXELS: usize = 320 * 192;
+const GRID: usize = 16;
+
+/// A clip to dream on.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Input {
+    /// YUV4MPEG2 on standard input.
+    Stdin,
+    /// A file of YUV4MPEG2.
+    Y4m(PathBuf),
+    /// Whatever ffmpeg reads.
+    Video(PathBuf),
+}
+
+impl Input {
+    /// What `path` names, by its content, else by its name; none: a picture.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn of(path: &Path) -> Result<Option<Input>, BadInput> {
+        if path == Path::new("-") {
+            return Ok(Some(Input::Stdin));
+        }
+        if video::is_address(path) {
+            return Ok(Some(Input::Video(path.to_owned())));
+        }
+        let is_picture_by_name = target::format_of(path).is_ok();
+        let mut start = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+        match read {
+            // The picture's reader says what is wrong.
+            Err(_) if is_picture_by_name => Ok(None),
+            Err(error) => Err(BadInput(format!("cannot read {}: {error}", path.display()))),
+            Ok(_) if start.starts_with(MAGIC) => Ok(Some(Input::Y4m(path.to_owned()))),
+            Ok(_) if is_picture_by_name || is_picture(&start) => Ok(None),
+            Ok(_) if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("y4m")) => {
+                Ok(Some(Input::Y4m(path.to_owned())))
+            }
+            Ok(_) => Ok(Some(Input::Video(path.to_owned()))),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Input::Stdin => Path::new("-"),
+            Input::Y4m(path) | Input::Video(path) => path,
+        }
+    }
+}
+
+/// Whether these bytes begin a picture that is read.
+fn is_picture(start: &[u8]) -> bool {
+    use image::ImageFormat::{Jpeg, Png, WebP};
+    matches!(image::guess_format(start), Ok(Jpeg | Png | WebP))
+}
+
+/// Where the dreamed clip goes.
+enum Output {
+    /// YUV4MPEG2 on standard output.
+    Stdout,
+    /// A file of YUV4MPEG2.
+    Y4m(PathBuf),
+    Video(PathBuf, Container),
+    Pictures(PathBuf),
+}
+
+impl Output {
+    fn of(out: &Path, input: &Path) -> Result<Output, BadInput> {
+        if out == Path::new("-") {
+            return Ok(Output::Stdout);
+        }
+        let name = out.to_string_lossy();
+        let is_y4m = out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("y4m"));
+        let output = match Container::of(out) {
+            _ if name.contains('%') || name.ends_with('/') || out.is_dir() || out.extension().is_none() => {
+                return Ok(Output::Pictures(out.to_owned()));
+            }
+            Some(container) => Output::Video(out.to_owned(), container),
+            None if is_y4m => Output::Y4m(out.to_owned()),
+            None => {
+                let endings: Vec<String> =
+                    CONTAINERS.iter().map(|container| format!(".{}", container.ending)).collect();
+                return Err(BadInput(format!(
+                    "{name}: a clip goes to a video ({}, .y4m), to a folder or a name with %04d, or to `-`",
+                    endings.join(", ")
+                )));
+            }
+        };
+        let folder = target::folder_of(out);
+        match () {
+            () if target::same_file(out, input) => {
+                Err(BadInput(format!("{name} would be overwritten: choose another OUT")))
+            }
+            () if !folder.is_dir() => Err(BadInput(format!("there is no folder {}", folder.display()))),
+            () => Ok(output),
+        }
+    }
+}
+
+/// Where pictures come from.
+enum Pictures {
+    Stream(Reader<Box<dyn Read>>, String),
+    Decoder(Box<Decoder>),
+}
+
+impl Pictures {
+    fn open(input: &Input, fps: Option<Rate>, facts: &Facts) -> anyhow::Result<Pictures> {
+        let (stream, name): (Box<dyn Read>, _) = match input {
+            Input::Stdin => (Box::new(io::stdin()), "the standard input".to_owned()),
+            Input::Y4m(path) => {
+                let name = path.display().to_string();
+                (Box::new(File::open(path).map_err(|e| BadInput(format!("cannot read {name}: {e}")))?), name)
+            }
+            Input::Video(path) => return Ok(Pictures::Decoder(Box::new(Decoder::open(path, fps, facts)?))),
+        };
+        let reader = Reader::new(stream).map_err(|e| BadInput(format!("{name}: {e}")))?;
+        Ok(Pictures::Stream(reader, name))
+    }
+
+    fn header(&self) -> &Header {
+        match self {
+            Pictures::Stream(reader, _) => reader.header(),
+            Pictures::Decoder(decoder) => decoder.header(),
+        }
+    }
+
+    fn read(&mut self, frame: &mut Frame) -> anyhow::Result<bool> {
+        match self {
+            Pictures::Stream(reader, name) => reader.read(frame).map_err(|e| BadInput(format!("{name}: {e}")).into()),
+            Pictures::Decoder(decoder) => decoder.read(frame),
+        }
+    }
+}
+
+/// Where pictures go.
+enum Sink {
+    Stream(Writer<Box<dyn Write>>),
+    Encoder(Box<Encoder>),
+    Numbered(Target, u32),
+}
+
+/// Whether there is somebody who takes more.
+#[derive(PartialEq, Eq)]
+enum Taken {
+    Yes,
+    /// The standard output was closed, as `head` does: nothing is wrong.
+    Closed,
+}
+
+impl Sink {
+    fn open(output: &Output, header: Header, input: &Input, frames: Option<u64>) -> anyhow::Result<Sink> {
+        let (stream, name): (Box<dyn Write>, _) = match output {
+            Output::Stdout => (Box::new(io::stdout()), "the standard output".to_owned()),
+            Output::Y4m(path) => {
+                let name = path.display().to_string();
+                let file = File::create(path).map_err(|e| BadInput(format!("cannot write {name}: {e}")))?;
+                (Box::new(BufWriter::new(file)), name)
+            }
+            Output::Video(path, container) => {
+                let sound = matches!(input, Input::Video(_)).then(|| input.path());
+                return Ok(Sink::Encoder(Box::new(Encoder::open(path, *container, header, sound)?)));
+            }
+            Output::Pictures(path) => {
+                let frames =
+                    frames.map_or(MANY, |frames| u32::try_from(frames).unwrap_or(u32::MAX).clamp(1, 1_000_000));
+                return Ok(Sink::Numbered(Target::new(path, Some(frames), input.path())?, 0));
+            }
+        };
+        Ok(Sink::Stream(Writer::new(stream, header).with_context(|| format!("writing {name}"))?))
+    }
+
+    fn write(&mut self, frame: &Frame) -> anyhow::Result<Taken> {
+        match self {
+            Sink::Stream(writer) => match writer.write(frame) {
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Taken::Closed),
+                written => written.context("writing the clip")?,
+            },
+            Sink::Encoder(encoder) => encoder.write(frame)?,
+            Sink::Numbered(target, number) => {
+                *number += 1;
+                target.write(frame, *number)?;
+            }
+        }
+        Ok(Taken::Yes)
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        match self {
+            Sink::Stream(_) | Sink::Numbered(..) => Ok(()),
+            Sink::Encoder(encoder) => encoder.finish(),
+        }
+    }
+}
+
+/// Which pictures of a clip come how often, where it is to have another rate.
+struct Pace {
+    /// Pictures of the clip for one that is written.
+    step: f64,
+    written: u64,
+    read: u64,
+}
+
+impl Pace {
+    fn new(of: f64, wanted: f64) -> Pace {
+        Pace { step: of / wanted, written: 0, read: 0 }
+    }
+
+    /// How often the next picture is written.
+    fn next(&mut self) -> u64 {
+        let number = self.read;
+        self.read += 1;
+        let before = self.written;
+        // A picture is shown until the next one's moment; what is rounding is not a moment.
+        while (self.written as f64 * self.step + 1e-6) as u64 == number {
+            self.written += 1;
+        }
+        self.written - before
+    }
+}
+
+/// The size that the network dreams at on a canvas of `size`: all of a small one, and of a larger one what this leaves.
+fn working_size(size: (usize, usize)) -> (usize, usize) {
+    if size.0 * size.1 <= WORKING_PIXELS {
+        return size;
+    }
+    let (width, height) = dream::largest_within(WORKING_PIXELS, size);
+    let side = |pixels: usize| (pixels.next_multiple_of(GRID)).max(GRID);
+    (side(width), side(height))
+}
+
+/// Dreams `input` into `out`.
+///
+/// # Errors
+/// Anything wrong with what was asked for, with the clip, or with ffmpeg.
+pub fn run(args: &Args, input: &Input, out: &Path) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let output = Output::of(out, input.path())?;
+    let catalogue = super::catalogue(args)?;
+    let params = args.params.apply(&Params::new(&catalogue), &catalogue)?;
+    let fps = args.fps.map(Rate::nearest);
+    let facts = match input {
+        Input::Video(path) => video::look(path, fps),
+        Input::Stdin | Input::Y4m(_) => Facts::default(),
+    };
+    let mut pictures = Pictures::open(input, fps, &facts)?;
+    let clip = *pictures.header();
+    let (width, height) = picture::wanted_size((clip.width, clip.height), args.size, args.max_side, &clip_name(input))?;
+    if width.max(height) > LONGEST_SIDE {
+        return Err(BadInput(format!("--size: a clip has at most {LONGEST_SIDE} pixels a side")).into());
+    }
+    let own_rate = clip.rate.or(fps).unwrap_or(Rate::nearest(USUAL_RATE));
+    let rate = fps.unwrap_or(own_rate);
+    let is_scaled = (width, height) != (clip.width, clip.height);
+    let header = Header {
+        width,
+        height,
+        rate: Some(rate),
+        aspect: clip.aspect.filter(|_| !is_scaled),
+        sampling: Sampling::Full,
+        is_full_range: false,
+    };
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    let settings = Settings {
+        size: Some(working_size((width, height))),
+        max_size: (width, height),
+        target_fps: rate.per_second(),
+        seed: Some(seed),
+    };
+    let dreamer = Dreamer::new(super::runtime(args)?, catalogue, settings).patient();
+    let mut mirror = Mirror::new(dreamer, args.dream_every);
+    let mut sink = Sink::open(&output, header, input, facts.frames)?;
+
+    let bar = progress(facts.frames);
+    let mut pace = Pace::new(own_rate.per_second(), rate.per_second());
+    let period = Duration::from_secs_f64(1.0 / rate.per_second());
+    let (mut scaler, mut scaled, mut dreamed) = (Scaler::default(), Frame::new(width, height), Frame::new(0, 0));
+    let mut frame = Frame::new(0, 0);
+    let mut count = 0;
+    while pictures.read(&mut frame)? {
+        let camera = match is_scaled {
+            true => {
+                scaler.fill(&frame, &mut scaled);
+                &scaled
+            }
+            false => &frame,
+        };
+        for _ in 0..pace.next() {
+            mirror.frame(Some(camera), (width, height), &params, period, &mut dreamed)?;
+            if sink.write(&dreamed).with_context(|| format!("frame {}", count + 1))? == Taken::Closed {
+                bar.finish_and_clear();
+                return Ok(());
+            }
+            count += 1;
+            bar.inc(1);
+        }
+    }
+    if count == 0 {
+        return Err(BadInput(format!("{} holds no picture", clip_name(input))).into());
+    }
+    sink.finish()?;
+    bar.finish_and_clear();
+    let (seconds, vitals) = (started.elapsed().as_secs_f64(), mirror.dreamer().vitals());
+    eprintln!(
+        "{} at {width}x{height} on {}: {count} frames of {rate} a second, {seconds:.1} s, seed {seed}",
+        vitals.layer,
+        vitals.provider.map_or("no provider (nothing to climb)".to_owned(), |p| p.to_string()),
+    );
+    Ok(())
+}
+
+fn clip_name(input: &Input) -> String {
+    match input {
+        Input::Stdin => "the clip on standard input".to_owned(),
+        Input::Y4m(path) | Input::Video(path) => path.display().to_string(),
+    }
+}
+
+fn progress(frames: Option<u64>) -> ProgressBar {
+    let (bar, template) = match frames {
+        Some(frames) => (ProgressBar::new(frames), "{pos} of {len} frames {wide_bar} {per_sec}  {eta} left"),
+        None => (ProgressBar::new_spinner(), "{spinner} {pos} frames, {per_sec}"),
+    };
+    let bar = bar.with_style(ProgressStyle::with_template(template).expect("a valid template"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clips_are_told_from_pictures_by_content_then_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |name: &str, content: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            Input::of(&path).map(|input| input.map(|input| matches!(input, Input::Y4m(_))))
+        };
+        let png = b"\x89PNG\r\n\x1a\n0000";
+        assert_eq!(of("a.png", b"text").unwrap(), None);
+        assert_eq!(of("photo", png).unwrap(), None);
+        assert_eq!(of("a.mp4", png).unwrap(), None, "misnamed");
+        assert_eq!(of("a.mp4", b"\0\0\0 ftypisom").unwrap(), Some(false));
+        assert_eq!(of("a.y4m", b"").unwrap(), Some(true));
+        assert_eq!(of("video", b"YUV4MPEG2 W16 H16\n").unwrap(), Some(true));
+        assert_eq!(Input::of(Path::new("-")).unwrap(), Some(Input::Stdin));
+        assert_eq!(Input::of(Path::new("/nowhere/a.png")).unwrap(), None);
+        assert!(Input::of(Path::new("/nowhere/a.mp4")).unwrap_err().to_string().contains("cannot read /nowhere/a.mp4"));
+        assert!(Input::of(folder.path()).unwrap_err().to_string().contains("irectory"));
+        assert!(matches!(Input::of(Path::new("rtsp://camera/1")).unwrap(), Some(Input::Video(_))));
+    }
+
+    #[test]
+    fn another_rate_repeats_pictures_or_leaves_them_out() {
+        let paced = |of, wanted, pictures| {
+            let mut pace = Pace::new(of, wanted);
+            (0..pictures).map(|_| pace.next()).collect::<Vec<_>>()
+        };
+        assert_eq!(paced(30.0, 30.0, 4), [1, 1, 1, 1]);
+        assert_eq!(paced(30.0, 10.0, 6), [1, 0, 0, 1, 0, 0]);
+        assert_eq!(paced(10.0, 30.0, 2), [3, 3]);
+        for (of, wanted) in [(25.0, 30.0), (29.97, 24.0), (23.976, 23.976), (50.0, 29.97)] {
+            let sum: u64 = paced(of, wanted, 10_000).iter().sum();
+            let expected = 10_000.0 * wanted / of;
+            assert!((sum as f64 - expected).abs() < 1.5, "{of} to {wanted}: {sum}");
+        }
+    }
+}

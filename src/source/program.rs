@@ -1,0 +1,405 @@
+//! A program as a camera: whatever writes YUV4MPEG2 to its standard output.
+//!
+//! The program is started, read until its first error or its end, and started again: every loss takes the same way, as with
+//! cameras ([`super::seeker`]). A thread reads its pictures into a latest-wins slot, so that a program that is faster than
+//! the dream never makes it lag; one that is slower is waited for. What it writes to its standard error goes to the log.
+
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::{debug, info, warn};
+
+use super::SourceError;
+use crate::backoff::Backoff;
+use crate::config;
+use crate::frame::Frame;
+use crate::health::CameraState;
+use crate::slot::Slot;
+use crate::subprocess::{self, Subprocess};
+use crate::y4m::{Reader, Y4mError};
+
+/// How long one wait for a picture lasts, so that a stop is heard, and the end of a film.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// A program that sent pictures and is silent for so long has stalled.
+const SILENCE: Duration = Duration::from_secs(5);
+/// The same before its first picture: network cameras and the Jetson's camera service take their time.
+const FIRST_SILENCE: Duration = Duration::from_secs(20);
+/// A program that streamed for so long is started again soon when it is lost, and at once when it simply ended: a film that is
+/// over. For one that never lasts the waits grow.
+const SOUND: Duration = Duration::from_secs(1);
+/// Pictures are not read faster than this: a program that makes them without a pause would take a core for nothing.
+const SHORTEST_PERIOD: Duration = Duration::from_nanos(1_000_000_000 / 240);
+/// Lines of complaints that are logged at once, and how often one more is.
+const MOST_LINES: f64 = 10.0;
+const LINE_EVERY: Duration = Duration::from_secs(6);
+
+/// A program that comes and goes.
+pub struct Program {
+    command: Vec<String>,
+    running: Option<Running>,
+    state: CameraState,
+    backoff: Backoff,
+    start_at: Instant,
+    throttle: Arc<Mutex<Throttle>>,
+    /// What was logged last: that it streams, and why it was lost. The same is logged once.
+    streaming: String,
+    loss: String,
+}
+
+impl Program {
+    /// Starts the program of `settings`.
+    pub fn new(settings: &config::Source) -> Program {
+        let mut program = Program {
+            command: command(settings),
+            running: None,
+            state: CameraState::Absent,
+            backoff: Backoff::default(),
+            start_at: Instant::now(),
+            throttle: Arc::default(),
+            streaming: String::new(),
+            loss: String::new(),
+        };
+        program.start();
+        program
+    }
+
+    /// As [`super::Source::next`].
+    pub fn next(&mut self, frame: &mut Frame) -> Result<bool, SourceError> {
+        let Some(running) = &mut self.running else {
+            let wait = self.start_at.saturating_duration_since(Instant::now());
+            std::thread::sleep(wait.min(PATIENCE));
+            if wait <= PATIENCE {
+                self.start();
+            }
+            return Ok(false);
+        };
+        match running.next(frame, PATIENCE) {
+            Ok(false) => Ok(false),
+            Ok(true) => {
+                self.state = CameraState::Streaming;
+                let now = format!("streaming {}", running.description());
+                if now != self.streaming {
+                    info!("camera: {}", running.description());
+                    (self.streaming, self.loss) = (now, String::new());
+                }
+                Ok(true)
+            }
+            Err(ending) => {
+                self.lose(ending);
+                Ok(false)
+            }
+        }
+    }
+
+    /// What it does.
+    pub fn state(&self) -> CameraState {
+        self.state
+    }
+
+    /// The same in words.
+    pub fn status(&self) -> String {
+        match (&self.running, self.state) {
+            (_, CameraState::Streaming) => self.streaming.clone(),
+            (Some(running), _) => format!("opening {}", running.name),
+            (None, CameraState::Stalled) => format!("stalled: {}", self.loss),
+            (None, _) => format!("absent: {}", self.loss),
+        }
+    }
+
+    fn start(&mut self) {
+        let throttle = Arc::clone(&self.throttle);
+        let name = name(&self.command).to_owned();
+        let hear = move |line: &str| {
+            let mut throttle = throttle.lock().unwrap_or_else(PoisonError::into_inner);
+            match throttle.lets_through(Instant::now()) {
+                None => {}
+                Some(0) => info!("{name}: {line}"),
+                Some(missed) => info!("{name}: {line} ({missed} lines before it are left out)"),
+            }
+        };
+        match Running::start(&self.command, hear) {
+            Ok(running) => {
+                self.running = Some(running);
+                // A film that begins again goes on streaming.
+                if self.state != CameraState::Streaming {
+                    self.state = CameraState::Opening;
+                }
+            }
+            Err(reason) => self.lose(Ending::Failed(reason)),
+        }
+    }
+
+    fn lose(&mut self, ending: Ending) {
+        let streamed = self.running.take().and_then(|running| running.streams_since);
+        let is_sound = streamed.is_some_and(|since| since.elapsed() >= SOUND);
+        if is_sound {
+            self.backoff.reset();
+        }
+        if matches!(ending, Ending::Finished) && is_sound {
+            debug!("{} is over, and is started again", name(&self.command));
+            self.start();
+            return;
+        }
+        self.state = if matches!(ending, Ending::Stalled(_)) { CameraState::Stalled } else { CameraState::Absent };
+        let loss = format!("{}: {}", name(&self.command), ending.reason());
+        if streamed.is_some() || loss != self.loss {
+            warn!("camera {loss}; the dream goes on without it, and it is started again");
+        }
+        self.loss = loss;
+        self.streaming.clear();
+        self.start_at = Instant::now() + self.backoff.wait();
+    }
+}
+
+/// Runs the program of `settings` until its first picture, `patience` at most: what it sends, or why it sends nothing.
+///
+/// # Errors
+/// Why, with its last complaint where it had one.
+pub fn try_out(settings: &config::Source, patience: Duration) -> Result<String, String> {
+    let begun = Instant::now();
+    let mut running = Running::start(&command(settings), |_| {})?;
+    let mut frame = Frame::new(0, 0);
+    while begun.elapsed() < patience {
+        match running.next(&mut frame, PATIENCE) {
+            Ok(false) => {}
+            Ok(true) => return Ok(format!("{}, after {:.1?}", running.description(), begun.elapsed())),
+            Err(ending) => return Err(ending.reason()),
+        }
+    }
+    let complaint = running.program.last_complaint().map(|line| format!(": {line}")).unwrap_or_default();
+    Err(format!("no picture within {} s{complaint}", patience.as_secs()))
+}
+
+/// The command with what it asks of the settings.
+fn command(settings: &config::Source) -> Vec<String> {
+    let (size, fps) = (settings.size(), settings.fps());
+    let filled = |word: &String| {
+        let word = word.replace("{width}", &size.width.to_string()).replace("{height}", &size.height.to_string());
+        word.replace("{fps}", &fps.to_string())
+    };
+    settings.command.iter().map(filled).collect()
+}
+
+fn name(command: &[String]) -> &str {
+    subprocess::name_of(command.first().map_or("", String::as_str))
+}
+
+/// Why no more pictures come.
+#[derive(Debug)]
+enum Ending {
+    /// It ended as programs do that have done their work.
+    Finished,
+    Failed(String),
+    /// It runs, and is silent.
+    Stalled(String),
+}
+
+impl Ending {
+    fn reason(self) -> String {
+        match self {
+            Ending::Finished => "it ended".to_owned(),
+            Ending::Failed(reason) | Ending::Stalled(reason) => reason,
+        }
+    }
+}
+
+/// A program that was started. It ends when this is dropped.
+struct Running {
+    name: String,
+    program: Subprocess,
+    slot: Slot,
+    shared: Arc<Shared>,
+    /// When it was started, or sent its last picture.
+    last: Instant,
+    streams_since: Option<Instant>,
+}
+
+/// What the reading thread says.
+#[derive(Default)]
+struct Shared {
+    /// Nobody wants more.
+    is_over: AtomicBool,
+    said: Mutex<Said>,
+}
+
+#[derive(Default)]
+struct Said {
+    /// `1280x720@30`.
+    mode: String,
+    /// How reading ended, where it did.
+    outcome: Option<Result<(), Y4mError>>,
+}
+
+impl Running {
+    fn start(command: &[String], hear: impl FnMut(&str) + Send + 'static) -> Result<Running, String> {
+        let (program, arguments) = command.split_first().ok_or("it has no name")?;
+        let mut started = Command::new(program);
+        started.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        let shared = Arc::new(Shared::default());
+        let mut hear = hear;
+        let heard = Arc::clone(&shared);
+        // What it says of being ended interests nobody.
+        let hear = move |line: &str| {
+            if !heard.is_over.load(Ordering::Relaxed) {
+                hear(line);
+            }
+        };
+        let mut program = Subprocess::start(started, hear).map_err(|e| format!("cannot be started: {e}"))?;
+        let stdout = program.stdout().ok_or("it has no standard output")?;
+        let slot = Slot::default();
+        let (filled, teller) = (slot.clone(), Arc::clone(&shared));
+        let reading = move || {
+            let outcome = read(stdout, &filled, &teller);
+            teller.said().outcome = Some(outcome);
+        };
+        // Not joined: it ends with the program's output, at the latest.
+        let thread = std::thread::Builder::new().name("program".to_owned()).spawn(reading);
+        drop(thread.map_err(|e| format!("cannot be read: {e}"))?);
+        let name = name(command).to_owned();
+        Ok(Running { name, program, slot, shared, last: Instant::now(), streams_since: None })
+    }
+
+    /// The program and what it sends: `ffmpeg 1280x720@30`.
+    fn description(&self) -> String {
+        format!("{} {}", self.name, self.shared.said().mode)
+    }
+
+    /// The newest picture, waited for up to `patience`; true where there is one.
+    fn next(&mut self, frame: &mut Frame, patience: Duration) -> Result<bool, Ending> {
+        // Looked at first, so that no picture is left behind.
+        let outcome = self.shared.said().outcome.take();
+        let patience = if outcome.is_some() { Duration::ZERO } else { patience };
+        if let Some(mut newest) = self.slot.take(patience) {
+            std::mem::swap(frame, &mut newest);
+            self.slot.give_back(newest);
+            self.last = Instant::now();
+            self.streams_since.get_or_insert(self.last);
+            self.shared.said().put_back(outcome);
+            return Ok(true);
+        }
+        if let Some(outcome) = outcome {
+            return Err(self.ending(outcome));
+        }
+        let silence = if self.streams_since.is_some() { SILENCE } else { FIRST_SILENCE };
+        if self.last.elapsed() < silence {
+            return Ok(false);
+        }
+        let complaint = self.program.last_complaint().map(|line| format!(": {line}")).unwrap_or_default();
+        Err(Ending::Stalled(format!("no picture for {} s{complaint}", silence.as_secs())))
+    }
+
+    /// Why its output ended so.
+    fn ending(&mut self, outcome: Result<(), Y4mError>) -> Ending {
+        // What it sent is no stream: that it then breaks off is our doing.
+        if let Err(error) = &outcome
+            && !matches!(error, Y4mError::Empty | Y4mError::Torn(_) | Y4mError::Io(_))
+        {
+            return Ending::Failed(error.to_string());
+        }
+        let status = self.program.wait(SOUND);
+        let complaint = self.program.last_complaint().map(|line| format!(": {line}")).unwrap_or_default();
+        match (outcome, status) {
+            (Ok(()), Some(status)) if status.success() => Ending::Finished,
+            (_, Some(status)) if !status.success() => Ending::Failed(format!("it ended by {status}{complaint}")),
+            (Err(error), _) => Ending::Failed(format!("{error}{complaint}")),
+            (Ok(()), _) => Ending::Failed(format!("it closed its output{complaint}")),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Said {
+    fn put_back(&mut self, outcome: Option<Result<(), Y4mError>>) {
+        if outcome.is_some() {
+            self.outcome = outcome;
+        }
+    }
+}
+
+/// Reads pictures into `slot` until the stream ends or nobody wants more.
+fn read(stdout: impl std::io::Read, slot: &Slot, shared: &Shared) -> Result<(), Y4mError> {
+    let mut reader = Reader::new(stdout)?;
+    let header = reader.header();
+    let rate = header.rate.map(|rate| format!("@{rate}")).unwrap_or_default();
+    shared.said().mode = format!("{}x{}{rate}", header.width, header.height);
+    while !shared.is_over.load(Ordering::Relaxed) {
+        let begun = Instant::now();
+        let mut frame = slot.blank();
+        if !reader.read(&mut frame)? {
+            break;
+        }
+        slot.put(frame);
+        std::thread::sleep(SHORTEST_PERIOD.saturating_sub(begun.elapsed()));
+    }
+    Ok(())
+}
+
+/// Lets a few lines through at once and then one now and then, so that a program that complains of every picture does not fill
+/// the log.
+struct Throttle {
+    /// Lines that may be logged now.
+    left: f64,
+    since: Option<Instant>,
+    missed: u64,
+}
+
+impl Default for Throttle {
+    fn default() -> Throttle {
+        Throttle { left: MOST_LINES, since: None, missed: 0 }
+    }
+}
+
+impl Throttle {
+    /// Whether a line may be logged, and how many before it were not.
+    fn lets_through(&mut self, now: Instant) -> Option<u64> {
+        let passed = self.since.replace(now).map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        self.left = (self.left + passed.as_secs_f64() / LINE_EVERY.as_secs_f64()).min(MOST_LINES);
+        if self.left < 1.0 {
+            self.missed += 1;
+            return None;
+        }
+        self.left -= 1.0;
+        Some(std::mem::take(&mut self.missed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Size;
+
+    #[test]
+    fn wishes_are_filled_in() {
+        let settings = config::Source {
+            command: ["a{width}x{height}", "{fps}/1", "{other}"].map(str::to_owned).into(),
+            size: Some(Size { width: 320, height: 180 }),
+            fps: Some(15),
+            ..config::Source::default()
+        };
+        assert_eq!(command(&settings), ["a320x180", "15/1", "{other}"]);
+    }
+
+    #[test]
+    fn a_flood_of_complaints_is_logged_in_part() {
+        let (mut throttle, start) = (Throttle::default(), Instant::now());
+        let logged = (0..100_000u32).filter_map(|n| throttle.lets_through(start + Duration::from_millis(n.into())));
+        let missed: Vec<u64> = logged.collect();
+        // A hundred seconds of a thousand lines each.
+        assert!((20..30).contains(&missed.len()), "{missed:?}");
+        assert!(missed[..10].iter().all(|missed| *missed == 0) && missed[11] > 5000, "{missed:?}");
+        assert_eq!(throttle.lets_through(start + Duration::from_secs(9999)).map(|missed| missed > 0), Some(true));
+    }
+}

@@ -1,0 +1,346 @@
+//! Programs that are started, listened to, and ended together with everything that they started.
+//!
+//! A [`Subprocess`] runs in a process group of its own. When it is dropped the group is interrupted (as by ^C, on which ffmpeg,
+//! GStreamer and rpicam-vid close their camera or file), killed where that does not help soon, and reaped. Where this
+//! process is killed itself, nobody does that: the program then ends by its closed pipes, or by systemd, which ends all of a
+//! service.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use std::os::unix::process::CommandExt;
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+/// How long a program may take to close what it has open, once it is interrupted.
+const GRACE: Duration = Duration::from_millis(500);
+/// How long a killed one may take to be gone. One that hangs in a driver takes longer, and is waited for elsewhere.
+const LAST: Duration = Duration::from_secs(1);
+/// How often it is asked whether a program has ended.
+const LOOK: Duration = Duration::from_millis(5);
+/// Longer lines of a program's complaints are cut off.
+const LONGEST_LINE: usize = 240;
+/// What systemd tells this process alone.
+const NOT_FOR_CHILDREN: [&str; 5] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "JOURNAL_STREAM"];
+
+/// A program that runs.
+pub struct Subprocess {
+    /// None once it was reaped.
+    child: Option<Child>,
+    group: Option<Pid>,
+    status: Option<ExitStatus>,
+    complaints: Complaints,
+}
+
+/// What a program wrote to its standard error.
+#[derive(Clone, Default)]
+struct Complaints(Arc<(Mutex<Heard>, Condvar)>);
+
+#[derive(Default)]
+struct Heard {
+    last: Option<String>,
+    is_over: bool,
+}
+
+/// The file that a command's first word means: itself where it is a path, else the first of that name in PATH.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let is_program = |path: &PathBuf| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
+    if program.contains('/') {
+        return Some(PathBuf::from(program)).filter(is_program);
+    }
+    if program.is_empty() {
+        return None;
+    }
+    let places = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    std::env::split_paths(&places).map(|folder| folder.join(program)).find(is_program)
+}
+
+impl Subprocess {
+    /// Starts `command`, whose standard input and output the caller has chosen. `hear` gets each line of its standard error.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(mut command: Command, hear: impl FnMut(&str) + Send + 'static) -> io::Result<Subprocess> {
+        for name in NOT_FOR_CHILDREN {
+            command.env_remove(name);
+        }
+        let mut child = command.stderr(Stdio::piped()).process_group(0).spawn()?;
+        let complaints = Complaints::default();
+        if let Some(stderr) = child.stderr.take() {
+            let complaints = complaints.clone();
+            // Not joined: where another program was handed the pipe and goes on, so does this thread.
+            let listening = std::thread::Builder::new()
+                .name("complaints".to_owned())
+                .spawn(move || complaints.listen(stderr, hear));
+            drop(listening?);
+        }
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        Ok(Subprocess { child: Some(child), group, status: None, complaints })
+    }
+
+    /// Its standard output, where it is piped, once.
+    pub fn stdout(&mut self) -> Option<ChildStdout> {
+        self.child.as_mut()?.stdout.take()
+    }
+
+    /// Its standard input, where it is piped, once.
+    pub fn stdin(&mut self) -> Option<ChildStdin> {
+        self.child.as_mut()?.stdin.take()
+    }
+
+    /// How it ended; none where it still runs after `patience`.
+    pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let begun = Instant::now();
+        while !self.has_ended() {
+            if begun.elapsed() >= patience {
+                return None;
+            }
+            std::thread::sleep(LOOK);
+        }
+        self.reap()
+    }
+
+    /// The last line that it wrote to its standard error. Of one that has ended the very last one is waited for, a moment.
+    pub fn last_complaint(&self) -> Option<String> {
+        let patience = if self.status.is_some() { GRACE } else { Duration::ZERO };
+        let heard = self.complaints.heard();
+        let (heard, _) = self
+            .complaints
+            .0
+            .1
+            .wait_timeout_while(heard, patience, |heard| !heard.is_over)
+            .unwrap_or_else(PoisonError::into_inner);
+        heard.last.clone()
+    }
+
+    /// Whether it has ended, without reaping it: as long as it is not reaped nobody else can be given its number.
+    fn has_ended(&self) -> bool {
+        let (Some(_), Some(pid)) = (&self.child, self.group) else { return true };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        // An error: there is no such child any more.
+        !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
+    }
+
+    /// Takes note of one that has ended, and kills what it left behind.
+    fn reap(&mut self) -> Option<ExitStatus> {
+        if let Some(mut child) = self.child.take() {
+            self.signal(Signal::KILL);
+            self.status = child.wait().ok();
+        }
+        self.status
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.group {
+            // An error: nothing of it is left.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Subprocess {
+    fn drop(&mut self) {
+        if self.child.is_none() {
+            return;
+        }
+        self.signal(Signal::INT);
+        if self.wait(GRACE).is_some() {
+            return;
+        }
+        self.signal(Signal::KILL);
+        if self.wait(LAST).is_none()
+            && let Some(mut child) = self.child.take()
+        {
+            // It hangs in a driver. It must not hang us, nor stay a zombie once it comes back.
+            let _ = std::thread::Builder::new().name("reaper".to_owned()).spawn(move || child.wait());
+        }
+    }
+}
+
+impl Complaints {
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listen(&self, mut stderr: ChildStderr, mut hear: impl FnMut(&str)) {
+        let (mut bytes, mut lines) = ([0; 4096], Lines::default());
+        let mut hear = |line: &str| {
+            self.heard().last = Some(line.to_owned());
+            hear(line);
+        };
+        loop {
+            match stderr.read(&mut bytes) {
+                Ok(0) => break,
+                Ok(count) => lines.take(&bytes[..count], &mut hear),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        lines.end(&mut hear);
+        self.heard().is_over = true;
+        self.0.1.notify_all();
+    }
+}
+
+/// Makes lines of what comes, none longer than [`LONGEST_LINE`].
+#[derive(Default)]
+struct Lines(Vec<u8>);
+
+impl Lines {
+    fn take(&mut self, bytes: &[u8], hear: &mut impl FnMut(&str)) {
+        for &byte in bytes {
+            // Progress is written over itself.
+            if matches!(byte, b'\n' | b'\r') {
+                self.end(hear);
+            } else if self.0.len() < LONGEST_LINE {
+                self.0.push(byte);
+            }
+        }
+    }
+
+    fn end(&mut self, hear: &mut impl FnMut(&str)) {
+        let text = String::from_utf8_lossy(&self.0);
+        let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        if !plain.trim().is_empty() {
+            hear(&without_passwords(plain.trim()));
+        }
+        self.0.clear();
+    }
+}
+
+/// Addresses with a user and a password (`rtsp://user:password@camera/`) without these: what is heard is logged and published.
+fn without_passwords(text: &str) -> String {
+    let (mut plain, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once("://") {
+        plain.push_str(before);
+        plain.push_str("://");
+        let authority = after.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(after.len());
+        rest = match after[..authority].rfind('@') {
+            Some(at) => {
+                plain.push_str("***");
+                &after[at..]
+            }
+            None => after,
+        };
+    }
+    plain + rest
+}
+
+/// The name of a program, as people say it: without its folder.
+pub fn name_of(program: &str) -> &str {
+    Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or(program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+
+    fn is_there(pid: i32) -> bool {
+        rustix::process::test_kill_process(Pid::from_raw(pid).unwrap()).is_ok()
+    }
+
+    fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "not within 10 s: {what}");
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    #[test]
+    fn programs_are_found_as_the_shell_finds_them() {
+        assert!(find("sh").is_some() && find("/bin/sh").is_some());
+        for missing in ["", "no-such-program", "/bin/no-such-program", "/", "/etc/passwd", "/bin"] {
+            assert_eq!(find(missing), None, "{missing}");
+        }
+        assert_eq!((name_of("/usr/bin/ffmpeg"), name_of("ffmpeg")), ("ffmpeg", "ffmpeg"));
+    }
+
+    #[test]
+    fn how_it_ended_and_what_it_said_last_is_known() {
+        let mut program = Subprocess::start(shell("echo one >&2; printf 'two\\rthree' >&2; exit 3"), |_| {}).unwrap();
+        assert_eq!(program.wait(Duration::from_secs(10)).unwrap().code(), Some(3));
+        assert_eq!(program.last_complaint().as_deref(), Some("three"));
+        assert_eq!(program.wait(Duration::ZERO).unwrap().code(), Some(3), "asked again");
+    }
+
+    #[test]
+    fn everything_that_it_started_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pids");
+        // One that is deaf to interrupts, a child of its own, and one in between.
+        let deaf = format!("trap '' INT TERM; sleep 600 & echo $! $$ >{}; wait; wait", file.display());
+        let program = Subprocess::start(shell(&deaf), |_| {}).unwrap();
+        let pids = || -> Vec<i32> {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            if text.ends_with('\n') {
+                text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+            } else {
+                vec![]
+            }
+        };
+        until("both run", || pids().len() == 2);
+        assert!(pids().iter().all(|pid| is_there(*pid)));
+        let begun = Instant::now();
+        drop(program);
+        assert!(begun.elapsed() < GRACE + LAST, "{:?}", begun.elapsed());
+        until("all are gone", || !pids().iter().any(|pid| is_running(*pid)));
+    }
+
+    /// A zombie whose parent is gone may wait for init to reap it.
+    fn is_running(pid: i32) -> bool {
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
+    #[test]
+    fn what_it_left_behind_is_killed_when_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pid");
+        let mut program =
+            Subprocess::start(shell(&format!("sleep 600 2>/dev/null & echo $! >{}", file.display())), |_| {}).unwrap();
+        assert!(program.wait(Duration::from_secs(10)).unwrap().success());
+        let pid: i32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+        until("it is gone", || !is_running(pid));
+    }
+
+    #[test]
+    fn lines_are_bounded_and_plain() {
+        let (mut lines, mut heard) = (Lines::default(), Vec::new());
+        let mut hear = |line: &str| heard.push(line.to_owned());
+        lines.take(b"  a\tb\x1b[0m\n\n\r", &mut hear);
+        lines.take(&[b'x'; 9999], &mut hear);
+        lines.take(b"\nrest", &mut hear);
+        lines.end(&mut hear);
+        assert_eq!(heard, ["a b [0m", &"x".repeat(LONGEST_LINE), "rest"]);
+    }
+
+    #[test]
+    fn passwords_in_addresses_are_heard_by_nobody() {
+        for (said, heard) in [
+            ("rtsp://me:p@ss@10.0.0.2:554/a@b: refused", "rtsp://***@10.0.0.2:554/a@b: refused"),
+            ("http://h/x and ftp://u@h", "http://h/x and ftp://***@h"),
+            ("nothing: //here", "nothing: //here"),
+            ("rtsp://", "rtsp://"),
+        ] {
+            assert_eq!(without_passwords(said), heard);
+        }
+    }
+
+    #[test]
+    fn systemd_is_not_spoken_to_by_children() {
+        let mut command = shell("echo ${NOTIFY_SOCKET-none} >&2");
+        command.env("NOTIFY_SOCKET", "/run/x");
+        let mut program = Subprocess::start(command, |_| {}).unwrap();
+        program.wait(Duration::from_secs(10)).unwrap();
+        assert_eq!(program.last_complaint().as_deref(), Some("none"));
+    }
+}
