@@ -1,12 +1,15 @@
 //! A dream that tires of what it looks at, place by place, so that it goes on changing where nothing moves.
 //!
 //! Two slow waves of noise say where it tires at a moment, each place at a time of its own, about the same share of the picture always. Where it is tired the dream
-//! fades and is not climbed; when it wakes something else grows there.
+//! fades and is not climbed; when it wakes something else grows there, for the weights of the channels swing meanwhile.
 
 /// Cells of the noise across the longer side of a picture: a cell is about as large as a creature.
 const CELLS: f32 = 7.0;
 /// Seconds from one draw of the noise to the next, at full fatigue.
-const PERIOD: f64 = 9.0;
+const PERIOD: f64 = 4.4;
+/// How far the weight of each channel swings about its own, and in how many seconds once, at full fatigue; channels differ by chance.
+const SWING: f64 = 0.9;
+const SWINGS_IN: (f64, f64) = (11.0, 33.0);
 
 /// Where the dream is tired.
 #[derive(Debug)]
@@ -39,8 +42,18 @@ impl Fatigue {
                 let value = |t: i64| self.noise(u, v, t);
                 let noise = value(now) + (value(now + 1) - value(now)) * smooth(part);
                 // The higher third is tired.
-                tired.push(smooth(((noise - 0.52) / 0.16).clamp(0.0, 1.0)));
+                tired.push(smooth(((noise - 0.5) / 0.15).clamp(0.0, 1.0)));
             }
+        }
+    }
+
+    /// Lets the `weights` of channels swing, `part` (0 to 1) of all they can: what grows anew is then something else.
+    pub fn swing(&self, weights: &mut [f32], part: f64) {
+        for (channel, weight) in weights.iter_mut().enumerate() {
+            let draw = |kind| f64::from(self.draw(channel as i64, kind, -1));
+            let period = SWINGS_IN.0 + (SWINGS_IN.1 - SWINGS_IN.0) * draw(0);
+            let turn = (std::f64::consts::TAU * (self.time / period + draw(1))).sin();
+            *weight *= (1.0 + SWING * part * turn) as f32;
         }
     }
 
@@ -65,4 +78,46 @@ impl Fatigue {
 
 fn smooth(part: f32) -> f32 {
     part * part * (3.0 - 2.0 * part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fatigue: &Fatigue) -> Vec<f32> {
+        let mut tired = Vec::new();
+        fatigue.map(160, 90, &mut tired);
+        tired
+    }
+
+    #[test]
+    fn about_the_same_share_is_tired_always_and_every_place_in_its_time() {
+        let mut fatigue = Fatigue::new(7);
+        let (mut ever, mut before) = (vec![0.0f32; 160 * 90], map(&fatigue));
+        for _ in 0..400 {
+            fatigue.advance(0.5, 1.0);
+            let now = map(&fatigue);
+            let share = now.iter().sum::<f32>() / now.len() as f32;
+            assert!((0.2..0.75).contains(&share), "{share}");
+            let leap = now.iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(leap < 0.5, "it leaps by {leap}");
+            ever.iter_mut().zip(&now).for_each(|(ever, now)| *ever = ever.max(*now));
+            before = now;
+        }
+        assert!(ever.iter().all(|tired| *tired > 0.5), "a place never tires");
+    }
+
+    #[test]
+    fn weights_swing_about_their_own_and_seeds_differ() {
+        let (mut one, mut other) = ([1.0; 96], [1.0; 96]);
+        Fatigue::new(1).swing(&mut one, 1.0);
+        Fatigue::new(2).swing(&mut other, 1.0);
+        assert_ne!(one, other);
+        assert!(one.iter().all(|weight| (0.0..2.0).contains(weight)));
+        let mean = one.iter().sum::<f32>() / 96.0;
+        assert!((0.8..1.2).contains(&mean), "{mean}");
+        let mut still = [0.5; 4];
+        Fatigue::new(1).swing(&mut still, 0.0);
+        assert_eq!(still, [0.5; 4]);
+    }
 }

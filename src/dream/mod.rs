@@ -51,7 +51,7 @@ const PACE: f64 = 0.125;
 /// What is climbed is averaged over so many seconds: what chance alone moves to and fro does not show.
 const INERTIA: f64 = 0.35;
 /// Where the dream is tired it fades by so many time constants a second, at full fatigue.
-const TIRES: f64 = 1.5;
+const TIRES: f64 = 3.2;
 /// What an idle dream grows by in a second when it is asleep.
 const ASLEEP_ZOOM: f64 = 0.05;
 /// Layers kept for use: one waits, two are shown, one is fed back.
@@ -477,6 +477,7 @@ impl Dreamer {
     /// Climbs `next` octave by octave. Returns whether there was anything to climb.
     fn climb(&mut self, current: &Current, now: &glide::Look, jitter: u32, pace: f64) -> Result<bool, DreamError> {
         current.cast.weights(&mut self.weights);
+        self.fatigue.swing(&mut self.weights, now.fatigue.min(0.5) * 2.0);
         let climb = Dreamer::climb_of(&self.weights, current, now, jitter, pace);
         if current.sizes.is_empty() || climb.steps == 0 || climb.step == 0.0 {
             return Ok(false);

@@ -341,6 +341,7 @@ fn read(stdout: impl std::io::Read, slot: &Slot, shared: &Shared) -> Result<(), 
         if !reader.read(&mut frame)? {
             break;
         }
+        frame.is_live = true;
         slot.put(frame);
         std::thread::sleep(SHORTEST_PERIOD.saturating_sub(begun.elapsed()));
     }

@@ -104,7 +104,7 @@ impl<R: Read> Reader<R> {
             Layout { width, height, strides: [0; 3], colours: Colours { matrix: self.matrix, is_full: is_full_range } };
         let converted = self.converter.convert(pixels, &[luminance, blue, red], &layout, frame);
         converted.map_err(|reason| Y4mError::Picture { number, reason })?;
-        (frame.captured, frame.commanded) = (captured, None);
+        (frame.captured, frame.commanded, frame.is_live) = (captured, None, false);
         self.count = number;
         Ok(true)
     }
