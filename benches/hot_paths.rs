@@ -14,7 +14,7 @@ use reverie::flow::{self, Luma, Tracker};
 use reverie::frame::Frame;
 use reverie::pack::Catalogue;
 use reverie::params::Params;
-use reverie::pixel::{self, Motion, Picture, Scaler, Tone};
+use reverie::pixel::{self, Picture, Scaler, Tone};
 use reverie::runtime::{Ascent, Controls, Graph, Provider, Runtime, Settings as RuntimeSettings};
 use reverie::slot::Item;
 use reverie::source::{Colours, Converter, Layout, Matrix, Pixels};
@@ -36,7 +36,7 @@ fn frame((width, height): (usize, usize)) -> Frame {
 
 fn picture(size: (usize, usize)) -> Picture {
     let mut picture = Picture::default();
-    pixel::from_frame(&frame(size), false, &mut picture);
+    pixel::from_frame(&frame(size), &mut picture);
     picture
 }
 
@@ -70,18 +70,14 @@ fn pixels(c: &mut Criterion) {
     let mut small = Frame::new(DREAM.0, DREAM.1);
     c.bench_function("camera to working size", |b| b.iter(|| scaler.fill(black_box(&camera), &mut small)));
     let mut looked = Picture::default();
-    c.bench_function("bytes to planes", |b| b.iter(|| pixel::from_frame(black_box(&small), false, &mut looked)));
-    let (dream, mut next) = (picture(DREAM), Picture::default());
-    let motion = Motion { zoom: 1.01, angle: 0.01, slide: (0.5, 0.0) };
-    c.bench_function("warp", |b| b.iter(|| pixel::warp(black_box(&dream), &mut next, motion)));
-    c.bench_function("mix with the camera", |b| b.iter(|| pixel::lerp(black_box(&looked), &mut next, 0.9)));
+    c.bench_function("bytes to planes", |b| b.iter(|| pixel::from_frame(black_box(&small), &mut looked)));
+    let (dream, mut next) = (picture(DREAM), picture(DREAM));
     let mut octave = Picture::new(OCTAVE.0, OCTAVE.1);
     c.bench_function("down an octave", |b| b.iter(|| scaler.resize(black_box(&dream), &mut octave)));
     let mut up = Picture::new(DREAM.0, DREAM.1);
     c.bench_function("up an octave", |b| b.iter(|| scaler.resize(black_box(&octave), &mut up)));
     c.bench_function("hold the tone", |b| b.iter(|| Tone::NEUTRAL.hold(black_box(&mut next), 0.3)));
-    let mut shown = Frame::new(DREAM.0, DREAM.1);
-    c.bench_function("planes to bytes", |b| b.iter(|| pixel::to_frame(black_box(&dream), &mut shown)));
+    let shown = frame(DREAM);
 
     let start = Instant::now();
     let screen = Size { width: SCREEN.0, height: SCREEN.1 };

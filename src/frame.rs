@@ -84,4 +84,11 @@ mod tests {
         assert_eq!(faded(1.0), to.pixels);
         assert_eq!(faded(0.5), [127, 127, 100]);
     }
+
+    #[test]
+    fn a_flip_exchanges_left_and_right_only() {
+        let mut frame = frame(2, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        frame.flip();
+        assert_eq!(frame.pixels, [4, 5, 6, 1, 2, 3, 10, 11, 12, 7, 8, 9]);
+    }
 }

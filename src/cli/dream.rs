@@ -106,7 +106,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let target = Target::new(out, args.frames, &args.input)?;
     let catalogue = catalogue(&args)?;
     let params = film_params(&args, args.params.apply(&Params::for_still(&catalogue), &catalogue)?);
-    let picture = picture::read(&args.input, args.size, args.max_side)?;
+    let mut picture = picture::read(&args.input, args.size, args.max_side)?;
+    if args.flips(&params) {
+        picture.flip();
+    }
     let runtime = runtime(&args)?;
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let size = (picture.width, picture.height);
@@ -137,6 +140,13 @@ fn catalogue(args: &Args) -> anyhow::Result<Arc<Catalogue>> {
 fn runtime(args: &Args) -> anyhow::Result<Arc<Runtime>> {
     let (library, providers) = (args.onnxruntime.clone(), args.providers.clone());
     Ok(Arc::new(Runtime::load(RuntimeSettings { library, providers, ..RuntimeSettings::default() })?))
+}
+
+impl Args {
+    /// A picture is no mirror, unless somebody says so.
+    fn flips(&self, params: &Params) -> bool {
+        params.mirror && self.params.given("mirror")
+    }
 }
 
 /// A film flies into its picture and has its tone held, where nobody said otherwise: without either it is a picture that

@@ -7,6 +7,8 @@
 
 mod layer;
 mod size;
+#[cfg(test)]
+mod tests;
 mod warp;
 
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant};
 
 pub use layer::{Layer, UNIT};
 pub use size::CanvasGovernor;
-pub use warp::{Affine, Rows, Sum};
+pub use warp::{Affine, Motion, Rows, Sum};
 
 use crate::flow::{self, Luma, Path, Tracker};
 use crate::frame::Frame;

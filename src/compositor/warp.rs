@@ -5,7 +5,6 @@
 
 use super::layer::{Layer, UNIT};
 use crate::flow::Path;
-use crate::pixel::Motion;
 
 /// A row of the picture while it is put together: red, green, blue and nothing, in levels of 255.
 #[derive(Debug, Default)]
@@ -96,8 +95,8 @@ impl Rows {
     }
 
     /// Adds `part` of what `layer` shows along row `y`, carried along `path`, whose pixels are [`flow::ratio`] wide. What was
-    /// not seen all the while goes. A layer in a trance goes with the camera, and goes away, the less the more it is in one, and follows
-    /// `motion` instead.
+    /// not seen all the while goes. A layer in a trance goes with the camera, and goes away, the less the more it is in one. All of it follows
+    /// `motion`.
     ///
     /// [`flow::ratio`]: crate::flow::ratio
     pub fn add(&mut self, layer: &Layer, path: &Path, motion: &Affine, y: usize, part: f32, sum: &mut Sum) {
@@ -112,7 +111,7 @@ impl Rows {
             let weight_slope = part * mirror * (seen_end - seen) * slope;
             let out = &mut sum.0[run.begin..run.end];
             let is_still = x == 0.0 && y_back == 0.0 && x_end == 0.0 && y_end == 0.0;
-            if is_still && (trance == 0.0 || motion.is_none()) {
+            if is_still && motion.is_none() {
                 let row = &layer.pixels[y * layer.width..][run.begin..run.end];
                 let weight = weight + weight_slope * run.offset * ratio as f32;
                 for (i, (sum, value)) in out.iter_mut().zip(row).enumerate() {
@@ -124,7 +123,7 @@ impl Rows {
                 continue;
             }
             let (x_slope, y_slope) = (mirror * (x_end - x) * slope, mirror * (y_end - y_back) * slope);
-            let (moved, moved_slope) = motion.at(run.begin as f32, y as f32, trance);
+            let (moved, moved_slope) = motion.at(run.begin as f32, y as f32);
             let before = run.offset * ratio as f32;
             let start_x = run.begin as f32 + mirror * x + x_slope * before + moved.0;
             let start_y = y as f32 + mirror * y_back + y_slope * before + moved.1;
@@ -142,7 +141,23 @@ impl Rows {
     }
 }
 
-/// A zoom, a turn and a slide about the middle of a picture: how far back each pixel comes from.
+/// How a picture moves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Motion {
+    /// Factor it grows by; above 0.
+    pub zoom: f32,
+    /// Angle it turns by, radians, clockwise.
+    pub angle: f32,
+    /// How far it slides to the right and down, pixels.
+    pub slide: (f32, f32),
+}
+
+impl Motion {
+    /// No motion at all.
+    pub const NONE: Motion = Motion { zoom: 1.0, angle: 0.0, slide: (0.0, 0.0) };
+}
+
+/// A [`Motion`] about the middle of a picture: how far back each pixel comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Affine {
     /// By how much the place a pixel comes from changes beyond one, for one step right and one step down.
@@ -174,11 +189,11 @@ impl Affine {
         *self == Affine::default()
     }
 
-    /// `part` of how far back the pixel at (`x`, `y`) comes from, and of how that changes a step to the right.
-    fn at(&self, x: f32, y: f32, part: f32) -> ((f32, f32), (f32, f32)) {
-        let along = |start: f32, right: f32, down: f32| part * (start + x * right + y * down);
+    /// How far back the pixel at (`x`, `y`) comes from, and how that changes a step to the right.
+    fn at(&self, x: f32, y: f32) -> ((f32, f32), (f32, f32)) {
+        let along = |start: f32, right: f32, down: f32| start + x * right + y * down;
         let back = (along(self.start.0, self.right.0, self.down.0), along(self.start.1, self.right.1, self.down.1));
-        (back, (part * self.right.0, part * self.right.1))
+        (back, self.right)
     }
 }
 

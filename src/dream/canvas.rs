@@ -17,7 +17,7 @@ pub struct Last<'a> {
     pub layer: &'a Layer,
     /// What is left of it in each place.
     pub path: &'a Path,
-    /// How its trance moves.
+    /// How it moves besides.
     pub motion: Affine,
     /// How much of its trance stays; the rest is the camera.
     pub persistence: f32,
@@ -92,7 +92,7 @@ impl Canvas {
     pub fn read(&mut self, frame: &mut Frame, to: &mut Picture, size: (usize, usize)) {
         frame.resize(size.0, size.1);
         self.scaler.stretch(&self.bytes, frame);
-        crate::pixel::from_frame(frame, false, to);
+        crate::pixel::from_frame(frame, to);
     }
 
     /// Adds `gain`, enlarged to this size.

@@ -94,13 +94,13 @@ mod tests {
     fn about_the_same_share_is_tired_always_and_every_place_in_its_time() {
         let mut fatigue = Fatigue::new(7);
         let (mut ever, mut before) = (vec![0.0f32; 160 * 90], map(&fatigue));
-        for _ in 0..400 {
-            fatigue.advance(0.5, 1.0);
+        for _ in 0..800 {
+            fatigue.advance(0.125, 1.0);
             let now = map(&fatigue);
             let share = now.iter().sum::<f32>() / now.len() as f32;
             assert!((0.2..0.75).contains(&share), "{share}");
             let leap = now.iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(leap < 0.5, "it leaps by {leap}");
+            assert!(leap < 0.25, "it leaps by {leap}");
             ever.iter_mut().zip(&now).for_each(|(ever, now)| *ever = ever.max(*now));
             before = now;
         }

@@ -26,12 +26,12 @@ pub use governor::largest_within;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::compositor::{Affine, Layer, Look};
+use crate::compositor::{Affine, Layer, Look, Motion};
 use crate::flow::Path;
 use crate::frame::Frame;
 use crate::pack::Catalogue;
 use crate::params::Params;
-use crate::pixel::{self, Motion, Picture, Scaler, Tone};
+use crate::pixel::{self, Picture, Scaler, Tone};
 use crate::runtime::{Controls, Provider, Runtime};
 
 use canvas::{Canvas, Last};
@@ -326,7 +326,7 @@ impl Dreamer {
         self.studio.open_now(&params.layer, size)?;
         let neurons = params.neurons.weights(self.catalogue.layer(&params.layer)?.2)?;
         let mut image = Picture::default();
-        pixel::from_frame(picture, params.mirror, &mut image);
+        pixel::from_frame(picture, &mut image);
         let controls = Controls { neurons: &neurons, step: 0.0, smoothing: 0.0, colour: 0.0, shift: (0, 0) };
         let climbed = self.studio.ascent(&params.layer, size)?.climb(&mut image, &controls)?;
         Ok(Measured {
@@ -342,7 +342,7 @@ impl Dreamer {
         }
         self.small.resize(size.0, size.1);
         self.scaler.stretch(&look.camera, &mut self.small);
-        pixel::from_frame(&self.small, false, &mut self.camera);
+        pixel::from_frame(&self.small, &mut self.camera);
         self.tone = Tone::of(&self.camera);
     }
 

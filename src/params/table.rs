@@ -144,7 +144,7 @@ pub static TABLE: &[Spec] = &[
     },
     Spec {
         name: "trance",
-        about: "How much the dream feeds on its own picture instead of following the camera: 0 is a mirror, 1 the plain feedback that zoom, rotate and drift fly through.",
+        about: "How much the dream feeds on its own picture instead of following the camera: 0 is a mirror, 1 plain feedback, where zoom, rotate and drift fly through the whole picture.",
         unit: "",
         scope: Scope::Look,
         kind: Kind::Real { min: 0.0, max: 1.0, default: 0.0, step: 0.01 },
@@ -184,7 +184,7 @@ pub static TABLE: &[Spec] = &[
     },
     Spec {
         name: "zoom",
-        about: "How fast the dream is flown into, in a trance or asleep: in a second it grows by the factor 1 + zoom (below 0: shrinks).",
+        about: "How fast the dream is flown into: in a second it grows by the factor 1 + zoom (below 0: shrinks).",
         unit: "/s",
         scope: Scope::Look,
         kind: Kind::Real { min: -0.9, max: 4.0, default: 0.0, step: 0.01 },
@@ -194,7 +194,7 @@ pub static TABLE: &[Spec] = &[
     },
     Spec {
         name: "rotate",
-        about: "How fast the dream turns, in a trance or asleep, clockwise.",
+        about: "How fast the dream turns, clockwise.",
         unit: "°/s",
         scope: Scope::Look,
         kind: Kind::Real { min: -180.0, max: 180.0, default: 0.0, step: 0.5 },
@@ -204,7 +204,7 @@ pub static TABLE: &[Spec] = &[
     },
     Spec {
         name: "drift",
-        about: "How fast the dream slides, in a trance or asleep, in picture widths.",
+        about: "How fast the dream slides, in picture widths.",
         unit: "widths/s",
         scope: Scope::Look,
         kind: Kind::Real { min: 0.0, max: 1.0, default: 0.0, step: 0.005 },

@@ -1,14 +1,6 @@
-//! Value by value: mixing, detail, roll and flip.
+//! Value by value: detail and roll.
 
 use super::Picture;
-
-/// `to ← from + (to − from) · amount`: at 0 it becomes `from`, at 1 it stays.
-pub fn lerp(from: &Picture, to: &mut Picture, amount: f32) {
-    assert_eq!(from.size(), to.size(), "pictures of one size");
-    for (to, from) in to.data.iter_mut().zip(&from.data) {
-        *to = from + (*to - from) * amount;
-    }
-}
 
 /// `to ← to + from`.
 pub fn add(from: &Picture, to: &mut Picture) {

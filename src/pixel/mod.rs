@@ -1,4 +1,4 @@
-//! Arithmetic on pictures: conversion, resizing, warping, blending, tone. Pure: no I/O, no state but buffers.
+//! Arithmetic on pictures: conversion, resizing, adding, tone. Pure: no I/O, no state but buffers.
 //!
 //! A picture that is dreamed is a [`Picture`], planar RGB f32, as the network takes it; a picture that flows between
 //! stages is a [`crate::frame::Frame`], interleaved 8-bit RGB, as cameras give and screens take it.
@@ -7,13 +7,11 @@ mod blend;
 mod convert;
 mod resize;
 mod tone;
-mod warp;
 
-pub use blend::{add, lerp, roll, subtract};
-pub use convert::{from_frame, to_frame};
+pub use blend::{add, roll, subtract};
+pub use convert::from_frame;
 pub use resize::{Scaler, Words, middle};
 pub use tone::Tone;
-pub use warp::{Motion, warp};
 
 /// A picture of three planes, red, green and blue, each `width · height` values, rows from the top; 0 is black, 1 full.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -56,20 +56,6 @@ impl Scaler {
         }
     }
 
-    /// Resizes the middle of `from` into `to`, which keeps its own size: as [`Scaler::fill`], for another shape.
-    pub fn refit(&mut self, from: &Picture, to: &mut Picture) {
-        let (from_size, to_size) = (from.size(), to.size());
-        if from.data.is_empty() || to.data.is_empty() {
-            return;
-        }
-        let (left, top, width, height) = middle(from_size, to_size);
-        let plan =
-            self.planes.plan((width, height), to_size, |scaler, from, to| scaler.plan_planar_resampling_f32(from, to));
-        for (source, target) in from.planes().zip(to.planes_mut()) {
-            plan.run(&source[top * from_size.0 + left..], (width, height), from_size.0, target, to_size.0);
-        }
-    }
-
     /// Fills `to`, which keeps its own size, with the middle of `from`: scaled alike in both directions, what is
     /// too much on two sides cut off.
     pub fn fill(&mut self, from: &Frame, to: &mut Frame) {

@@ -111,7 +111,7 @@ fn an_engine_that_fails_is_opened_anew_and_the_dream_goes_on_where_it_was() {
     for _ in 0..3 {
         sitting.dream(Some(&camera), &params, TICK, &mut before).unwrap();
     }
-    let step = std::mem::replace(&mut params.step, fuse::BLOWS_AT + 1.0);
+    let step = std::mem::replace(&mut params.step, 2.0 * fuse::BLOWS_AT);
     for _ in 0..3 {
         let failure = sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap_err();
         assert!(matches!(failure, DreamError::Runtime(_)), "{failure}");

@@ -7,4 +7,5 @@ mod fade;
 mod fuse;
 mod library;
 mod live;
+mod mirror;
 mod scene;

@@ -89,6 +89,15 @@ pub fn picture((width, height): (usize, usize)) -> Frame {
     frame
 }
 
+/// A photo that ships, cut to `size`.
+pub fn photo(name: &str, (width, height): (usize, usize)) -> Frame {
+    let photo = image::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/photos").join(name)).unwrap();
+    let filter = image::imageops::FilterType::Triangle;
+    let mut frame = Frame::new(width, height);
+    frame.pixels.copy_from_slice(photo.resize_to_fill(width as u32, height as u32, filter).to_rgb8().as_raw());
+    frame
+}
+
 /// Mean difference of two frames of one size, in values of 0..255.
 pub fn difference(a: &Frame, b: &Frame) -> f64 {
     assert_eq!((a.width, a.height), (b.width, b.height));

@@ -305,9 +305,11 @@ pub fn run(args: &Args, input: &Input, out: &Path) -> anyhow::Result<()> {
     let mut frame = Frame::new(0, 0);
     let mut count = 0;
     while pictures.read(&mut frame)? {
+        frame.is_live = args.flips(&params);
         let camera = match is_scaled {
             true => {
                 scaler.fill(&frame, &mut scaled);
+                scaled.is_live = frame.is_live;
                 &scaled
             }
             false => &frame,
