@@ -8,13 +8,16 @@ Ofx       ofxDeepDream's formula (nya0429/ofxDeepDream, src/ofxDeepDreamThread.h
           Its network is Inception v3, one octave of one ascent a frame; here all dream with f12, 2 octaves of 2 ascents, which is kinder to it
 """
 
+import hashlib
+import queue
 import shlex
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
+from typing import BinaryIO, Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -49,24 +52,14 @@ class Reverie:
         self.command, self.seed, self.parameters = command, seed, list(parameters)
 
     def arguments(self, clip: Path | str, out: Path | str, size: tuple[int, int], dream_every: int) -> list:
-        size = f"{size[0]}x{size[1]}"
-        return [
-            *self.command, "dream", clip, out, "--size", size, "--dream-every", str(dream_every), "--seed", str(self.seed), *self.parameters,
-        ]  # fmt: skip
-
-    def file(self, clip: Path, dream_every: int, size: tuple[int, int] = SIZE) -> Path:
-        """The dreamed clip as a file, kept until the next one of the same clip and settings."""
-        CACHE.joinpath("shown").mkdir(parents=True, exist_ok=True)
-        name = "-".join([clip.stem, str(dream_every), f"seed{self.seed}", *(p.strip("-") for p in self.parameters)])
-        out = CACHE / "shown" / f"{name}-{size[0]}x{size[1]}.y4m".replace("/", "_")
-        run(self.arguments(clip, out, size, dream_every))
-        return out
+        settings = ["--size", f"{size[0]}x{size[1]}", "--dream-every", dream_every, "--seed", self.seed]
+        return [*self.command, "dream", clip, out, *settings, *self.parameters]
 
     def show(self, clip: Clip, size: tuple[int, int] = SIZE, frames: int | None = None) -> Shown:
-        out = self.file(clip.path(size, frames), clip.dream_every, size)
-        shown = Shown(y4m.read(out), self._recipe().cost() / clip.dream_every)
-        out.unlink()
-        return shown
+        with tempfile.TemporaryDirectory(prefix="reverie-motion-") as scratch:
+            out = Path(scratch) / "shown.y4m"
+            run(self.arguments(clip.path(size, frames), out, size, clip.dream_every))
+            return Shown(y4m.read(out), self._recipe().cost() / clip.dream_every)
 
     def _recipe(self) -> network.Recipe:
         """What one dream costs, where the parameters say other octaves and steps than the defaults."""
@@ -74,38 +67,39 @@ class Reverie:
         octaves, steps = given.get("--octaves", network.LIVE.octaves), given.get("--steps", network.LIVE.steps)
         return network.Recipe(octaves=int(octaves), steps=int(steps))
 
-    def stream(self, pictures: Iterator[np.ndarray], fps: float, size: tuple[int, int], dream_every: int) -> "Stream":
+    def stream(self, pictures: Iterable[np.ndarray], fps: float, size: tuple[int, int], dream_every: int) -> "Stream":
         return Stream(self.arguments("-", "-", size, dream_every), pictures, fps)
 
 
 class Stream:
-    """Reverie between two pipes, for clips that are too long to keep: iterate over what it shows."""
+    """Reverie between two pipes, for clips that are too long to keep: iterate over pairs of what the camera saw and what is shown."""
 
-    def __init__(self, command: list, pictures: Iterator[np.ndarray], fps: float):
-        import threading
+    def __init__(self, command: list, pictures: Iterable[np.ndarray], fps: float):
+        self.command, self.pictures, self.fps = list(map(str, command)), pictures, fps
+        self.fed: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
 
-        self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.pictures, self.fps = pictures, fps
-        self.feeder = threading.Thread(target=self._feed, daemon=True)
-        self.feeder.start()
-
-    def _feed(self) -> None:
+    def _feed(self, pipe: BinaryIO) -> None:
         try:
             for index, picture in enumerate(self.pictures):
                 if index == 0:
-                    self.process.stdin.write(y4m.header((picture.shape[1], picture.shape[0]), self.fps))
-                self.process.stdin.write(y4m.frame(picture))
-            self.process.stdin.close()
-        except BrokenPipeError:  # it ended; its exit status tells why
+                    pipe.write(y4m.header((picture.shape[1], picture.shape[0]), self.fps))
+                frame = y4m.frame(picture)
+                self.fed.put(y4m.picture(frame, picture.shape))
+                pipe.write(frame)
+            pipe.close()
+        except BrokenPipeError:  # the program ended; its exit status tells why
             pass
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        threading.Thread(target=self._feed, args=[process.stdin], daemon=True).start()
         try:
-            yield from y4m.Reader(self.process.stdout)
-            if self.process.wait() != 0:
-                sys.exit(f"reverie ended with {self.process.returncode}")
+            for shown in y4m.Reader(process.stdout):
+                yield self.fed.get(), shown
+            if process.wait() != 0:
+                sys.exit(f"{shlex.join(self.command)} ended with {process.returncode}")
         finally:
-            self.process.kill()
+            process.kill()
 
 
 def run(command: list) -> None:
@@ -114,6 +108,18 @@ def run(command: list) -> None:
         if subprocess.run(command, stderr=complaints, stdout=subprocess.DEVNULL).returncode != 0:
             complaints.seek(0)
             sys.exit(f"{shlex.join(command)}\n{complaints.read().decode(errors='replace')}")
+
+
+def kept(mirror: "Plain | Ofx", clip: Clip, size: tuple[int, int] = SIZE, frames: int | None = None) -> Shown:
+    """What a peer shows of a clip, which is the same each time: kept in .cache/motion until this file or the clip changes."""
+    path = clip.path(size, frames)
+    sources = b"".join(Path(module.__file__).read_bytes() for module in (sys.modules[__name__], network))
+    recipe = hashlib.sha256(sources + repr([(name, value) for name, value in vars(mirror).items() if name != "net"]).encode()).hexdigest()[:8]
+    out = CACHE / "peers" / f"{path.stem}-{type(mirror).__name__}-{recipe}.y4m"
+    if not out.exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        y4m.write(out, mirror.show(clip, size, frames).frames, clip.fps)
+    return Shown(y4m.read(out), mirror.cost(clip))
 
 
 class Plain:
@@ -125,6 +131,9 @@ class Plain:
     def __init__(self, net: network.Network, seed: int = 1):
         self.net, self.seed = net, seed
 
+    def cost(self, clip: Clip) -> float:
+        return network.LIVE.cost() * self.DREAMS_A_SECOND / clip.fps
+
     def show(self, clip: Clip, size: tuple[int, int] = SIZE, frames: int | None = None) -> Shown:
         rng, dream, out, dreams = np.random.default_rng(self.seed), None, [], 0
         camera = y4m.read(clip.path(size, frames))
@@ -133,7 +142,7 @@ class Plain:
                 dream = self.net.dream(now if dream is None else now + (dream - now) * self.PERSISTENCE, rng)
                 dreams += 1
             out.append(dream.clip(0, 1))
-        return Shown(np.array(out), network.LIVE.cost() * dreams / len(camera))
+        return Shown(np.array(out), self.cost(clip))
 
 
 class Ofx:
@@ -144,6 +153,9 @@ class Ofx:
 
     def __init__(self, net: network.Network, seed: int = 1, recipe: network.Recipe = network.RAW, dream_every: int = 1):
         self.net, self.seed, self.recipe, self.dream_every = net, seed, recipe, dream_every
+
+    def cost(self, clip: Clip) -> float:
+        return self.recipe.cost() / self.dream_every
 
     def show(self, clip: Clip, size: tuple[int, int] = SIZE, frames: int | None = None) -> Shown:
         rng, out = np.random.default_rng(self.seed), []
@@ -157,7 +169,7 @@ class Ofx:
                 picture = picture + self.carry(detail, flow)
             previous, before = picture, now
             out.append(picture.clip(0, 1))
-        return Shown(np.array(out), self.recipe.cost() / self.dream_every)
+        return Shown(np.array(out), self.cost(clip))
 
     @staticmethod
     def carry(layer: np.ndarray, flow: np.ndarray) -> np.ndarray:

@@ -34,6 +34,16 @@ def frame(picture: np.ndarray) -> bytes:
     return b"FRAME\n" + np.ascontiguousarray(planes.transpose(2, 0, 1)).tobytes()
 
 
+def picture(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """What `frame` made, as a picture again: what the camera of a clip is known to have seen."""
+    planes = np.frombuffer(data, np.uint8, offset=len("FRAME\n")).reshape(3, *shape[:2]).transpose(1, 2, 0)
+    return _colours(planes)
+
+
+def _colours(planes: np.ndarray) -> np.ndarray:
+    return ((planes.astype(np.float32) - OFFSET) @ BACKWARD.T).clip(0, 1)
+
+
 def write(path: Path, pictures: Iterable[np.ndarray], fps: float) -> None:
     """Writes a clip; a file half written never bears the name."""
     partial = path.with_suffix(".part")
@@ -75,8 +85,7 @@ class Reader:
             colours = data[width * height :].reshape(2, *chroma)
             if self.is_subsampled:
                 colours = colours.repeat(2, axis=1).repeat(2, axis=2)[:, :height, :width]
-            planes = np.stack([luma, *colours], axis=2).astype(np.float32)
-            yield ((planes - OFFSET) @ BACKWARD.T).clip(0, 1)
+            yield _colours(np.stack([luma, *colours], axis=2))
 
     def _exactly(self, length: int) -> np.ndarray:
         data = self.file.read(length)
