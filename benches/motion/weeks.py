@@ -43,6 +43,10 @@ WINDOW_BANDS = {"mean": 0.10, "spread": 1.5, "saturation": 1.6, "grain": 1.6}
 """how far a window may be from the run's median: the mean by so much, the others by such a factor"""
 DRIFT_BANDS = {"mean": 0.03, "spread": 1.15, "saturation": 1.15, "grain": 1.15}
 """the same for the medians of the first and the last fifth: a wave is no drift, a trend is"""
+TONE_AWAKE = 0.10
+"""how far the mean may be from the camera's"""
+TONE_ASLEEP = {"mean": (0.15, 0.85), "spread": (0.08, 0.35)}
+"""a sleeper dreams, though its camera sees nothing"""
 PLATEAU, CHECKERBOARD, FRAME = 0.02, 2.0, (0.5, 2.0)
 
 
@@ -159,6 +163,12 @@ def judge(folder: Path, kind: str, bounds: proof.Bounds) -> None:
         bounds.at_most(f"{kind}: {name} ({middle:.3f}), a window from the median", off, WINDOW_BANDS[name])
         trend = distance(name, np.median(shown[name][last]), np.median(shown[name][first]))
         bounds.at_most(f"{kind}: {name}, the last fifth from the first", trend, DRIFT_BANDS[name])
+    if kind == "awake":
+        off = np.abs(shown["mean"] - camera["mean"])[grown].mean()
+        bounds.at_most(f"{kind}: mean, from the camera's", float(off), TONE_AWAKE)
+    else:
+        for name, band in TONE_ASLEEP.items():
+            bounds.within(f"{kind}: {name}", float(np.median(shown[name][grown])), *band)
     plateau = (shown["plateau"] - (camera["plateau"] if kind == "awake" else 0))[grown]
     bounds.at_most(f"{kind}: share at black or white beyond the camera's", float(plateau.mean()), PLATEAU)
     bounds.at_most(f"{kind}: checkerboard", float(shown["checkerboard"][last].mean()), CHECKERBOARD)
