@@ -215,13 +215,14 @@ def sharpness(picture: np.ndarray, above: float = 0.25) -> float:
 
 
 def seam(difference: np.ndarray, length: int = 64) -> float:
-    """How straight the straightest edge of a dream is: the largest mean over `length` pixels in a row or column of the step to the next row or
-    column, in units of that mean's own spread. Windows with borders that show have long straight steps; creatures have none. To be
-    compared with that of a picture dreamed at once, which can have no seam."""
+    """How straight the straightest edge of a dream is. At each row and column: by how much the step to the next one exceeds the mean of the steps
+    before and after it, averaged over `length` pixels along it; the largest, in units of their spread. Windows with borders that show
+    have long straight steps; creatures have none. To be compared with that of a picture dreamed at once, which can have no seam."""
     luma = (difference @ LUMA).astype(np.float32)
     largest = 0.0
     for steps in (np.diff(luma, axis=1), np.diff(luma, axis=0).T):
-        along = cv2.blur(steps, (1, length))[length // 2 : -(length // 2)]
+        edges = steps[:, 1:-1] - (steps[:, :-2] + steps[:, 2:]) / 2
+        along = cv2.blur(edges, (1, length))[length // 2 : -(length // 2)]
         largest = max(largest, float(np.abs(along).max() / along.std()))
     return largest
 
