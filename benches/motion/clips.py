@@ -127,6 +127,7 @@ FILMS = [
     Clip("vtest", "people cross a yard, fixed camera", 10, 100, dream_every=1, film=opencv_doc),
 ]
 CROSSING = Clip("crossing", "made up: a figure walks over a trembling photo with noise", 25, 150, make=made_up.crossing, has_masks=True)
+CUTOUT = Clip("cutout", "made up: a stiff cut-out bobs through the same", 25, 150, make=made_up.cutout, has_masks=True)
 PANS = [
     Clip(f"pan-{speed}", f"made up: a photo slides by {speed} px a frame", 25, 125, make=partial(made_up.pan, speed=speed))
     for speed in SPEEDS
@@ -142,7 +143,7 @@ FLICKERS = [
 ]
 STILL = Clip("still", "made up: a photo with noise", 30, 3600, make=made_up.still)
 DARK = Clip("dark", "made up: a covered lens", 30, 300, make=made_up.dark)
-ALL = [*FILMS, CROSSING, *PANS, EXPOSURE, CUT, STEADY, *FLICKERS, STILL, DARK]
+ALL = [*FILMS, CROSSING, CUTOUT, *PANS, EXPOSURE, CUT, STEADY, *FLICKERS, STILL, DARK]
 
 
 def named(name: str) -> Clip:

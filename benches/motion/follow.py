@@ -19,14 +19,14 @@ import network
 import proof
 import y4m
 
-UNREST = {"carphone": 0.045, "vtest": 0.045, "crossing": 0.02}
+UNREST = {"carphone": 0.045, "vtest": 0.045, "crossing": 0.02, "cutout": 0.02}
 """bounds; bikes has cuts, for which none was set"""
 DETAIL = 12
 CLEAN = 1.5
 """largest `detail` of a mirror that dreams nothing: what the colours' way to YUV and back costs"""
 def main() -> int:
     parser = proof.arguments(__doc__)
-    followed = [*clips.FILMS, clips.CROSSING]
+    followed = [*clips.FILMS, clips.CROSSING, clips.CUTOUT]
     names = [clip.name for clip in followed]
     parser.add_argument("--clips", nargs="+", choices=names, default=names)
     parser.add_argument("--frames", type=int, help="only the first so many")

@@ -1,6 +1,6 @@
 """Clips made from the two photos that ship with Reverie: each shows one thing that a mirror must stand, and is the same on every machine.
 
-Every function yields RGB pictures, float32, 0..1; `crossing` yields pairs of picture and mask.
+Every function yields RGB pictures, float32, 0..1; `crossing` and `cutout` yield pairs of picture and mask.
 """
 
 from typing import Iterator
@@ -85,18 +85,48 @@ def flicker(size: Size, frames: int, beat: float, fps: float = 25, depth: float 
         yield noisy(picture * np.float32(light), rng, 2)
 
 
+def trembling(t: float) -> tuple[float, float]:
+    """How far a hand has moved the picture at `t` seconds, pixels."""
+    return 1.3 * np.sin(2 * np.pi * 1.9 * t) + 0.8 * np.sin(2 * np.pi * 4.3 * t + 1), 1.1 * np.sin(2 * np.pi * 2.6 * t + 2)
+
+
+def moved(picture: np.ndarray, by: tuple[float, float], size: Size) -> np.ndarray:
+    """`picture` at `by` (its upper left corner's place) in a picture of `size`."""
+    matrix = np.array([[1, 0, by[0]], [0, 1, by[1]]], np.float32)
+    return cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_CUBIC).clip(0, 1)
+
+
 def crossing(size: Size, frames: int, sigma: float = 3) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """A person-like figure walks once through the picture, left to right, over a photo that trembles as in a hand. The mask is true on the figure."""
     rng, margin = np.random.default_rng(7), 8
     room, figure = cover(photo("coffee"), size, margin), Figure(size[1] * 0.86)
     for k in range(frames):
-        t = k / 25
-        shake = 1.3 * np.sin(2 * np.pi * 1.9 * t) + 0.8 * np.sin(2 * np.pi * 4.3 * t + 1), 1.1 * np.sin(2 * np.pi * 2.6 * t + 2)
-        matrix = np.array([[1, 0, shake[0] - margin], [0, 1, shake[1] - margin]], np.float32)
-        picture = cv2.warpAffine(room, matrix, size, flags=cv2.INTER_CUBIC).clip(0, 1)
+        shake = trembling(k / 25)
+        picture = moved(room, (shake[0] - margin, shake[1] - margin), size)
         x = -0.12 * size[0] + 1.24 * size[0] * k / max(frames - 1, 1)
-        picture, mask = figure.draw(picture, x + shake[0], size[1] * 0.97 + shake[1], t)
+        picture, mask = figure.draw(picture, x + shake[0], size[1] * 0.97 + shake[1], k / 25)
         yield noisy(picture, rng, sigma), mask
+
+
+def cutout(size: Size, frames: int, sigma: float = 3) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The same, but a stiff portrait goes through the picture, an oval cut out of cardboard, bobbing as if it walked: as large as somebody
+    who stands before a mirror, and nothing in it moves by itself. The bounds of the walking figure were set on such a clip."""
+    rng, margin = np.random.default_rng(8), 8
+    room = cover(photo("coffee"), size, margin)
+    w, h = round(size[1] * 0.62), round(size[1] * 0.86)
+    card = cover(photo("rocket"), (w, h)) * np.float32(0.6) + np.float32(0.3)
+    card, _ = Figure(h * 2.1).draw(card, w * 0.47, h * 2.12, 0.24)
+    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
+    oval = (((x + 0.5) / w * 2 - 1) ** 2 + ((y + 0.5) / h * 2 - 1) ** 2 < 1).astype(np.float32)
+    card = np.concatenate([card, oval[..., None]], axis=2)
+    for k in range(frames):
+        shake = trembling(k / 25)
+        picture = moved(room, (shake[0] - margin, shake[1] - margin), size)
+        bob = 2 * np.sin(2 * np.pi * k / 13)
+        left = -0.75 * w + (size[0] + 0.5 * w) * k / max(frames - 1, 1)
+        placed = moved(card, (left + shake[0], size[1] - h * 0.98 + shake[1] + bob), size)
+        opacity = placed[..., 3:]
+        yield noisy(picture * (1 - opacity) + placed[..., :3] * opacity, rng, sigma), opacity[..., 0] > 0.5
 
 
 class Figure:

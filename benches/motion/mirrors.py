@@ -112,10 +112,10 @@ def run(command: list) -> None:
 
 def kept(mirror: "Plain | Ofx", clip: Clip, size: tuple[int, int] = SIZE, frames: int | None = None) -> Shown:
     """What a peer shows of a clip, which is the same each time: kept in .cache/motion until this file or the clip changes."""
-    path = clip.path(size, frames)
-    sources = b"".join(Path(module.__file__).read_bytes() for module in (sys.modules[__name__], network))
-    recipe = hashlib.sha256(sources + repr([(name, value) for name, value in vars(mirror).items() if name != "net"]).encode()).hexdigest()[:8]
-    out = CACHE / "peers" / f"{path.stem}-{type(mirror).__name__}-{recipe}.y4m"
+    sources = [Path(module.__file__).read_bytes() for module in (sys.modules[__name__], network)]
+    settings = repr([(name, value) for name, value in vars(mirror).items() if name != "net"]).encode()
+    recipe = hashlib.sha256(b"".join([*sources, settings, clip.path(size, frames).read_bytes()])).hexdigest()[:8]
+    out = CACHE / "peers" / f"{clip.name}-{type(mirror).__name__}-{recipe}.y4m"
     if not out.exists():
         out.parent.mkdir(parents=True, exist_ok=True)
         y4m.write(out, mirror.show(clip, size, frames).frames, clip.fps)

@@ -112,7 +112,7 @@ def pictures(clip: clips.Clip, camera: np.ndarray, shown: dict[str, mirrors.Show
     clips_shown = [camera, *(shown[who].frames for who in (compare.OURS, compare.PLAIN, compare.FORMULA))]
     moments = np.linspace(len(camera) // 5, len(camera) - len(camera) // 5, 5).astype(int)
     folder = CACHE / "sheets"
-    if clip.make and not is_dry and clip in (clips.CROSSING, SHOWN_PAN):
+    if clip.make and not is_dry and clip in (clips.CROSSING, clips.CUTOUT, SHOWN_PAN):
         folder = HERE
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{clip.name}.jpg"

@@ -42,11 +42,11 @@ def main() -> int:
 
 
 def crossing(mirror: mirrors.Reverie, frames: int, bounds: proof.Bounds) -> None:
-    clip = clips.CROSSING
-    camera, shown = y4m.read(clip.path(frames=frames)), mirror.show(clip, frames=frames).frames
-    parts = metrics.detail_by_parts(camera, shown, clip.masks(frames=frames))
-    print(f"detail of the figure {parts.figure:.2f}, of the room {parts.room:.2f}")
-    bounds.at_least("crossing: detail of the figure, of the room's", parts.figure / max(parts.room, 0.01), 0.8)
+    for clip in (clips.CROSSING, clips.CUTOUT):
+        camera, shown = y4m.read(clip.path(frames=frames)), mirror.show(clip, frames=frames).frames
+        parts = metrics.detail_by_parts(camera, shown, clip.masks(frames=frames))
+        print(f"{clip.name}: detail of the figure {parts.figure:.2f}, of the room {parts.room:.2f}")
+        bounds.at_least(f"{clip.name}: detail of the figure, of the room's", parts.figure / max(parts.room, 0.01), 0.8)
 
 
 def exposure(mirror: mirrors.Reverie, bounds: proof.Bounds) -> None:
