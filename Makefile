@@ -3,7 +3,7 @@
 DENY := .cache/cargo-deny/bin/cargo-deny
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: help demo run build deb deb-arm64 test test-arm64 test-vm test-fleet bench-peers check lint unit deny setup setup-test clean-cache
+.PHONY: help demo run build deb deb-arm64 test test-arm64 test-vm test-fleet bench-peers bench-motion check lint unit deny setup setup-test clean-cache
 
 help:
 	@echo "make demo    install what is missing, build, and dream at http://$(LISTEN)/ (LISTEN=ADDRESS:PORT)"
@@ -11,6 +11,7 @@ help:
 	@echo "make test-vm the tests on real drivers, in a virtual machine (builds it first, once: minutes, 2 GB)"
 	@echo "make test-fleet  three hundred mirrors on one broker"
 	@echo "make bench-peers one step beside PyTorch's and others' (half an hour; 6 GB of Python packages, once)"
+	@echo "make bench-motion  how well the dream follows the camera, beside two peers (half an hour; 400 MB of packages and clips, once)"
 	@echo "make deb     the Debian packages, in target/package/;  make deb-arm64  those for Jetsons and other arm64 boards"
 	@echo "make test-arm64  the arm64 packages: what is in them, and that they dream the same (emulated)"
 	@echo "make build   the release binary, target/release/reverie"
@@ -48,6 +49,12 @@ test-fleet: setup-test
 bench-peers: setup
 	cargo build --release --locked
 	benches/peers/run --reverie target/release/reverie
+
+# How well the dream follows the camera, beside plain feedback and ofxDeepDream's formula: by hand.
+bench-motion: setup
+	deploy/install-tools motion
+	cargo build --release --locked
+	benches/motion/run --reverie target/release/reverie
 
 lint:
 	cargo fmt --check
