@@ -43,6 +43,14 @@ impl Layer {
         }
     }
 
+    /// How much dream there is about a place (0..1 across, 0..1 down): 1 where it differs by a tenth of full light or more.
+    pub fn strength_at(&self, x: f32, y: f32) -> f32 {
+        let (column, row) = ((x * self.width as f32) as usize, (y * self.height as f32) as usize);
+        let near = self.pixels.get(row * self.width + column..).unwrap_or_default().iter().take(16);
+        let sum: f32 = near.flat_map(|pixel| pixel.map(|value| f32::from(value).abs())).sum();
+        (sum / (16.0 * 3.0 * 25.5 * UNIT)).min(1.0)
+    }
+
     /// The same on another canvas.
     pub fn resized(&self, (width, height): (usize, usize)) -> Layer {
         let mut layer = Layer { width, height, pixels: Vec::new(), ..*self };

@@ -167,6 +167,7 @@ impl Dreamer {
             Some(size) => Governor::fixed(size),
             None => Governor::new(settings.max_size, settings.target_fps),
         };
+        let climber = Climber::new(rng(&settings));
         let mut rng = rng(&settings);
         Dreamer {
             largest: settings.max_size,
@@ -187,7 +188,7 @@ impl Dreamer {
             left: Path::default(),
             newest: None,
             windows: Windows::default(),
-            climber: Climber::new(rng.fork()),
+            climber,
             rng,
             canvas: Canvas::default(),
             scaler: Scaler::default(),
@@ -261,7 +262,7 @@ impl Dreamer {
         self.sleep = Sleep::default();
         self.fatigue = Fatigue::new(rng.u64(..));
         self.windows = Windows::default();
-        self.climber = Climber::new(rng.fork());
+        self.climber = Climber::new(self::rng(&self.settings));
         self.rng = rng;
     }
 
@@ -425,7 +426,8 @@ impl Dreamer {
     /// Climbs a few parts of the canvas at its own size.
     fn climb_windows(&mut self, current: &Current, now: &glide::Look, pace: f64) -> Result<(), DreamError> {
         let size = current.plan.size;
-        self.windows.wait(|_, _| 0.0);
+        let (path, last) = (&self.path, self.last.as_deref());
+        self.windows.wait(|x, y| path.movement_at(x, y).min(1.0) + last.map_or(0.0, |last| last.strength_at(x, y)));
         for _ in 0..current.plan.windows {
             let Some(window) = self.windows.next(self.canvas.size(), size, &mut self.rng) else { return Ok(()) };
             self.window.resize(size.0, size.1);

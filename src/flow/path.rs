@@ -37,6 +37,14 @@ impl Path {
         (self.back.width, self.back.height)
     }
 
+    /// How far what is at a place (0..1 across, 0..1 down) has come, pixels of the field.
+    pub fn movement_at(&self, x: f32, y: f32) -> f32 {
+        let (width, height) = self.size();
+        let at = (y * height as f32) as usize * width + (x * width as f32) as usize;
+        let of = |plane: &[f32]| plane.get(at).copied().unwrap_or(0.0);
+        of(&self.back.x).hypot(of(&self.back.y))
+    }
+
     /// Goes on to the next picture, of which `step` and `seen` say where its pixels lie in the newest so far.
     pub fn extend(&mut self, step: &Field, seen: &[f32]) {
         let (width, height) = (step.width, step.height);
