@@ -32,8 +32,9 @@ impl Sum {
     /// As bytes, three a pixel: rounded to the nearest, clipped to 0..=255.
     pub fn write(&self, row: &mut [u8]) {
         for (rgb, sum) in row.as_chunks_mut::<3>().0.iter_mut().zip(&self.0) {
-            // A float-to-integer cast saturates.
-            *rgb = [(sum[0] + 0.5) as u8, (sum[1] + 0.5) as u8, (sum[2] + 0.5) as u8];
+            // Clipped before, a cast to a larger integer is one instruction for all four.
+            let whole = sum.map(|value| (value + 0.5).clamp(0.0, 255.0) as i32);
+            *rgb = [whole[0] as u8, whole[1] as u8, whole[2] as u8];
         }
     }
 }
@@ -58,6 +59,9 @@ pub struct Rows {
     x: Vec<f32>,
     y: Vec<f32>,
     seen: Vec<f32>,
+    /// Where each pixel of the row comes from, in [`PARTS`], and how much of it is seen.
+    places: Vec<(i32, i32)>,
+    weights: Vec<f32>,
 }
 
 /// The pixels of a small plane that pixel `at` of a large one lies between, along one side, and how far between them.
@@ -104,39 +108,73 @@ impl Rows {
         self.set(path, ratio, layer.width, y);
         let (mirror, trance, slope) = (1.0 - layer.trance, layer.trance, 1.0 / ratio as f32);
         let part = part / UNIT;
+        if !motion.is_none() {
+            return self.add_moved(layer, motion, y, part, sum);
+        }
+        let most = |side: usize| ((side as i32 - 1) << PARTS) - 1;
+        let (most_x, most_y) = (most(layer.width).max(0), most(layer.height).max(0));
+        let parts = (1 << PARTS) as f32;
+        self.places.resize(layer.width, (0, 0));
+        self.weights.resize(layer.width, 0.0);
         for run in &self.runs {
-            let (x, y_back, seen) = (self.x[run.left], self.y[run.left], self.seen[run.left]);
-            let (x_end, y_end, seen_end) = (self.x[run.right], self.y[run.right], self.seen[run.right]);
-            let weight = part * (trance + mirror * seen);
-            let weight_slope = part * mirror * (seen_end - seen) * slope;
-            let out = &mut sum.0[run.begin..run.end];
-            let is_still = x == 0.0 && y_back == 0.0 && x_end == 0.0 && y_end == 0.0;
-            if is_still && motion.is_none() {
-                let row = &layer.pixels[y * layer.width..][run.begin..run.end];
-                let weight = weight + weight_slope * run.offset * ratio as f32;
-                for (i, (sum, value)) in out.iter_mut().zip(row).enumerate() {
-                    let weight = weight + weight_slope * i as f32;
-                    for (sum, value) in sum.iter_mut().zip(value) {
-                        *sum += f32::from(*value) * weight;
-                    }
-                }
-                continue;
-            }
-            let (x_slope, y_slope) = (mirror * (x_end - x) * slope, mirror * (y_end - y_back) * slope);
-            let (moved, moved_slope) = motion.at(run.begin as f32, y as f32);
+            let ((x, y_back, seen), (x_end, y_end, seen_end)) = (self.at(run.left), self.at(run.right));
+            let (x_slope, y_slope) = ((x_end - x) * slope, (y_end - y_back) * slope);
+            let seen_slope = (seen_end - seen) * slope;
             let before = run.offset * ratio as f32;
-            let start_x = run.begin as f32 + mirror * x + x_slope * before + moved.0;
-            let start_y = y as f32 + mirror * y_back + y_slope * before + moved.1;
-            let (x_slope, y_slope) = (1.0 + x_slope + moved_slope.0, y_slope + moved_slope.1);
-            let weight = weight + weight_slope * before;
-            for (i, sum) in out.iter_mut().enumerate() {
-                let i = i as f32;
-                let weight = weight + weight_slope * i;
-                let value = layer.between(start_x + x_slope * i, start_y + y_slope * i);
-                for (sum, value) in sum.iter_mut().zip(value) {
+            let places = self.places[run.begin..run.end].iter_mut().zip(&mut self.weights[run.begin..run.end]);
+            for (i, (place, weight)) in places.enumerate() {
+                let way = before + i as f32;
+                let from_x = (run.begin + i) as f32 + mirror * (x + x_slope * way);
+                let from_y = y as f32 + mirror * (y_back + y_slope * way);
+                *place = (((from_x * parts) as i32).clamp(0, most_x), ((from_y * parts) as i32).clamp(0, most_y));
+                *weight = part * (trance + mirror * (seen + seen_slope * way));
+            }
+        }
+        let row = &layer.pixels[y * layer.width..][..layer.width];
+        let still = |chunk: usize| {
+            let small = (chunk * CHUNK / ratio).saturating_sub(1)..((chunk + 1) * CHUNK / ratio + 2).min(self.x.len());
+            self.x[small.clone()].iter().chain(&self.y[small]).all(|way| *way == 0.0)
+        };
+        let chunks = sum.0.chunks_mut(CHUNK).zip(self.places.chunks(CHUNK)).zip(self.weights.chunks(CHUNK));
+        for (number, ((out, places), weights)) in chunks.enumerate() {
+            if still(number) {
+                add_in_place(&row[number * CHUNK..], weights, out);
+            } else {
+                layer.add_from(places, weights, out);
+            }
+        }
+    }
+
+    /// What the path holds at a pixel of its own.
+    #[inline(always)]
+    fn at(&self, small: usize) -> (f32, f32, f32) {
+        (self.x[small], self.y[small], self.seen[small])
+    }
+
+    /// As [`Rows::add`], where something moves besides: the picture is mirrored beyond its edges.
+    fn add_moved(&mut self, layer: &Layer, motion: &Affine, y: usize, part: f32, sum: &mut Sum) {
+        let ratio = crate::flow::ratio(layer.width) as f32;
+        let (mirror, trance) = (1.0 - layer.trance, layer.trance);
+        for run in &self.runs {
+            let ((x, y_back, seen), (x_end, y_end, seen_end)) = (self.at(run.left), self.at(run.right));
+            for (i, sum) in sum.0[run.begin..run.end].iter_mut().enumerate() {
+                let way = run.offset + i as f32 / ratio;
+                let (moved, _) = motion.at((run.begin + i) as f32, y as f32);
+                let from_x = (run.begin + i) as f32 + mirror * (x + (x_end - x) * way) + moved.0;
+                let from_y = y as f32 + mirror * (y_back + (y_end - y_back) * way) + moved.1;
+                let weight = part * (trance + mirror * (seen + (seen_end - seen) * way));
+                for (sum, value) in sum.iter_mut().zip(layer.between(from_x, from_y)) {
                     *sum += value * weight;
                 }
             }
+        }
+    }
+}
+
+fn add_in_place(row: &[[i16; 4]], weights: &[f32], out: &mut [[f32; 4]]) {
+    for ((sum, value), weight) in out.iter_mut().zip(row).zip(weights) {
+        for (sum, value) in sum.iter_mut().zip(value) {
+            *sum += f32::from(*value) * weight;
         }
     }
 }
@@ -205,9 +243,33 @@ fn fold(place: f32, size: usize) -> f32 {
     if place <= last { place } else { (2.0 * last - place).max(0.0) }
 }
 
+/// Parts of a pixel that a place is told in, as a power of two: integers find a pixel, since a float's way to one is slow.
+const PARTS: u32 = 16;
+/// Pixels that are looked at together, whether anything moves there.
+const CHUNK: usize = 64;
+
 impl Layer {
+    /// Adds what lies at `places`, in [`PARTS`], to `out`. None lies beyond the last pixel's neighbours.
+    fn add_from(&self, places: &[(i32, i32)], weights: &[f32], out: &mut [[f32; 4]]) {
+        const PART: f32 = 1.0 / (1 << PARTS) as f32;
+        const REST: i32 = (1 << PARTS) - 1;
+        let (width, below) = (self.width, if self.height > 1 { self.width } else { 0 });
+        for ((&(x, y), weight), sum) in places.iter().zip(weights).zip(out) {
+            let place = (y >> PARTS) as usize * width + (x >> PARTS) as usize;
+            let (fx, fy) = ((x & REST) as f32 * PART, (y & REST) as f32 * PART);
+            let Some([a, b]) = self.pixels.get(place..place + 2) else { continue };
+            let Some([c, d]) = self.pixels.get(place + below..place + below + 2) else { continue };
+            let right = fx * weight;
+            let left = weight - right;
+            for k in 0..4 {
+                let above = f32::from(a[k]) * left + f32::from(b[k]) * right;
+                let under = f32::from(c[k]) * left + f32::from(d[k]) * right;
+                sum[k] += above + (under - above) * fy;
+            }
+        }
+    }
+
     /// What it holds at a place between its pixels, bilinear; beyond its edges it is mirrored.
-    #[inline(always)]
     pub(super) fn between(&self, x: f32, y: f32) -> [f32; 4] {
         let (x, y) = (fold(x, self.width), fold(y, self.height));
         let (left, top) = (x as usize, y as usize);
