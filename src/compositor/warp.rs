@@ -1,7 +1,9 @@
 //! Row by row: a layer carried to where things are now, and laid over the camera.
 //!
 //! This is what runs for every pixel of the screen at the camera's rate. Plain loops over four values at a time, which compilers turn into vector
-//! instructions on x86_64 and arm64 alike.
+//! instructions on x86_64 and arm64 alike; for AVX2, which not every x86_64 has, they are compiled a second time.
+
+use multiversion::multiversion;
 
 use super::layer::{Layer, UNIT};
 use crate::flow::Path;
@@ -14,9 +16,7 @@ impl Sum {
     /// Begins with `part` of a row of bytes, three a pixel.
     pub fn begin(&mut self, row: &[u8], part: f32) {
         self.0.resize(row.len() / 3, [0.0; 4]);
-        for (sum, rgb) in self.0.iter_mut().zip(row.as_chunks::<3>().0) {
-            *sum = [f32::from(rgb[0]) * part, f32::from(rgb[1]) * part, f32::from(rgb[2]) * part, 0.0];
-        }
+        begin_row(row, part, &mut self.0);
     }
 
     /// Adds `part` of a row of a layer, as it lies.
@@ -31,36 +31,21 @@ impl Sum {
 
     /// As bytes, three a pixel: rounded to the nearest, clipped to 0..=255.
     pub fn write(&self, row: &mut [u8]) {
-        for (rgb, sum) in row.as_chunks_mut::<3>().0.iter_mut().zip(&self.0) {
-            // Clipped before, a cast to a larger integer is one instruction for all four.
-            let whole = sum.map(|value| (value + 0.5).clamp(0.0, 255.0) as i32);
-            *rgb = [whole[0] as u8, whole[1] as u8, whole[2] as u8];
-        }
+        write_row(&self.0, row);
     }
-}
-
-/// A run of pixels of a large row over which what lies in a small one goes evenly from one pixel to the next.
-#[derive(Debug, Clone, Copy)]
-struct Run {
-    begin: usize,
-    end: usize,
-    /// The two pixels of the small row, and how far between them the run begins.
-    left: usize,
-    right: usize,
-    offset: f32,
 }
 
 /// A path enlarged to a layer's size, a row at a time.
 #[derive(Debug, Default)]
 pub struct Rows {
-    /// Of a row of so many pixels, made of so many small ones of so many each.
-    runs: Vec<Run>,
-    made_for: (usize, usize, usize),
+    /// Of a row of the path, and of a row of the layer.
+    small: Vec<f32>,
     x: Vec<f32>,
     y: Vec<f32>,
     seen: Vec<f32>,
-    /// Where each pixel of the row comes from, in [`PARTS`], and how much of it is seen.
-    places: Vec<(i32, i32)>,
+    /// Where each pixel of the row comes from, in [`PARTS`]; and how much of it is seen.
+    columns: Vec<i32>,
+    rows: Vec<i32>,
     weights: Vec<f32>,
 }
 
@@ -76,26 +61,16 @@ impl Rows {
     /// become the picture's.
     fn set(&mut self, path: &Path, ratio: usize, width: usize, y: usize) {
         let (small, height) = path.size();
-        if self.made_for != (width, small, ratio) {
-            self.made_for = (width, small, ratio);
-            self.runs.clear();
-            for at in 0..width {
-                let (left, right, offset) = place(at, ratio, small);
-                match self.runs.last_mut() {
-                    Some(run) if (run.left, run.right) == (left, right) => run.end = at + 1,
-                    _ => self.runs.push(Run { begin: at, end: at + 1, left, right, offset }),
-                }
-            }
-        }
         let (above, below, part) = place(y, ratio, height);
-        let lines = |plane: &[f32], to: &mut Vec<f32>, scale: f32| {
-            to.clear();
+        let planes = [(&path.back.x, &mut self.x), (&path.back.y, &mut self.y), (&path.seen, &mut self.seen)];
+        for (number, (plane, to)) in planes.into_iter().enumerate() {
+            let scale = if number < 2 { ratio as f32 } else { 1.0 };
             let (above, below) = (&plane[above * small..][..small], &plane[below * small..][..small]);
-            to.extend(above.iter().zip(below).map(|(a, b)| (a + (b - a) * part) * scale));
-        };
-        lines(&path.back.x, &mut self.x, ratio as f32);
-        lines(&path.back.y, &mut self.y, ratio as f32);
-        lines(&path.seen, &mut self.seen, 1.0);
+            self.small.clear();
+            self.small.extend(above.iter().zip(below).map(|(a, b)| (a + (b - a) * part) * scale));
+            to.resize(width, 0.0);
+            enlarge(&self.small, ratio, to);
+        }
     }
 
     /// Adds `part` of what `layer` shows along row `y`, carried along `path`, whose pixels are [`flow::ratio`] wide. What was
@@ -104,78 +79,146 @@ impl Rows {
     ///
     /// [`flow::ratio`]: crate::flow::ratio
     pub fn add(&mut self, layer: &Layer, path: &Path, motion: &Affine, y: usize, part: f32, sum: &mut Sum) {
-        let ratio = crate::flow::ratio(layer.width);
-        self.set(path, ratio, layer.width, y);
-        let (mirror, trance, slope) = (1.0 - layer.trance, layer.trance, 1.0 / ratio as f32);
-        let part = part / UNIT;
+        let width = layer.width;
+        self.set(path, crate::flow::ratio(width), width, y);
+        let mirror = 1.0 - layer.trance;
+        let seen = |seen: f32| part * (layer.trance + mirror * seen);
         if !motion.is_none() {
-            return self.add_moved(layer, motion, y, part, sum);
-        }
-        let most = |side: usize| ((side as i32 - 1) << PARTS) - 1;
-        let (most_x, most_y) = (most(layer.width).max(0), most(layer.height).max(0));
-        let parts = (1 << PARTS) as f32;
-        self.places.resize(layer.width, (0, 0));
-        self.weights.resize(layer.width, 0.0);
-        for run in &self.runs {
-            let ((x, y_back, seen), (x_end, y_end, seen_end)) = (self.at(run.left), self.at(run.right));
-            let (x_slope, y_slope) = ((x_end - x) * slope, (y_end - y_back) * slope);
-            let seen_slope = (seen_end - seen) * slope;
-            let before = run.offset * ratio as f32;
-            let places = self.places[run.begin..run.end].iter_mut().zip(&mut self.weights[run.begin..run.end]);
-            for (i, (place, weight)) in places.enumerate() {
-                let way = before + i as f32;
-                let from_x = (run.begin + i) as f32 + mirror * (x + x_slope * way);
-                let from_y = y as f32 + mirror * (y_back + y_slope * way);
-                *place = (((from_x * parts) as i32).clamp(0, most_x), ((from_y * parts) as i32).clamp(0, most_y));
-                *weight = part * (trance + mirror * (seen + seen_slope * way));
-            }
-        }
-        let row = &layer.pixels[y * layer.width..][..layer.width];
-        let still = |chunk: usize| {
-            let small = (chunk * CHUNK / ratio).saturating_sub(1)..((chunk + 1) * CHUNK / ratio + 2).min(self.x.len());
-            self.x[small.clone()].iter().chain(&self.y[small]).all(|way| *way == 0.0)
-        };
-        let chunks = sum.0.chunks_mut(CHUNK).zip(self.places.chunks(CHUNK)).zip(self.weights.chunks(CHUNK));
-        for (number, ((out, places), weights)) in chunks.enumerate() {
-            if still(number) {
-                add_in_place(&row[number * CHUNK..], weights, out);
-            } else {
-                layer.add_from(places, weights, out);
-            }
-        }
-    }
-
-    /// What the path holds at a pixel of its own.
-    #[inline(always)]
-    fn at(&self, small: usize) -> (f32, f32, f32) {
-        (self.x[small], self.y[small], self.seen[small])
-    }
-
-    /// As [`Rows::add`], where something moves besides: the picture is mirrored beyond its edges.
-    fn add_moved(&mut self, layer: &Layer, motion: &Affine, y: usize, part: f32, sum: &mut Sum) {
-        let ratio = crate::flow::ratio(layer.width) as f32;
-        let (mirror, trance) = (1.0 - layer.trance, layer.trance);
-        for run in &self.runs {
-            let ((x, y_back, seen), (x_end, y_end, seen_end)) = (self.at(run.left), self.at(run.right));
-            for (i, sum) in sum.0[run.begin..run.end].iter_mut().enumerate() {
-                let way = run.offset + i as f32 / ratio;
-                let (moved, _) = motion.at((run.begin + i) as f32, y as f32);
-                let from_x = (run.begin + i) as f32 + mirror * (x + (x_end - x) * way) + moved.0;
-                let from_y = y as f32 + mirror * (y_back + (y_end - y_back) * way) + moved.1;
-                let weight = part * (trance + mirror * (seen + (seen_end - seen) * way));
+            let back = self.x.iter().zip(&self.y).zip(&self.seen);
+            for ((at, sum), ((dx, dy), weight)) in sum.0.iter_mut().enumerate().zip(back) {
+                let moved = motion.at(at as f32, y as f32);
+                let (from_x, from_y) = (at as f32 + mirror * dx + moved.0, y as f32 + mirror * dy + moved.1);
                 for (sum, value) in sum.iter_mut().zip(layer.between(from_x, from_y)) {
-                    *sum += value * weight;
+                    *sum += value * seen(*weight) / UNIT;
                 }
+            }
+            return;
+        }
+        for list in [&mut self.columns, &mut self.rows] {
+            list.resize(width, 0);
+        }
+        to_parts(&self.x, (0.0, 1.0), mirror, width, &mut self.columns);
+        to_parts(&self.y, (y as f32, 0.0), mirror, layer.height, &mut self.rows);
+        self.weights.clear();
+        self.weights.extend(self.seen.iter().map(|weight| seen(*weight) / UNIT));
+        let row = &layer.pixels[y * width..][..width];
+        for begin in (0..width).step_by(CHUNK) {
+            let chunk = begin..(begin + CHUNK).min(width);
+            let (out, weights) = (&mut sum.0[chunk.clone()], &self.weights[chunk.clone()]);
+            let is_still = self.x[chunk.clone()].iter().chain(&self.y[chunk.clone()]).all(|way| *way == 0.0);
+            if is_still {
+                add_in_place(&row[chunk], weights, out);
+            } else {
+                let below = if layer.height > 1 { width } else { 0 };
+                let from = (&self.columns[chunk.clone()], &self.rows[chunk]);
+                add_from(&layer.pixels, (width, below), from, weights, out);
             }
         }
     }
 }
 
+/// Parts of a pixel that a place is told in, as a power of two: integers find a pixel, since a float's way to one is slow.
+const PARTS: u32 = 16;
+/// Pixels that are looked at together, whether anything moves there.
+const CHUNK: usize = 64;
+
+/// Fills `to` with `small`, of which each value stands for `ratio` pixels about its middle, evenly from one to the next.
+fn enlarge(small: &[f32], ratio: usize, to: &mut [f32]) {
+    match ratio {
+        1 if small.len() == to.len() => to.copy_from_slice(small),
+        2 => enlarge_by::<2>(small, to),
+        3 => enlarge_by::<3>(small, to),
+        4 => enlarge_by::<4>(small, to),
+        5 => enlarge_by::<5>(small, to),
+        6 => enlarge_by::<6>(small, to),
+        _ => to.iter_mut().enumerate().for_each(|(at, to)| {
+            let (left, right, part) = place(at, ratio, small.len());
+            *to = small[left] + (small[right] - small[left]) * part;
+        }),
+    }
+}
+
+/// As [`enlarge`], for a ratio that is known when this is compiled, so that each step is a few instructions.
+#[inline(always)]
+fn enlarge_by<const R: usize>(small: &[f32], to: &mut [f32]) {
+    // Pixels before the first middle; and how far each after a middle lies on the way to the next.
+    let first = R / 2;
+    let way: [f32; R] = std::array::from_fn(|k| (k as f32 + if R.is_multiple_of(2) { 0.5 } else { 0.0 }) / R as f32);
+    let (Some(begin), Some(end)) = (small.first(), small.last()) else { return };
+    let (before, rest) = to.split_at_mut(first.min(to.len()));
+    before.fill(*begin);
+    let mut runs = rest.chunks_exact_mut(R);
+    for pair in small.windows(2) {
+        let Some(run) = runs.next() else { break };
+        for k in 0..R {
+            run[k] = pair[0] + (pair[1] - pair[0]) * way[k];
+        }
+    }
+    runs.by_ref().for_each(|run| run.fill(*end));
+    runs.into_remainder().fill(*end);
+}
+
+/// Where each pixel comes from along one side, in [`PARTS`], held to the layer: the first one's place, how far that of the next is, and
+/// `share` of the way `back`.
+#[multiversion(targets("x86_64+avx2"))]
+fn to_parts(back: &[f32], (first, next): (f32, f32), share: f32, side: usize, places: &mut [i32]) {
+    const WHOLE: f32 = (1 << PARTS) as f32;
+    // The last place that has a neighbour behind it, but for a hair.
+    let most = ((side as f32 - 1.0) * WHOLE - 1.0).max(0.0);
+    for (at, (place, back)) in places.iter_mut().zip(back).enumerate() {
+        let from = first + next * at as i32 as f32 + share * back;
+        *place = (from * WHOLE).clamp(0.0, most) as i32;
+    }
+}
+
+/// Adds what lies at columns and rows, in [`PARTS`], of a layer `width` wide to `out`; `below`: from a pixel to the one under it.
+#[multiversion(targets("x86_64+avx2"))]
+fn add_from(
+    pixels: &[[i16; 4]],
+    (width, below): (usize, usize),
+    (columns, rows): (&[i32], &[i32]),
+    weights: &[f32],
+    out: &mut [[f32; 4]],
+) {
+    const PART: f32 = 1.0 / (1 << PARTS) as f32;
+    const REST: i32 = (1 << PARTS) - 1;
+    for (((&x, &y), weight), sum) in columns.iter().zip(rows).zip(weights).zip(out) {
+        let place = (y >> PARTS) as usize * width + (x >> PARTS) as usize;
+        let (fx, fy) = ((x & REST) as f32 * PART, (y & REST) as f32 * PART);
+        let Some([a, b]) = pixels.get(place..place + 2) else { continue };
+        let Some([c, d]) = pixels.get(place + below..place + below + 2) else { continue };
+        let right = fx * weight;
+        let left = weight - right;
+        for k in 0..4 {
+            let above = f32::from(a[k]) * left + f32::from(b[k]) * right;
+            let under = f32::from(c[k]) * left + f32::from(d[k]) * right;
+            sum[k] += above + (under - above) * fy;
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
 fn add_in_place(row: &[[i16; 4]], weights: &[f32], out: &mut [[f32; 4]]) {
     for ((sum, value), weight) in out.iter_mut().zip(row).zip(weights) {
-        for (sum, value) in sum.iter_mut().zip(value) {
-            *sum += f32::from(*value) * weight;
+        for k in 0..4 {
+            sum[k] += f32::from(value[k]) * weight;
         }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn begin_row(row: &[u8], part: f32, sums: &mut [[f32; 4]]) {
+    for (sum, rgb) in sums.iter_mut().zip(row.as_chunks::<3>().0) {
+        *sum = [f32::from(rgb[0]) * part, f32::from(rgb[1]) * part, f32::from(rgb[2]) * part, 0.0];
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn write_row(sums: &[[f32; 4]], row: &mut [u8]) {
+    for (rgb, sum) in row.as_chunks_mut::<3>().0.iter_mut().zip(sums) {
+        // Clipped before, a cast to a larger integer is one instruction for all four.
+        let whole = sum.map(|value| (value + 0.5).clamp(0.0, 255.0) as i32);
+        *rgb = [whole[0] as u8, whole[1] as u8, whole[2] as u8];
     }
 }
 
@@ -227,11 +270,10 @@ impl Affine {
         *self == Affine::default()
     }
 
-    /// How far back the pixel at (`x`, `y`) comes from, and how that changes a step to the right.
-    fn at(&self, x: f32, y: f32) -> ((f32, f32), (f32, f32)) {
+    /// How far back the pixel at (`x`, `y`) comes from.
+    fn at(&self, x: f32, y: f32) -> (f32, f32) {
         let along = |start: f32, right: f32, down: f32| start + x * right + y * down;
-        let back = (along(self.start.0, self.right.0, self.down.0), along(self.start.1, self.right.1, self.down.1));
-        (back, self.right)
+        (along(self.start.0, self.right.0, self.down.0), along(self.start.1, self.right.1, self.down.1))
     }
 }
 
@@ -243,32 +285,7 @@ fn fold(place: f32, size: usize) -> f32 {
     if place <= last { place } else { (2.0 * last - place).max(0.0) }
 }
 
-/// Parts of a pixel that a place is told in, as a power of two: integers find a pixel, since a float's way to one is slow.
-const PARTS: u32 = 16;
-/// Pixels that are looked at together, whether anything moves there.
-const CHUNK: usize = 64;
-
 impl Layer {
-    /// Adds what lies at `places`, in [`PARTS`], to `out`. None lies beyond the last pixel's neighbours.
-    fn add_from(&self, places: &[(i32, i32)], weights: &[f32], out: &mut [[f32; 4]]) {
-        const PART: f32 = 1.0 / (1 << PARTS) as f32;
-        const REST: i32 = (1 << PARTS) - 1;
-        let (width, below) = (self.width, if self.height > 1 { self.width } else { 0 });
-        for ((&(x, y), weight), sum) in places.iter().zip(weights).zip(out) {
-            let place = (y >> PARTS) as usize * width + (x >> PARTS) as usize;
-            let (fx, fy) = ((x & REST) as f32 * PART, (y & REST) as f32 * PART);
-            let Some([a, b]) = self.pixels.get(place..place + 2) else { continue };
-            let Some([c, d]) = self.pixels.get(place + below..place + below + 2) else { continue };
-            let right = fx * weight;
-            let left = weight - right;
-            for k in 0..4 {
-                let above = f32::from(a[k]) * left + f32::from(b[k]) * right;
-                let under = f32::from(c[k]) * left + f32::from(d[k]) * right;
-                sum[k] += above + (under - above) * fy;
-            }
-        }
-    }
-
     /// What it holds at a place between its pixels, bilinear; beyond its edges it is mirrored.
     pub(super) fn between(&self, x: f32, y: f32) -> [f32; 4] {
         let (x, y) = (fold(x, self.width), fold(y, self.height));

@@ -1,72 +1,145 @@
-use super::plane::PATCH;
-use super::pyramid::Level;
-use super::search::{Field, Flow, Found, across, grid, place};
+//! From the motion of patches to that of pixels.
 
-pub(super) fn densify(now: &Level, before: &Level, found: &[Found], weight: &mut Vec<f32>, out: &mut Flow) {
-    let (w, h) = (now.luma.width, now.luma.height);
-    out.resize(w, h);
-    out.x.fill(0.0);
-    out.y.fill(0.0);
-    weight.clear();
-    weight.resize(w * h, 0.0);
-    let (columns, _) = grid(now);
-    let n = (PATCH * PATCH) as f32;
-    let soft = 4.0f32;
-    for (k, f) in found.iter().enumerate() {
-        let (px, py) = (4 * (k % columns), 4 * (k / columns));
-        let p = place(&before.luma, px as f32 + f.x, py as f32 + f.y);
-        let at = now.luma.at(px, py);
-        let mut mt = 0.0;
-        let t = now.luma.patch(at);
-        for row in &t {
-            mt += row.iter().sum::<f32>();
-        }
-        let scale = 1.0 / f.gain;
-        let shift = mt / n - f.mean * scale;
-        let whole = 1.0 / (1.0 + f.error * 0.0005f32);
-        let mut above = across(&before.luma, p.at, p.fx);
-        for y in 0..PATCH {
-            let below = across(&before.luma, p.at + (y + 1) * before.luma.stride, p.fx);
-            let start = (py + y) * w + px;
-            let to_w: &mut [f32; 8] = (&mut weight[start..start + 8]).try_into().unwrap();
-            let to_x: &mut [f32; 8] = (&mut out.x[start..start + 8]).try_into().unwrap();
-            let to_y: &mut [f32; 8] = (&mut out.y[start..start + 8]).try_into().unwrap();
-            for x in 0..PATCH {
-                let v = above[x] + (below[x] - above[x]) * p.fy;
-                let r = v * scale + shift - t[y][x];
-                let g = whole / (r * r + soft);
-                to_w[x] += g;
-                to_x[x] += g * f.x;
-                to_y[x] += g * f.y;
+use multiversion::multiversion;
+
+use super::Field;
+use super::plane::STEP;
+use super::pyramid::Level;
+use super::sample::Samples;
+use super::smooth::Solver;
+
+/// Patches around a pixel that differ by more than this, in pixels, are weighed by how well each fits the pixel.
+const DIFFERENT: f32 = 0.5;
+
+/// Squared error of a pixel, in grey levels², that is forgiven.
+const FORGIVEN: f32 = 4.0;
+
+/// What a patch's own squared error takes from its weight.
+const UNFIT: f32 = 5e-4;
+
+/// How near each pixel of a cell is to the patch at its right or lower end, and how far from it.
+const NEAR: [f32; STEP] = [0.125, 0.375, 0.625, 0.875];
+const FAR: [f32; STEP] = [0.875, 0.625, 0.375, 0.125];
+
+/// The pixels between four patches' centres.
+type Cell = [[f32; STEP]; STEP];
+
+/// Interpolates between patches. `row` is a work buffer.
+#[multiversion(targets("x86_64+avx2"))]
+pub(super) fn interpolate(solver: &Solver, row: &mut Vec<f32>, out: &mut Field) {
+    let shape = solver.shape;
+    // One value before the first patch, one after the last.
+    row.resize(shape.columns + 2, 0.0);
+    let width = out.width;
+    for (values, out) in [(&solver.x, &mut out.x), (&solver.y, &mut out.y)] {
+        for (y, out) in out.chunks_exact_mut(width).enumerate() {
+            let (above, below) = around(y / STEP, shape.rows);
+            let (above, below) = (&values[shape.row(above)..], &values[shape.row(below)..]);
+            let near = NEAR[y % STEP];
+            for ((to, a), b) in row[1..].iter_mut().zip(above).zip(below).take(shape.columns) {
+                *to = a + (b - a) * near;
             }
-            above = below;
+            row[0] = row[1];
+            row[shape.columns + 1] = row[shape.columns];
+            let (cells, rest) = out.as_chunks_mut::<STEP>();
+            for ((to, a), b) in cells.iter_mut().zip(&row[..]).zip(&row[1..]) {
+                for i in 0..STEP {
+                    to[i] = a + (b - a) * NEAR[i];
+                }
+            }
+            let (a, b) = (row[width / STEP], row[(width / STEP + 1).min(shape.columns + 1)]);
+            for (to, near) in rest.iter_mut().zip(NEAR) {
+                *to = a + (b - a) * near;
+            }
         }
-    }
-    for ((x, y), w) in out.x.iter_mut().zip(&mut out.y).zip(weight.iter()) {
-        let r = 1.0 / w;
-        *x *= r;
-        *y *= r;
     }
 }
 
-/// Bilinear enlargement by `factor`.
-pub(super) fn enlarge(from: &Flow, factor: usize, out: &mut Field) {
-    let f = factor as f32;
-    for y in 0..out.height {
-        let sy = ((y as f32 + 0.5) / f - 0.5).max(0.0);
-        let (iy, fy) = (sy as usize, sy.fract());
-        let iy1 = (iy + 1).min(from.height - 1);
-        for x in 0..out.width {
-            let sx = ((x as f32 + 0.5) / f - 0.5).max(0.0);
-            let (ix, fx) = (sx as usize, sx.fract());
-            let ix1 = (ix + 1).min(from.width - 1);
-            let get = |d: &[f32]| {
-                let a = d[iy * from.width + ix] * (1.0 - fx) + d[iy * from.width + ix1] * fx;
-                let b = d[iy1 * from.width + ix] * (1.0 - fx) + d[iy1 * from.width + ix1] * fx;
-                (a * (1.0 - fy) + b * fy) * f
-            };
-            out.x[y * out.width + x] = get(&from.x);
-            out.y[y * out.width + x] = get(&from.y);
+/// The two patches around a cell, in one direction: the same one twice at either end.
+#[inline(always)]
+fn around(cell: usize, count: usize) -> (usize, usize) {
+    (cell.saturating_sub(1), cell.min(count - 1))
+}
+
+/// Where patches that are neighbours move differently, lets each pixel weigh them by how well each fits it: interpolating there
+/// would make motion that nothing has.
+#[multiversion(targets("x86_64+avx2"))]
+pub(super) fn choose(now: &Level, before: &Level, solver: &Solver, samples: &Samples, out: &mut Field) {
+    let shape = solver.shape;
+    for row in 0..out.height.div_ceil(STEP) {
+        let (above, below) = around(row, shape.rows);
+        let (above, below) = (shape.row(above), shape.row(below));
+        for column in 0..out.width.div_ceil(STEP) {
+            let (left, right) = around(column, shape.columns);
+            let patches = [above + left, above + right, below + left, below + right];
+            if !is_mixed(solver, patches) {
+                continue;
+            }
+            let (x, y) = (STEP * column, STEP * row);
+            let (cell_x, cell_y) = weigh(now, before, solver, samples, (x, y), patches);
+            let width = STEP.min(out.width - x);
+            for i in 0..STEP.min(out.height - y) {
+                let at = (y + i) * out.width + x;
+                out.x[at..at + width].copy_from_slice(&cell_x[i][..width]);
+                out.y[at..at + width].copy_from_slice(&cell_y[i][..width]);
+            }
         }
     }
+}
+
+#[inline(always)]
+fn is_mixed(solver: &Solver, [a, b, c, d]: [usize; 4]) -> bool {
+    let between = |a: usize, b: usize| {
+        let (x, y) = (solver.x[a] - solver.x[b], solver.y[a] - solver.y[b]);
+        x * x + y * y
+    };
+    between(a, d).max(between(b, c)).max(between(a, b)).max(between(c, d)) > DIFFERENT * DIFFERENT
+}
+
+/// The motion of a cell's pixels, of which the first is at (left, top).
+#[inline(always)]
+fn weigh(
+    now: &Level,
+    before: &Level,
+    solver: &Solver,
+    samples: &Samples,
+    (left, top): (usize, usize),
+    patches: [usize; 4],
+) -> (Cell, Cell) {
+    let [mut weights, mut sums_x, mut sums_y] = [Cell::default(); 3];
+    for (i, patch) in patches.into_iter().enumerate() {
+        let (across, along) = (if i % 2 == 0 { FAR } else { NEAR }, if i / 2 == 0 { FAR } else { NEAR });
+        let (x, y) = (solver.x[patch], solver.y[patch]);
+        let seen = &samples.seen[patch / 8];
+        let scale = seen.scale[patch % 8];
+        let shift = now.patches.stats[patch / 8].mean[patch % 8] - seen.mean[patch % 8] * scale;
+        let fit = 1.0 / (1.0 + UNFIT * seen.error[patch % 8]);
+        let place = before.luma.place(left as f32 + x, top as f32 + y);
+        let mut row = [0.0; STEP];
+        for line in 0..=STEP {
+            let from = &before.luma.data[place.at + line * before.luma.stride..];
+            let from: &[f32; STEP + 1] = from.first_chunk().expect("a margin around every picture");
+            let upper = row;
+            for i in 0..STEP {
+                row[i] = from[i] + (from[i + 1] - from[i]) * place.x;
+            }
+            let Some(line) = line.checked_sub(1) else { continue };
+            let own: &[f32; STEP] = now.luma.data[now.luma.at(left, top + line)..].first_chunk().expect("a margin");
+            for i in 0..STEP {
+                let error = (upper[i] + (row[i] - upper[i]) * place.y) * scale + shift - own[i];
+                let weight = fit * along[line] * across[i] / (error * error + FORGIVEN);
+                weights[line][i] += weight;
+                sums_x[line][i] += weight * x;
+                sums_y[line][i] += weight * y;
+            }
+        }
+    }
+    for line in 0..STEP {
+        for i in 0..STEP {
+            let inverse = 1.0 / weights[line][i];
+            sums_x[line][i] *= inverse;
+            sums_y[line][i] *= inverse;
+        }
+    }
+    (sums_x, sums_y)
 }

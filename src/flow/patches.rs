@@ -1,0 +1,165 @@
+//! What can be measured of a patch before it is looked for anywhere.
+
+use multiversion::multiversion;
+
+use super::plane::{PIXELS, Plane, Row, STEP, Shape, eight};
+
+/// Variance times pixels that counts as noise: the gain of patches flatter than this (one grey level) is taken as 1.
+pub(super) const FLAT: f32 = 64.0;
+
+/// A level's patches.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Patches {
+    pub shape: Shape,
+    /// By groups of eight.
+    pub stats: Vec<Stats>,
+    /// Sums of blocks of 4×4 pixels, a quarter of a patch: of the row of blocks above, and of the current one.
+    blocks: [Vec<f32>; 2],
+    /// Sums of columns of four pixels.
+    columns: Vec<f32>,
+}
+
+/// Of eight patches. `g` is the gradient, centred; `t` the luma, centred; sums are over the pixels of a patch.
+///
+/// With a gain and an offset of the light free to change, only the part of the gradient counts that neither can imitate:
+/// `p = g − t · Σgt / Σt²`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stats {
+    /// Mean luma.
+    pub mean: Row,
+    /// Σt².
+    pub variance: Row,
+    /// Mean gradient.
+    pub gx: Row,
+    pub gy: Row,
+    /// Σgt / Σt².
+    pub blend_x: Row,
+    pub blend_y: Row,
+    /// Σpt: what the patch itself gives; not quite zero, since flat patches are treated with care.
+    pub own_x: Row,
+    pub own_y: Row,
+    /// Σpp: the Hessian.
+    pub xx: Row,
+    pub xy: Row,
+    pub yy: Row,
+}
+
+/// Sums kept for each block: t, gx, gy, tt, t·gx, t·gy, gx·gx, gx·gy, gy·gy.
+const SUMS: usize = 9;
+
+impl Patches {
+    /// Changes the arrangement.
+    pub fn resize(&mut self, shape: Shape) {
+        if self.shape == shape {
+            return;
+        }
+        self.shape = shape;
+        self.stats.clear();
+        self.stats.resize(shape.size() / 8, Stats::default());
+        self.columns.resize(SUMS * STEP * (shape.columns + 1), 0.0);
+        for blocks in &mut self.blocks {
+            // Groups read one block more than they have patches.
+            blocks.resize(SUMS * (shape.stride + 1), 0.0);
+        }
+    }
+}
+
+/// Measures all patches of a level.
+#[multiversion(targets("x86_64+avx2"))]
+pub(super) fn measure(luma: &Plane, gx: &Plane, gy: &Plane, to: &mut Patches) {
+    let Shape { columns, rows, stride } = to.shape;
+    for row in 0..=rows {
+        to.blocks.swap(0, 1);
+        sum_blocks(luma, gx, gy, row, columns + 1, &mut to.columns, &mut to.blocks[1]);
+        if row > 0 {
+            let [above, below] = &to.blocks;
+            for (group, stats) in to.stats[to.shape.groups(row - 1)].iter_mut().enumerate() {
+                let mut sums = [[0.0; 8]; SUMS];
+                // Unused places have nothing to say.
+                let used = columns.saturating_sub(8 * group).min(8);
+                for (c, sums) in sums.iter_mut().enumerate() {
+                    let at = c * (stride + 1) + 8 * group;
+                    *sums = add_blocks([&above[at..], &above[at + 1..], &below[at..], &below[at + 1..]]);
+                    sums[used..].fill(0.0);
+                }
+                *stats = evaluate(&sums);
+            }
+        }
+    }
+}
+
+/// One sum of eight patches from that of the four blocks of each.
+#[inline(always)]
+fn add_blocks(blocks: [&[f32]; 4]) -> Row {
+    let [a, b, c, d] = blocks.map(eight);
+    let mut to = [0.0; 8];
+    for i in 0..8 {
+        to[i] = (a[i] + b[i]) + (c[i] + d[i]);
+    }
+    to
+}
+
+/// The sums of a row of `count` blocks.
+#[inline(always)]
+fn sum_blocks(luma: &Plane, gx: &Plane, gy: &Plane, row: usize, count: usize, columns: &mut [f32], blocks: &mut [f32]) {
+    let width = STEP * count;
+    let columns = &mut columns[..SUMS * width];
+    columns.fill(0.0);
+    let (first, second) = columns.split_at_mut(4 * width);
+    for y in STEP * row..STEP * (row + 1) {
+        let (t, gx, gy) = (&luma.row(y)[..width], &gx.row(y)[..width], &gy.row(y)[..width]);
+        let (s0, rest) = first.split_at_mut(width);
+        let (s1, rest) = rest.split_at_mut(width);
+        let (s2, s3) = rest.split_at_mut(width);
+        for x in 0..width {
+            s0[x] += t[x];
+            s1[x] += gx[x];
+            s2[x] += gy[x];
+            s3[x] += t[x] * t[x];
+        }
+        let (s4, rest) = second.split_at_mut(width);
+        let (s5, rest) = rest.split_at_mut(width);
+        let (s6, rest) = rest.split_at_mut(width);
+        let (s7, s8) = rest.split_at_mut(width);
+        for x in 0..width {
+            s4[x] += t[x] * gx[x];
+            s5[x] += t[x] * gy[x];
+        }
+        for x in 0..width {
+            s6[x] += gx[x] * gx[x];
+            s7[x] += gx[x] * gy[x];
+            s8[x] += gy[x] * gy[x];
+        }
+    }
+    let stride = blocks.len() / SUMS;
+    for (blocks, columns) in blocks.chunks_exact_mut(stride).zip(columns.chunks_exact(width)) {
+        for (to, from) in blocks.iter_mut().zip(columns.as_chunks::<STEP>().0) {
+            *to = (from[0] + from[1]) + (from[2] + from[3]);
+        }
+    }
+}
+
+#[inline(always)]
+fn evaluate(sums: &[Row; SUMS]) -> Stats {
+    let mut to = Stats::default();
+    for i in 0..8 {
+        let [t, gx, gy, tt, tx, ty, xx, xy, yy] = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(|c| sums[c][i]);
+        let (mean, mx, my) = (t * (1.0 / PIXELS), gx * (1.0 / PIXELS), gy * (1.0 / PIXELS));
+        let variance = (tt - t * mean).max(0.0);
+        let (tx, ty) = (tx - t * mx, ty - t * my);
+        let (xx, xy, yy) = (xx - gx * mx, xy - gx * my, yy - gy * my);
+        let inverse = 1.0 / (variance + FLAT);
+        to.mean[i] = mean;
+        to.variance[i] = variance;
+        to.gx[i] = mx;
+        to.gy[i] = my;
+        to.blend_x[i] = inverse * tx;
+        to.blend_y[i] = inverse * ty;
+        to.own_x[i] = tx - inverse * tx * variance;
+        to.own_y[i] = ty - inverse * ty * variance;
+        to.xx[i] = (xx - inverse * tx * tx).max(0.0);
+        to.xy[i] = xy - inverse * tx * ty;
+        to.yy[i] = (yy - inverse * ty * ty).max(0.0);
+    }
+    to
+}
