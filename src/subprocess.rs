@@ -68,17 +68,17 @@ impl Subprocess {
             command.env_remove(name);
         }
         let mut child = command.stderr(Stdio::piped()).process_group(0).spawn()?;
-        let complaints = Complaints::default();
-        if let Some(stderr) = child.stderr.take() {
-            let complaints = complaints.clone();
-            // Not joined: where another program was handed the pipe and goes on, so does this thread.
-            let listening = std::thread::Builder::new()
-                .name("complaints".to_owned())
-                .spawn(move || complaints.listen(stderr, hear));
-            drop(listening?);
-        }
+        let stderr = child.stderr.take();
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        Ok(Subprocess { child: Some(child), group, status: None, complaints })
+        // From here on it ends with this, whatever fails.
+        let started = Subprocess { child: Some(child), group, status: None, complaints: Complaints::default() };
+        if let Some(stderr) = stderr {
+            let complaints = started.complaints.clone();
+            let listen = move || complaints.listen(stderr, hear);
+            // Not joined: where another program was handed the pipe and goes on, so does this thread.
+            drop(std::thread::Builder::new().name("complaints".to_owned()).spawn(listen)?);
+        }
+        Ok(started)
     }
 
     /// Its standard output, where it is piped, once.

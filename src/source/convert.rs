@@ -395,10 +395,7 @@ mod tests {
                 let chroma = |value| rows(vec![value; half], height.div_ceil(2));
                 (vec![rows(vec![y; width], height), chroma(u), chroma(v)], [width + 2, half + 2, half + 2])
             }
-            Pixels::Yuv444 => (
-                vec![rows(vec![y; width], height), rows(vec![u; width], height), rows(vec![v; width], height)],
-                [width + 2; 3],
-            ),
+            Pixels::Yuv444 => ([y, u, v].map(|value| rows(vec![value; width], height)).into(), [width + 2; 3]),
             Pixels::Rgb => (vec![rows([255, 0, 0].repeat(width), height)], [3 * width + 2, 0, 0]),
             Pixels::Bgr => (vec![rows([0, 0, 255].repeat(width), height)], [3 * width + 2, 0, 0]),
             Pixels::Grey => (vec![rows(vec![y; width], height)], [width + 2, 0, 0]),
@@ -409,16 +406,10 @@ mod tests {
         std::array::from_fn(|i| own.get(i).map_or(&[][..], Vec::as_slice))
     }
 
-    const RAW: [Pixels; 8] = [
-        Pixels::Yuyv,
-        Pixels::Uyvy,
-        Pixels::Nv12,
-        Pixels::Yu12,
-        Pixels::Yuv444,
-        Pixels::Rgb,
-        Pixels::Bgr,
-        Pixels::Grey,
-    ];
+    const RAW: [Pixels; 8] = {
+        use Pixels::*;
+        [Yuyv, Uyvy, Nv12, Yu12, Yuv444, Rgb, Bgr, Grey]
+    };
 
     #[test]
     fn every_format_keeps_its_colours_and_leaves_out_the_padding() {

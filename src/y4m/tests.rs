@@ -97,8 +97,8 @@ fn rates_are_written_as_television_does() {
     assert_eq!((Rate::nearest(29.97).to_string(), Rate::nearest(30.0).to_string()), ("29.97".into(), "30".into()));
 }
 
-/// Colours at full size come back within 3 of 255 in limited range, 2 in full; at half size as near, where they change
-/// slowly: within 1.5 on average.
+/// Colours at full size come back within 3 of 255 in limited range, 2 in full; at half size within 4 on average, where they
+/// change slowly.
 #[test]
 fn what_is_written_is_read_again() {
     for (width, height) in [(64, 48), (33, 17), (320, 720)] {

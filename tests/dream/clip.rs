@@ -76,7 +76,7 @@ fn every_frame_of_a_pipe_is_dreamed_and_a_seed_makes_it_repeatable() {
     assert_eq!((header.width, header.height, header.sampling), (64, 48, Sampling::Full));
     assert_eq!((header.rate, dreamed.len()), (Some(Rate { numerator: 30, denominator: 1 }), 8));
     let told = text(&first.stderr);
-    assert!(told.contains("f12 at 64x48 on cpu: 8 frames of 30 a second, "), "{told}");
+    assert!(told.contains("f12 at 64x48 on cpu: 8 frames at 30 a second, "), "{told}");
     // A dream of the clip: neither the clip nor something else.
     // The first dream takes two frames, and as long to be seen.
     for (dreamed, camera) in dreamed.iter().zip(frames(&sent).1).skip(4) {
@@ -138,6 +138,22 @@ fn a_reader_that_has_enough_is_no_error() {
     child.stdout.take().unwrap().read_exact(&mut start).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+    // Nobody there at all.
+    let mut child = command(folder.path(), &[&["in.y4m", "-"][..], &QUICK].concat()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_named_pipe_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let sent = clip(SIZE, 2, 25, Sampling::Half);
+    let feeding = std::thread::spawn(move || fs::write(pipe, sent).unwrap());
+    assert_eq!(frames(&succeeds(folder.path(), &["pipe", "-"], b"").stdout).1.len(), 2);
+    feeding.join().unwrap();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A clip in, a dreamed clip out: every picture of the one is dreamed into one of the other.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ const GRID: usize = 16;
 pub enum Input {
     /// YUV4MPEG2 on standard input.
     Stdin,
-    /// A file of YUV4MPEG2.
+    /// A file of YUV4MPEG2, or a named pipe.
     Y4m(PathBuf),
     /// Whatever ffmpeg reads.
     Video(PathBuf),
@@ -51,6 +51,10 @@ impl Input {
         }
         if video::is_address(path) {
             return Ok(Some(Input::Video(path.to_owned())));
+        }
+        // From a pipe everything is read once, and only what needs no second look.
+        if path.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+            return Ok(Some(Input::Y4m(path.to_owned())));
         }
         let is_picture_by_name = target::format_of(path).is_ok();
         let mut start = Vec::new();
@@ -128,7 +132,7 @@ impl Output {
 /// Where pictures come from.
 enum Pictures {
     Stream(Reader<Box<dyn Read>>, String),
-    Decoder(Box<Decoder>),
+    Decoder(Decoder),
 }
 
 impl Pictures {
@@ -139,7 +143,7 @@ impl Pictures {
                 let name = path.display().to_string();
                 (Box::new(File::open(path).map_err(|e| BadInput(format!("cannot read {name}: {e}")))?), name)
             }
-            Input::Video(path) => return Ok(Pictures::Decoder(Box::new(Decoder::open(path, fps, facts)?))),
+            Input::Video(path) => return Ok(Pictures::Decoder(Decoder::open(path, fps, facts)?)),
         };
         let reader = Reader::new(stream).map_err(|e| BadInput(format!("{name}: {e}")))?;
         Ok(Pictures::Stream(reader, name))
@@ -296,9 +300,13 @@ pub fn run(args: &Args, input: &Input, out: &Path) -> anyhow::Result<()> {
     };
     let dreamer = Dreamer::new(super::runtime(args)?, catalogue, settings).patient();
     let mut mirror = Mirror::new(dreamer, args.dream_every);
-    let mut sink = Sink::open(&output, header, input, facts.frames)?;
+    let frames = facts.frames.or_else(|| count_in_file(input, &clip, rate.per_second() / own_rate.per_second()));
+    let mut sink = match Sink::open(&output, header, input, frames) {
+        Err(error) if matches!(output, Output::Stdout) && is_closed(&error) => return Ok(()),
+        sink => sink?,
+    };
 
-    let bar = progress(facts.frames);
+    let bar = progress(frames);
     let mut pace = Pace::new(own_rate.per_second(), rate.per_second());
     let period = Duration::from_secs_f64(1.0 / rate.per_second());
     let (mut scaler, mut scaled, mut dreamed) = (Scaler::default(), Frame::new(width, height), Frame::new(0, 0));
@@ -331,11 +339,24 @@ pub fn run(args: &Args, input: &Input, out: &Path) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let (seconds, vitals) = (started.elapsed().as_secs_f64(), mirror.dreamer().vitals());
     eprintln!(
-        "{} at {width}x{height} on {}: {count} frames of {rate} a second, {seconds:.1} s, seed {seed}",
+        "{} at {width}x{height} on {}: {count} frames at {rate} a second, {seconds:.1} s, seed {seed}",
         vitals.layer,
         vitals.provider.map_or("no provider (nothing to climb)".to_owned(), |p| p.to_string()),
     );
     Ok(())
+}
+
+/// Whether writing failed since nobody reads any more.
+fn is_closed(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// About how many pictures come of a file of uncompressed ones, `times` as many being written.
+fn count_in_file(input: &Input, clip: &Header, times: f64) -> Option<u64> {
+    let Input::Y4m(path) = input else { return None };
+    let bytes = path.metadata().ok().filter(Metadata::is_file)?.len() as f64;
+    let picture = clip.sampling.bytes(clip.width, clip.height) as f64;
+    Some((bytes / picture * times) as u64).filter(|count| *count > 0)
 }
 
 fn clip_name(input: &Input) -> String {

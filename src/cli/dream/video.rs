@@ -137,8 +137,9 @@ fn start(command: Command) -> anyhow::Result<Subprocess> {
 /// A clip that ffmpeg reads.
 pub struct Decoder {
     name: String,
-    program: Subprocess,
+    // Dropped before the program, which may be writing to it.
     reader: Reader<ChildStdout>,
+    program: Subprocess,
 }
 
 impl Decoder {
@@ -157,7 +158,7 @@ impl Decoder {
         let stdout = program.stdout().context("ffmpeg has no standard output")?;
         match Reader::new(stdout) {
             // As the filters ask for it, whatever the size.
-            Ok(reader) => Ok(Decoder { name, program, reader: reader.with_matrix(Matrix::Bt709) }),
+            Ok(reader) => Ok(Decoder { name, reader: reader.with_matrix(Matrix::Bt709), program }),
             Err(error) => {
                 let status = program.wait(Duration::from_secs(1));
                 Err(unreadable(&name, &program, status, Some(&error)).into())
