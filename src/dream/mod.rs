@@ -47,7 +47,7 @@ use studio::Studio;
 use windows::Windows;
 
 /// The time of a dream for which `step` is meant, seconds: quicker dreams climb less each.
-const PACE: f64 = 0.125;
+const PACE: f64 = 0.09;
 /// What is climbed is averaged over so many seconds: what chance alone moves to and fro does not show.
 const INERTIA: f64 = 0.35;
 /// Where the dream is tired it fades by so many time constants a second, at full fatigue.
