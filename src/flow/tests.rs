@@ -92,7 +92,7 @@ fn finds_rotation_and_scale() {
         let truth = |x, y| turned(x, y, angle, zoom);
         let now = picture(SIZE, |x, y| waves(x + truth(x, y).0, y + truth(x, y).1));
         let (mean, largest) = errors(&flow(&now, &before), truth);
-        assert!(mean < 0.08 && largest < 1.5, "{angle}, {zoom}: mean error {mean}, largest {largest}");
+        assert!(mean < 0.12 && largest < 1.5, "{angle}, {zoom}: mean error {mean}, largest {largest}");
     }
 }
 
