@@ -86,15 +86,15 @@ mod tests {
 
     fn map(fatigue: &Fatigue) -> Vec<f32> {
         let mut tired = Vec::new();
-        fatigue.map(160, 90, &mut tired);
+        fatigue.map(80, 45, &mut tired);
         tired
     }
 
     #[test]
     fn about_the_same_share_is_tired_always_and_every_place_in_its_time() {
         let mut fatigue = Fatigue::new(7);
-        let (mut ever, mut before) = (vec![0.0f32; 160 * 90], map(&fatigue));
-        for _ in 0..800 {
+        let (mut ever, mut before) = (vec![0.0f32; 80 * 45], map(&fatigue));
+        for _ in 0..2400 {
             fatigue.advance(0.125, 1.0);
             let now = map(&fatigue);
             let share = now.iter().sum::<f32>() / now.len() as f32;
