@@ -149,9 +149,8 @@ impl Canvas {
             let row = &mut self.pixels[(top + y) * self.width + left..][..size.0];
             for (x, pixel) in row.iter_mut().enumerate() {
                 let share = down * edge(x, size.0, across) * FULL;
-                for c in 0..3 {
-                    let value = f32::from(pixel[c]) + part.data[c * plane + y * size.0 + x] * share;
-                    pixel[c] = rounded(value);
+                for (c, channel) in pixel.iter_mut().take(3).enumerate() {
+                    *channel = rounded(f32::from(*channel) + part.data[c * plane + y * size.0 + x] * share);
                 }
             }
         }

@@ -72,7 +72,7 @@ mod tests {
     fn stripes(width: usize, light: f32) -> Luma {
         let mut luma = Luma::new(160, 90);
         for (at, value) in luma.pixels.iter_mut().enumerate() {
-            *value = (light * if at % 160 / width % 2 == 0 { 60.0 } else { 150.0 }) as u8;
+            *value = (light * if (at % 160 / width).is_multiple_of(2) { 60.0 } else { 150.0 }) as u8;
         }
         luma
     }

@@ -197,7 +197,7 @@ fn judge([w, ww, wt]: [f32; 3], own_mean: f32, own_variance: f32) -> Judgement {
     let mean = w * (1.0 / PIXELS);
     let variance = (ww - w * mean).max(0.0);
     // No exposure changes by more than a factor of two between two pictures: beyond that it is something else.
-    let scale = ((own_variance + FLAT) / (variance + FLAT)).sqrt().max(0.5).min(2.0);
+    let scale = ((own_variance + FLAT) / (variance + FLAT)).sqrt().clamp(0.5, 2.0);
     let covariance = wt - own_mean * w;
     let error = ((variance * scale - 2.0 * covariance) * scale + own_variance).max(0.0);
     Judgement { mean, scale, covariance, error }
@@ -218,8 +218,8 @@ fn evaluate(sums: &[Row; 5], stats: &Stats, x: &Row, y: &Row) -> (Term, Seen) {
         let ridge = 1.0 + 1e-4 * trace;
         let (rx, ry) = (xx + ridge, yy + ridge);
         let inverse = 1.0 / (rx * ry - xy * xy);
-        let dx = ((ry * bx - xy * by) * inverse).max(-STRIDE).min(STRIDE);
-        let dy = ((rx * by - xy * bx) * inverse).max(-STRIDE).min(STRIDE);
+        let dx = ((ry * bx - xy * by) * inverse).clamp(-STRIDE, STRIDE);
+        let dy = ((rx * by - xy * bx) * inverse).clamp(-STRIDE, STRIDE);
         // A flat patch's Hessian is that of its noise, about which nothing moves: it is subtracted, as far as the error
         // tells how much there is. The last term keeps the rest positive in spite of rounding.
         let squared = judged.error * (1.0 / PIXELS);

@@ -85,7 +85,9 @@ fn a_running_compositor_allocates_nothing() {
     let mut frame = |number: usize| {
         compositor.see(&cameras[number % 2], size, true, tick);
         if number % 4 == 1 {
-            number.checked_sub(4).map(|made_for| compositor.take(Arc::clone(&layers[made_for / 4])));
+            if let Some(made_for) = number.checked_sub(4) {
+                compositor.take(Arc::clone(&layers[made_for / 4]));
+            }
             compositor.look(&mut look);
             compositor.was_taken(look.number);
         }
