@@ -20,8 +20,9 @@ import mirrors
 import proof
 import y4m
 
-RESOLUTION = 0.002
-"""by how much unrest differs between two dreams of the same clip"""
+RESOLUTION = 0.005
+"""by how much the unrest of a dream that stands perfectly still was seen to differ under the lamps: what is black or white clips it, and the
+lamp changes what is"""
 PARTS = ["crossing", "exposure", "cut", "flicker"]
 
 
