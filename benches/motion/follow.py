@@ -49,8 +49,8 @@ def main() -> int:
         bounds.at_most(f"{clip.name}: fdb, beside that formula's at equal detail", ours.fdb, equal[compare.FORMULA])
     clean = mirrors.Reverie(mirrors.program(args.reverie), args.seed, [*args.parameters, "--intensity", "0"])
     clip = told[0][0]
-    camera = y4m.read(clip.path(frames=proof.frames_of(clip, args.frames)))[:10]
-    off = abs(clean.show(clip, frames=len(camera)).frames - camera).mean() * 255
+    camera = y4m.read(clip.path(frames=10))
+    off = abs(clean.show(clip, frames=10).frames - camera).mean() * 255
     bounds.at_most(f"{clip.name}: detail at intensity 0 (a plain mirror)", float(off), CLEAN)
     return bounds.end()
 

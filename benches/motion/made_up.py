@@ -78,8 +78,9 @@ def cut(size: Size, frames: int, event: int, names: tuple[str, str] = ("coffee",
 
 def flicker(size: Size, frames: int, beat: float, fps: float = 25, depth: float = 0.08, name: str = "coffee") -> Iterator[np.ndarray]:
     """A still photo under a lamp on the mains. 100 Hz light sampled 25 times a second shows nothing; a lamp or a clock a little off beats: at
-    100.3 Hz it swells and fades in three seconds (`beat` 0.3), at 108 Hz it flickers (8). `beat` 0 is the same clip under daylight."""
-    rng, picture = np.random.default_rng(6), cover(photo(name), size) * np.float32(0.9)
+    100.3 Hz it swells and fades in three seconds (`beat` 0.3), at 108 Hz it flickers (8). `beat` 0 is the same clip under daylight.
+    Three quarters of the photo's light leave room for a dream, as above."""
+    rng, picture = np.random.default_rng(6), cover(photo(name), size) * np.float32(0.75)
     for k in range(frames):
         light = 1 + depth * np.sin(2 * np.pi * beat * k / fps)
         yield noisy(picture * np.float32(light), rng, 2)
