@@ -32,6 +32,8 @@ const AROUND: usize = 6;
 const FAR: f32 = 3.0;
 /// What flows farther than this has moved, pixels.
 const MOVED: f32 = 0.5;
+/// What has moved differs by so many levels where it was: noise does not keep a mirror awake.
+const STIRS: f32 = 8.0;
 
 /// Follows the camera.
 #[derive(Debug, Default)]
@@ -175,7 +177,8 @@ impl Tracker {
                 *seen *= (-(off - LIKE) / UNLIKE).exp();
             }
             *seen = ((*seen - DOUBT.0) / (DOUBT.1 - DOUBT.0)).clamp(0.0, 1.0);
-            moved += if length * counts > MOVED || *seen < 0.5 { 1.0 } else { 0.0 };
+            let stirs = length * counts > MOVED && self.off_still[at] > STIRS;
+            moved += if stirs || *seen < 0.5 { 1.0 } else { 0.0 };
         }
         self.movement = moved / self.seen.len().max(1) as f32;
     }
