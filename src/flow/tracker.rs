@@ -28,6 +28,11 @@ const FINE: usize = 2;
 /// search finds what it likes, but so it does in the middle of a plain coat that moves, whose seams tell.
 const BETTER: f32 = 0.4;
 const AROUND: usize = 6;
+/// How many times the noise must be left where something moves, a little and for certain; the least there is taken to be, levels of 255; and one in how
+/// many pixels tells.
+const NOISE: (f32, f32) = (1.35, 1.9);
+const LEAST_NOISE: f32 = 0.5;
+const SAMPLED: usize = 13;
 /// Beyond so many pixels it needs less of a reason, beyond twice as many none.
 const FAR: f32 = 3.0;
 /// What flows farther than this has moved, pixels.
@@ -49,6 +54,7 @@ pub struct Tracker {
     off: Vec<f32>,
     off_still: Vec<f32>,
     slow: Vec<f32>,
+    samples: Vec<f32>,
     blur: Blur,
     means: Means,
     movement: f32,
@@ -163,6 +169,7 @@ impl Tracker {
         self.slow.clear();
         self.slow.extend(self.off_still.iter().zip(&self.off).map(|(still, off)| still - off));
         self.blur.blur(&mut self.slow, width, height, AROUND);
+        let noise = self.noise();
         let mut moved = 0.0;
         for (at, seen) in self.seen.iter_mut().enumerate() {
             let (dx, dy) = (self.back.x[at], self.back.y[at]);
@@ -170,6 +177,9 @@ impl Tracker {
             let is_far = ((length - FAR) / FAR).clamp(0.0, 1.0);
             let counts = ((length - DEAD_ZONE) / RAMP).clamp(0.0, 1.0) * (gain / BETTER).clamp(is_far, 1.0);
             (self.back.x[at], self.back.y[at]) = (dx * counts, dy * counts);
+            // Where there is no more than noise nothing is seen to move.
+            let stands_out = (self.off_still[at] / noise - NOISE.0) / (NOISE.1 - NOISE.0);
+            let counts = counts * stands_out.clamp(is_far, 1.0);
             // What stands still is judged as it stands.
             let off = self.off_still[at] + (self.off[at] - self.off_still[at]) * counts;
             *seen = 1.0 + (*seen - 1.0) * counts;
@@ -181,6 +191,16 @@ impl Tracker {
             moved += if stirs || *seen < 0.5 { 1.0 } else { 0.0 };
         }
         self.movement = moved / self.seen.len().max(1) as f32;
+    }
+}
+
+impl Tracker {
+    /// What noise alone leaves between two pictures, levels of 255: what is left in the quietest fifth.
+    fn noise(&mut self) -> f32 {
+        self.samples.clear();
+        self.samples.extend(self.off_still.iter().step_by(SAMPLED));
+        let fifth = self.samples.len() / 5;
+        self.samples.select_nth_unstable_by(fifth, f32::total_cmp).1.max(LEAST_NOISE)
     }
 }
 
