@@ -141,12 +141,18 @@ fn photo((width, height): (usize, usize), moved: u32) -> Frame {
 /// What is done for every camera picture, whatever the dream does.
 fn mirror(c: &mut Criterion) {
     let pictures = [photo(CANVAS, 0), photo(CANVAS, 4)];
-    let (mut luma, mut sums, mut tracker) = (Luma::default(), Vec::new(), Tracker::default());
-    c.bench_function("shrink", |b| b.iter(|| flow::shrink(black_box(&pictures[0]), &mut luma, &mut sums)));
+    let (mut luma, mut shrinker, mut tracker) = (Luma::default(), Shrinker::default(), Tracker::default());
+    c.bench_function("shrink", |b| b.iter(|| shrinker.shrink(black_box(&pictures[0]), &mut luma)));
     let lumas = [0, 1].map(|which: usize| {
-        flow::shrink(&pictures[which], &mut luma, &mut sums);
+        shrinker.shrink(&pictures[which], &mut luma);
         luma.clone()
     });
+    let (mut pyramids, mut search, mut field) = ([Pyramid::default(), Pyramid::default()], Search::default(), Field::default());
+    pyramids.iter_mut().zip(&lumas).for_each(|(pyramid, luma)| pyramid.build(luma));
+    c.bench_function("flow, 320x180, one direction", |b| {
+        b.iter(|| search.flow(&pyramids[0], &pyramids[1], &mut field));
+    });
+    c.bench_function("pyramid, 320x180", |b| b.iter(|| pyramids[0].build(black_box(&lumas[0]))));
     let mut number = 0;
     c.bench_function("track", |b| {
         b.iter(|| {
@@ -158,14 +164,12 @@ fn mirror(c: &mut Criterion) {
         let (mut compositor, mut look, mut out) = (Compositor::default(), Look::blank(), Frame::new(0, 0));
         let tick = Duration::from_millis(33);
         let mut number = 0;
-        for _ in 0..2 {
-            compositor.see(&pictures[0], CANVAS, false, tick);
-            compositor.look(&mut look);
-            compositor.was_taken(look.number);
-            let mut layer = Layer { strength: 1.0, made_for: look.number, ..Layer::default() };
-            layer.resize(CANVAS.0, CANVAS.1);
-            compositor.take(Arc::new(layer));
-        }
+        compositor.see(&pictures[0], CANVAS, false, tick);
+        compositor.look(&mut look);
+        compositor.was_taken(look.number);
+        let mut layer = Layer { strength: 1.0, made_for: look.number, ..Layer::default() };
+        layer.resize(CANVAS.0, CANVAS.1);
+        compositor.take(Arc::new(layer));
         // In the middle of a fade, where both are seen, and one picture later.
         compositor.see(&pictures[moves], CANVAS, false, Duration::from_millis(5));
         c.bench_function(name, |b| b.iter(|| compositor.compose(&mut out)));

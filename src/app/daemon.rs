@@ -9,12 +9,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{error, info, warn};
 
 use super::live::{Live, renewed};
+use super::stage::give_way;
 use super::stages::{self, Screen, Wiring};
 use super::{Running, Stage, exhibit, keeper, snapshots};
 use crate::config::{Config, ConfigError};
@@ -75,7 +76,12 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
     // The screen shows what goes on before anything else is opened: libraries and networks may take minutes.
     let (mut running, tasks) = start(&plan, &configs, &stop, &wiring)?;
     let settings = plan.config.runtime_settings();
-    let loading = tokio::task::spawn_blocking(move || Runtime::load(settings));
+    // In a thread of its own, from which the network's threads have it that they give way.
+    let (loader, loading) = oneshot::channel();
+    std::thread::Builder::new().name("load-network".to_owned()).spawn(move || {
+        give_way();
+        let _ = loader.send(Runtime::load(settings));
+    })?;
     let mut watch = Watch::new(&plan, &configs, &wiring);
     let loaded = tokio::select! {
         loaded = loading => loaded.context("loading ONNX Runtime").and_then(|loaded| Ok(loaded?)),

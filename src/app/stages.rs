@@ -10,6 +10,7 @@ use tokio::sync::broadcast::error::TryRecvError;
 use super::Stage;
 use super::live::Live;
 use super::meter::{Meter, ms};
+use super::stage::give_way;
 use crate::compositor::{CanvasGovernor, Compositor, Layer, Look};
 use crate::config::{self, Size};
 use crate::desk::Desk;
@@ -225,6 +226,7 @@ impl DreamStage {
 
     /// Dreams until the stop.
     pub fn run(&mut self, stage: &Stage, settings: &mut Live<dream::Settings>, wiring: &Wiring) -> anyhow::Result<()> {
+        give_way();
         loop {
             // One that panicked is lost and made anew, as is one for other settings.
             let mut dreamer = self

@@ -1,6 +1,7 @@
 //! What a dream left, to be laid over the camera's picture.
 
 use super::warp::Sum;
+use crate::flow::bilinear;
 use crate::frame::Frame;
 
 /// Values of a [`Layer`] for one level of 255: fine enough that what is fed back for weeks does not drift by rounding.
@@ -16,6 +17,8 @@ pub struct Layer {
     pub height: usize,
     /// Red, green, blue and nothing for each pixel, rows from the top, in [`UNIT`]s.
     pub pixels: Vec<[i16; 4]>,
+    /// The same of what was shown until then, carried to the same camera picture: what this is faded to from.
+    pub before: Vec<[i16; 4]>,
     pub trance: f32,
     /// How much of it is seen, 0 to 1.
     pub strength: f32,
@@ -28,7 +31,9 @@ impl Layer {
     pub fn resize(&mut self, width: usize, height: usize) {
         self.width = width;
         self.height = height;
-        self.pixels.resize(width * height, [0; 4]);
+        for plane in [&mut self.pixels, &mut self.before] {
+            plane.resize(width * height, [0; 4]);
+        }
     }
 
     /// The dream: this laid over the `camera` picture that it was made for, which has the same size.
@@ -52,20 +57,26 @@ impl Layer {
     }
 
     /// The same on another canvas.
-    pub fn resized(&self, (width, height): (usize, usize)) -> Layer {
-        let mut layer = Layer { width, height, pixels: Vec::new(), ..*self };
-        layer.resize(width, height);
-        if self.width == 0 || self.height == 0 {
-            return layer;
-        }
-        let scale = (self.width as f32 / width as f32, self.height as f32 / height as f32);
-        for (y, row) in layer.pixels.chunks_exact_mut(width.max(1)).enumerate() {
-            let from_y = ((y as f32 + 0.5) * scale.1 - 0.5).clamp(0.0, (self.height - 1) as f32);
-            for (x, pixel) in row.iter_mut().enumerate() {
-                let from_x = ((x as f32 + 0.5) * scale.0 - 0.5).clamp(0.0, (self.width - 1) as f32);
-                *pixel = self.between(from_x, from_y).map(|value| value as i16);
-            }
-        }
-        layer
+    pub fn resized(&self, size: (usize, usize)) -> Layer {
+        let (width, height) = size;
+        let stretched = |plane| stretch(plane, (self.width, self.height), size);
+        Layer { width, height, pixels: stretched(&self.pixels), before: stretched(&self.before), ..*self }
     }
+}
+
+/// A plane of `size` at another one, bilinear.
+fn stretch(plane: &[[i16; 4]], size: (usize, usize), to: (usize, usize)) -> Vec<[i16; 4]> {
+    let mut stretched = vec![[0; 4]; to.0 * to.1];
+    if plane.is_empty() {
+        return stretched;
+    }
+    let scale = (size.0 as f32 / to.0 as f32, size.1 as f32 / to.1 as f32);
+    for (y, row) in stretched.chunks_exact_mut(to.0.max(1)).enumerate() {
+        let from_y = (y as f32 + 0.5) * scale.1 - 0.5;
+        for (x, pixel) in row.iter_mut().enumerate() {
+            let corners = bilinear((x as f32 + 0.5) * scale.0 - 0.5, from_y, size.0, size.1);
+            *pixel = corners.pixel(plane).map(|value| value as i16);
+        }
+    }
+    stretched
 }

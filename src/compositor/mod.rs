@@ -18,7 +18,7 @@ pub use layer::{Layer, UNIT};
 pub use size::CanvasGovernor;
 pub use warp::{Affine, Motion, Rows, Sum};
 
-use crate::flow::{self, Luma, Path, Tracker};
+use crate::flow::{self, Luma, Path, Shrinker, Tracker};
 use crate::frame::Frame;
 use crate::pixel::Scaler;
 use crate::slot::Item;
@@ -76,16 +76,16 @@ pub struct Compositor {
     is_new: bool,
     number: u64,
     luma: Luma,
-    sums: Vec<u32>,
+    shrinker: Shrinker,
     tracker: Tracker,
-    /// Faded from, and faded to.
-    old: Shown,
-    new: Shown,
-    /// One that came before that fade was over: it begins then.
+    /// The one that is shown, and one that came before the fade to that was over: it is next.
+    shown: Shown,
     waiting: Shown,
     /// How far the fade is, 0 to 1, and what it grows by in a second.
     eased: f32,
     speed: f32,
+    /// How much was seen of what it fades from, 0 to 1.
+    strength: f32,
     /// The picture that the dream looks at at present, and how things moved since.
     looked_at: Option<u64>,
     path: Path,
@@ -106,13 +106,13 @@ impl Default for Compositor {
             is_new: false,
             number: 0,
             luma: Luma::default(),
-            sums: Vec::new(),
+            shrinker: Shrinker::default(),
             tracker: Tracker::default(),
-            old: Shown::default(),
-            new: Shown::default(),
+            shown: Shown::default(),
             waiting: Shown::default(),
             eased: 1.0,
             speed: 0.0,
+            strength: 0.0,
             looked_at: None,
             path: Path::default(),
             since_dream: Duration::ZERO,
@@ -141,7 +141,7 @@ impl Compositor {
             self.camera.flip();
         }
         (self.camera.captured, self.camera.is_live) = (picture.captured, picture.is_live);
-        flow::shrink(&self.camera, &mut self.luma, &mut self.sums);
+        self.shrinker.shrink(&self.camera, &mut self.luma);
         self.tracker.follow(&self.luma);
         if !std::mem::replace(&mut self.has_camera, true) {
             // What moved meanwhile nobody saw.
@@ -149,7 +149,7 @@ impl Compositor {
         }
         self.is_new = true;
         let (back, seen) = (self.tracker.back(), self.tracker.seen());
-        for shown in [&mut self.old, &mut self.new, &mut self.waiting] {
+        for shown in [&mut self.shown, &mut self.waiting] {
             if shown.layer.is_some() {
                 shown.path.extend(back, seen);
             }
@@ -171,9 +171,6 @@ impl Compositor {
         self.number += 1;
         self.since_dream += elapsed;
         self.eased = (self.eased + self.speed * elapsed.as_secs_f32()).min(1.0);
-        if self.eased == 1.0 {
-            self.old.layer = None;
-        }
         if self.size != size {
             self.begin_anew(size);
         }
@@ -190,7 +187,7 @@ impl Compositor {
             false => self.scaler.stretch(&before, &mut self.camera),
         }
         let (width, height) = flow::size(size.0, size.1);
-        for shown in [&mut self.old, &mut self.new, &mut self.waiting] {
+        for shown in [&mut self.shown, &mut self.waiting] {
             shown.layer = shown.layer.as_ref().map(|layer| Arc::new(layer.resized(size)));
             shown.path.begin(width, height);
         }
@@ -226,9 +223,9 @@ impl Compositor {
         if self.eased < 1.0 || self.waiting.layer.is_none() {
             return;
         }
-        std::mem::swap(&mut self.old, &mut self.new);
-        std::mem::swap(&mut self.new, &mut self.waiting);
-        // What waited first is given back to the dream, which makes its next one in it.
+        self.strength = self.seen_strength();
+        std::mem::swap(&mut self.shown, &mut self.waiting);
+        // The dream makes its next one in it.
         self.waiting.layer = None;
         (self.eased, self.speed) = (0.0, 1.0 / self.period.as_secs_f32().max(0.001));
     }
@@ -248,22 +245,28 @@ impl Compositor {
         let (width, height) = self.size;
         out.resize(width, height);
         (out.captured, out.commanded, out.is_live) = (self.camera.captured, None, self.camera.is_live);
-        let shares = [(&self.old, 1.0 - self.eased), (&self.new, self.eased)];
-        let weight =
-            |layer: &Option<Arc<Layer>>, share: f32| layer.as_ref().map_or(0.0, |layer| share * layer.strength);
-        let trance = |layer: &Option<Arc<Layer>>| layer.as_ref().map_or(0.0, |layer| layer.trance);
-        let camera: f32 =
-            1.0 - shares.iter().map(|(shown, share)| weight(&shown.layer, *share) * trance(&shown.layer)).sum::<f32>();
+        let (eased, strength) = (self.eased, self.seen_strength());
+        let layer = self.shown.layer.as_deref().filter(|_| strength > 0.0);
+        let trance = layer.map_or(0.0, |layer| layer.trance);
         for (y, row) in out.pixels.chunks_exact_mut(3 * width.max(1)).enumerate() {
-            self.sum.begin(&self.camera.pixels[3 * width * y..][..3 * width], camera);
-            for (shown, share) in shares {
-                let weight = weight(&shown.layer, share);
-                if let (Some(layer), true) = (&shown.layer, weight > 0.0) {
-                    self.rows.add(layer, &shown.path, &Affine::default(), y, weight, &mut self.sum);
+            self.sum.begin(&self.camera.pixels[3 * width * y..][..3 * width], 1.0 - strength * trance);
+            if let Some(layer) = layer {
+                let path = &self.shown.path;
+                self.rows.find(&path.back, trance, &Affine::default(), (width, height), y);
+                self.rows.weigh(&path.seen, path.size(), trance);
+                if eased < 1.0 {
+                    self.rows.add(&layer.before, (1.0 - eased) * strength, &mut self.sum);
                 }
+                self.rows.add(&layer.pixels, eased * strength, &mut self.sum);
             }
             self.sum.write(row);
         }
+    }
+
+    /// How much is seen of the layer that is shown, 0 to 1.
+    fn seen_strength(&self) -> f32 {
+        let strength = self.shown.layer.as_ref().map_or(0.0, |layer| layer.strength);
+        self.strength + (strength - self.strength) * self.eased
     }
 
     /// Number of the newest picture.

@@ -34,8 +34,10 @@ fn shown(layer: &Layer, path: &Path, motion: &Motion) -> Vec<f32> {
     (0..layer.height)
         .flat_map(|y| {
             sum.begin(&black, 1.0);
-            rows.add(layer, path, &motion, y, 1.0, &mut sum);
-            sum.0.iter().map(|sum| sum[0]).collect::<Vec<_>>()
+            rows.find(&path.back, layer.trance, &motion, (layer.width, layer.height), y);
+            rows.weigh(&path.seen, path.size(), layer.trance);
+            rows.add(&layer.pixels, 1.0, &mut sum);
+            sum.pixels.iter().map(|sum| sum[0]).collect::<Vec<_>>()
         })
         .collect()
 }

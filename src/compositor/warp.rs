@@ -1,28 +1,33 @@
 //! Row by row: a layer carried to where things are now, and laid over the camera.
 //!
-//! This is what runs for every pixel of the screen at the camera's rate. Plain loops over four values at a time, which compilers turn into vector
+//! This is what runs for every pixel of the screen at the camera's rate. Plain loops over lanes, which compilers turn into vector
 //! instructions on x86_64 and arm64 alike; for AVX2, which not every x86_64 has, they are compiled a second time.
 
 use multiversion::multiversion;
 
-use super::layer::{Layer, UNIT};
-use crate::flow::Path;
+use super::layer::UNIT;
+use crate::flow::{Field, Places, are_none, ratio};
+use crate::pixel::nearest;
 
-/// A row of the picture while it is put together: red, green, blue and nothing, in levels of 255.
+/// A row of the picture while it is put together.
 #[derive(Debug, Default)]
-pub struct Sum(pub Vec<[f32; 4]>);
+pub struct Sum {
+    /// Red, green, blue and nothing, in levels of 255.
+    pub pixels: Vec<[f32; 4]>,
+    bytes: Vec<[u8; 4]>,
+}
 
 impl Sum {
     /// Begins with `part` of a row of bytes, three a pixel.
     pub fn begin(&mut self, row: &[u8], part: f32) {
-        self.0.resize(row.len() / 3, [0.0; 4]);
-        begin_row(row, part, &mut self.0);
+        self.pixels.resize(row.len() / 3, [0.0; 4]);
+        begin_row(row, part, &mut self.pixels);
     }
 
     /// Adds `part` of a row of a layer, as it lies.
     pub fn add(&mut self, row: &[[i16; 4]], part: f32) {
         let part = part / UNIT;
-        for (sum, value) in self.0.iter_mut().zip(row) {
+        for (sum, value) in self.pixels.iter_mut().zip(row) {
             for (sum, value) in sum.iter_mut().zip(value) {
                 *sum += f32::from(*value) * part;
             }
@@ -30,24 +35,91 @@ impl Sum {
     }
 
     /// As bytes, three a pixel: rounded to the nearest, clipped to 0..=255.
-    pub fn write(&self, row: &mut [u8]) {
-        write_row(&self.0, row);
+    pub fn write(&mut self, row: &mut [u8]) {
+        self.bytes.resize(self.pixels.len(), [0; 4]);
+        to_bytes(self.pixels.as_flattened(), self.bytes.as_flattened_mut());
+        without_fourth(&self.bytes, row);
+    }
+
+    /// As a row of a layer: rounded to the nearest, clipped to `least` and to full light.
+    pub fn keep(&self, least: f32, row: &mut [[i16; 4]]) {
+        to_units(self.pixels.as_flattened(), least, row.as_flattened_mut());
     }
 }
 
-/// A path enlarged to a layer's size, a row at a time.
+/// What a row shows of a layer that was carried along: where each of its pixels comes from, and how much of it is seen.
+///
+/// What was not seen all the while goes. A layer in a trance goes with the camera, and goes away, the less the more it is in one.
 #[derive(Debug, Default)]
 pub struct Rows {
-    /// Of a row of the path, and of a row of the layer.
+    /// Of the picture, and the row's number.
+    size: (usize, usize),
+    y: usize,
+    /// A row of a small plane.
     small: Vec<f32>,
-    x: Vec<f32>,
-    y: Vec<f32>,
+    /// How far back each pixel comes from.
+    back_x: Vec<f32>,
+    back_y: Vec<f32>,
+    from: Places,
+    /// How much of each is seen.
     seen: Vec<f32>,
-    /// Where each pixel of the row comes from, in [`PARTS`]; and how much of it is seen.
-    columns: Vec<i32>,
-    rows: Vec<i32>,
-    weights: Vec<f32>,
+    /// Whether there is no motion but that of the path.
+    is_carried: bool,
 }
+
+impl Rows {
+    /// Finds where row `y` of a picture of `size` comes from along `back`, whose pixels are [`ratio`] of the picture's wide, and by
+    /// `motion`.
+    pub fn find(&mut self, back: &Field, trance: f32, motion: &Affine, size: (usize, usize), y: usize) {
+        (self.size, self.y) = (size, y);
+        let (small, ratio) = ((back.width, back.height), ratio(size.0));
+        let scale = (1.0 - trance) * ratio as f32;
+        for (plane, to) in [(&back.x, &mut self.back_x), (&back.y, &mut self.back_y)] {
+            enlarge_row(plane, small, ratio, scale, y, &mut self.small);
+            to.resize(size.0, 0.0);
+            enlarge(&self.small, ratio, to);
+        }
+        self.is_carried = motion.is_none();
+        if !self.is_carried {
+            for (x, (dx, dy)) in self.back_x.iter_mut().zip(&mut self.back_y).enumerate() {
+                let moved = motion.at(x as f32, y as f32);
+                *dx = fold(x as f32 + *dx + moved.0, size.0) - x as f32;
+                *dy = fold(y as f32 + *dy + moved.1, size.1) - y as f32;
+            }
+        }
+        self.from.find(&self.back_x, &self.back_y, y, size);
+    }
+
+    /// Works out how much is seen of a layer in that much `trance`, where `seen` is a plane of `small` size.
+    pub fn weigh(&mut self, seen: &[f32], small: (usize, usize), trance: f32) {
+        let ratio = ratio(self.size.0);
+        enlarge_row(seen, small, ratio, 1.0 - trance, self.y, &mut self.small);
+        self.small.iter_mut().for_each(|seen| *seen += trance);
+        self.seen.resize(self.size.0, 0.0);
+        enlarge(&self.small, ratio, &mut self.seen);
+    }
+
+    /// Adds `part` of what `pixels`, a layer's, show in this row.
+    pub fn add(&self, pixels: &[[i16; 4]], part: f32, sum: &mut Sum) {
+        let (width, height) = self.size;
+        let part = part / UNIT;
+        let row = &pixels[self.y * width..][..width];
+        for begin in (0..width).step_by(CHUNK) {
+            let chunk = begin..(begin + CHUNK).min(width);
+            let (out, seen) = (&mut sum.pixels[chunk.clone()], &self.seen[chunk.clone()]);
+            if self.is_carried && are_none(&self.back_x[chunk.clone()]) && are_none(&self.back_y[chunk.clone()]) {
+                add_in_place(&row[chunk], seen, part, out);
+            } else if width > 1 {
+                let below = if height > 1 { width } else { 0 };
+                let place = (&self.from.first[chunk.clone()], &self.from.across[chunk.clone()], &self.from.down[chunk]);
+                add_from(pixels.as_flattened(), below, place, seen, part, out);
+            }
+        }
+    }
+}
+
+/// Pixels that are looked at together, whether anything moves there.
+const CHUNK: usize = 64;
 
 /// The pixels of a small plane that pixel `at` of a large one lies between, along one side, and how far between them.
 fn place(at: usize, ratio: usize, most: usize) -> (usize, usize, f32) {
@@ -56,73 +128,23 @@ fn place(at: usize, ratio: usize, most: usize) -> (usize, usize, f32) {
     (first, (first + 1).min(most - 1), place - first as f32)
 }
 
-impl Rows {
-    /// Works out what `path` holds along row `y` of a picture `width` wide, of which `ratio` pixels a side are one of the path's; distances
-    /// become the picture's.
-    fn set(&mut self, path: &Path, ratio: usize, width: usize, y: usize) {
-        let (small, height) = path.size();
-        let (above, below, part) = place(y, ratio, height);
-        let planes = [(&path.back.x, &mut self.x), (&path.back.y, &mut self.y), (&path.seen, &mut self.seen)];
-        for (number, (plane, to)) in planes.into_iter().enumerate() {
-            let scale = if number < 2 { ratio as f32 } else { 1.0 };
-            let (above, below) = (&plane[above * small..][..small], &plane[below * small..][..small]);
-            self.small.clear();
-            self.small.extend(above.iter().zip(below).map(|(a, b)| (a + (b - a) * part) * scale));
-            to.resize(width, 0.0);
-            enlarge(&self.small, ratio, to);
-        }
-    }
-
-    /// Adds `part` of what `layer` shows along row `y`, carried along `path`, whose pixels are [`flow::ratio`] wide. What was
-    /// not seen all the while goes. A layer in a trance goes with the camera, and goes away, the less the more it is in one. All of it follows
-    /// `motion`.
-    ///
-    /// [`flow::ratio`]: crate::flow::ratio
-    pub fn add(&mut self, layer: &Layer, path: &Path, motion: &Affine, y: usize, part: f32, sum: &mut Sum) {
-        let width = layer.width;
-        self.set(path, crate::flow::ratio(width), width, y);
-        let mirror = 1.0 - layer.trance;
-        let seen = |seen: f32| part * (layer.trance + mirror * seen);
-        if !motion.is_none() {
-            let back = self.x.iter().zip(&self.y).zip(&self.seen);
-            for ((at, sum), ((dx, dy), weight)) in sum.0.iter_mut().enumerate().zip(back) {
-                let moved = motion.at(at as f32, y as f32);
-                let (from_x, from_y) = (at as f32 + mirror * dx + moved.0, y as f32 + mirror * dy + moved.1);
-                for (sum, value) in sum.iter_mut().zip(layer.between(from_x, from_y)) {
-                    *sum += value * seen(*weight) / UNIT;
-                }
-            }
-            return;
-        }
-        for list in [&mut self.columns, &mut self.rows] {
-            list.resize(width, 0);
-        }
-        to_parts(&self.x, (0.0, 1.0), mirror, width, &mut self.columns);
-        to_parts(&self.y, (y as f32, 0.0), mirror, layer.height, &mut self.rows);
-        self.weights.clear();
-        self.weights.extend(self.seen.iter().map(|weight| seen(*weight) / UNIT));
-        let row = &layer.pixels[y * width..][..width];
-        for begin in (0..width).step_by(CHUNK) {
-            let chunk = begin..(begin + CHUNK).min(width);
-            let (out, weights) = (&mut sum.0[chunk.clone()], &self.weights[chunk.clone()]);
-            let is_still = self.x[chunk.clone()].iter().chain(&self.y[chunk.clone()]).all(|way| *way == 0.0);
-            if is_still {
-                add_in_place(&row[chunk], weights, out);
-            } else {
-                let below = if layer.height > 1 { width } else { 0 };
-                let from = (&self.columns[chunk.clone()], &self.rows[chunk]);
-                add_from(&layer.pixels, (width, below), from, weights, out);
-            }
-        }
-    }
+/// What a `plane` of `width` × `height` holds along row `y` of a picture whose pixels are `ratio` times smaller, `scale` times.
+fn enlarge_row(
+    plane: &[f32],
+    (width, height): (usize, usize),
+    ratio: usize,
+    scale: f32,
+    y: usize,
+    to: &mut Vec<f32>,
+) {
+    let (above, below, part) = place(y, ratio, height);
+    let (above, below) = (&plane[above * width..][..width], &plane[below * width..][..width]);
+    to.clear();
+    to.extend(above.iter().zip(below).map(|(a, b)| (a + (b - a) * part) * scale));
 }
 
-/// Parts of a pixel that a place is told in, as a power of two: integers find a pixel, since a float's way to one is slow.
-const PARTS: u32 = 16;
-/// Pixels that are looked at together, whether anything moves there.
-const CHUNK: usize = 64;
-
 /// Fills `to` with `small`, of which each value stands for `ratio` pixels about its middle, evenly from one to the next.
+#[multiversion(targets("x86_64+avx2"))]
 fn enlarge(small: &[f32], ratio: usize, to: &mut [f32]) {
     match ratio {
         1 if small.len() == to.len() => to.copy_from_slice(small),
@@ -158,50 +180,35 @@ fn enlarge_by<const R: usize>(small: &[f32], to: &mut [f32]) {
     runs.into_remainder().fill(*end);
 }
 
-/// Where each pixel comes from along one side, in [`PARTS`], held to the layer: the first one's place, how far that of the next is, and
-/// `share` of the way `back`.
-#[multiversion(targets("x86_64+avx2"))]
-fn to_parts(back: &[f32], (first, next): (f32, f32), share: f32, side: usize, places: &mut [i32]) {
-    const WHOLE: f32 = (1 << PARTS) as f32;
-    // The last place that has a neighbour behind it, but for a hair.
-    let most = ((side as f32 - 1.0) * WHOLE - 1.0).max(0.0);
-    for (at, (place, back)) in places.iter_mut().zip(back).enumerate() {
-        let from = first + next * at as i32 as f32 + share * back;
-        *place = (from * WHOLE).clamp(0.0, most) as i32;
-    }
-}
-
-/// Adds what lies at columns and rows, in [`PARTS`], of a layer `width` wide to `out`; `below`: from a pixel to the one under it.
+/// Adds what lies at these places of a layer to `out`; `below`: from a pixel to the one under it.
 #[multiversion(targets("x86_64+avx2"))]
 fn add_from(
-    pixels: &[[i16; 4]],
-    (width, below): (usize, usize),
-    (columns, rows): (&[i32], &[i32]),
-    weights: &[f32],
+    values: &[i16],
+    below: usize,
+    (place, across, down): (&[u32], &[f32], &[f32]),
+    seen: &[f32],
+    part: f32,
     out: &mut [[f32; 4]],
 ) {
-    const PART: f32 = 1.0 / (1 << PARTS) as f32;
-    const REST: i32 = (1 << PARTS) - 1;
-    for (((&x, &y), weight), sum) in columns.iter().zip(rows).zip(weights).zip(out) {
-        let place = (y >> PARTS) as usize * width + (x >> PARTS) as usize;
-        let (fx, fy) = ((x & REST) as f32 * PART, (y & REST) as f32 * PART);
-        let Some([a, b]) = pixels.get(place..place + 2) else { continue };
-        let Some([c, d]) = pixels.get(place + below..place + below + 2) else { continue };
-        let right = fx * weight;
-        let left = weight - right;
-        for k in 0..4 {
-            let above = f32::from(a[k]) * left + f32::from(b[k]) * right;
-            let under = f32::from(c[k]) * left + f32::from(d[k]) * right;
-            sum[k] += above + (under - above) * fy;
-        }
+    let values_below = values.get(4 * below..).unwrap_or_default();
+    let places = place.iter().zip(across).zip(down);
+    for ((((&place, across), down), seen), sum) in places.zip(seen).zip(out) {
+        // A pixel and the one right of it, and the two under them.
+        let two = 4 * place as usize..4 * place as usize + 8;
+        let (Some(above), Some(under)) = (values.get(two.clone()), values_below.get(two)) else { continue };
+        let (above, under): ([f32; 8], [f32; 8]) =
+            (std::array::from_fn(|k| f32::from(above[k])), std::array::from_fn(|k| f32::from(under[k])));
+        let two: [f32; 8] = std::array::from_fn(|k| above[k] + (under[k] - above[k]) * down);
+        let part = seen * part;
+        *sum = std::array::from_fn(|k| sum[k] + (two[k] + (two[k + 4] - two[k]) * across) * part);
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn add_in_place(row: &[[i16; 4]], weights: &[f32], out: &mut [[f32; 4]]) {
-    for ((sum, value), weight) in out.iter_mut().zip(row).zip(weights) {
+fn add_in_place(row: &[[i16; 4]], seen: &[f32], part: f32, out: &mut [[f32; 4]]) {
+    for ((sum, value), seen) in out.iter_mut().zip(row).zip(seen) {
         for k in 0..4 {
-            sum[k] += f32::from(value[k]) * weight;
+            sum[k] += f32::from(value[k]) * (seen * part);
         }
     }
 }
@@ -214,11 +221,28 @@ fn begin_row(row: &[u8], part: f32, sums: &mut [[f32; 4]]) {
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn write_row(sums: &[[f32; 4]], row: &mut [u8]) {
-    for (rgb, sum) in row.as_chunks_mut::<3>().0.iter_mut().zip(sums) {
-        // Clipped before, a cast to a larger integer is one instruction for all four.
-        let whole = sum.map(|value| (value + 0.5).clamp(0.0, 255.0) as i32);
-        *rgb = [whole[0] as u8, whole[1] as u8, whole[2] as u8];
+fn to_bytes(sums: &[f32], bytes: &mut [u8]) {
+    for (byte, sum) in bytes.iter_mut().zip(sums) {
+        *byte = nearest(sum.max(0.0).min(255.0)) as u8;
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn to_units(sums: &[f32], least: f32, units: &mut [i16]) {
+    for (unit, sum) in units.iter_mut().zip(sums) {
+        *unit = nearest(sum.max(least).min(255.0) * UNIT) as i16;
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn without_fourth(from: &[[u8; 4]], to: &mut [u8]) {
+    for (from, to) in from.as_chunks::<4>().0.iter().zip(to.as_chunks_mut::<12>().0) {
+        let from = from.as_flattened();
+        *to = std::array::from_fn(|k| from[k / 3 * 4 + k % 3]);
+    }
+    let rest = from.len() / 4 * 4;
+    for (from, to) in from[rest..].iter().zip(to[3 * rest..].as_chunks_mut::<3>().0) {
+        *to = [from[0], from[1], from[2]];
     }
 }
 
@@ -283,25 +307,4 @@ fn fold(place: f32, size: usize) -> f32 {
     let last = (size - 1) as f32;
     let place = place.abs();
     if place <= last { place } else { (2.0 * last - place).max(0.0) }
-}
-
-impl Layer {
-    /// What it holds at a place between its pixels, bilinear; beyond its edges it is mirrored.
-    pub(super) fn between(&self, x: f32, y: f32) -> [f32; 4] {
-        let (x, y) = (fold(x, self.width), fold(y, self.height));
-        let (left, top) = (x as usize, y as usize);
-        let (fx, fy) = (x - left as f32, y - top as f32);
-        let right = usize::from(left + 1 < self.width);
-        let below = if top + 1 < self.height { self.width } else { 0 };
-        let at = top * self.width + left;
-        let (a, b) = (self.pixels[at], self.pixels[at + right]);
-        let (c, d) = (self.pixels[at + below], self.pixels[at + below + right]);
-        let parts = [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy];
-        std::array::from_fn(|k| {
-            f32::from(a[k]) * parts[0]
-                + f32::from(b[k]) * parts[1]
-                + f32::from(c[k]) * parts[2]
-                + f32::from(d[k]) * parts[3]
-        })
-    }
 }

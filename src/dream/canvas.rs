@@ -3,10 +3,12 @@
 //! The network works on a smaller one; what it gains there is enlarged and added here, so that everything that was sharp stays so. A few
 //! parts a frame ([`super::windows`]) are climbed at this size itself.
 
+use multiversion::multiversion;
+
 use crate::compositor::{Affine, Layer, Rows, Sum, UNIT};
 use crate::flow::Path;
 use crate::frame::Frame;
-use crate::pixel::{Picture, Scaler};
+use crate::pixel::{Picture, Scaler, nearest};
 
 /// Full light, in a layer's units.
 const FULL: f32 = 255.0 * UNIT;
@@ -15,8 +17,9 @@ const FULL: f32 = 255.0 * UNIT;
 #[derive(Debug)]
 pub struct Last<'a> {
     pub layer: &'a Layer,
-    /// What is left of it in each place.
+    /// How things moved since, and what is left of it in each place of the path.
     pub path: &'a Path,
+    pub left: &'a [f32],
     /// How it moves besides.
     pub motion: Affine,
     /// How much of its trance stays; the rest is the camera.
@@ -30,7 +33,9 @@ pub struct Canvas {
     height: usize,
     /// In a layer's units, red, green, blue and nothing.
     pixels: Vec<[i16; 4]>,
-    /// The same as bytes.
+    /// What was shown before, as a layer over the camera picture.
+    before: Vec<[i16; 4]>,
+    /// The pixels as bytes.
     bytes: Frame,
     rows: Rows,
     sum: Sum,
@@ -44,6 +49,7 @@ impl Default for Canvas {
             width: 0,
             height: 0,
             pixels: Vec::new(),
+            before: Vec::new(),
             bytes: Frame::new(0, 0),
             rows: Rows::default(),
             sum: Sum::default(),
@@ -58,27 +64,40 @@ impl Canvas {
         (self.width, self.height)
     }
 
-    /// Becomes `camera`, with what is left of the `last` dream over it.
-    pub fn lay(&mut self, camera: &Frame, last: Option<&Last>) {
-        (self.width, self.height) = (camera.width, camera.height);
+    /// Becomes `camera`, with what is left of the `last` dream over it; the layer to come is in that much `trance`.
+    pub fn lay(&mut self, camera: &Frame, last: Option<&Last>, trance: f32) {
+        let size = (camera.width, camera.height);
+        (self.width, self.height) = size;
         let width = self.width.max(1);
-        self.pixels.resize(self.width * self.height, [0; 4]);
+        for plane in [&mut self.pixels, &mut self.before] {
+            plane.resize(self.width * self.height, [0; 4]);
+        }
         self.bytes.resize(self.width, self.height);
-        let rows = camera.pixels.chunks_exact(3 * width).zip(self.pixels.chunks_exact_mut(width));
-        for (y, ((row, to), bytes)) in rows.zip(self.bytes.pixels.chunks_exact_mut(3 * width)).enumerate() {
-            match last {
-                None => self.sum.begin(row, 1.0),
-                Some(last) => {
-                    let trance = last.layer.trance;
-                    let mixed = trance * (1.0 - last.persistence);
-                    self.sum.begin(row, 1.0 - trance + mixed * trance);
-                    self.rows.add(last.layer, last.path, &last.motion, y, 1.0 - mixed, &mut self.sum);
-                }
+        for (y, row) in camera.pixels.chunks_exact(3 * width).enumerate() {
+            let before = &mut self.before[y * width..][..width];
+            let Some(Last { layer, path, left, motion, persistence }) = last else {
+                self.sum.begin(row, trance);
+                self.sum.keep(0.0, before);
+                self.sum.begin(row, 1.0);
+                self.sum.keep(0.0, &mut self.pixels[y * width..][..width]);
+                self.bytes.pixels[3 * width * y..][..3 * width].copy_from_slice(row);
+                continue;
+            };
+            self.rows.find(&path.back, layer.trance, &Affine::default(), size, y);
+            self.rows.weigh(&path.seen, path.size(), layer.trance);
+            self.sum.begin(row, trance - layer.trance);
+            self.rows.add(&layer.pixels, 1.0, &mut self.sum);
+            self.sum.keep(-255.0, before);
+
+            if *motion != Affine::default() {
+                self.rows.find(&path.back, layer.trance, motion, size, y);
             }
-            for (to, from) in to.iter_mut().zip(&self.sum.0) {
-                *to = from.map(|value| rounded(value * UNIT));
-            }
-            self.sum.write(bytes);
+            let mixed = layer.trance * (1.0 - persistence);
+            self.rows.weigh(left, path.size(), layer.trance);
+            self.sum.begin(row, 1.0 - layer.trance + mixed * layer.trance);
+            self.rows.add(&layer.pixels, 1.0 - mixed, &mut self.sum);
+            self.sum.keep(0.0, &mut self.pixels[y * width..][..width]);
+            self.sum.write(&mut self.bytes.pixels[3 * width * y..][..3 * width]);
         }
     }
 
@@ -99,13 +118,7 @@ impl Canvas {
     pub fn add(&mut self, gain: &Picture) {
         self.gain.resize(self.width, self.height);
         self.scaler.resize(gain, &mut self.gain);
-        let mut planes = self.gain.planes();
-        let (Some(red), Some(green), Some(blue)) = (planes.next(), planes.next(), planes.next()) else { return };
-        for (((pixel, r), g), b) in self.pixels.iter_mut().zip(red).zip(green).zip(blue) {
-            for (value, gain) in pixel.iter_mut().zip([r, g, b]) {
-                *value = rounded(f32::from(*value) + gain * FULL);
-            }
-        }
+        add_planes(&self.gain, &mut self.pixels);
     }
 
     /// Copies the part of `size` at (`left`, `top`) into `to`, whose size is that, or a whole part of it.
@@ -156,16 +169,31 @@ impl Canvas {
         }
     }
 
-    /// Becomes a layer over `camera`, of this much trance.
-    pub fn lift(&self, camera: &Frame, trance: f32, layer: &mut Layer) {
+    /// Becomes a layer over `camera`, of the trance that was said when it was laid.
+    pub fn lift(&mut self, camera: &Frame, trance: f32, layer: &mut Layer) {
         layer.resize(self.width, self.height);
         layer.trance = trance;
-        let part = (1.0 - trance) * UNIT;
-        let pixels = layer.pixels.iter_mut().zip(&self.pixels);
-        for ((to, from), rgb) in pixels.zip(camera.pixels.as_chunks::<3>().0) {
-            for c in 0..3 {
-                to[c] = (f32::from(from[c]) - f32::from(rgb[c]) * part).round_ties_even() as i16;
-            }
+        subtract_camera(&self.pixels, &camera.pixels, (1.0 - trance) * UNIT, &mut layer.pixels);
+        std::mem::swap(&mut layer.before, &mut self.before);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn add_planes(gain: &Picture, pixels: &mut [[i16; 4]]) {
+    let mut planes = gain.planes();
+    let (Some(red), Some(green), Some(blue)) = (planes.next(), planes.next(), planes.next()) else { return };
+    for (((pixel, r), g), b) in pixels.iter_mut().zip(red).zip(green).zip(blue) {
+        for (value, gain) in pixel.iter_mut().zip([r, g, b]) {
+            *value = rounded(f32::from(*value) + gain * FULL);
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn subtract_camera(pixels: &[[i16; 4]], camera: &[u8], part: f32, layer: &mut [[i16; 4]]) {
+    for ((to, from), rgb) in layer.iter_mut().zip(pixels).zip(camera.as_chunks::<3>().0) {
+        for c in 0..3 {
+            to[c] = nearest(f32::from(from[c]) - f32::from(rgb[c]) * part) as i16;
         }
     }
 }
@@ -173,8 +201,8 @@ impl Canvas {
 /// A value held to the light there is, as it is kept.
 #[inline(always)]
 fn rounded(value: f32) -> i16 {
-    // Cut off instead, weeks of feedback would darken the picture.
-    (value.clamp(0.0, FULL) + 0.5) as i16
+    // Cut off instead of rounded, weeks of feedback would darken the picture.
+    nearest(value.max(0.0).min(FULL)) as i16
 }
 
 /// How much counts at a place along a side that `fades` at its beginning and its end: evenly from nothing to all over a third of its length.

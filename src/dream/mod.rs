@@ -134,9 +134,9 @@ pub struct Dreamer {
     sleep: Sleep,
     fatigue: Fatigue,
     tired: Vec<f32>,
-    /// Since the last dream, and what is left of it along that.
+    /// Since the last dream, and what is left of it in each place of that.
     path: Path,
-    left: Path,
+    left: Vec<f32>,
     /// Number of the picture that was looked at last.
     newest: Option<u64>,
     windows: Windows,
@@ -185,7 +185,7 @@ impl Dreamer {
             fatigue: Fatigue::new(rng.u64(..)),
             tired: Vec::new(),
             path: Path::default(),
-            left: Path::default(),
+            left: Vec::new(),
             newest: None,
             windows: Windows::default(),
             climber,
@@ -285,7 +285,7 @@ impl Dreamer {
         self.look(look, size);
         self.feel(look, params, elapsed);
         let trance = if look.has_camera { self.sleep.trance(params) } else { 1.0 };
-        self.lay(look, &now, elapsed, size);
+        self.lay(look, &now, elapsed, size, trance as f32);
         let pace = self.pace(trance, elapsed);
         let climbed = self.climb(&current, &now, params.jitter, pace)?;
         self.tone.hold(&mut self.next, now.tone as f32);
@@ -375,17 +375,17 @@ impl Dreamer {
 
     /// The canvas: the camera picture, and over it what is left of the last dream, carried to where things are now. At working size it
     /// is what is climbed.
-    fn lay(&mut self, look: &Look, now: &glide::Look, elapsed: Duration, size: (usize, usize)) {
+    fn lay(&mut self, look: &Look, now: &glide::Look, elapsed: Duration, size: (usize, usize), trance: f32) {
         let seconds = elapsed.as_secs_f64();
         self.follow(look);
         self.fatigue.advance(seconds, now.fatigue);
         let (width, height) = self.path.size();
         self.fatigue.map(width, height, &mut self.tired);
-        self.left.copy_from(&self.path);
-        for (left, tired) in self.left.seen.iter_mut().zip(&self.tired) {
+        self.left.clear();
+        self.left.extend(self.path.seen.iter().zip(&self.tired).map(|(seen, tired)| {
             let rate = 1.0 / now.decay + f64::from(*tired) * now.fatigue * TIRES;
-            *left *= (-seconds * rate).exp() as f32;
-        }
+            seen * (-seconds * rate).exp() as f32
+        }));
         let canvas = (look.camera.width, look.camera.height);
         let motion = self.motion(now, elapsed, canvas);
         if let Some(last) = self.last.take_if(|last| (last.width, last.height) != canvas) {
@@ -393,12 +393,13 @@ impl Dreamer {
         }
         let last = self.last.as_ref().map(|layer| Last {
             layer,
-            path: &self.left,
+            path: &self.path,
+            left: &self.left,
             motion: Affine::of(&motion, canvas.0, canvas.1),
             persistence: if look.has_camera { now.persistence as f32 } else { 1.0 },
         });
         let is_blind = last.is_none() && !look.has_camera;
-        self.canvas.lay(&look.camera, last.as_ref());
+        self.canvas.lay(&look.camera, last.as_ref(), trance);
         if is_blind {
             self.canvas.paint(&clouds::clouds(size, &mut self.rng, &mut self.scaler));
         }

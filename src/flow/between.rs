@@ -1,5 +1,9 @@
 //! Between the pixels of planes.
 
+use multiversion::multiversion;
+
+use crate::pixel::nearest;
+
 /// The four pixels around a place, and how much of each is there.
 #[derive(Debug, Clone, Copy)]
 pub struct Corners {
@@ -14,10 +18,9 @@ impl Corners {
         (0..4).map(|k| plane[self.at[k]] * self.part[k]).sum()
     }
 
-    /// What a plane of bytes holds there.
-    #[inline(always)]
-    pub fn of_bytes(&self, plane: &[u8]) -> f32 {
-        (0..4).map(|k| f32::from(plane[self.at[k]]) * self.part[k]).sum()
+    /// What a plane of pixels holds there.
+    pub fn pixel(&self, plane: &[[i16; 4]]) -> [f32; 4] {
+        std::array::from_fn(|c| (0..4).map(|k| f32::from(plane[self.at[k]][c]) * self.part[k]).sum())
     }
 }
 
@@ -34,58 +37,63 @@ pub fn bilinear(x: f32, y: f32, width: usize, height: usize) -> Corners {
     }
 }
 
-/// Means over squares of side 2 · `radius` + 1, in place; beyond an edge nothing counts.
-#[derive(Debug, Default)]
-pub struct Blur {
-    rows: Vec<f32>,
-    sums: Vec<f32>,
+/// Where each pixel of a row comes from, between the pixels of a picture.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    /// The pixel that is left of it and above, and how far it is to the next ones, right and down, 0 to 1.
+    pub first: Vec<u32>,
+    pub across: Vec<f32>,
+    pub down: Vec<f32>,
 }
 
-impl Blur {
-    pub fn blur(&mut self, plane: &mut [f32], width: usize, height: usize, radius: usize) {
-        self.rows.resize(plane.len(), 0.0);
-        for (from, to) in plane.chunks_exact(width).zip(self.rows.chunks_exact_mut(width)) {
-            mean_along(from, to, radius);
+impl Places {
+    /// Finds the places of the pixels of row `y` by their ways back; beyond an edge, those at it. The picture is of two pixels a side at least, or
+    /// they are not to be used.
+    pub fn find(&mut self, back_x: &[f32], back_y: &[f32], y: usize, size: (usize, usize)) {
+        self.first.resize(back_x.len(), 0);
+        for list in [&mut self.across, &mut self.down] {
+            list.resize(back_x.len(), 0.0);
         }
-        self.sums.clear();
-        self.sums.resize(width, 0.0);
-        let row = |y: usize| y * width..(y + 1) * width;
-        for y in 0..radius.min(height) {
-            add(&mut self.sums, &self.rows[row(y)], 1.0);
-        }
-        for y in 0..height {
-            if y + radius < height {
-                add(&mut self.sums, &self.rows[row(y + radius)], 1.0);
-            }
-            if y > radius {
-                add(&mut self.sums, &self.rows[row(y - radius - 1)], -1.0);
-            }
-            let count = (y + radius).min(height - 1) + 1 - y.saturating_sub(radius);
-            let part = 1.0 / count as f32;
-            for (to, sum) in plane[row(y)].iter_mut().zip(&self.sums) {
-                *to = sum * part;
-            }
-        }
+        locate(back_x, back_y, y, size, self);
+    }
+
+    /// What a plane of `width` holds at each place, four values a pixel.
+    pub fn sample(&self, plane: &[[f32; 4]], width: usize, row: &mut [[f32; 4]]) {
+        sample(plane, width, self, row);
     }
 }
 
-fn mean_along(from: &[f32], to: &mut [f32], radius: usize) {
-    let width = from.len();
-    let mut sum: f32 = from[..radius.min(width)].iter().sum();
-    for x in 0..width {
-        if x + radius < width {
-            sum += from[x + radius];
-        }
-        if x > radius {
-            sum -= from[x - radius - 1];
-        }
-        let count = (x + radius).min(width - 1) + 1 - x.saturating_sub(radius);
-        to[x] = sum / count as f32;
+/// Whether there is nothing in a list of ways.
+pub fn are_none(ways: &[f32]) -> bool {
+    ways.iter().fold(0, |bits, way| bits | way.to_bits()) << 1 == 0
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn locate(back_x: &[f32], back_y: &[f32], y: usize, (width, height): (usize, usize), places: &mut Places) {
+    let most = (width as f32 - 1.0, height as f32 - 1.0);
+    // The last that has a neighbour behind it.
+    let last = (width.max(2) as i32 - 2, height.max(2) as i32 - 2);
+    let row = y as f32;
+    let places = places.first.iter_mut().zip(&mut places.across).zip(&mut places.down);
+    for (at, (((first, across), down), (dx, dy))) in (0i32..).zip(places.zip(back_x.iter().zip(back_y))) {
+        let x = (at as f32 + dx).max(0.0).min(most.0);
+        let y = (row + dy).max(0.0).min(most.1);
+        let (left, top) = (nearest(x - 0.5).min(last.0), nearest(y - 0.5).min(last.1));
+        (*across, *down) = (x - left as f32, y - top as f32);
+        *first = (top * width as i32 + left) as u32;
     }
 }
 
-fn add(sums: &mut [f32], row: &[f32], sign: f32) {
-    for (sum, value) in sums.iter_mut().zip(row) {
-        *sum += sign * value;
+#[multiversion(targets("x86_64+avx2"))]
+fn sample(plane: &[[f32; 4]], width: usize, places: &Places, row: &mut [[f32; 4]]) {
+    let below = plane.get(width..).unwrap_or_default();
+    let places = places.first.iter().zip(&places.across).zip(&places.down);
+    for (((&first, across), down), to) in places.zip(row) {
+        let two = first as usize..first as usize + 2;
+        let (Some([a, b]), Some([c, d])) = (plane.get(two.clone()), below.get(two)) else { continue };
+        *to = std::array::from_fn(|k| {
+            let (above, under) = (a[k] + (b[k] - a[k]) * across, c[k] + (d[k] - c[k]) * across);
+            above + (under - above) * down
+        });
     }
 }

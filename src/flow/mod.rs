@@ -23,6 +23,7 @@
 //! architecture. Nothing is fused or reordered, so all machines compute the same bits.
 
 mod between;
+mod blur;
 mod densify;
 mod means;
 mod patches;
@@ -36,12 +37,12 @@ mod smooth;
 mod tracker;
 mod trend;
 
-use between::Blur;
-pub use between::bilinear;
+use blur::Blur;
+pub use between::{Places, are_none, bilinear};
 pub use path::Path;
 pub use pyramid::Pyramid;
 pub use search::Search;
-pub use shrink::{ratio, shrink, size};
+pub use shrink::{Shrinker, ratio, size};
 pub use tracker::Tracker;
 
 /// A grey picture, 8 bits.

@@ -1,6 +1,6 @@
 //! Where things were a while ago: the flows of several pictures, joined.
 
-use super::{Field, bilinear};
+use super::{Field, Places, are_none};
 
 /// For each pixel of the newest picture, where it lay in an earlier one, and how far that is to be believed.
 #[derive(Debug, Clone, Default)]
@@ -9,8 +9,10 @@ pub struct Path {
     pub back: Field,
     /// 0: it was hidden then, or is another thing now; 1: it was seen all the while.
     pub seen: Vec<f32>,
-    next: Field,
-    next_seen: Vec<f32>,
+    /// Ways and trust together, and those that a row comes from.
+    joined: Vec<[f32; 4]>,
+    row: Vec<[f32; 4]>,
+    places: Places,
 }
 
 impl Path {
@@ -51,24 +53,24 @@ impl Path {
         if self.size() != (width, height) {
             self.begin(width, height);
         }
-        self.next.resize(width, height);
-        self.next_seen.resize(width * height, 0.0);
+        self.joined.clear();
+        let ways = self.back.x.iter().zip(&self.back.y).zip(&self.seen);
+        self.joined.extend(ways.map(|((x, y), seen)| [*x, *y, *seen, 0.0]));
+        self.row.resize(width, [0.0; 4]);
         for y in 0..height {
-            for x in 0..width {
-                let at = y * width + x;
-                let (dx, dy) = (step.x[at], step.y[at]);
-                let (x_before, y_before, seen_before) = if dx == 0.0 && dy == 0.0 {
-                    (self.back.x[at], self.back.y[at], self.seen[at])
-                } else {
-                    let corners = bilinear(x as f32 + dx, y as f32 + dy, width, height);
-                    (corners.of(&self.back.x), corners.of(&self.back.y), corners.of(&self.seen))
-                };
-                self.next.x[at] = dx + x_before;
-                self.next.y[at] = dy + y_before;
-                self.next_seen[at] = seen[at] * seen_before;
+            let row = y * width..(y + 1) * width;
+            let (dx, dy, seen) = (&step.x[row.clone()], &step.y[row.clone()], &seen[row.clone()]);
+            let before = if width < 2 || height < 2 || (are_none(dx) && are_none(dy)) {
+                &self.joined[row.clone()]
+            } else {
+                self.places.find(dx, dy, y, (width, height));
+                self.places.sample(&self.joined, width, &mut self.row);
+                &self.row
+            };
+            let next = self.back.x[row.clone()].iter_mut().zip(&mut self.back.y[row.clone()]).zip(&mut self.seen[row]);
+            for (((x, y), now), (((before, dx), dy), seen)) in next.zip(before.iter().zip(dx).zip(dy).zip(seen)) {
+                (*x, *y, *now) = (dx + before[0], dy + before[1], seen * before[2]);
             }
         }
-        std::mem::swap(&mut self.back, &mut self.next);
-        std::mem::swap(&mut self.seen, &mut self.next_seen);
     }
 }

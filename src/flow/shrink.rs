@@ -1,5 +1,7 @@
 //! From a camera picture to the small grey one in which flow is looked for.
 
+use yuv::{BufferStoreMut, YuvGrayImageMut, YuvRange, YuvStandardMatrix, rgb_to_yuv400};
+
 use super::Luma;
 use crate::frame::Frame;
 
@@ -17,22 +19,41 @@ pub fn size(width: usize, height: usize) -> (usize, usize) {
     ((width / ratio).max(1), (height / ratio).max(1))
 }
 
-/// Makes `luma` the means of `frame` (BT.601) over squares of [`ratio`]. `sums` is working memory.
-pub fn shrink(frame: &Frame, luma: &mut Luma, sums: &mut Vec<u32>) {
-    let ratio = ratio(frame.width);
-    let (width, height) = size(frame.width, frame.height);
-    luma.resize(width, height);
-    let scale = 1.0 / (256 * ratio * ratio) as f32;
-    for (y, line) in luma.pixels.chunks_exact_mut(width).enumerate() {
-        sums.clear();
-        sums.resize(frame.width, 0);
-        for row in frame.pixels.chunks_exact(3 * frame.width).skip(y * ratio).take(ratio) {
-            for (sum, rgb) in sums.iter_mut().zip(row.as_chunks::<3>().0) {
-                *sum += 77 * u32::from(rgb[0]) + 150 * u32::from(rgb[1]) + 29 * u32::from(rgb[2]);
+/// Makes pictures small and grey; keeps the memory it works in.
+#[derive(Debug, Default)]
+pub struct Shrinker {
+    bright: Vec<u8>,
+    sums: Vec<u16>,
+}
+
+impl Shrinker {
+    /// Makes `luma` the means of `frame` (BT.601, full range) over squares of [`ratio`].
+    pub fn shrink(&mut self, frame: &Frame, luma: &mut Luma) {
+        let ratio = ratio(frame.width);
+        let (width, height) = size(frame.width, frame.height);
+        luma.resize(width, height);
+        self.bright.resize(frame.width * frame.height, 0);
+        let mut bright = YuvGrayImageMut {
+            y_plane: BufferStoreMut::Borrowed(&mut self.bright),
+            y_stride: frame.width as u32,
+            width: frame.width as u32,
+            height: frame.height as u32,
+        };
+        let stride = 3 * frame.width as u32;
+        rgb_to_yuv400(&mut bright, &frame.pixels, stride, YuvRange::Full, YuvStandardMatrix::Bt601)
+            .expect("planes of one size");
+        let scale = 1.0 / (ratio * ratio) as f32;
+        for (y, line) in luma.pixels.chunks_exact_mut(width).enumerate() {
+            self.sums.clear();
+            self.sums.resize(frame.width, 0);
+            for row in self.bright.chunks_exact(frame.width).skip(y * ratio).take(ratio) {
+                for (sum, value) in self.sums.iter_mut().zip(row) {
+                    *sum += u16::from(*value);
+                }
             }
-        }
-        for (to, sums) in line.iter_mut().zip(sums.chunks_exact(ratio)) {
-            *to = (sums.iter().sum::<u32>() as f32 * scale + 0.5) as u8;
+            for (to, sums) in line.iter_mut().zip(self.sums.chunks_exact(ratio)) {
+                *to = (sums.iter().map(|sum| u32::from(*sum)).sum::<u32>() as f32 * scale + 0.5) as u8;
+            }
         }
     }
 }

@@ -3,8 +3,7 @@
 //! The constants are those of the sketch in which they were found (see ARCHITECTURE.md, "The difference is carried").
 
 use super::means::Means;
-use super::{Blur, bilinear};
-use super::{Field, Luma, Pyramid, Search};
+use super::{Blur, Field, Luma, Places, Pyramid, Search};
 
 /// Flows shorter than this many pixels are none: the residual of noise would crawl over ground that stands still.
 const DEAD_ZONE: f32 = 0.15;
@@ -54,6 +53,10 @@ pub struct Tracker {
     off: Vec<f32>,
     off_still: Vec<f32>,
     slow: Vec<f32>,
+    /// Light and way forth together, and those that a row comes from.
+    joined: Vec<[f32; 4]>,
+    row: Vec<[f32; 4]>,
+    places: Places,
     samples: Vec<f32>,
     blur: Blur,
     means: Means,
@@ -128,25 +131,30 @@ impl Tracker {
         for list in [&mut self.seen, &mut self.off, &mut self.off_still] {
             list.resize(width * height, 0.0);
         }
+        self.joined.clear();
+        let ways = before.pixels.iter().zip(&self.forth.x).zip(&self.forth.y);
+        self.joined.extend(ways.map(|((light, x), y)| [f32::from(*light), *x, *y, 0.0]));
+        self.row.resize(width, [0.0; 4]);
+        let reach = (-1.0..=width as f32, -1.0..=height as f32);
         for y in 0..height {
-            for x in 0..width {
-                let at = y * width + x;
-                let (dx, dy) = (self.back.x[at], self.back.y[at]);
-                let (there_x, there_y) = (x as f32 + dx, y as f32 + dy);
-                let there = bilinear(there_x, there_y, width, height);
-                let light = f32::from(now.pixels[at]);
-                self.off[at] = there.of_bytes(&before.pixels) - light;
-                self.off_still[at] = f32::from(before.pixels[at]) - light;
-                let (again_x, again_y) = (there.of(&self.forth.x), there.of(&self.forth.y));
-                let error = (dx + again_x).powi(2) + (dy + again_y).powi(2);
-                let length = dx * dx + dy * dy + again_x * again_x + again_y * again_y;
+            let row = y * width..(y + 1) * width;
+            let (dx, dy) = (&self.back.x[row.clone()], &self.back.y[row.clone()]);
+            self.places.find(dx, dy, y, (width, height));
+            self.places.sample(&self.joined, width, &mut self.row);
+            let light = now.pixels[row.clone()].iter().zip(&before.pixels[row.clone()]);
+            let off = self.off[row.clone()].iter_mut().zip(&mut self.off_still[row.clone()]);
+            for ((off, off_still), ((now, before), there)) in off.zip(light.zip(&self.row)) {
+                let now = f32::from(*now);
+                (*off, *off_still) = (there[0] - now, f32::from(*before) - now);
+            }
+            for (x, (seen, (there, (dx, dy)))) in
+                self.seen[row].iter_mut().zip(self.row.iter().zip(dx.iter().zip(dy))).enumerate()
+            {
+                let error = (dx + there[1]).powi(2) + (dy + there[2]).powi(2);
+                let length = dx * dx + dy * dy + there[1] * there[1] + there[2] * there[2];
                 let off_trip = (error - ROUND_TRIP_SHARE * length - ROUND_TRIP).max(0.0);
-                let is_inside = (-1.0..=width as f32).contains(&there_x) && (-1.0..=height as f32).contains(&there_y);
-                self.seen[at] = match is_inside {
-                    false => 0.0,
-                    true if off_trip > 0.0 => (-off_trip).exp(),
-                    true => 1.0,
-                };
+                let is_inside = reach.0.contains(&(x as f32 + dx)) && reach.1.contains(&(y as f32 + dy));
+                *seen = if is_inside { if off_trip > 0.0 { (-off_trip).exp() } else { 1.0 } } else { 0.0 };
             }
         }
         for off in [&mut self.off, &mut self.off_still] {
