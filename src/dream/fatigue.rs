@@ -3,13 +3,25 @@
 //! Two slow waves of noise say where it tires at a moment, each place at a time of its own, about the same share of the picture always. Where it is tired the dream
 //! fades and is not climbed; when it wakes something else grows there, for the weights of the channels swing meanwhile.
 
+use crate::flow::Path;
+
 /// Cells of the noise across the longer side of a picture: a cell is about as large as a creature.
 const CELLS: f32 = 7.0;
 /// Seconds from one draw of the noise to the next, at full fatigue.
 const PERIOD: f64 = 4.4;
 /// How far the weight of each channel swings about its own, and in how many seconds once, at full fatigue; channels differ by chance.
 const SWING: f64 = 0.9;
+/// What moves so many widths of the picture a second does not tire.
+const ROUSES: f32 = 0.05;
 const SWINGS_IN: (f64, f64) = (11.0, 33.0);
+
+/// Lets what moved along `path`, in so many `seconds`, be not `tired`: it passes through places, and would never come to anything.
+pub fn rouse(tired: &mut [f32], path: &Path, seconds: f64) {
+    let pace = 1.0 / (ROUSES * path.size().0 as f32 * (seconds as f32).max(0.001));
+    for ((tired, x), y) in tired.iter_mut().zip(&path.back.x).zip(&path.back.y) {
+        *tired *= 1.0 - (x.hypot(*y) * pace).min(1.0);
+    }
+}
 
 /// Where the dream is tired.
 #[derive(Debug)]

@@ -46,8 +46,8 @@ use sleep::{Room, Sleep};
 use studio::Studio;
 use windows::Windows;
 
-/// The time of a dream for which `step` is meant, seconds: quicker dreams climb less each.
-const PACE: f64 = 0.09;
+/// The time of a dream for which `step` is meant, seconds, that of `dream.target_fps`: quicker dreams climb less each.
+const PACE: f64 = 0.125;
 /// What is climbed is averaged over so many seconds: what chance alone moves to and fro does not show.
 const INERTIA: f64 = 0.35;
 /// Where the dream is tired it fades by so many time constants a second, at full fatigue.
@@ -381,6 +381,7 @@ impl Dreamer {
         self.fatigue.advance(seconds, now.fatigue);
         let (width, height) = self.path.size();
         self.fatigue.map(width, height, &mut self.tired);
+        fatigue::rouse(&mut self.tired, &self.path, seconds);
         self.left.clear();
         self.left.extend(self.path.seen.iter().zip(&self.tired).map(|(seen, tired)| {
             let rate = 1.0 / now.decay + f64::from(*tired) * now.fatigue * TIRES;
