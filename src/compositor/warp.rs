@@ -6,8 +6,7 @@
 use multiversion::multiversion;
 
 use super::layer::UNIT;
-use crate::flow::{Field, Places, are_none, ratio};
-use crate::pixel::nearest;
+use crate::flow::{Field, Places, are_none, nearest, ratio};
 
 /// A row of the picture while it is put together.
 #[derive(Debug, Default)]

@@ -6,9 +6,9 @@
 use multiversion::multiversion;
 
 use crate::compositor::{Affine, Layer, Rows, Sum, UNIT};
-use crate::flow::Path;
+use crate::flow::{Path, nearest};
 use crate::frame::Frame;
-use crate::pixel::{Picture, Scaler, nearest};
+use crate::pixel::{Picture, Scaler};
 
 /// Full light, in a layer's units.
 const FULL: f32 = 255.0 * UNIT;

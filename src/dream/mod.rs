@@ -14,6 +14,7 @@ mod error;
 mod fatigue;
 mod glide;
 mod governor;
+mod haste;
 mod momentum;
 mod octaves;
 mod sleep;
@@ -290,6 +291,10 @@ impl Dreamer {
         let climbed = self.climb(&current, &now, params.jitter, pace)?;
         self.tone.hold(&mut self.next, now.tone as f32);
         pixel::subtract(&self.looked, &mut self.next);
+        if look.has_camera && self.last.is_some() {
+            let haste = 1.0 + (haste::haste(&self.looked, &self.camera) - 1.0) * (1.0 - trance) as f32;
+            self.next.data.iter_mut().for_each(|gain| *gain *= haste);
+        }
         self.spare_the_tired(now.fatigue, look.path.size());
         let inertia = if self.last.is_some() { (-elapsed.as_secs_f64() / INERTIA).exp() * (1.0 - trance) } else { 0.0 };
         self.momentum.join(&mut self.next, &self.path, inertia as f32);

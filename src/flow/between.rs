@@ -2,8 +2,6 @@
 
 use multiversion::multiversion;
 
-use crate::pixel::nearest;
-
 /// The four pixels around a place, and how much of each is there.
 #[derive(Debug, Clone, Copy)]
 pub struct Corners {
@@ -61,6 +59,16 @@ impl Places {
     pub fn sample(&self, plane: &[[f32; 4]], width: usize, row: &mut [[f32; 4]]) {
         sample(plane, width, self, row);
     }
+}
+
+/// Added to a number that is less than 2²² away from nothing, it leaves the nearest whole one in the lowest bits: a cast takes care of what
+/// cannot happen here, and is slow.
+const WHOLE: f32 = 12_582_912.0;
+
+/// The whole number nearest to `value`, which is less than 2²² away from nothing; the even one of two.
+#[inline(always)]
+pub fn nearest(value: f32) -> i32 {
+    (value + WHOLE).to_bits().wrapping_sub(WHOLE.to_bits()) as i32
 }
 
 /// Whether there is nothing in a list of ways.

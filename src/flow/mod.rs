@@ -38,7 +38,7 @@ mod tracker;
 mod trend;
 
 use blur::Blur;
-pub use between::{Places, are_none, bilinear};
+pub use between::{Places, are_none, bilinear, nearest};
 pub use path::Path;
 pub use pyramid::Pyramid;
 pub use search::Search;

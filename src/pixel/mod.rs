@@ -57,15 +57,5 @@ impl Picture {
     }
 }
 
-/// Added to a number that is less than 2²² away from nothing, it leaves the nearest whole one in the lowest bits: a cast takes care of what
-/// cannot happen here, and is slow.
-const WHOLE: f32 = 12_582_912.0;
-
-/// The whole number nearest to `value`, which is less than 2²² away from nothing; the even one of two.
-#[inline(always)]
-pub fn nearest(value: f32) -> i32 {
-    (value + WHOLE).to_bits().wrapping_sub(WHOLE.to_bits()) as i32
-}
-
 #[cfg(test)]
 mod tests;
