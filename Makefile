@@ -3,7 +3,7 @@
 DENY := .cache/cargo-deny/bin/cargo-deny
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: help demo run build deb deb-arm64 test test-arm64 test-vm test-fleet bench-peers bench-motion check lint unit deny setup setup-test clean-cache
+.PHONY: help demo run build deb deb-arm64 test test-arm64 test-vm test-fleet bench-peers bench-motion bench-flow check lint unit deny setup setup-test clean-cache
 
 help:
 	@echo "make demo    install what is missing, build, and dream at http://$(LISTEN)/ (LISTEN=ADDRESS:PORT)"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-fleet  three hundred mirrors on one broker"
 	@echo "make bench-peers one step beside PyTorch's and others' (half an hour; 6 GB of Python packages, once)"
 	@echo "make bench-motion  how well the dream follows the camera, beside two peers (half an hour; 400 MB of packages and clips, once)"
+	@echo "make bench-flow  the optical flow beside OpenCV's (two minutes)"
 	@echo "make deb     the Debian packages, in target/package/;  make deb-arm64  those for Jetsons and other arm64 boards"
 	@echo "make test-arm64  the arm64 packages: what is in them, and that they dream the same (emulated)"
 	@echo "make build   the release binary, target/release/reverie"
@@ -55,6 +56,11 @@ bench-motion: setup
 	deploy/install-tools motion
 	cargo build --release --locked
 	benches/motion/run --reverie target/release/reverie
+
+# The optical flow beside OpenCV's: how far off, and how long; by hand, alone on the machine.
+bench-flow: setup
+	deploy/install-tools motion
+	benches/flow/run
 
 lint:
 	cargo fmt --check
