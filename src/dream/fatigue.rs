@@ -11,6 +11,11 @@ const CELLS: f32 = 7.0;
 const PERIOD: f64 = 4.4;
 /// How far the weight of each channel swings about its own, and in how many seconds once, at full fatigue; channels differ by chance.
 const SWING: f64 = 0.9;
+/// The share of the picture that is not tired at all, always the same, so that the dream's strength is; and from there, how much more of the
+/// noise is tired through. One of so many pixels tells how much noise that share is.
+const AWAKE: f32 = 0.5;
+const DROWSY: f32 = 0.15;
+const SAMPLED: usize = 17;
 /// What moves so many widths of the picture a second does not tire.
 const ROUSES: f32 = 0.05;
 const SWINGS_IN: (f64, f64) = (11.0, 33.0);
@@ -29,11 +34,12 @@ pub struct Fatigue {
     seed: u64,
     /// Seconds passed.
     time: f64,
+    sample: Vec<f32>,
 }
 
 impl Fatigue {
     pub fn new(seed: u64) -> Fatigue {
-        Fatigue { seed, time: 0.0 }
+        Fatigue { seed, time: 0.0, sample: Vec::new() }
     }
 
     /// Lets time pass, the faster the more it tires (0 to 1).
@@ -42,7 +48,7 @@ impl Fatigue {
     }
 
     /// How tired it is in each pixel of a field of `width` × `height`, 0 to 1.
-    pub fn map(&self, width: usize, height: usize, tired: &mut Vec<f32>) {
+    pub fn map(&mut self, width: usize, height: usize, tired: &mut Vec<f32>) {
         tired.clear();
         tired.reserve(width * height);
         let scale = CELLS / width.max(height) as f32;
@@ -52,11 +58,17 @@ impl Fatigue {
             for x in 0..width {
                 let (u, v) = (x as f32 * scale, y as f32 * scale);
                 let value = |t: i64| self.noise(u, v, t);
-                let noise = value(now) + (value(now + 1) - value(now)) * smooth(part);
-                // The higher third is tired.
-                tired.push(smooth(((noise - 0.5) / 0.15).clamp(0.0, 1.0)));
+                tired.push(value(now) + (value(now + 1) - value(now)) * smooth(part));
             }
         }
+        self.sample.clear();
+        self.sample.extend(tired.iter().step_by(SAMPLED));
+        let awake = (self.sample.len() as f32 * AWAKE) as usize;
+        let least = match self.sample.get_mut(..) {
+            Some(sample) if awake < sample.len() => *sample.select_nth_unstable_by(awake, f32::total_cmp).1,
+            _ => return,
+        };
+        tired.iter_mut().for_each(|noise| *noise = smooth(((*noise - least) / DROWSY).clamp(0.0, 1.0)));
     }
 
     /// Lets the `weights` of channels swing, `part` (0 to 1) of all they can: what grows anew is then something else.
@@ -96,7 +108,7 @@ fn smooth(part: f32) -> f32 {
 mod tests {
     use super::*;
 
-    fn map(fatigue: &Fatigue) -> Vec<f32> {
+    fn map(fatigue: &mut Fatigue) -> Vec<f32> {
         let mut tired = Vec::new();
         fatigue.map(80, 45, &mut tired);
         tired
@@ -105,12 +117,12 @@ mod tests {
     #[test]
     fn about_the_same_share_is_tired_always_and_every_place_in_its_time() {
         let mut fatigue = Fatigue::new(7);
-        let (mut ever, mut before) = (vec![0.0f32; 80 * 45], map(&fatigue));
+        let (mut ever, mut before) = (vec![0.0f32; 80 * 45], map(&mut fatigue));
         for _ in 0..2400 {
             fatigue.advance(0.125, 1.0);
-            let now = map(&fatigue);
+            let now = map(&mut fatigue);
             let share = now.iter().sum::<f32>() / now.len() as f32;
-            assert!((0.08..0.85).contains(&share), "{share}");
+            assert!((0.15..0.5).contains(&share), "{share}");
             let leap = now.iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(leap < 0.5, "it leaps by {leap}");
             ever.iter_mut().zip(&now).for_each(|(ever, now)| *ever = ever.max(*now));

@@ -9,7 +9,7 @@ use super::sample::Samples;
 use super::smooth::Solver;
 
 /// Patches around a pixel that differ by more than this, in pixels, are weighed by how well each fits the pixel.
-const DIFFERENT: f32 = 0.5;
+const DIFFERENT: f32 = 0.75;
 
 /// Squared error of a pixel, in grey levels², that is forgiven.
 const FORGIVEN: f32 = 4.0;

@@ -4,9 +4,6 @@ use multiversion::multiversion;
 
 use super::plane::{PIXELS, Plane, Row, STEP, Shape, eight};
 
-/// Variance times pixels that counts as noise: the gain of patches flatter than this (one grey level) is taken as 1.
-pub(super) const FLAT: f32 = 64.0;
-
 /// A level's patches.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Patches {
@@ -19,10 +16,8 @@ pub(super) struct Patches {
     columns: Vec<f32>,
 }
 
-/// Of eight patches. `g` is the gradient, centred; `t` the luma, centred; sums are over the pixels of a patch.
-///
-/// With a gain and an offset of the light free to change, only the part of the gradient counts that neither can imitate:
-/// `p = g − t · Σgt / Σt²`.
+/// Of eight patches. `t` is the luma and `g` its gradient, each less its mean over the patch, since the light may change by an
+/// offset; sums are over the pixels of a patch.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Stats {
     /// Mean luma.
@@ -32,13 +27,10 @@ pub(super) struct Stats {
     /// Mean gradient.
     pub gx: Row,
     pub gy: Row,
-    /// Σgt / Σt².
-    pub blend_x: Row,
-    pub blend_y: Row,
-    /// Σpt: what the patch itself gives; not quite zero, since flat patches are treated with care.
+    /// Σtg: what a patch that has not moved gives.
     pub own_x: Row,
     pub own_y: Row,
-    /// Σpp: the Hessian.
+    /// Σgg: the Hessian.
     pub xx: Row,
     pub xy: Row,
     pub yy: Row,
@@ -139,29 +131,21 @@ fn sum_blocks(luma: &Plane, gx: &Plane, gy: &Plane, row: usize, count: usize, co
     }
 }
 
-// Eight lanes of nine sums: the lane is the index of all of them.
-#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 fn evaluate(sums: &[Row; SUMS]) -> Stats {
     let mut to = Stats::default();
+    let [t, gx, gy, tt, tx, ty, xx, xy, yy] = sums;
     for i in 0..8 {
-        let [t, gx, gy, tt, tx, ty, xx, xy, yy] = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(|c| sums[c][i]);
-        let (mean, mx, my) = (t * (1.0 / PIXELS), gx * (1.0 / PIXELS), gy * (1.0 / PIXELS));
-        let variance = (tt - t * mean).max(0.0);
-        let (tx, ty) = (tx - t * mx, ty - t * my);
-        let (xx, xy, yy) = (xx - gx * mx, xy - gx * my, yy - gy * my);
-        let inverse = 1.0 / (variance + FLAT);
+        let (mean, mx, my) = (t[i] * (1.0 / PIXELS), gx[i] * (1.0 / PIXELS), gy[i] * (1.0 / PIXELS));
         to.mean[i] = mean;
-        to.variance[i] = variance;
+        to.variance[i] = (tt[i] - t[i] * mean).max(0.0);
         to.gx[i] = mx;
         to.gy[i] = my;
-        to.blend_x[i] = inverse * tx;
-        to.blend_y[i] = inverse * ty;
-        to.own_x[i] = tx - inverse * tx * variance;
-        to.own_y[i] = ty - inverse * ty * variance;
-        to.xx[i] = (xx - inverse * tx * tx).max(0.0);
-        to.xy[i] = xy - inverse * tx * ty;
-        to.yy[i] = (yy - inverse * ty * ty).max(0.0);
+        to.own_x[i] = tx[i] - t[i] * mx;
+        to.own_y[i] = ty[i] - t[i] * my;
+        to.xx[i] = (xx[i] - gx[i] * mx).max(0.0);
+        to.xy[i] = xy[i] - gx[i] * my;
+        to.yy[i] = (yy[i] - gy[i] * my).max(0.0);
     }
     to
 }

@@ -2,16 +2,22 @@
 
 use multiversion::multiversion;
 
-use super::patches::{FLAT, Stats};
+use super::patches::Stats;
 use super::plane::{PATCH, PIXELS, Place, Row, STEP, Shape, eight};
 use super::pyramid::Level;
-use super::smooth::{Solver, Term};
+use super::smooth::{Slope, Solver, Term};
 
 /// A neighbour's motion is tried where it differs by more than this, in pixels (|x| + |y|) …
 const OTHER: f32 = 0.25;
 
-/// … and taken where it leaves less than this share of the squared error, noise set aside.
+/// … and taken where it leaves less than this share of the squared error …
 const BETTER: f32 = 0.9;
+
+/// … and by this much less, in grey levels² over all pixels.
+const CLEARLY: f32 = 1.0;
+
+/// Contrast, as a sum of squares over a patch (one grey level's), below which a gain cannot be told: it is taken as 1.
+const FLAT: f32 = 64.0;
 
 /// Mean squared error, in grey levels², that is as good as none.
 const PERFECT: f32 = 0.05;
@@ -56,20 +62,27 @@ impl Samples {
     }
 }
 
-/// In what order patches are compared, and whether each may take over a neighbour's motion.
+/// In what order patches are compared, and whose motion each tries beside its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Order {
-    /// No neighbours.
+    /// Nobody's.
     Alone,
-    /// From the upper left: the neighbours are those to the left and above.
+    /// From the upper left: that of the neighbours to the left and above.
     Down,
-    /// From the lower right: the neighbours are those to the right and below.
+    /// From the lower right: that of the neighbours to the right and below.
     Up,
 }
 
 /// Compares each patch of `now` with `before` at its place in `solver`, and gives the solver its costs.
 #[multiversion(targets("x86_64+avx2"))]
-pub(super) fn compare(now: &Level, before: &Level, solver: &mut Solver, samples: &mut Samples, order: Order) {
+pub(super) fn compare(
+    now: &Level,
+    before: &Level,
+    solver: &mut Solver,
+    samples: &mut Samples,
+    slope: &Slope,
+    order: Order,
+) {
     let shape = solver.shape;
     for row in 0..shape.rows {
         let row = if order == Order::Up { shape.rows - 1 - row } else { row };
@@ -80,7 +93,7 @@ pub(super) fn compare(now: &Level, before: &Level, solver: &mut Solver, samples:
         }
         add_lanes(&samples.lanes, &mut samples.sums);
         if order != Order::Alone {
-            propagate(now, before, row, solver, samples, order == Order::Up);
+            propagate(now, before, row, solver, samples, slope, order);
         }
         for (group, sums) in shape.groups(row).zip(&samples.sums) {
             let (x, y) = (eight(&solver.x[8 * group..]), eight(&solver.y[8 * group..]));
@@ -147,32 +160,46 @@ fn add_lanes(patches: &[[Row; 5]], groups: &mut [[Row; 5]]) {
 /// Lets the patches of a row take over the motion of two neighbours where it fits better: how motion gets to where the
 /// coarser level had none, such as a limb's, and away from behind an edge.
 #[inline(always)]
-fn propagate(now: &Level, before: &Level, row: usize, solver: &mut Solver, samples: &mut Samples, is_up: bool) {
+fn propagate(
+    now: &Level,
+    before: &Level,
+    row: usize,
+    solver: &mut Solver,
+    samples: &mut Samples,
+    slope: &Slope,
+    order: Order,
+) {
     let shape = solver.shape;
     for column in 0..shape.columns {
-        let column = if is_up { shape.columns - 1 - column } else { column };
+        let column = if order == Order::Up { shape.columns - 1 - column } else { column };
         let at = shape.row(row) + column;
-        let near = if is_up {
-            [(column + 1 < shape.columns).then_some(at + 1), (row + 1 < shape.rows).then_some(at + shape.stride)]
+        // Neighbours to the right and below differ by the slope the other way round.
+        let (beside, above, sign) = if order == Order::Up {
+            ((column + 1 < shape.columns).then_some(at + 1), (row + 1 < shape.rows).then_some(at + shape.stride), -1.0)
         } else {
-            [column.checked_sub(1).map(|_| at - 1), row.checked_sub(1).map(|_| at - shape.stride)]
+            (column.checked_sub(1).map(|_| at - 1), row.checked_sub(1).map(|_| at - shape.stride), 1.0)
         };
+        let motion = |at: usize, slope: [f32; 2]| (solver.x[at] + sign * slope[0], solver.y[at] + sign * slope[1]);
+        let others = [beside.map(|at| motion(at, slope[0])), above.map(|at| motion(at, slope[1]))];
         let stats = &now.patches.stats[at / 8];
         let (mean, variance) = (stats.mean[at % 8], stats.variance[at % 8]);
-        for other in near.into_iter().flatten() {
-            let (x, y) = (solver.x[other], solver.y[other]);
-            if (x - solver.x[at]).abs() + (y - solver.y[at]).abs() < OTHER {
+        let mut tried = None;
+        for (x, y) in others.into_iter().flatten() {
+            let is_like = |(a, b): (f32, f32)| (x - a).abs() + (y - b).abs() < OTHER;
+            if is_like((solver.x[at], solver.y[at])) || tried.is_some_and(is_like) {
                 continue;
             }
+            tried = Some((x, y));
             let sums = &mut samples.sums[column / 8];
-            let own = BETTER * judge([0, 1, 2].map(|c| sums[c][column % 8]), mean, variance).error;
-            if own <= FLAT {
+            let own =
+                BETTER * judge([sums[0][column % 8], sums[1][column % 8], sums[2][column % 8]], mean, variance).error;
+            if own <= CLEARLY {
                 break;
             }
             let mut lanes = [[0.0; 8]; 5];
             sample(now, before, (column, row), (x, y), &mut lanes);
-            let found = [0, 1, 2, 3, 4].map(|c| add(&lanes[c]));
-            if judge([found[0], found[1], found[2]], mean, variance).error + FLAT < own {
+            let found = [add(&lanes[0]), add(&lanes[1]), add(&lanes[2]), add(&lanes[3]), add(&lanes[4])];
+            if judge([found[0], found[1], found[2]], mean, variance).error + CLEARLY < own {
                 (solver.x[at], solver.y[at]) = (x, y);
                 for (sums, found) in sums.iter_mut().zip(found) {
                     sums[column % 8] = found;
@@ -186,8 +213,6 @@ fn propagate(now: &Level, before: &Level, row: usize, solver: &mut Solver, sampl
 struct Judgement {
     mean: f32,
     scale: f32,
-    /// Σwt, t centred.
-    covariance: f32,
     error: f32,
 }
 
@@ -200,7 +225,7 @@ fn judge([w, ww, wt]: [f32; 3], own_mean: f32, own_variance: f32) -> Judgement {
     let scale = ((own_variance + FLAT) / (variance + FLAT)).sqrt().clamp(0.5, 2.0);
     let covariance = wt - own_mean * w;
     let error = ((variance * scale - 2.0 * covariance) * scale + own_variance).max(0.0);
-    Judgement { mean, scale, covariance, error }
+    Judgement { mean, scale, error }
 }
 
 /// The Gauss–Newton step of eight patches at (x, y) as a quadratic cost for the solver.
@@ -213,8 +238,8 @@ fn evaluate(sums: &[Row; 5], stats: &Stats, x: &Row, y: &Row) -> (Term, Seen) {
         let (xx, xy, yy) = (stats.xx[i], stats.xy[i], stats.yy[i]);
         let trace = xx + yy;
         // The step to the patch's own optimum.
-        let bx = (wx[i] - stats.gx[i] * w[i] - stats.blend_x[i] * judged.covariance) * judged.scale - stats.own_x[i];
-        let by = (wy[i] - stats.gy[i] * w[i] - stats.blend_y[i] * judged.covariance) * judged.scale - stats.own_y[i];
+        let bx = (wx[i] - stats.gx[i] * w[i]) * judged.scale - stats.own_x[i];
+        let by = (wy[i] - stats.gy[i] * w[i]) * judged.scale - stats.own_y[i];
         let ridge = 1.0 + 1e-4 * trace;
         let (rx, ry) = (xx + ridge, yy + ridge);
         let inverse = 1.0 / (rx * ry - xy * xy);

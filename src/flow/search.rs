@@ -63,12 +63,14 @@ impl Search {
                     _ if round % 2 == 0 => Order::Down,
                     _ => Order::Up,
                 };
-                compare(now, before, &mut self.solver, &mut self.samples, order);
-                weigh(&mut self.solver, trend.slope());
+                compare(now, before, &mut self.solver, &mut self.samples, &trend.slope(), order);
+                weigh(&mut self.solver, &trend.slope());
                 for i in 0..effort.sweeps {
-                    sweep(&mut self.solver, trend.slope(), i % 2 == 1);
+                    sweep(&mut self.solver, &trend.slope(), i % 2 == 1);
                 }
-                for _ in 0..FITS {
+                // Nothing comes after the last.
+                let fits = if (level, round + 1) == (0, effort.rounds) { 0 } else { FITS };
+                for _ in 0..fits {
                     fit(&self.solver, &mut trend);
                 }
             }

@@ -9,7 +9,7 @@ const SMOOTH: f32 = 40.0;
 
 /// Difference between neighbours, in pixels, from which on it is rather an edge of something that moves: the weight of
 /// smoothness is halved there, and falls with the square beyond.
-const EDGE: f32 = 0.5;
+const EDGE: f32 = 0.7;
 
 /// Keeps the equations solvable where a patch has nothing to say and no neighbour.
 const TINY: f32 = 1e-3;

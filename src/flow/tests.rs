@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A smooth picture without end: waves of several lengths and directions, as grey levels.
+/// A smooth picture without end: waves of several lengths and directions, as grey levels, bent so that nothing repeats.
 fn waves(x: f32, y: f32) -> f32 {
+    let (x, y) = (x + 15.0 * (y / 37.0).sin(), y + 15.0 * (x / 41.0 + 1.0).sin());
     let wave = |length: f32, angle: f32, phase: f32| (TAU * (x * angle.cos() + y * angle.sin()) / length + phase).sin();
     110.0
         + 30.0 * wave(67.0, 0.3, 0.0)
@@ -88,11 +89,11 @@ fn turned(x: f32, y: f32, angle: f32, zoom: f32) -> (f32, f32) {
 #[test]
 fn finds_rotation_and_scale() {
     let before = picture(SIZE, waves);
-    for (angle, zoom) in [(0.03, 1.0), (-0.05, 1.0), (0.0, 1.05), (0.0, 0.92), (0.05, 1.04)] {
+    for (angle, zoom) in [(0.03, 1.0), (-0.1, 1.0), (0.0, 1.05), (0.0, 0.92), (0.05, 1.04)] {
         let truth = |x, y| turned(x, y, angle, zoom);
         let now = picture(SIZE, |x, y| waves(x + truth(x, y).0, y + truth(x, y).1));
         let (mean, largest) = errors(&flow(&now, &before), truth);
-        assert!(mean < 0.12 && largest < 1.5, "{angle}, {zoom}: mean error {mean}, largest {largest}");
+        assert!(mean < 0.2 && largest < 1.5, "{angle}, {zoom}: mean error {mean}, largest {largest}");
     }
 }
 
@@ -109,20 +110,10 @@ fn noise_on_a_still_picture_moves_little() {
     let still = picture(SIZE, waves);
     let (mean, largest) = errors(&flow(&noisy(&still, 4.0, 1), &noisy(&still, 4.0, 2)), |_, _| (0.0, 0.0));
     assert!(mean < 0.15 && largest < 1.0, "with texture: mean {mean}, largest {largest}");
-}
-
-#[test]
-fn a_camera_that_stands_still_loses_nothing_for_all_its_noise() {
     // Half of it is a bare wall.
     let wall = picture(SIZE, |x, y| if x < 80.0 { waves(x, y) } else { 120.0 });
-    let mut tracker = Tracker::default();
-    tracker.follow(&noisy(&wall, 4.0, 0));
-    for seed in 1..6 {
-        tracker.follow(&noisy(&wall, 4.0, seed));
-        let lost = tracker.seen().iter().filter(|seen| **seen < 0.9).count();
-        assert!(lost * 100 < tracker.seen().len(), "{lost} pixels were taken for new");
-        assert!(tracker.movement() < 0.01, "{} of the picture moved", tracker.movement());
-    }
+    let (mean, largest) = errors(&flow(&noisy(&wall, 4.0, 3), &noisy(&wall, 4.0, 4)), |_, _| (0.0, 0.0));
+    assert!(mean < 0.3 && largest < 3.0, "with a bare wall: mean {mean}, largest {largest}");
 }
 
 #[test]
@@ -219,8 +210,22 @@ fn hard((width, height): (usize, usize), kind: u8, seed: u64) -> Luma {
     luma
 }
 
+#[test]
+fn a_camera_that_stands_still_loses_nothing_for_all_its_noise() {
+    // Half of it is a bare wall.
+    let wall = picture(SIZE, |x, y| if x < 80.0 { waves(x, y) } else { 120.0 });
+    let mut tracker = Tracker::default();
+    tracker.follow(&noisy(&wall, 4.0, 0));
+    for seed in 1..6 {
+        tracker.follow(&noisy(&wall, 4.0, seed));
+        let lost = tracker.seen().iter().filter(|seen| **seen < 0.9).count();
+        assert!(lost * 100 < tracker.seen().len(), "{lost} pixels were taken for new");
+        assert!(tracker.movement() < 0.01, "{} of the picture moved", tracker.movement());
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn any_pictures_of_any_size_give_a_finite_flow(
@@ -236,8 +241,8 @@ proptest! {
     }
 
     #[test]
-    fn any_translation_of_any_size_is_found(
-        width in 96usize..400, height in 96usize..400, dx in -4.0f32..4.0, dy in -4.0f32..4.0,
+    fn a_translation_is_found_at_any_size(
+        width in 96usize..400, height in 96usize..400, dx in -10.0f32..10.0, dy in -10.0f32..10.0,
     ) {
         let before = picture((width, height), waves);
         let now = picture((width, height), |x, y| waves(x + dx, y + dy));

@@ -11,6 +11,9 @@ const SURE: f32 = 3.0;
 /// Error, in pixels, at which a patch counts a quarter.
 const ODD: f32 = 1.0;
 
+/// Agreement at which the slope begins to be believed, and from which on it is believed fully.
+const AGREED: (f32, f32) = (0.5, 0.8);
+
 /// Keeps the slope at zero where too few patches speak for another.
 const RIDGE: f32 = 0.5;
 
@@ -19,13 +22,18 @@ const RIDGE: f32 = 0.5;
 pub(super) struct Trend {
     /// Motion in the middle (x, y), pixels.
     middle: [f32; 2],
+    /// How it changes from patch to patch, pixels.
     slope: Slope,
+    /// The share of what the patches know that fits the field, 0 to 1.
+    agreement: f32,
 }
 
 impl Trend {
-    /// How the field changes from patch to patch.
-    pub fn slope(&self) -> &Slope {
-        &self.slope
+    /// How the motion of the whole changes from patch to patch: not at all where too few patches agree on the field, which
+    /// then more likely spans several things that move differently.
+    pub fn slope(&self) -> Slope {
+        let trust = ((self.agreement - AGREED.0) / (AGREED.1 - AGREED.0)).clamp(0.0, 1.0);
+        self.slope.map(|change| change.map(|v| trust * v))
     }
 
     /// The same field on the next finer level: pixels and patches are half as large, so the slope stays.
@@ -39,15 +47,16 @@ impl Trend {
 pub(super) fn fit(solver: &Solver, trend: &mut Trend) {
     let shape = solver.shape;
     let centre = ((shape.columns as f32 - 1.0) / 2.0, (shape.rows as f32 - 1.0) / 2.0);
-    // Sums of w, wx, wy, wxx, wxy, wyy, and of w, wx, wy times either motion, in eight lanes.
-    let mut sums = [[0.0; 8]; 12];
+    // Sums of w, wx, wy, wxx, wxy, wyy, of w, wx, wy times either motion, and of w before the fit, in eight lanes each.
+    let mut sums = [[0.0; 8]; 13];
     for row in 0..shape.rows {
         let y = row as f32 - centre.1;
         for (i, group) in shape.groups(row).enumerate() {
             let term = &solver.terms[group];
             let (ux, uy) = (eight(&solver.x[8 * group..]), eight(&solver.y[8 * group..]));
             let x: Row = std::array::from_fn(|l| (8 * i + l) as f32 - centre.0);
-            let w = weigh(term, ux, uy, &x, y, trend);
+            let (w, sure) = weigh(term, ux, uy, &x, y, trend);
+            sums[12] = plus(&sums[12], &sure);
             let (wx, wy) = (times(&w, &x), w.map(|w| w * y));
             for (sum, (a, b)) in sums.iter_mut().zip([
                 (&w, &ONE),
@@ -67,7 +76,7 @@ pub(super) fn fit(solver: &Solver, trend: &mut Trend) {
             }
         }
     }
-    let mut totals = [0.0; 12];
+    let mut totals = [0.0; 13];
     for (total, lanes) in totals.iter_mut().zip(&sums) {
         *total = lanes.iter().sum();
     }
@@ -98,22 +107,23 @@ fn plus(a: &Row, b: &Row) -> Row {
 
 /// How much each of eight patches counts: by how sure it is, and by how well it fits the field.
 #[inline(always)]
-fn weigh(term: &Term, ux: &Row, uy: &Row, x: &Row, y: f32, trend: &Trend) -> Row {
+fn weigh(term: &Term, ux: &Row, uy: &Row, x: &Row, y: f32, trend: &Trend) -> (Row, Row) {
     let ([mx, my], [[xx, xy], [yx, yy]]) = (trend.middle, trend.slope);
-    let mut to = [0.0; 8];
+    let (mut to, mut all) = ([0.0; 8], [0.0; 8]);
     for i in 0..8 {
         // About the smaller eigenvalue; zero for places without a patch.
         let determinant = (term.xx[i] * term.yy[i] - term.xy[i] * term.xy[i]).max(0.0);
         let sure = determinant / (term.xx[i] + term.yy[i] + 1e-3);
         let (ex, ey) = (ux[i] - mx - xx * x[i] - yx * y, uy[i] - my - xy * x[i] - yy * y);
         let odd = 1.0 + (ex * ex + ey * ey) * (1.0 / (ODD * ODD));
-        to[i] = sure / ((sure + SURE) * (odd * odd));
+        all[i] = sure / (sure + SURE);
+        to[i] = all[i] / (odd * odd);
     }
-    to
+    (to, all)
 }
 
 /// Solves the normal equations, by the adjugate of their matrix.
-fn solve([w, x, y, xx, xy, yy, ux, uxx, uxy, uy, uyx, uyy]: [f32; 12]) -> Option<Trend> {
+fn solve([w, x, y, xx, xy, yy, ux, uxx, uxy, uy, uyx, uyy, all]: [f32; 13]) -> Option<Trend> {
     let w = w + 1e-3;
     let (xx, yy) = (xx + RIDGE * w, yy + RIDGE * w);
     let (c00, c01, c02) = (xx * yy - xy * xy, xy * y - x * yy, x * xy - xx * y);
@@ -121,6 +131,7 @@ fn solve([w, x, y, xx, xy, yy, ux, uxx, uxy, uy, uyx, uyy]: [f32; 12]) -> Option
     let inverse = 1.0 / (w * c00 + x * c01 + y * c02);
     let row = |a: f32, b: f32, c: f32| [(a * ux + b * uxx + c * uxy) * inverse, (a * uy + b * uyx + c * uyy) * inverse];
     let (middle, slope) = (row(c00, c01, c02), [row(c01, c11, c12), row(c02, c12, c22)]);
+    let agreement = w / (all + 1e-3);
     let is_sound = middle.iter().chain(slope.iter().flatten()).all(|v| v.is_finite());
-    is_sound.then_some(Trend { middle, slope })
+    is_sound.then_some(Trend { middle, slope, agreement })
 }
