@@ -10,7 +10,7 @@ use reverie::compositor::{Compositor, Layer, Look};
 use reverie::config::Size;
 use reverie::display::{Canvas, Fader};
 use reverie::dream::{Dreamer, Settings};
-use reverie::flow::{self, Luma, Tracker};
+use reverie::flow::{Field, Luma, Pyramid, Search, Shrinker, Tracker};
 use reverie::frame::Frame;
 use reverie::pack::Catalogue;
 use reverie::params::Params;
@@ -147,7 +147,8 @@ fn mirror(c: &mut Criterion) {
         shrinker.shrink(&pictures[which], &mut luma);
         luma.clone()
     });
-    let (mut pyramids, mut search, mut field) = ([Pyramid::default(), Pyramid::default()], Search::default(), Field::default());
+    let (mut pyramids, mut search, mut field) =
+        ([Pyramid::default(), Pyramid::default()], Search::default(), Field::default());
     pyramids.iter_mut().zip(&lumas).for_each(|(pyramid, luma)| pyramid.build(luma));
     c.bench_function("flow, 320x180, one direction", |b| {
         b.iter(|| search.flow(&pyramids[0], &pyramids[1], &mut field));

@@ -128,14 +128,7 @@ fn place(at: usize, ratio: usize, most: usize) -> (usize, usize, f32) {
 }
 
 /// What a `plane` of `width` × `height` holds along row `y` of a picture whose pixels are `ratio` times smaller, `scale` times.
-fn enlarge_row(
-    plane: &[f32],
-    (width, height): (usize, usize),
-    ratio: usize,
-    scale: f32,
-    y: usize,
-    to: &mut Vec<f32>,
-) {
+fn enlarge_row(plane: &[f32], (width, height): (usize, usize), ratio: usize, scale: f32, y: usize, to: &mut Vec<f32>) {
     let (above, below, part) = place(y, ratio, height);
     let (above, below) = (&plane[above * width..][..width], &plane[below * width..][..width]);
     to.clear();
@@ -222,7 +215,7 @@ fn begin_row(row: &[u8], part: f32, sums: &mut [[f32; 4]]) {
 #[multiversion(targets("x86_64+avx2"))]
 fn to_bytes(sums: &[f32], bytes: &mut [u8]) {
     for (byte, sum) in bytes.iter_mut().zip(sums) {
-        *byte = nearest(sum.max(0.0).min(255.0)) as u8;
+        *byte = nearest(sum.clamp(0.0, 255.0)) as u8;
     }
 }
 

@@ -202,7 +202,7 @@ fn subtract_camera(pixels: &[[i16; 4]], camera: &[u8], part: f32, layer: &mut [[
 #[inline(always)]
 fn rounded(value: f32) -> i16 {
     // Cut off instead of rounded, weeks of feedback would darken the picture.
-    nearest(value.max(0.0).min(FULL)) as i16
+    nearest(value.clamp(0.0, FULL)) as i16
 }
 
 /// How much counts at a place along a side that `fades` at its beginning and its end: evenly from nothing to all over a third of its length.

@@ -19,10 +19,12 @@ mod momentum;
 mod octaves;
 mod sleep;
 mod studio;
+mod vitals;
 mod windows;
 
 pub use error::DreamError;
 pub use governor::largest_within;
+pub use vitals::{Measured, Progress, Vitals};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,7 +35,7 @@ use crate::frame::Frame;
 use crate::pack::Catalogue;
 use crate::params::Params;
 use crate::pixel::{self, Picture, Scaler, Tone};
-use crate::runtime::{Controls, Provider, Runtime};
+use crate::runtime::{Controls, Runtime};
 
 use canvas::{Canvas, Last};
 use cast::Part;
@@ -70,48 +72,6 @@ pub struct Settings {
     /// Makes the dream repeatable: with equal pictures, parameters and times it is the same to the byte, on the
     /// CPU. A GPU's sums differ in their last digits from run to run, and the dream carries that on.
     pub seed: Option<u64>,
-}
-
-/// What the dreamer does at the moment, for telemetry.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Vitals {
-    /// What runs the network; none before the first graph is open.
-    pub provider: Option<Provider>,
-    /// The layer in effect: the last one while the graphs of another are being opened.
-    pub layer: String,
-    /// Whether those of another are.
-    pub awaits_layer: bool,
-    /// Working size.
-    pub width: usize,
-    pub height: usize,
-    /// Octaves and steps in effect, after the governor and after octaves too small to see are left out.
-    pub octaves: u32,
-    pub steps: u32,
-    /// How long the last frame took.
-    pub frame_time: Duration,
-    /// Mean activation over the chosen channels, each with its sign and weight, before the last step.
-    pub activation: f64,
-}
-
-/// One ascent done: for progress bars.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
-    /// Work done and to do in this frame, in pixels climbed: a step of a fine octave counts more than one of a coarse.
-    pub done: u64,
-    pub total: u64,
-    /// As [`Vitals::activation`], before this ascent.
-    pub activation: f64,
-    /// The objective before this ascent, of graphs that tell it.
-    pub objective: Option<f32>,
-}
-
-/// How much of the layer's dream is in a picture.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Measured {
-    /// As [`Vitals::activation`].
-    pub activation: f64,
-    /// The objective, of graphs that tell it.
-    pub objective: Option<f32>,
 }
 
 /// Dreams frame after frame.
@@ -202,17 +162,7 @@ impl Dreamer {
             tone: Tone::NEUTRAL,
             last: None,
             layers: Vec::new(),
-            vitals: Vitals {
-                provider: None,
-                layer: String::new(),
-                awaits_layer: false,
-                width: 0,
-                height: 0,
-                octaves: 0,
-                steps: 0,
-                frame_time: Duration::ZERO,
-                activation: 0.0,
-            },
+            vitals: Vitals::default(),
             on_step: None,
         }
     }

@@ -37,8 +37,8 @@ mod smooth;
 mod tracker;
 mod trend;
 
-use blur::Blur;
 pub use between::{Places, are_none, bilinear, nearest};
+use blur::Blur;
 pub use path::Path;
 pub use pyramid::Pyramid;
 pub use search::Search;

@@ -1,0 +1,47 @@
+//! What a dreamer tells of itself.
+
+use std::time::Duration;
+
+use crate::runtime::Provider;
+
+/// What the dreamer does at the moment, for telemetry.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Vitals {
+    /// What runs the network; none before the first graph is open.
+    pub provider: Option<Provider>,
+    /// The layer in effect: the last one while the graphs of another are being opened.
+    pub layer: String,
+    /// Whether those of another are.
+    pub awaits_layer: bool,
+    /// Working size.
+    pub width: usize,
+    pub height: usize,
+    /// Octaves and steps in effect, after the governor and after octaves too small to see are left out.
+    pub octaves: u32,
+    pub steps: u32,
+    /// How long the last frame took.
+    pub frame_time: Duration,
+    /// Mean activation over the chosen channels, each with its sign and weight, before the last step.
+    pub activation: f64,
+}
+
+/// One ascent done: for progress bars.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Work done and to do in this frame, in pixels climbed: a step of a fine octave counts more than one of a coarse.
+    pub done: u64,
+    pub total: u64,
+    /// As [`Vitals::activation`], before this ascent.
+    pub activation: f64,
+    /// The objective before this ascent, of graphs that tell it.
+    pub objective: Option<f32>,
+}
+
+/// How much of the layer's dream is in a picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// As [`Vitals::activation`].
+    pub activation: f64,
+    /// The objective, of graphs that tell it.
+    pub objective: Option<f32>,
+}
