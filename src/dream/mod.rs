@@ -384,13 +384,14 @@ impl Dreamer {
     fn climb_windows(&mut self, current: &Current, now: &glide::Look, pace: f64) -> Result<(), DreamError> {
         let size = current.plan.size;
         let (path, last) = (&self.path, self.last.as_deref());
+        let spread = windows::spread(self.canvas.size(), size, current.plan.windows);
         self.windows.wait(|x, y| path.movement_at(x, y).min(1.0) + last.map_or(0.0, |last| last.strength_at(x, y)));
         for _ in 0..current.plan.windows {
             let Some(window) = self.windows.next(self.canvas.size(), size, &mut self.rng) else { return Ok(()) };
             self.window.resize(size.0, size.1);
             self.canvas.cut(window.corner, window.ratio, &mut self.window);
             self.next.copy_from(&self.window);
-            let all = Dreamer::climb_of(&self.weights, current, now, 0, pace);
+            let all = Dreamer::climb_of(&self.weights, current, now, 0, pace * spread);
             let climb = Climb { sizes: &[size], steps: 1, ..all };
             let last = self.climber.climb(&mut self.next, &climb, &mut self.studio, None);
             last.map_err(|error| self.give_up(error))?;

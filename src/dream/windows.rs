@@ -6,6 +6,11 @@ const DOWN: usize = 9;
 /// Places that are drawn, of which the one that waited most is taken.
 const DRAWS: usize = 12;
 
+/// How much more a window may climb at once.
+const MOST_SPREAD: f64 = 3.0;
+/// One of so many windows is of twice the size.
+const DOUBLES: usize = 4;
+
 /// A part: its corner, and how many pixels of the picture, along each side, are one of the graph's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
@@ -25,6 +30,12 @@ impl Default for Windows {
     }
 }
 
+/// How many times as much a window climbs as the whole does: as often as a place waits for its turn, within bounds.
+pub fn spread(canvas: (usize, usize), size: (usize, usize), windows: u32) -> f64 {
+    let turns = (canvas.0 * canvas.1) as f64 / (size.0 * size.1 * windows.max(1) as usize) as f64;
+    turns.clamp(1.0, MOST_SPREAD)
+}
+
 impl Windows {
     /// Another frame passes.
     pub fn wait(&mut self, interest: impl Fn(f32, f32) -> f32) {
@@ -42,7 +53,7 @@ impl Windows {
         let fits_double = canvas.0 >= 2 * size.0 && canvas.1 >= 2 * size.1;
         let mut best: Option<(f32, Window)> = None;
         for _ in 0..DRAWS {
-            let ratio = if fits_double { rng.usize(1..=2) } else { 1 };
+            let ratio = if fits_double && rng.usize(..DOUBLES) == 0 { 2 } else { 1 };
             let (width, height) = (size.0 * ratio, size.1 * ratio);
             // Beyond the edges, and held to them: else the edges would seldom be in a window's middle.
             let mut draw = |length: usize, most: usize| {
