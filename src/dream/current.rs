@@ -16,7 +16,7 @@ use crate::params::Params;
 pub struct Current {
     pub cast: Cast,
     pub plan: Plan,
-    /// Those of the octaves; none where nothing is open yet.
+    /// Those of all octaves; none where nothing is open yet.
     pub sizes: Vec<(usize, usize)>,
 }
 
@@ -53,7 +53,7 @@ impl Dreamer {
         };
         self.governor.feel(self.room, elapsed);
         let plan = self.governor.plan(&ask);
-        let sizes = octave_sizes(plan.size, plan.octaves, params.octave_scale);
+        let sizes = octave_sizes(plan.size, params.octaves, params.octave_scale);
         let wanted = Current { cast: Cast::of(wanted), plan, sizes };
         match self.studio.open(wanted.graphs().0, held.as_ref().map(|held| held.graphs().0))? {
             Opening::Done => return Ok(wanted),

@@ -7,11 +7,17 @@ const HASTE: f32 = 4.0;
 /// Once the dream differs so much from the camera on average it is climbed as usual, of full light.
 const ENOUGH: f32 = 12.0 / 255.0;
 
-/// How many times as much is to be gained from `looked`, the picture that is climbed, while it is hardly more than `camera`, of the same size.
-pub fn haste(looked: &Picture, camera: &Picture) -> f32 {
+/// Makes `gain` more, by `share` (0 to 1) of that, while `looked`, the picture that was climbed, is hardly more than `camera`; all of one size.
+pub fn hasten(gain: &mut Picture, looked: &Picture, camera: &Picture, share: f32) {
+    let more = 1.0 + share * haste(looked, camera);
+    gain.data.iter_mut().for_each(|gain| *gain *= more);
+}
+
+/// How many times more is to be gained, beyond once.
+fn haste(looked: &Picture, camera: &Picture) -> f32 {
     let sum: f32 = looked.data.iter().zip(&camera.data).map(|(looked, camera)| (looked - camera).abs()).sum();
     let strength = sum / looked.data.len().max(1) as f32;
-    1.0 + HASTE * (1.0 - strength / ENOUGH).max(0.0)
+    HASTE * (1.0 - strength / ENOUGH).max(0.0)
 }
 
 #[cfg(test)]
@@ -27,8 +33,8 @@ mod tests {
     fn an_empty_picture_is_climbed_most_and_a_full_dream_as_usual() {
         let camera = grey(100.0);
         let at = |difference: f32| haste(&grey(100.0 + difference), &camera);
-        assert_eq!(at(0.0), 1.0 + HASTE);
+        assert_eq!(at(0.0), HASTE);
         assert!(at(3.0) < at(0.0) && at(-6.0) < at(3.0));
-        assert_eq!((at(12.0), at(80.0)), (1.0, 1.0));
+        assert_eq!((at(12.0), at(80.0)), (0.0, 0.0));
     }
 }

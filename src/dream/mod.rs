@@ -18,12 +18,14 @@ mod haste;
 mod momentum;
 mod octaves;
 mod sleep;
+mod settings;
 mod studio;
 mod vitals;
 mod windows;
 
 pub use error::DreamError;
 pub use governor::largest_within;
+pub use settings::Settings;
 pub use vitals::{Measured, Progress, Vitals};
 
 use std::sync::Arc;
@@ -45,12 +47,15 @@ use glide::Glide;
 use governor::Governor;
 use momentum::Momentum;
 use octaves::{Climb, Climber};
+use settings::rng;
 use sleep::{Room, Sleep};
 use studio::Studio;
 use windows::Windows;
 
 /// The time of a dream for which `step` is meant, seconds, that of `dream.target_fps`: quicker dreams climb less each.
 const PACE: f64 = 0.125;
+/// Where octaves take turns each climbs so many times as much at most: more at once would leap.
+const MOST_TURNS: u64 = 3;
 /// What is climbed is averaged over so many seconds: what chance alone moves to and fro does not show.
 const INERTIA: f64 = 0.35;
 /// Where the dream is tired it fades by so many time constants a second, at full fatigue.
@@ -59,20 +64,6 @@ const TIRES: f64 = 3.2;
 const ASLEEP_ZOOM: f64 = 0.05;
 /// Layers kept for use: one waits, two are shown, one is fed back.
 const MOST_LAYERS: usize = 4;
-
-/// How a [`Dreamer`] works, for as long as it lives.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// Fixed working size, width and height; then nothing is governed. None: the governor chooses.
-    pub size: Option<(usize, usize)>,
-    /// The largest working size; the governor keeps its proportions, so it is best those of the screen.
-    pub max_size: (usize, usize),
-    /// Dream frames a second that the governor holds.
-    pub target_fps: f64,
-    /// Makes the dream repeatable: with equal pictures, parameters and times it is the same to the byte, on the
-    /// CPU. A GPU's sums differ in their last digits from run to run, and the dream carries that on.
-    pub seed: Option<u64>,
-}
 
 /// Dreams frame after frame.
 pub struct Dreamer {
@@ -100,6 +91,8 @@ pub struct Dreamer {
     left: Vec<f32>,
     /// Number of the picture that was looked at last.
     newest: Option<u64>,
+    /// Frames climbed: which octaves' turn it is, where not all are climbed at once.
+    frames: u64,
     windows: Windows,
     rng: fastrand::Rng,
     canvas: Canvas,
@@ -148,6 +141,7 @@ impl Dreamer {
             path: Path::default(),
             left: Vec::new(),
             newest: None,
+            frames: 0,
             windows: Windows::default(),
             climber,
             rng,
@@ -212,6 +206,7 @@ impl Dreamer {
         self.glide.reset();
         self.sleep = Sleep::default();
         self.fatigue = Fatigue::new(rng.u64(..));
+        self.frames = 0;
         self.windows = Windows::default();
         self.climber = Climber::new(self::rng(&self.settings));
         self.rng = rng;
@@ -238,12 +233,12 @@ impl Dreamer {
         let trance = if look.has_camera { self.sleep.trance(params) } else { 1.0 };
         self.lay(look, &now, elapsed, size, trance as f32);
         let pace = self.pace(trance, elapsed);
+        let (at_once, frame) = (current.plan.octaves, self.frames);
         let climbed = self.climb(&current, &now, params.jitter, pace)?;
         self.tone.hold(&mut self.next, now.tone as f32);
         pixel::subtract(&self.looked, &mut self.next);
         if look.has_camera && self.last.is_some() {
-            let haste = 1.0 + (haste::haste(&self.looked, &self.camera) - 1.0) * (1.0 - trance) as f32;
-            self.next.data.iter_mut().for_each(|gain| *gain *= haste);
+            haste::hasten(&mut self.next, &self.looked, &self.camera, (1.0 - trance) as f32);
         }
         self.spare_the_tired(now.fatigue, look.path.size());
         let inertia = if self.last.is_some() { (-elapsed.as_secs_f64() / INERTIA).exp() * (1.0 - trance) } else { 0.0 };
@@ -263,9 +258,11 @@ impl Dreamer {
         current.cast.layer().clone_into(&mut self.vitals.layer);
         self.vitals.awaits_layer = !current.cast.has(&params.layer);
         (self.vitals.width, self.vitals.height) = size;
-        self.vitals.octaves = current.sizes.len() as u32;
+        self.vitals.octaves = at_once.min(current.sizes.len() as u32);
         self.vitals.steps = current.plan.steps;
-        if climbed && current.cast.next.is_none() && current.cast.now.layer == params.layer {
+        // Frames of coarser octaves alone are cheaper than planned.
+        let is_dearest = frame.is_multiple_of(octaves::turns(&current.sizes, at_once));
+        if climbed && is_dearest && current.cast.next.is_none() && current.cast.now.layer == params.layer {
             self.governor.observe(self.vitals.frame_time, &current.plan);
         }
         let is_open = !current.sizes.is_empty();
@@ -434,12 +431,18 @@ impl Dreamer {
         }
     }
 
-    /// Climbs `next` octave by octave. Returns whether there was anything to climb.
+    /// Climbs `next` octave by octave, those whose turn it is. Returns whether there was anything to climb.
     fn climb(&mut self, current: &Current, now: &glide::Look, jitter: u32, pace: f64) -> Result<bool, DreamError> {
         current.cast.weights(&mut self.weights);
         self.fatigue.swing(&mut self.weights, now.fatigue.min(0.5) * 2.0);
-        let climb = Dreamer::climb_of(&self.weights, current, now, jitter, pace);
-        if current.sizes.is_empty() || climb.steps == 0 || climb.step == 0.0 {
+        let (sizes, at_once) = (&current.sizes, current.plan.octaves);
+        let turns = octaves::turns(sizes, at_once).min(MOST_TURNS) as f64;
+        let climb = Climb {
+            sizes: octaves::turn(sizes, at_once, self.frames),
+            ..Dreamer::climb_of(&self.weights, current, now, jitter, pace * turns)
+        };
+        self.frames += 1;
+        if sizes.is_empty() || climb.steps == 0 || climb.step == 0.0 {
             return Ok(false);
         }
         match self.climber.climb(&mut self.next, &climb, &mut self.studio, self.on_step.as_deref_mut()) {
@@ -486,8 +489,4 @@ impl Dreamer {
 /// evenly. (Weakened by all of it twice, a third would show a tenth: nothing.)
 fn share(intensity: f64) -> f64 {
     intensity.sqrt()
-}
-
-fn rng(settings: &Settings) -> fastrand::Rng {
-    settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)
 }

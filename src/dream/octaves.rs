@@ -20,12 +20,22 @@ pub fn octave_sizes(size: (usize, usize), octaves: u32, scale: f64) -> Vec<(usiz
         .collect()
 }
 
+/// Those whose turn it is in frame `number`, of which `at_once` (from 1) are climbed in each, the finest first.
+pub fn turn(sizes: &[(usize, usize)], at_once: u32, number: u64) -> &[(usize, usize)] {
+    sizes.rchunks((at_once as usize).max(1)).nth((number % turns(sizes, at_once)) as usize).unwrap_or_default()
+}
+
+/// How many frames it takes until each had its turn; 1 at least.
+pub fn turns(sizes: &[(usize, usize)], at_once: u32) -> u64 {
+    (sizes.len().div_ceil((at_once as usize).max(1)) as u64).max(1)
+}
+
 /// How the octaves of one frame are climbed.
 pub struct Climb<'a> {
     pub layer: &'a str,
     /// Another layer and the weights of its channels, and its share of the way, 0 to 1.
     pub other: Option<(&'a str, &'a [f32], f64)>,
-    /// Coarse to fine; the last is the picture's own.
+    /// Coarse to fine. Where the last is not the picture's own, what was climbed there is enlarged.
     pub sizes: &'a [(usize, usize)],
     /// Weight of each channel.
     pub neurons: &'a [f32],
@@ -126,7 +136,13 @@ impl Climber {
             self.detail.copy_from(&self.climbed);
             pixel::subtract(&self.base, &mut self.detail);
         }
-        picture.copy_from(&self.climbed);
+        if climb.sizes.last() == Some(&picture.size()) {
+            picture.copy_from(&self.climbed);
+        } else if !climb.sizes.is_empty() {
+            self.carried.resize(picture.width, picture.height);
+            self.scaler.resize(&self.detail, &mut self.carried);
+            pixel::add(&self.carried, picture);
+        }
         Ok(last)
     }
 }
@@ -152,6 +168,15 @@ mod tests {
     fn octaves_too_small_to_see_are_left_out_but_never_the_picture_itself() {
         assert_eq!(octave_sizes((64, 48), 5, 1.4), [(46, 34), (64, 48)]);
         assert_eq!(octave_sizes((20, 10), 3, 2.0), [(20, 10)]);
+    }
+
+    #[test]
+    fn every_octave_has_its_turn_and_the_finest_comes_first() {
+        let sizes = octave_sizes((384, 256), 5, 1.4);
+        assert_eq!(turn(&sizes, 5, 7), &sizes[..]);
+        let two: Vec<_> = (0..4).map(|number| turn(&sizes, 2, number)).collect();
+        assert_eq!(two, [&sizes[3..], &sizes[1..3], &sizes[..1], &sizes[3..]]);
+        assert_eq!(turn(&[], 1, 3), &[]);
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! The mirror, frame by frame.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use reverie::dream::{DreamError, Dreamer, Settings};
@@ -297,4 +297,29 @@ fn wait_until(mut done: impl FnMut() -> bool) {
     while !done() {
         assert!(Instant::now() < deadline, "it never came");
     }
+}
+
+#[test]
+fn on_a_board_that_is_far_too_slow_the_octaves_take_turns() {
+    let catalogue = catalogue();
+    // No board dreams a thousand frames a second.
+    let settings = Settings { size: None, max_size: SIZE, target_fps: 1000.0, seed: Some(1) };
+    let dreamer = Dreamer::new(runtime(), Arc::clone(&catalogue), settings).patient();
+    let (mut sitting, params, camera) = (sitting(dreamer), Params::new(&catalogue), picture(SIZE));
+    let pixels = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&pixels);
+    sitting.dreamer.on_step(move |progress| told.lock().unwrap().push(progress.total));
+    let mut out = blank();
+    wait_until(|| {
+        sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+        let vitals = sitting.dreamer.vitals();
+        (vitals.octaves, vitals.steps) == (1, 1)
+    });
+    pixels.lock().unwrap().clear();
+    for _ in 0..4 {
+        sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+    }
+    let pixels = pixels.lock().unwrap();
+    let [a, b, c, d] = pixels[..] else { panic!("one ascent a frame was expected: {pixels:?}") };
+    assert!((a, b) == (c, d) && a != b, "{pixels:?}");
 }

@@ -33,6 +33,7 @@ pub struct Ask {
 pub struct Plan {
     /// Working size.
     pub size: (usize, usize),
+    /// How many octaves are climbed in it: where that is not all they take turns, and this is the frame of the finest, the dearest.
     pub octaves: u32,
     pub steps: u32,
     /// Parts climbed at the canvas' size.
@@ -51,7 +52,7 @@ pub struct Governor {
     rung: usize,
     /// The highest rung there is, as far as graphs of this layer could be opened.
     ceiling: usize,
-    /// Steps, and then octaves, left out because even the smallest size is too slow.
+    /// Windows, then steps, and then octaves at once, left out because even the smallest size is too slow.
     relief: u32,
     phase: Phase,
     /// What a run costs whatever its size, in pixels that could be climbed instead; none before two sizes were measured.

@@ -1,0 +1,20 @@
+//! What a dreamer is told once.
+
+/// How a [`Dreamer`] works, for as long as it lives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Fixed working size, width and height; then nothing is governed. None: the governor chooses.
+    pub size: Option<(usize, usize)>,
+    /// The largest working size; the governor keeps its proportions, so it is best those of the screen.
+    pub max_size: (usize, usize),
+    /// Dream frames a second that the governor holds.
+    pub target_fps: f64,
+    /// Makes the dream repeatable: with equal pictures, parameters and times it is the same to the byte, on the
+    /// CPU. A GPU's sums differ in their last digits from run to run, and the dream carries that on.
+    pub seed: Option<u64>,
+}
+
+/// Where chance begins.
+pub(super) fn rng(settings: &Settings) -> fastrand::Rng {
+    settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)
+}
