@@ -12,7 +12,7 @@ help:
 	@echo "make test-fleet  three hundred mirrors on one broker"
 	@echo "make bench-peers one step beside PyTorch's and others' (half an hour; 6 GB of Python packages, once)"
 	@echo "make bench-motion  how well the dream follows the camera, beside two peers (half an hour; 400 MB of packages and clips, once)"
-	@echo "make bench-flow  the optical flow beside OpenCV's (two minutes)"
+	@echo "make bench-flow  the optical flow beside OpenCV's (three minutes)"
 	@echo "make deb     the Debian packages, in target/package/;  make deb-arm64  those for Jetsons and other arm64 boards"
 	@echo "make test-arm64  the arm64 packages: what is in them, and that they dream the same (emulated)"
 	@echo "make build   the release binary, target/release/reverie"

@@ -59,7 +59,7 @@ pub fn run(plan: Plan) -> anyhow::Result<Infallible> {
     // A display that cannot be waited for does not give its terminal back.
     let console = vt::GiveBack;
     if let Err(error) = tokio.block_on(live(plan)) {
-        // Not dropped: that would wait for a library that is still being loaded.
+        // Not dropped: that would wait for a file that is still being written.
         tokio.shutdown_background();
         return Err(error);
     }
@@ -76,7 +76,7 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
     // The screen shows what goes on before anything else is opened: libraries and networks may take minutes.
     let (mut running, tasks) = start(&plan, &configs, &stop, &wiring)?;
     let settings = plan.config.runtime_settings();
-    // In a thread of its own, from which the network's threads have it that they give way.
+    // In a thread of its own, whose niceness the network's threads inherit.
     let (loader, loading) = oneshot::channel();
     std::thread::Builder::new().name("load-network".to_owned()).spawn(move || {
         give_way();

@@ -163,15 +163,19 @@ pub fn compose(stage: &Stage, settings: &mut Live<Size>, wiring: &Wiring) -> any
         // The one look that was put, if it was taken since, is what the next difference is made for; the difference that was made before it is
         // there by then, since the dream puts that first.
         let look = wiring.looks.take(Duration::ZERO);
-        let was_taken = has_looked && look.is_none();
+        let taken = (has_looked && look.is_none()).then(|| compositor.number() - 1);
         let layer = wiring.take_layer();
         let is_changed = picture.is_some() || layer.is_some() || compositor.is_easing();
         let commanded = layer.as_ref().and_then(|dreamed| dreamed.commanded);
         if let Some(dreamed) = layer {
+            // A dream that is quicker than the camera took that look, and is there already.
+            if let Some(number) = taken.filter(|number| *number == dreamed.layer.made_for) {
+                compositor.was_taken(number);
+            }
             compositor.take(dreamed.layer);
         }
-        if was_taken {
-            compositor.was_taken(compositor.number() - 1);
+        if let Some(number) = taken {
+            compositor.was_taken(number);
         }
         let mut look = look.unwrap_or_else(|| wiring.looks.blank());
         compositor.look(&mut look);

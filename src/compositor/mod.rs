@@ -204,8 +204,8 @@ impl Compositor {
         }
     }
 
-    /// Takes a new difference; it is eased in. The one that was taken for it must have been said to be ([`Compositor::was_taken`]),
-    /// and none after it.
+    /// Takes a new difference; it is eased in. [`Compositor::was_taken`] must have been called for its look, and for no later
+    /// one.
     pub fn take(&mut self, layer: Arc<Layer>) {
         if self.looked_at != Some(layer.made_for) {
             return;
@@ -215,6 +215,8 @@ impl Compositor {
         self.waiting.layer = Some(if fits { layer } else { Arc::new(layer.resized(self.size)) });
         self.waiting.path.copy_from(&self.path);
         self.period = std::mem::take(&mut self.since_dream).min(LONGEST_EASE);
+        // The fade before is to be over when the next one comes: one that waits would be lost to it.
+        self.speed = self.speed.max(2.0 * (1.0 - self.eased) / self.period.as_secs_f32().max(0.001));
         self.ease_next();
     }
 

@@ -10,8 +10,10 @@ const ROOM: f64 = 0.5;
 const STEP: f64 = 0.8;
 /// The smallest, of the largest's sides.
 const LEAST: u32 = 6;
-/// Pictures that are looked at together.
+/// Pictures that are looked at together; or so many at least, where those took that long: a very slow board is not to wait for sixty.
 const WINDOW: usize = 60;
+const FEWEST: usize = 5;
+const LONG: Duration = Duration::from_secs(3);
 /// Windows with room before a larger canvas is tried: at first, and at most where that was too large again and again.
 const PATIENCE: u32 = 10;
 const LONGEST_PATIENCE: u32 = 900;
@@ -49,11 +51,13 @@ impl CanvasGovernor {
     /// One picture took `time` to put together, and there is so much time between two.
     pub fn observe(&mut self, time: Duration, period: Duration) {
         self.times.push(time);
-        if self.times.len() < WINDOW {
+        let count = self.times.len();
+        let is_long = count >= FEWEST && self.times.iter().sum::<Duration>() > LONG;
+        if count < WINDOW && !is_long {
             return;
         }
         self.times.sort_unstable();
-        let share = self.times[WINDOW / 2].as_secs_f64() / period.as_secs_f64().max(0.001);
+        let share = self.times[count / 2].as_secs_f64() / period.as_secs_f64().max(0.001);
         self.times.clear();
         if share > MOST && self.rung < LEAST {
             self.rung += 1;
@@ -96,6 +100,14 @@ mod tests {
         let sizes = live(&mut governor, 60.0, 600);
         assert_eq!(sizes, [(1280, 720), (1024, 576), (820, 460)]);
         assert_eq!(live(&mut governor, 60.0, 20_000).len(), 1, "it swings");
+    }
+
+    #[test]
+    fn a_board_that_is_far_too_slow_is_spared_soon() {
+        let mut governor = CanvasGovernor::new((1280, 720));
+        // A second a picture; the next one comes when it is done.
+        (0..40).for_each(|_| governor.observe(Duration::from_secs(1), Duration::from_secs(1)));
+        assert_eq!(governor.size(), (336, 188));
     }
 
     #[test]

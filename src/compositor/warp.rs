@@ -48,7 +48,7 @@ impl Sum {
 
 /// What a row shows of a layer that was carried along: where each of its pixels comes from, and how much of it is seen.
 ///
-/// What was not seen all the while goes. A layer in a trance goes with the camera, and goes away, the less the more it is in one.
+/// What was not seen all the while goes. The deeper a layer's trance, the less it moves and fades.
 #[derive(Debug, Default)]
 pub struct Rows {
     /// Of the picture, and the row's number.
@@ -282,7 +282,8 @@ impl Affine {
         }
     }
 
-    fn is_none(&self) -> bool {
+    /// Whether nothing moves.
+    pub fn is_none(&self) -> bool {
         *self == Affine::default()
     }
 
@@ -293,7 +294,7 @@ impl Affine {
     }
 }
 
-/// A place beyond an edge, mirrored back: …, 1, 0 | 0, 1, … last | last, ….
+/// A place beyond an edge, mirrored back at it: …, 2, 1, 0, 1, … last, last − 1, …
 #[inline(always)]
 fn fold(place: f32, size: usize) -> f32 {
     let last = (size - 1) as f32;

@@ -24,6 +24,8 @@ pub struct Last<'a> {
     pub motion: Affine,
     /// How much of its trance stays; the rest is the camera.
     pub persistence: f32,
+    /// Whether it goes on at all, or is only what is faded from.
+    pub is_fed_back: bool,
 }
 
 /// A picture under work.
@@ -75,27 +77,25 @@ impl Canvas {
         self.bytes.resize(self.width, self.height);
         for (y, row) in camera.pixels.chunks_exact(3 * width).enumerate() {
             let before = &mut self.before[y * width..][..width];
-            let Some(Last { layer, path, left, motion, persistence }) = last else {
-                self.sum.begin(row, trance);
-                self.sum.keep(0.0, before);
-                self.sum.begin(row, 1.0);
-                self.sum.keep(0.0, &mut self.pixels[y * width..][..width]);
-                self.bytes.pixels[3 * width * y..][..3 * width].copy_from_slice(row);
-                continue;
-            };
-            self.rows.find(&path.back, layer.trance, &Affine::default(), size, y);
-            self.rows.weigh(&path.seen, path.size(), layer.trance);
-            self.sum.begin(row, trance - layer.trance);
-            self.rows.add(&layer.pixels, 1.0, &mut self.sum);
-            self.sum.keep(-255.0, before);
-
-            if *motion != Affine::default() {
-                self.rows.find(&path.back, layer.trance, motion, size, y);
+            self.sum.begin(row, trance - last.map_or(0.0, |last| last.layer.trance));
+            if let Some(Last { layer, path, .. }) = last {
+                self.rows.find(&path.back, layer.trance, &Affine::default(), size, y);
+                self.rows.weigh(&path.seen, path.size(), layer.trance);
+                self.rows.add(&layer.pixels, 1.0, &mut self.sum);
             }
-            let mixed = layer.trance * (1.0 - persistence);
-            self.rows.weigh(left, path.size(), layer.trance);
-            self.sum.begin(row, 1.0 - layer.trance + mixed * layer.trance);
-            self.rows.add(&layer.pixels, 1.0 - mixed, &mut self.sum);
+            self.sum.keep(-255.0, before);
+            match last.filter(|last| last.is_fed_back) {
+                None => self.sum.begin(row, 1.0),
+                Some(Last { layer, path, left, motion, persistence, .. }) => {
+                    if !motion.is_none() {
+                        self.rows.find(&path.back, layer.trance, motion, size, y);
+                    }
+                    let mixed = layer.trance * (1.0 - persistence);
+                    self.rows.weigh(left, path.size(), layer.trance);
+                    self.sum.begin(row, 1.0 - layer.trance + mixed * layer.trance);
+                    self.rows.add(&layer.pixels, 1.0 - mixed, &mut self.sum);
+                }
+            }
             self.sum.keep(0.0, &mut self.pixels[y * width..][..width]);
             self.sum.write(&mut self.bytes.pixels[3 * width * y..][..3 * width]);
         }
@@ -105,6 +105,11 @@ impl Canvas {
     pub fn paint(&mut self, picture: &Picture) {
         self.pixels.fill([0; 4]);
         self.add(picture);
+        for (y, row) in self.bytes.pixels.chunks_exact_mut(3 * self.width.max(1)).enumerate() {
+            self.sum.begin(row, 0.0);
+            self.sum.add(&self.pixels[y * self.width..][..self.width], 1.0);
+            self.sum.write(row);
+        }
     }
 
     /// Writes it into `to`, at the size that has.

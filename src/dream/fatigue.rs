@@ -11,14 +11,14 @@ const CELLS: f32 = 7.0;
 const PERIOD: f64 = 4.4;
 /// How far the weight of each channel swings about its own, and in how many seconds once, at full fatigue; channels differ by chance.
 const SWING: f64 = 0.9;
-/// The share of the picture that is not tired at all, always the same, so that the dream's strength is; and from there, how much more of the
-/// noise is tired through. One of so many pixels tells how much noise that share is.
+const SWINGS_IN: (f64, f64) = (11.0, 33.0);
+/// The share of the picture that is not tired at all: constant, so that the dream's strength is constant too; and how much more noise than there
+/// is all tired. One of so many pixels tells how much noise that share has.
 const AWAKE: f32 = 0.5;
 const DROWSY: f32 = 0.15;
 const SAMPLED: usize = 17;
 /// What moves so many widths of the picture a second does not tire.
 const ROUSES: f32 = 0.05;
-const SWINGS_IN: (f64, f64) = (11.0, 33.0);
 
 /// Lets what moved along `path`, in so many `seconds`, be not `tired`: it passes through places, and would never come to anything.
 pub fn rouse(tired: &mut [f32], path: &Path, seconds: f64) {
@@ -64,10 +64,10 @@ impl Fatigue {
         self.sample.clear();
         self.sample.extend(tired.iter().step_by(SAMPLED));
         let awake = (self.sample.len() as f32 * AWAKE) as usize;
-        let least = match self.sample.get_mut(..) {
-            Some(sample) if awake < sample.len() => *sample.select_nth_unstable_by(awake, f32::total_cmp).1,
-            _ => return,
-        };
+        if self.sample.is_empty() {
+            return;
+        }
+        let least = *self.sample.select_nth_unstable_by(awake, f32::total_cmp).1;
         tired.iter_mut().for_each(|noise| *noise = smooth(((*noise - least) / DROWSY).clamp(0.0, 1.0)));
     }
 

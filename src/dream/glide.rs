@@ -26,6 +26,12 @@ pub struct Look {
 const NUMBERS: usize = 12;
 
 impl Look {
+    /// What `intensity` weakens the step by, and what shows of the dream, each: together they make what is seen grow with it
+    /// evenly. (Weakened by all of it twice, a third would show a tenth: nothing.)
+    pub fn share(&self) -> f64 {
+        self.intensity.sqrt()
+    }
+
     pub fn of(params: &Params) -> Look {
         Look {
             intensity: params.intensity,

@@ -7,10 +7,13 @@ const HASTE: f32 = 4.0;
 /// Once the dream differs so much from the camera on average it is climbed as usual, of full light.
 const ENOUGH: f32 = 12.0 / 255.0;
 
-/// Makes `gain` more, by `share` (0 to 1) of that, while `looked`, the picture that was climbed, is hardly more than `camera`; all of one size.
-pub fn hasten(gain: &mut Picture, looked: &Picture, camera: &Picture, share: f32) {
-    let more = 1.0 + share * haste(looked, camera);
-    gain.data.iter_mut().for_each(|gain| *gain *= more);
+/// Takes `climbed` farther from `looked`, the picture that was climbed, while that is hardly more than `camera`; all of one size. `share` (0 to 1)
+/// of it counts.
+pub fn hasten(climbed: &mut Picture, looked: &Picture, camera: &Picture, share: f32) {
+    let more = share * haste(looked, camera);
+    for (climbed, looked) in climbed.data.iter_mut().zip(&looked.data) {
+        *climbed += (*climbed - looked) * more;
+    }
 }
 
 /// How many times more is to be gained, beyond once.

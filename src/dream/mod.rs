@@ -17,8 +17,8 @@ mod governor;
 mod haste;
 mod momentum;
 mod octaves;
-mod sleep;
 mod settings;
+mod sleep;
 mod studio;
 mod vitals;
 mod windows;
@@ -62,7 +62,7 @@ const INERTIA: f64 = 0.35;
 const TIRES: f64 = 3.2;
 /// What an idle dream grows by in a second when it is asleep.
 const ASLEEP_ZOOM: f64 = 0.05;
-/// Layers kept for use: one waits, two are shown, one is fed back.
+/// Layers kept for use: one waits, one is shown, one is fed back, one is written.
 const MOST_LAYERS: usize = 4;
 
 /// Dreams frame after frame.
@@ -108,6 +108,8 @@ pub struct Dreamer {
     climber: Climber,
     /// The last dream, and others that are given back by who showed them.
     last: Option<Arc<Layer>>,
+    /// The last is only faded from, and not fed back any more.
+    begins_anew: bool,
     layers: Vec<Arc<Layer>>,
     vitals: Vitals,
     on_step: Option<OnStep>,
@@ -155,6 +157,7 @@ impl Dreamer {
             momentum: Momentum::default(),
             tone: Tone::NEUTRAL,
             last: None,
+            begins_anew: false,
             layers: Vec::new(),
             vitals: Vitals::default(),
             on_step: None,
@@ -202,7 +205,7 @@ impl Dreamer {
     /// Forgets the dream: the next frame begins from the camera picture.
     pub fn reset(&mut self) {
         let mut rng = rng(&self.settings);
-        self.last = None;
+        self.begins_anew = true;
         self.glide.reset();
         self.sleep = Sleep::default();
         self.fatigue = Fatigue::new(rng.u64(..));
@@ -235,13 +238,13 @@ impl Dreamer {
         let pace = self.pace(trance, elapsed);
         let (at_once, frame) = (current.plan.octaves, self.frames);
         let climbed = self.climb(&current, &now, params.jitter, pace)?;
-        self.tone.hold(&mut self.next, now.tone as f32);
-        pixel::subtract(&self.looked, &mut self.next);
-        if look.has_camera && self.last.is_some() {
+        if climbed && look.has_camera && self.goes_on() {
             haste::hasten(&mut self.next, &self.looked, &self.camera, (1.0 - trance) as f32);
         }
+        self.tone.hold(&mut self.next, now.tone as f32);
+        pixel::subtract(&self.looked, &mut self.next);
         self.spare_the_tired(now.fatigue, look.path.size());
-        let inertia = if self.last.is_some() { (-elapsed.as_secs_f64() / INERTIA).exp() * (1.0 - trance) } else { 0.0 };
+        let inertia = if self.goes_on() { (-elapsed.as_secs_f64() / INERTIA).exp() * (1.0 - trance) } else { 0.0 };
         self.momentum.join(&mut self.next, &self.path, inertia as f32);
         self.canvas.add(&self.next);
         if climbed {
@@ -250,9 +253,10 @@ impl Dreamer {
         let mut layer = self.blank();
         let made = Arc::get_mut(&mut layer).expect("nobody else holds it");
         self.canvas.lift(&look.camera, trance as f32, made);
-        made.strength = if look.has_camera { share(now.intensity) as f32 } else { 1.0 };
+        made.strength = if look.has_camera { now.share() as f32 } else { 1.0 };
         made.made_for = look.number;
         self.layers.extend(self.last.replace(Arc::clone(&layer)));
+        self.begins_anew = false;
 
         self.vitals.frame_time = started.elapsed();
         current.cast.layer().clone_into(&mut self.vitals.layer);
@@ -350,8 +354,9 @@ impl Dreamer {
             left: &self.left,
             motion: Affine::of(&motion, canvas.0, canvas.1),
             persistence: if look.has_camera { now.persistence as f32 } else { 1.0 },
+            is_fed_back: !self.begins_anew,
         });
-        let is_blind = last.is_none() && !look.has_camera;
+        let is_blind = !self.goes_on() && !look.has_camera;
         self.canvas.lay(&look.camera, last.as_ref(), trance);
         if is_blind {
             self.canvas.paint(&clouds::clouds(size, &mut self.rng, &mut self.scaler));
@@ -409,11 +414,16 @@ impl Dreamer {
         free.unwrap_or_default()
     }
 
+    /// Whether there is a dream that is fed back.
+    fn goes_on(&self) -> bool {
+        self.last.is_some() && !self.begins_anew
+    }
+
     /// How many times `step` is climbed: a mirror climbs as much a second on every board, but a very slow one would leap. A trance, where
     /// it is each frame that counts, and a first frame climb it once.
     fn pace(&self, trance: f64, elapsed: Duration) -> f64 {
         let pace = (elapsed.as_secs_f64() / PACE).clamp(0.1, 2.0);
-        if self.last.is_none() { 1.0 } else { pace + (1.0 - pace) * trance }
+        if self.goes_on() { pace + (1.0 - pace) * trance } else { 1.0 }
     }
 
     /// How `current` is climbed at the moment.
@@ -423,7 +433,7 @@ impl Dreamer {
             other: current.cast.other().map(|(part, share)| (part.layer.as_str(), &*part.weights, share)),
             sizes: &current.sizes,
             neurons: weights,
-            step: (now.step * share(now.intensity) * pace / 255.0) as f32,
+            step: (now.step * now.share() * pace / 255.0) as f32,
             smoothing: now.smoothing as f32,
             colour: now.colour as f32,
             jitter: jitter as i32,
@@ -448,7 +458,7 @@ impl Dreamer {
         match self.climber.climb(&mut self.next, &climb, &mut self.studio, self.on_step.as_deref_mut()) {
             Ok(_) if !self.next.data.iter().all(|value| value.is_finite()) => {
                 // Fed back, they would never leave the picture again.
-                self.last = None;
+                self.begins_anew = true;
                 Err(self.give_up(DreamError::NotFinite { layer: current.cast.layer().to_owned() }))
             }
             Ok(last) => {
@@ -483,10 +493,4 @@ impl Dreamer {
             slide: ((slide * cos) as f32, (slide * sin) as f32),
         }
     }
-}
-
-/// What `intensity` weakens the step by, and what shows of the dream, each: together they make what is seen grow with it
-/// evenly. (Weakened by all of it twice, a third would show a tenth: nothing.)
-fn share(intensity: f64) -> f64 {
-    intensity.sqrt()
 }

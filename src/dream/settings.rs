@@ -1,6 +1,6 @@
 //! What a dreamer is told once.
 
-/// How a [`Dreamer`] works, for as long as it lives.
+/// How a [`Dreamer`](super::Dreamer) works, for as long as it lives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Fixed working size, width and height; then nothing is governed. None: the governor chooses.

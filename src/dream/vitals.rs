@@ -16,7 +16,7 @@ pub struct Vitals {
     /// Working size.
     pub width: usize,
     pub height: usize,
-    /// Octaves and steps in effect, after the governor and after octaves too small to see are left out.
+    /// Octaves climbed in a frame, and steps, after the governor and after octaves too small to see are left out.
     pub octaves: u32,
     pub steps: u32,
     /// How long the last frame took.

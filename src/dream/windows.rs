@@ -30,7 +30,7 @@ impl Default for Windows {
     }
 }
 
-/// How many times as much a window climbs as the whole does: as often as a place waits for its turn, within bounds.
+/// How many times as much a window climbs as the whole does: in proportion to how long a place waits for its turn, within bounds.
 pub fn spread(canvas: (usize, usize), size: (usize, usize), windows: u32) -> f64 {
     let turns = (canvas.0 * canvas.1) as f64 / (size.0 * size.1 * windows.max(1) as usize) as f64;
     turns.clamp(1.0, MOST_SPREAD)

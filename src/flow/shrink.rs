@@ -13,7 +13,7 @@ pub fn ratio(width: usize) -> usize {
     width.div_ceil(WIDTH).max(1)
 }
 
-/// The size of the grey picture of one of `width` × `height`; what is left over at the right and below belongs to the last.
+/// The size of the grey picture of one of `width` × `height`; what is left over at the right and below has no pixel of its own.
 pub fn size(width: usize, height: usize) -> (usize, usize) {
     let ratio = ratio(width);
     ((width / ratio).max(1), (height / ratio).max(1))
@@ -42,7 +42,8 @@ impl Shrinker {
         let stride = 3 * frame.width as u32;
         rgb_to_yuv400(&mut bright, &frame.pixels, stride, YuvRange::Full, YuvStandardMatrix::Bt601)
             .expect("planes of one size");
-        let scale = 1.0 / (ratio * ratio) as f32;
+        // A picture may be less than that high, or wide.
+        let scale = 1.0 / (ratio.min(frame.width) * ratio.min(frame.height)) as f32;
         for (y, line) in luma.pixels.chunks_exact_mut(width).enumerate() {
             self.sums.clear();
             self.sums.resize(frame.width, 0);
@@ -51,7 +52,7 @@ impl Shrinker {
                     *sum += u16::from(*value);
                 }
             }
-            for (to, sums) in line.iter_mut().zip(self.sums.chunks_exact(ratio)) {
+            for (to, sums) in line.iter_mut().zip(self.sums.chunks(ratio)) {
                 *to = (sums.iter().map(|sum| u32::from(*sum)).sum::<u32>() as f32 * scale + 0.5) as u8;
             }
         }

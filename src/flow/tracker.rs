@@ -75,6 +75,7 @@ impl Tracker {
             self.see_anew();
             if !is_first {
                 self.seen.fill(1.0);
+                self.movement = 0.0;
             }
             return;
         }
@@ -139,8 +140,12 @@ impl Tracker {
         for y in 0..height {
             let row = y * width..(y + 1) * width;
             let (dx, dy) = (&self.back.x[row.clone()], &self.back.y[row.clone()]);
-            self.places.find(dx, dy, y, (width, height));
-            self.places.sample(&self.joined, width, &mut self.row);
+            if width < 2 || height < 2 {
+                self.row.copy_from_slice(&self.joined[row.clone()]);
+            } else {
+                self.places.find(dx, dy, y, (width, height));
+                self.places.sample(&self.joined, width, &mut self.row);
+            }
             let light = now.pixels[row.clone()].iter().zip(&before.pixels[row.clone()]);
             let off = self.off[row.clone()].iter_mut().zip(&mut self.off_still[row.clone()]);
             for ((off, off_still), ((now, before), there)) in off.zip(light.zip(&self.row)) {

@@ -174,6 +174,22 @@ fn reset_begins_again_from_the_camera() {
 }
 
 #[test]
+fn what_was_shown_fades_away_after_a_reset() {
+    let catalogue = catalogue();
+    let (mut mirror, camera) = (Mirror::new(dreamer(&catalogue).patient(), Some(4)), picture(SIZE));
+    let (params, mut out) = (Params::new(&catalogue), blank());
+    let mut strength = |mirror: &mut Mirror| {
+        mirror.frame(Some(&camera), SIZE, &params, TICK / 4, &mut out).unwrap();
+        difference(&out, &camera)
+    };
+    let before = (0..40).map(|_| strength(&mut mirror)).last().unwrap();
+    mirror.dreamer().reset();
+    let after: Vec<f64> = (0..10).map(|_| strength(&mut mirror)).collect();
+    let leap = std::iter::once(&before).chain(&after).zip(&after).map(|(a, b)| a - b).fold(0.0, f64::max);
+    assert!(after[9] < 0.7 * before && leap < 0.35 * before, "{before}, then {after:?}");
+}
+
+#[test]
 fn paused_it_holds_the_picture_whatever_the_camera_sees() {
     let catalogue = catalogue();
     let (mut mirror, mut camera) = (Mirror::new(dreamer(&catalogue).patient(), Some(1)), picture(SIZE));

@@ -32,6 +32,7 @@ kind = "fbdev"
 
 [dream]
 size = "128x72"
+canvas = "128x72"
 
 [params]
 intensity = 0

@@ -18,6 +18,7 @@ kind = "kms"
 
 [dream]
 size = "128x72"
+canvas = "128x72"
 
 [params]
 intensity = 0

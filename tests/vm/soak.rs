@@ -22,6 +22,7 @@ kind = "kms"
 
 [dream]
 size = "96x64"
+canvas = "96x64"
 target_fps = 3
 
 [params]

@@ -43,6 +43,7 @@ wander = false
 
 [dream]
 size = "96x64"
+canvas = "96x64"
 
 [params]
 {params}
