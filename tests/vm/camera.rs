@@ -36,6 +36,7 @@ canvas = "128x72"
 
 [params]
 intensity = 0
+mirror = false
 "#
     )
 }

@@ -1,11 +1,11 @@
-//! A camera taken away and given back twenty times, in every way there is, at random moments.
+//! A camera taken away and given back twenty times, in every way there is, at random moments; a program that stands for one, killed as often.
 
 use std::time::{Duration, Instant};
 
 use crate::harness::{Footprint, Hardware, Kernel, Machine, Mirror, Screen, Vivid, main_pid, on_each_kernel, wait_for};
 use crate::picture::brightness;
 
-on_each_kernel!(a_camera_goes_and_comes_back_twenty_times);
+on_each_kernel!(a_camera_goes_and_comes_back_twenty_times, a_program_is_killed_twenty_times);
 
 const MIRROR: &str = r#"
 [source]
@@ -22,6 +22,7 @@ canvas = "128x72"
 
 [params]
 intensity = 0
+mirror = false
 "#;
 
 /// Rounds that fill every cache there is.
@@ -82,4 +83,45 @@ fn a_camera_goes_and_comes_back_twenty_times(kernel: Kernel) {
     });
     vivid.control(&mut machine, "percentage_of_dropped_buffers=0");
     wait_for("it streams again", || (taken(&mut machine) > count).then_some(()));
+}
+
+/// Writes grey YUV4MPEG2 pictures, five a second.
+const FILM: &str = r#"#!/bin/sh
+printf 'YUV4MPEG2 W64 H64 F5:1 C444\n'
+grey=$(printf '%12288s' '' | tr ' ' '\200')
+while printf 'FRAME\n%s' "$grey"; do sleep 0.2; done
+"#;
+
+fn a_program_is_killed_twenty_times(kernel: Kernel) {
+    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    machine.put("/usr/local/bin/film", FILM.as_bytes());
+    machine.run("chmod 755 /usr/local/bin/film");
+    let source = "kind = \"program\"\ncommand = [\"/usr/local/bin/film\"]";
+    let config = MIRROR.replace("kind = \"v4l2\"\nformat = \"YUYV\"\nsize = \"320x180\"", source);
+    Mirror::start(&mut machine, &config);
+    // The shells that run it.
+    let running = |machine: &mut Machine| -> Vec<u32> {
+        let command = "cd /proc; for of in [0-9]*; do tr '\\0' ' ' < $of/cmdline | grep -q '^/bin/sh /usr/local/bin/film' && echo $of; done";
+        let said = machine.run(&format!("({command}) 2>/dev/null || true"));
+        said.split_whitespace().map(|number| number.parse().expect("a process number")).collect()
+    };
+    wait_for("the program runs", || (running(&mut machine).len() == 1).then_some(()));
+    wait_for("its picture is on the screen", || (brightness(&machine.screen()) > 30.0).then_some(()));
+    let process = main_pid(&mut machine);
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut trace = Vec::new();
+    for time in 1..=WARM_UP + TIMES {
+        // Long enough to be taken for a sound one, else the waits grow.
+        std::thread::sleep(Duration::from_millis(random.u64(1500..3000)));
+        let [killed] = running(&mut machine)[..] else { panic!("one program was expected, time {time}") };
+        machine.run(&format!("kill -KILL {killed}"));
+        wait_for(&format!("it runs again, time {time}"), || {
+            assert!(brightness(&machine.screen()) > 30.0, "the screen went black");
+            matches!(running(&mut machine)[..], [one] if one != killed).then_some(())
+        });
+        trace.push(Footprint::of_daemon(&mut machine));
+    }
+    eprintln!("{kernel:?}: {trace:?}");
+    assert_eq!(main_pid(&mut machine), process, "the daemon never ended");
+    Footprint::assert_flat(&trace, WARM_UP as usize);
 }

@@ -29,6 +29,7 @@ canvas = "128x72"
 
 [params]
 intensity = 0
+mirror = false
 "#
     )
 }
