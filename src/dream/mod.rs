@@ -57,7 +57,7 @@ const PACE: f64 = 0.125;
 /// Where octaves take turns each climbs so many times as much at most: more at once would leap.
 const MOST_TURNS: u64 = 3;
 /// What is climbed is averaged over so many seconds: what chance alone moves to and fro does not show.
-const INERTIA: f64 = 0.35;
+const INERTIA: f64 = 0.9;
 /// Where the dream is tired it fades by so many time constants a second, at full fatigue.
 const TIRES: f64 = 3.2;
 /// What an idle dream grows by in a second when it is asleep.

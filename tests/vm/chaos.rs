@@ -34,7 +34,7 @@ fn a_camera_goes_and_comes_back_twenty_times(kernel: Kernel) {
     let vivid = Vivid::plug(&mut machine, "");
     Mirror::start(&mut machine, MIRROR);
     let taken = |machine: &mut Machine| -> u32 {
-        let count = machine.run("journalctl -u reverie -o cat | grep -c 'INFO camera: /dev/video0' || true");
+        let count = machine.run("journalctl -u reverie -o cat | grep -c '^camera: /dev/video0' || true");
         count.trim().parse().expect("a count")
     };
     wait_for("the camera streams", || (taken(&mut machine) == 1).then_some(()));

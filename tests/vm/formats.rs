@@ -45,7 +45,7 @@ fn every_format_arrives(kernel: Kernel, options: &str, formats: &[&str]) {
             apart = bars_apart(&bars(&machine.screen(), 8), &expected);
             (apart <= TOLERANCE).then_some(())
         });
-        let told = machine.run("journalctl -u reverie -o cat | grep 'INFO camera: /dev/video0' | tail -n 1");
+        let told = machine.run("journalctl -u reverie -o cat | grep '^camera: /dev/video0' | tail -n 1");
         assert!(told.contains(&format!("{format} 320x180")), "{told}");
         eprintln!("{kernel:?}: {format}{options}: bars at most {apart:.1} levels from the reference");
         machine.keep_screen(&format!("{format}{options}"));
