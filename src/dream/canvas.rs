@@ -149,7 +149,7 @@ impl Canvas {
         }
     }
 
-    /// Adds `gain` at (`left`, `top`), enlarged `ratio` times; less and less toward those of its edges that are none of the picture's.
+    /// Adds `gain` at (`left`, `top`), enlarged `ratio` times; less and less toward its edges.
     pub fn add_part(&mut self, (left, top): (usize, usize), ratio: usize, gain: &Picture) {
         let size = (gain.width * ratio, gain.height * ratio);
         let part = if ratio == 1 {
@@ -210,13 +210,16 @@ fn rounded(value: f32) -> i16 {
     nearest(value.clamp(0.0, FULL)) as i16
 }
 
-/// How much counts at a place along a side that `fades` at its beginning and its end: evenly from nothing to all over a third of its length.
+/// Pixels over which a window's edge that is the picture's fades: the network sees nothing beyond it, and would draw a frame there.
+const FRAME: f32 = 12.0;
+
+/// How much counts at a place along a side: from nothing to all over a third of its length, or over [`FRAME`] at an edge of the picture, where it
+/// does not `fade` at its beginning and its end.
 fn edge(at: usize, length: usize, fades: (bool, bool)) -> f32 {
-    let part = |distance: usize| {
-        let part = ((distance as f32 + 0.5) * 3.0 / length as f32).min(1.0);
+    let part = |distance: usize, fades: bool| {
+        let reach = if fades { length as f32 / 3.0 } else { FRAME };
+        let part = ((distance as f32 + 0.5) / reach).min(1.0);
         part * part * (3.0 - 2.0 * part)
     };
-    let begin = if fades.0 { part(at) } else { 1.0 };
-    let end = if fades.1 { part(length - 1 - at) } else { 1.0 };
-    begin * end
+    part(at, fades.0) * part(length - 1 - at, fades.1)
 }
