@@ -89,11 +89,12 @@ fn turned(x: f32, y: f32, angle: f32, zoom: f32) -> (f32, f32) {
 #[test]
 fn finds_rotation_and_scale() {
     let before = picture(SIZE, waves);
-    for (angle, zoom) in [(0.03, 1.0), (-0.1, 1.0), (0.0, 1.05), (0.0, 0.92), (0.05, 1.04)] {
+    for (angle, zoom) in [(0.03, 1.0), (-0.05, 1.0), (-0.1, 1.0), (0.0, 1.05), (0.0, 0.92), (0.05, 1.04)] {
         let truth = |x, y| turned(x, y, angle, zoom);
         let now = picture(SIZE, |x, y| waves(x + truth(x, y).0, y + truth(x, y).1));
         let (mean, largest) = errors(&flow(&now, &before), truth);
-        assert!(mean < 0.2 && largest < 1.5, "{angle}, {zoom}: mean error {mean}, largest {largest}");
+        let most = if angle == -0.1 { 0.2 } else { 0.12 };
+        assert!(mean < most && largest < 1.5, "{angle}, {zoom}: mean error {mean}, largest {largest}");
     }
 }
 
@@ -225,7 +226,7 @@ fn a_camera_that_stands_still_loses_nothing_for_all_its_noise() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn any_pictures_of_any_size_give_a_finite_flow(
