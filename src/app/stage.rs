@@ -122,9 +122,6 @@ impl Stage {
     }
 }
 
-/// How far a thread that gives way stands back, of 19: beside one that does not it gets a tenth of a core that both want.
-const NICE: i32 = 10;
-
 impl Running {
     pub fn is_stuck(&self) -> bool {
         self.stage.silence() > self.patience
@@ -134,6 +131,9 @@ impl Running {
         self.thread.is_finished()
     }
 }
+
+/// How far a thread that gives way stands back, of 19: beside one that does not it gets a tenth of a core that both want.
+const NICE: i32 = 10;
 
 /// Makes the calling thread, and those that it starts, wait for others that want the processor: the picture comes at the camera's rate,
 /// the dream when it can.

@@ -54,8 +54,6 @@ use windows::Windows;
 
 /// The time of a dream for which `step` is meant, seconds, that of `dream.target_fps`: quicker dreams climb less each.
 const PACE: f64 = 0.125;
-/// Where octaves take turns each climbs so many times as much at most: more at once would leap.
-const MOST_TURNS: u64 = 3;
 /// What is climbed is averaged over so many seconds: what chance alone moves to and fro does not show.
 const INERTIA: f64 = 0.9;
 /// Where the dream is tired it fades by so many time constants a second, at full fatigue.
@@ -336,8 +334,12 @@ impl Dreamer {
         self.follow(look);
         self.fatigue.advance(seconds, now.fatigue);
         let (width, height) = self.path.size();
-        self.fatigue.map(width, height, &mut self.tired);
-        fatigue::rouse(&mut self.tired, &self.path, seconds);
+        self.tired.clear();
+        self.tired.resize(width * height, 0.0);
+        if now.fatigue > 0.0 {
+            self.fatigue.map(width, height, &mut self.tired);
+            fatigue::rouse(&mut self.tired, &self.path, seconds);
+        }
         self.left.clear();
         self.left.extend(self.path.seen.iter().zip(&self.tired).map(|(seen, tired)| {
             let rate = 1.0 / now.decay + f64::from(*tired) * now.fatigue * TIRES;
@@ -446,7 +448,7 @@ impl Dreamer {
         current.cast.weights(&mut self.weights);
         self.fatigue.swing(&mut self.weights, now.fatigue.min(0.5) * 2.0);
         let (sizes, at_once) = (&current.sizes, current.plan.octaves);
-        let turns = octaves::turns(sizes, at_once).min(MOST_TURNS) as f64;
+        let turns = octaves::turns(sizes, at_once).min(octaves::MOST_TURNS) as f64;
         let climb = Climb {
             sizes: octaves::turn(sizes, at_once, self.frames),
             ..Dreamer::climb_of(&self.weights, current, now, jitter, pace * turns)

@@ -9,6 +9,9 @@ use crate::runtime::{Controls, Provider};
 /// The shorter side below which an octave is left out: the network sees nothing in so few pixels.
 const SMALLEST_SIDE: usize = 32;
 
+/// Where octaves take turns each climbs so many times as much at most: more at once would leap.
+pub const MOST_TURNS: u64 = 3;
+
 /// Sizes of `octaves` octaves of a picture of `size`, coarse to fine; the last is `size` itself. Octaves that would be
 /// too small are left out.
 pub fn octave_sizes(size: (usize, usize), octaves: u32, scale: f64) -> Vec<(usize, usize)> {

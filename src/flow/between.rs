@@ -45,8 +45,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// Finds the places of the pixels of row `y` by their ways back; beyond an edge, those at it. The picture is of two pixels a side at least, or
-    /// they are not to be used.
+    /// Finds the places of the pixels of row `y` by their ways back; beyond an edge, those at it.
     pub fn find(&mut self, back_x: &[f32], back_y: &[f32], y: usize, size: (usize, usize)) {
         self.first.resize(back_x.len(), 0);
         for list in [&mut self.across, &mut self.down] {
@@ -98,7 +97,11 @@ fn sample(plane: &[[f32; 4]], width: usize, places: &Places, row: &mut [[f32; 4]
     let places = places.first.iter().zip(&places.across).zip(&places.down);
     for (((&first, across), down), to) in places.zip(row) {
         let two = first as usize..first as usize + 2;
-        let (Some([a, b]), Some([c, d])) = (plane.get(two.clone()), below.get(two)) else { continue };
+        let (Some([a, b]), Some([c, d])) = (plane.get(two.clone()), below.get(two)) else {
+            // A picture of one pixel a side has no neighbours there.
+            plane.get(first as usize).into_iter().for_each(|value| *to = *value);
+            continue;
+        };
         *to = std::array::from_fn(|k| {
             let (above, under) = (a[k] + (b[k] - a[k]) * across, c[k] + (d[k] - c[k]) * across);
             above + (under - above) * down

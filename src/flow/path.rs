@@ -60,7 +60,7 @@ impl Path {
         for y in 0..height {
             let row = y * width..(y + 1) * width;
             let (dx, dy, seen) = (&step.x[row.clone()], &step.y[row.clone()], &seen[row.clone()]);
-            let before = if width < 2 || height < 2 || (are_none(dx) && are_none(dy)) {
+            let before = if are_none(dx) && are_none(dy) {
                 &self.joined[row.clone()]
             } else {
                 self.places.find(dx, dy, y, (width, height));

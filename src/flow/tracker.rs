@@ -140,12 +140,8 @@ impl Tracker {
         for y in 0..height {
             let row = y * width..(y + 1) * width;
             let (dx, dy) = (&self.back.x[row.clone()], &self.back.y[row.clone()]);
-            if width < 2 || height < 2 {
-                self.row.copy_from_slice(&self.joined[row.clone()]);
-            } else {
-                self.places.find(dx, dy, y, (width, height));
-                self.places.sample(&self.joined, width, &mut self.row);
-            }
+            self.places.find(dx, dy, y, (width, height));
+            self.places.sample(&self.joined, width, &mut self.row);
             let light = now.pixels[row.clone()].iter().zip(&before.pixels[row.clone()]);
             let off = self.off[row.clone()].iter_mut().zip(&mut self.off_still[row.clone()]);
             for ((off, off_still), ((now, before), there)) in off.zip(light.zip(&self.row)) {
