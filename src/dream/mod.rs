@@ -240,8 +240,10 @@ impl Dreamer {
             haste::hasten(&mut self.next, &self.looked, &self.camera, (1.0 - trance) as f32);
         }
         self.tone.hold(&mut self.next, now.tone as f32);
+        pixel::leave_ends(&mut self.next, trance as f32);
         pixel::subtract(&self.looked, &mut self.next);
-        self.spare_the_tired(now.fatigue, look.path.size());
+        // In a trance it is the flight that changes the picture.
+        self.spare_the_tired(now.fatigue * (1.0 - trance), look.path.size());
         let inertia = if self.goes_on() { (-elapsed.as_secs_f64() / INERTIA).exp() * (1.0 - trance) } else { 0.0 };
         self.momentum.join(&mut self.next, &self.path, inertia as f32);
         self.canvas.add(&self.next);
@@ -306,9 +308,7 @@ impl Dreamer {
         let light = f64::from(self.tone.mean.iter().sum::<f32>() / 3.0);
         let room = Room { has_camera: look.has_camera, movement: f64::from(look.movement), light };
         self.sleep.feel(room, params, elapsed);
-        if look.has_camera {
-            self.tone = self.tone.toward(&Tone::NEUTRAL, self.sleep.depth() as f32);
-        }
+        self.tone = self.tone.toward(&Tone::NEUTRAL, self.sleep.depth() as f32);
     }
 
     /// The path since the last dream; over looks of which nothing came, where a run failed.
@@ -355,7 +355,7 @@ impl Dreamer {
             path: &self.path,
             left: &self.left,
             motion: Affine::of(&motion, canvas.0, canvas.1),
-            persistence: if look.has_camera { now.persistence as f32 } else { 1.0 },
+            persistence: self.sleep.persistence(now.persistence) as f32,
             is_fed_back: !self.begins_anew,
         });
         let is_blind = !self.goes_on() && !look.has_camera;

@@ -65,6 +65,12 @@ impl Sleep {
     pub fn trance(&self, params: &Params) -> f64 {
         params.trance.max(params.deepen * smooth(self.stillness)).max(smooth(self.depth)).min(1.0)
     }
+
+    /// How much of the last dream remains in the next in a trance, where it is so much for one who is awake: all of it asleep, for what
+    /// a covered lens sees would only darken it.
+    pub fn persistence(&self, awake: f64) -> f64 {
+        awake + (1.0 - awake) * smooth(self.depth)
+    }
 }
 
 /// From 0 to 1 without a sudden beginning or end.
