@@ -212,13 +212,16 @@ fn hard((width, height): (usize, usize), kind: u8, seed: u64) -> Luma {
 }
 
 #[test]
-fn a_camera_that_stands_still_loses_nothing_for_all_its_noise() {
+fn a_camera_that_stands_still_loses_nothing_and_nothing_creeps_for_all_its_noise() {
     // Half of it is a bare wall.
     let wall = picture(SIZE, |x, y| if x < 80.0 { waves(x, y) } else { 120.0 });
     let mut tracker = Tracker::default();
     tracker.follow(&noisy(&wall, 4.0, 0));
     for seed in 1..6 {
         tracker.follow(&noisy(&wall, 4.0, seed));
+        let back = tracker.back();
+        let creeps = back.x.iter().zip(&back.y).map(|(x, y)| x.hypot(*y)).sum::<f32>() / back.x.len() as f32;
+        assert!(creeps < 0.05, "it creeps by {creeps} pixels");
         let lost = tracker.seen().iter().filter(|seen| **seen < 0.9).count();
         assert!(lost * 100 < tracker.seen().len(), "{lost} pixels were taken for new");
         assert!(tracker.movement() < 0.01, "{} of the picture moved", tracker.movement());

@@ -24,9 +24,14 @@ const SAME_LIGHT: f32 = 0.02;
 const SLOW: usize = 12;
 const FINE: usize = 2;
 /// How much better than standing still a flow must explain the picture to count in full, levels of 255 in the mean about a pixel: on a bare wall the
-/// search finds what it likes, but so it does in the middle of a plain coat that moves, whose seams tell.
+/// search finds what it likes, and explains so much of the noise.
 const BETTER: f32 = 0.4;
 const AROUND: usize = 6;
+const NOISE_GAIN: f32 = 0.45;
+/// So it does in the middle of a plain coat that moves, but there seams tell: where so large a share of what lies about, so many pixels far, explains
+/// more than noise, noise is not asked for.
+const NEAR: usize = 16;
+const ENOUGH: f32 = 0.1;
 /// How many times the noise must be left where something moves, a little and for certain; the least there is taken to be, levels of 255; and one in how
 /// many pixels tells.
 const NOISE: (f32, f32) = (1.35, 1.9);
@@ -59,6 +64,8 @@ pub struct Tracker {
     places: Places,
     samples: Vec<f32>,
     blur: Blur,
+    /// How much about a place moves for certain.
+    sure: Vec<f32>,
     means: Means,
     movement: f32,
 }
@@ -179,12 +186,20 @@ impl Tracker {
         self.slow.extend(self.off_still.iter().zip(&self.off).map(|(still, off)| still - off));
         self.blur.blur(&mut self.slow, width, height, AROUND);
         let noise = self.noise();
+        self.sure.clear();
+        self.sure.extend(self.slow.iter().zip(&self.back.x).zip(&self.back.y).map(|((gain, x), y)| {
+            let gain = gain - NOISE_GAIN * noise;
+            counts_of(x.hypot(*y)) * (gain / BETTER).clamp(0.0, 1.0)
+        }));
+        self.blur.blur(&mut self.sure, width, height, NEAR);
         let mut moved = 0.0;
         for (at, seen) in self.seen.iter_mut().enumerate() {
             let (dx, dy) = (self.back.x[at], self.back.y[at]);
             let (length, gain) = ((dx * dx + dy * dy).sqrt(), self.slow[at]);
             let is_far = ((length - FAR) / FAR).clamp(0.0, 1.0);
-            let counts = ((length - DEAD_ZONE) / RAMP).clamp(0.0, 1.0) * (gain / BETTER).clamp(is_far, 1.0);
+            let is_sure = (gain - NOISE_GAIN * noise) / BETTER;
+            let explains = is_sure.max((gain / BETTER).min(self.sure[at] / ENOUGH));
+            let counts = counts_of(length) * explains.clamp(is_far, 1.0);
             (self.back.x[at], self.back.y[at]) = (dx * counts, dy * counts);
             // Where there is no more than noise nothing is seen to move.
             let stands_out = (self.off_still[at] / noise - NOISE.0) / (NOISE.1 - NOISE.0);
@@ -201,6 +216,11 @@ impl Tracker {
         }
         self.movement = moved / self.seen.len().max(1) as f32;
     }
+}
+
+/// How much a flow of so many pixels counts by its length, 0 to 1.
+fn counts_of(length: f32) -> f32 {
+    ((length - DEAD_ZONE) / RAMP).clamp(0.0, 1.0)
 }
 
 impl Tracker {
