@@ -4,6 +4,7 @@
 //! fades and is not climbed; when it wakes something else grows there, for the weights of the channels swing meanwhile.
 
 use crate::flow::Path;
+use crate::pixel::Picture;
 
 /// Cells of the noise across the longer side of a picture: a cell is about as large as a creature.
 const CELLS: f32 = 7.0;
@@ -25,6 +26,23 @@ pub fn rouse(tired: &mut [f32], path: &Path, seconds: f64) {
     let pace = 1.0 / (ROUSES * path.size().0 as f32 * (seconds as f32).max(0.001));
     for ((tired, x), y) in tired.iter_mut().zip(&path.back.x).zip(&path.back.y) {
         *tired *= 1.0 - (x.hypot(*y) * pace).min(1.0);
+    }
+}
+
+/// Begins nothing new where it is `tired`, a field of `width` × `height`: takes so much of `gain` away, the more the more it tires (0 to 1).
+pub fn spare(gain: &mut Picture, tired: &[f32], (width, height): (usize, usize), fatigue: f64) {
+    let share = (2.0 * fatigue).min(1.0) as f32;
+    if share == 0.0 {
+        return;
+    }
+    let (wide, high) = gain.size();
+    for plane in gain.planes_mut() {
+        for (y, row) in plane.chunks_exact_mut(wide).enumerate() {
+            let line = &tired[y * height / high * width..][..width];
+            for (x, gain) in row.iter_mut().enumerate() {
+                *gain *= 1.0 - share * line[x * width / wide];
+            }
+        }
     }
 }
 

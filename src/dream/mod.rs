@@ -45,6 +45,7 @@ use current::Current;
 use fatigue::Fatigue;
 use glide::Glide;
 use governor::Governor;
+use haste::Haste;
 use momentum::Momentum;
 use octaves::{Climb, Climber};
 use settings::rng;
@@ -52,8 +53,8 @@ use sleep::{Room, Sleep};
 use studio::Studio;
 use windows::Windows;
 
-/// The time of a dream for which `step` is meant, seconds, that of `dream.target_fps`: quicker dreams climb less each.
-const PACE: f64 = 0.125;
+/// The time of a dream for which `step` is meant, seconds: quicker dreams climb less each.
+const PACE: f64 = 0.24;
 /// What is climbed is averaged over so many seconds: what chance alone moves to and fro does not show.
 const INERTIA: f64 = 0.9;
 /// Where the dream is tired it fades by so many time constants a second, at full fatigue.
@@ -102,6 +103,7 @@ pub struct Dreamer {
     window: Picture,
     small: Frame,
     momentum: Momentum,
+    haste: Haste,
     tone: Tone,
     climber: Climber,
     /// The last dream, and others that are given back by who showed them.
@@ -153,6 +155,7 @@ impl Dreamer {
             window: Picture::default(),
             small: Frame::new(0, 0),
             momentum: Momentum::default(),
+            haste: Haste::default(),
             tone: Tone::NEUTRAL,
             last: None,
             begins_anew: false,
@@ -237,13 +240,13 @@ impl Dreamer {
         let (at_once, frame) = (current.plan.octaves, self.frames);
         let climbed = self.climb(&current, &now, params.jitter, pace)?;
         if climbed && look.has_camera && self.goes_on() {
-            haste::hasten(&mut self.next, &self.looked, &self.camera, (1.0 - trance) as f32);
+            self.haste.hasten(&mut self.next, &self.looked, &self.camera, (1.0 - trance) as f32);
         }
         self.tone.hold(&mut self.next, now.tone as f32);
         pixel::leave_ends(&mut self.next, trance as f32);
         pixel::subtract(&self.looked, &mut self.next);
         // In a trance it is the flight that changes the picture.
-        self.spare_the_tired(now.fatigue * (1.0 - trance), look.path.size());
+        fatigue::spare(&mut self.next, &self.tired, self.path.size(), now.fatigue * (1.0 - trance));
         let inertia = if self.goes_on() { (-elapsed.as_secs_f64() / INERTIA).exp() * (1.0 - trance) } else { 0.0 };
         self.momentum.join(&mut self.next, &self.path, inertia as f32);
         self.canvas.add(&self.next);
@@ -365,23 +368,6 @@ impl Dreamer {
         }
         self.canvas.read(&mut self.small, &mut self.looked, size);
         self.next.copy_from(&self.looked);
-    }
-
-    /// Where the dream is tired nothing new is begun.
-    fn spare_the_tired(&mut self, fatigue: f64, (width, height): (usize, usize)) {
-        let share = (2.0 * fatigue).min(1.0) as f32;
-        if share == 0.0 {
-            return;
-        }
-        let (wide, high) = self.next.size();
-        for plane in self.next.planes_mut() {
-            for (y, row) in plane.chunks_exact_mut(wide).enumerate() {
-                let line = &self.tired[y * height / high * width..][..width];
-                for (x, gain) in row.iter_mut().enumerate() {
-                    *gain *= 1.0 - share * line[x * width / wide];
-                }
-            }
-        }
     }
 
     /// Climbs a few parts of the canvas at its own size.

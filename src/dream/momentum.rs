@@ -30,10 +30,12 @@ impl Momentum {
                     let place = bilinear((x as f32 + 0.5) * scale_x - 0.5, field_y, across, down);
                     let from_x = x as f32 + place.of(&path.back.x) / scale_x;
                     let from_y = y as f32 + place.of(&path.back.y) / scale_y;
-                    let (from, seen) = (bilinear(from_x, from_y, width, height), place.of(&path.seen));
+                    let from = bilinear(from_x, from_y, width, height);
+                    // What was not seen before is climbed in full at once: it has no mean yet.
+                    let inertia = inertia * place.of(&path.seen);
                     let at = y * width + x;
                     for c in 0..3 {
-                        let before = from.of(&self.mean.data[c * plane..(c + 1) * plane]) * seen;
+                        let before = from.of(&self.mean.data[c * plane..(c + 1) * plane]);
                         let now = gain.data[c * plane + at];
                         self.next.data[c * plane + at] = now + (before - now) * inertia;
                     }

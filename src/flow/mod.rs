@@ -38,7 +38,7 @@ mod tracker;
 mod trend;
 
 pub use between::{Places, are_none, bilinear, nearest};
-use blur::Blur;
+pub use blur::Blur;
 pub use path::Path;
 pub use pyramid::Pyramid;
 pub use search::Search;
