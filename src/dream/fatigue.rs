@@ -95,7 +95,9 @@ impl Fatigue {
             let draw = |kind| f64::from(self.draw(channel as i64, kind, -1));
             let period = SWINGS_IN.0 + (SWINGS_IN.1 - SWINGS_IN.0) * draw(0);
             let turn = (std::f64::consts::TAU * (self.time / period + draw(1))).sin();
-            *weight *= (1.0 + SWING * part * turn) as f32;
+            let swing = SWING * part;
+            // Squared, so that few channels lead at a time; divided by its mean.
+            *weight *= ((1.0 + swing * turn).powi(2) / (1.0 + swing * swing / 2.0)) as f32;
         }
     }
 
@@ -155,7 +157,7 @@ mod tests {
         Fatigue::new(1).swing(&mut one, 1.0);
         Fatigue::new(2).swing(&mut other, 1.0);
         assert_ne!(one, other);
-        assert!(one.iter().all(|weight| (0.0..2.0).contains(weight)));
+        assert!(one.iter().all(|weight| (0.0..2.6).contains(weight)));
         let mean = one.iter().sum::<f32>() / 96.0;
         assert!((0.8..1.2).contains(&mean), "{mean}");
         let mut still = [0.5; 4];

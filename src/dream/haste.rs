@@ -4,7 +4,7 @@ use crate::flow::Blur;
 use crate::pixel::Picture;
 
 /// How many times more it is climbed, beyond once, where there is nothing yet.
-const HASTE: f32 = 4.0;
+const HASTE: f32 = 5.0;
 /// Where the dream differs so much from the camera, of full light, it is climbed as usual.
 const ENOUGH: f32 = 8.0 / 255.0;
 /// That is looked at in squares of so large a part of the picture's width to each side: as wide as somebody's shoulders.
@@ -63,8 +63,8 @@ mod tests {
     #[test]
     fn where_there_is_nothing_it_is_climbed_most_and_a_full_dream_as_usual() {
         let (nothing, full) = gains(0.0, 30.0);
-        assert!((nothing - 5.0).abs() < 0.01 && (full - 1.0).abs() < 0.01, "{nothing}, {full}");
+        assert!((nothing - 6.0).abs() < 0.01 && (full - 1.0).abs() < 0.01, "{nothing}, {full}");
         let (little, dark) = gains(3.0, -6.0);
-        assert!(little < 5.0 && dark < little && dark > 1.0, "{little}, {dark}");
+        assert!(little < 6.0 && dark < little && dark > 1.0, "{little}, {dark}");
     }
 }

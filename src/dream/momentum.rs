@@ -48,3 +48,22 @@ impl Momentum {
         gain.copy_from(&self.mean);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_seen_is_averaged_and_what_is_new_is_climbed_in_full_at_once() {
+        let (width, height) = (16, 8);
+        let gain = |value: f32| Picture { width, height, data: vec![value; 3 * width * height] };
+        let mut path = Path::default();
+        path.begin(width, height);
+        let mut momentum = Momentum::default();
+        momentum.join(&mut gain(0.0), &path, 0.75);
+        path.seen.iter_mut().enumerate().for_each(|(at, seen)| *seen = if at % width < 8 { 1.0 } else { 0.0 });
+        let mut next = gain(1.0);
+        momentum.join(&mut next, &path, 0.75);
+        assert_eq!((next.data[3], next.data[12]), (0.25, 1.0));
+    }
+}

@@ -120,6 +120,15 @@ mod tests {
     }
 
     #[test]
+    fn a_sleeper_keeps_all_of_its_dream_and_one_who_is_awake_what_was_asked_for() {
+        let mut sleep = Sleep::default();
+        after(&mut sleep, DAY, 1);
+        assert_eq!(sleep.persistence(0.9), 0.9);
+        after(&mut sleep, Room { light: 0.01, ..DAY }, 30);
+        assert_eq!(sleep.persistence(0.9), 1.0);
+    }
+
+    #[test]
     fn never_is_never_and_stillness_deepens_only_where_wished() {
         let mut sleep = Sleep::default();
         let (still, mut params) = (Room { movement: 0.0, ..DAY }, Params { sleep: 0.0, ..params() });
