@@ -58,7 +58,7 @@ const PACE: f64 = 0.24;
 /// What is climbed is averaged over so many seconds: what chance alone moves to and fro does not show.
 const INERTIA: f64 = 0.9;
 /// Where the dream is tired it fades by so many time constants a second, at full fatigue.
-const TIRES: f64 = 3.2;
+const TIRES: f64 = 4.0;
 /// What an idle dream grows by in a second when it is asleep.
 const ASLEEP_ZOOM: f64 = 0.05;
 /// Layers kept for use: one waits, one is shown, one is fed back, one is written.
