@@ -30,11 +30,12 @@ fn the_dream_grows_on_the_picture_and_pushes_the_layer_up() {
         (sitting(dreamer(&catalogue).patient()), Params::new(&catalogue), picture(SIZE));
     let mut out = blank();
     let mut differences = Vec::new();
-    for _ in 0..8 {
+    // Two seconds.
+    for _ in 0..16 {
         sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
         differences.push(difference(&out, &camera));
     }
-    assert!(differences[0] > 0.5 && differences[7] > 1.5 * differences[0], "{differences:?}");
+    assert!(differences[0] > 0.5 && differences[15] > 1.5 * differences[0], "{differences:?}");
     let before = sitting.dreamer.measure(&camera, &params).unwrap().objective.unwrap();
     let after = sitting.dreamer.measure(&out, &params).unwrap().objective.unwrap();
     assert!(after > 1.5 * before, "objective {before} → {after}");
@@ -111,7 +112,7 @@ fn an_engine_that_fails_is_opened_anew_and_the_dream_goes_on_where_it_was() {
     for _ in 0..3 {
         sitting.dream(Some(&camera), &params, TICK, &mut before).unwrap();
     }
-    let step = std::mem::replace(&mut params.step, 2.0 * fuse::BLOWS_AT);
+    let step = std::mem::replace(&mut params.step, 4.0 * fuse::BLOWS_AT);
     for _ in 0..3 {
         let failure = sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap_err();
         assert!(matches!(failure, DreamError::Runtime(_)), "{failure}");

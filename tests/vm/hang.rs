@@ -53,14 +53,15 @@ fn an_engine_that_fails_is_opened_anew_without_a_restart(kernel: Kernel) {
     let dreams = |telemetry: &Json| telemetry["provider"] == "cpu" && telemetry["fps"].as_f64() > Some(0.0);
     mirror.telemetry(dreams);
     let process = main_pid(&mut machine);
-    mirror.operator.set(json!({"step": fuse::BLOWS_AT + 1.0}));
+    // In a trance a dream climbs `step` itself, however long it took.
+    mirror.operator.set(json!({"trance": 1.0, "step": fuse::BLOWS_AT + 1.0}));
     wait_for("the engine fails", || {
         assert!(brightness(&machine.screen()) > 30.0, "the screen went black");
         machine.run("journalctl -u reverie -o cat").contains("dream failed").then_some(())
     });
     mirror.telemetry(|telemetry| telemetry["restarts"].as_u64() >= Some(2));
     assert!(brightness(&machine.screen()) > 30.0, "the screen went black");
-    mirror.operator.set(json!({"step": 1.75}));
+    mirror.operator.set(json!({"trance": 0.0, "step": 1.75}));
     let failed = mirror.telemetry(|_| true)["restarts"].as_u64();
     // Its rate is of the last seconds: it dreams again.
     mirror.telemetry(dreams);
