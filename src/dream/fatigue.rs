@@ -91,13 +91,14 @@ impl Fatigue {
 
     /// Lets the `weights` of channels swing, `part` (0 to 1) of all they can: what grows anew is then something else.
     pub fn swing(&self, weights: &mut [f32], part: f64) {
+        let swing = SWING * part;
+        let mean = 1.0 + swing * swing / 2.0;
         for (channel, weight) in weights.iter_mut().enumerate() {
             let draw = |kind| f64::from(self.draw(channel as i64, kind, -1));
             let period = SWINGS_IN.0 + (SWINGS_IN.1 - SWINGS_IN.0) * draw(0);
             let turn = (std::f64::consts::TAU * (self.time / period + draw(1))).sin();
-            let swing = SWING * part;
             // Squared, so that few channels lead at a time; divided by its mean.
-            *weight *= ((1.0 + swing * turn).powi(2) / (1.0 + swing * swing / 2.0)) as f32;
+            *weight *= ((1.0 + swing * turn).powi(2) / mean) as f32;
         }
     }
 

@@ -186,19 +186,18 @@ impl Tracker {
         self.slow.extend(self.off_still.iter().zip(&self.off).map(|(still, off)| still - off));
         self.blur.blur(&mut self.slow, width, height, AROUND);
         let noise = self.noise();
+        let beyond_noise = |gain: f32| (gain - NOISE_GAIN * noise) / BETTER;
         self.sure.clear();
-        self.sure.extend(self.slow.iter().zip(&self.back.x).zip(&self.back.y).map(|((gain, x), y)| {
-            let gain = gain - NOISE_GAIN * noise;
-            counts_of(x.hypot(*y)) * (gain / BETTER).clamp(0.0, 1.0)
-        }));
+        let flows = self.slow.iter().zip(&self.back.x).zip(&self.back.y);
+        let sure = flows.map(|((gain, x), y)| counts_of(x.hypot(*y)) * beyond_noise(*gain).clamp(0.0, 1.0));
+        self.sure.extend(sure);
         self.blur.blur(&mut self.sure, width, height, NEAR);
         let mut moved = 0.0;
         for (at, seen) in self.seen.iter_mut().enumerate() {
             let (dx, dy) = (self.back.x[at], self.back.y[at]);
             let (length, gain) = ((dx * dx + dy * dy).sqrt(), self.slow[at]);
             let is_far = ((length - FAR) / FAR).clamp(0.0, 1.0);
-            let is_sure = (gain - NOISE_GAIN * noise) / BETTER;
-            let explains = is_sure.max((gain / BETTER).min(self.sure[at] / ENOUGH));
+            let explains = beyond_noise(gain).max((gain / BETTER).min(self.sure[at] / ENOUGH));
             let counts = counts_of(length) * explains.clamp(is_far, 1.0);
             (self.back.x[at], self.back.y[at]) = (dx * counts, dy * counts);
             // Where there is no more than noise nothing is seen to move.
