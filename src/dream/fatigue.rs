@@ -1,9 +1,8 @@
 //! A dream that tires of what it looks at, place by place, so that it goes on changing where nothing moves.
 //!
-//! Two slow waves of noise say where it tires at a moment, each place at a time of its own, about the same share of the picture always. Where it is tired the dream
-//! fades and is not climbed; when it wakes something else grows there, for the weights of the channels swing meanwhile.
+//! Two slow waves of noise say where it tires at a moment, each place at a time of its own, about the same share of the picture always; what is new or moves
+//! ([`super::gaze`]) does not tire. Where it is tired the dream fades and is not climbed; when it wakes something else grows there, for the weights of the channels swing meanwhile.
 
-use crate::flow::Path;
 use crate::pixel::Picture;
 
 /// Cells of the noise across the longer side of a picture: a cell is about as large as a creature.
@@ -18,16 +17,6 @@ const SWINGS_IN: (f64, f64) = (11.0, 33.0);
 const AWAKE: f32 = 0.5;
 const DROWSY: f32 = 0.15;
 const SAMPLED: usize = 17;
-/// What moves so many widths of the picture a second does not tire.
-const ROUSES: f32 = 0.05;
-
-/// Lets what moved along `path`, in so many `seconds`, be not `tired`: it passes through places, and would never come to anything.
-pub fn rouse(tired: &mut [f32], path: &Path, seconds: f64) {
-    let pace = 1.0 / (ROUSES * path.size().0 as f32 * (seconds as f32).max(0.001));
-    for ((tired, x), y) in tired.iter_mut().zip(&path.back.x).zip(&path.back.y) {
-        *tired *= 1.0 - (x.hypot(*y) * pace).min(1.0);
-    }
-}
 
 /// Begins nothing new where it is `tired`, a field of `width` × `height`: takes so much of `gain` away, the more the more it tires (0 to 1).
 pub fn spare(gain: &mut Picture, tired: &[f32], (width, height): (usize, usize), fatigue: f64) {

@@ -12,6 +12,7 @@ mod clouds;
 mod current;
 mod error;
 mod fatigue;
+mod gaze;
 mod glide;
 mod governor;
 mod haste;
@@ -43,6 +44,7 @@ use canvas::{Canvas, Last};
 use cast::Part;
 use current::Current;
 use fatigue::Fatigue;
+use gaze::Gaze;
 use glide::Glide;
 use governor::Governor;
 use haste::Haste;
@@ -54,9 +56,9 @@ use studio::Studio;
 use windows::Windows;
 
 /// The time of a dream for which `step` is meant, seconds: quicker dreams climb less each.
-const PACE: f64 = 0.24;
+const PACE: f64 = 0.6;
 /// What is climbed is averaged over so many seconds: what chance alone moves to and fro does not show.
-const INERTIA: f64 = 0.9;
+const INERTIA: f64 = 0.45;
 /// Where the dream is tired it fades by so many time constants a second, at full fatigue.
 const TIRES: f64 = 4.0;
 /// What an idle dream grows by in a second when it is asleep.
@@ -83,6 +85,7 @@ pub struct Dreamer {
     weights: Vec<f32>,
     glide: Glide,
     sleep: Sleep,
+    gaze: Gaze,
     fatigue: Fatigue,
     tired: Vec<f32>,
     /// Since the last dream, and what is left of it in each place of that.
@@ -138,6 +141,7 @@ impl Dreamer {
             weights: Vec::new(),
             glide: Glide::default(),
             sleep: Sleep::default(),
+            gaze: Gaze::default(),
             fatigue: Fatigue::new(rng.u64(..)),
             tired: Vec::new(),
             path: Path::default(),
@@ -240,7 +244,7 @@ impl Dreamer {
         let (at_once, frame) = (current.plan.octaves, self.frames);
         let climbed = self.climb(&current, &now, params.jitter, pace)?;
         if climbed && look.has_camera && self.goes_on() {
-            self.haste.hasten(&mut self.next, &self.looked, &self.camera, (1.0 - trance) as f32);
+            self.haste.hasten(&mut self.next, &self.looked, &self.camera, &self.gaze, (1.0 - trance) as f32);
         }
         self.tone.hold(&mut self.next, now.tone as f32);
         pixel::leave_ends(&mut self.next, trance as f32);
@@ -335,13 +339,14 @@ impl Dreamer {
     fn lay(&mut self, look: &Look, now: &glide::Look, elapsed: Duration, size: (usize, usize), trance: f32) {
         let seconds = elapsed.as_secs_f64();
         self.follow(look);
+        self.gaze.look(&self.path, seconds);
         self.fatigue.advance(seconds, now.fatigue);
         let (width, height) = self.path.size();
         self.tired.clear();
         self.tired.resize(width * height, 0.0);
         if now.fatigue > 0.0 {
             self.fatigue.map(width, height, &mut self.tired);
-            fatigue::rouse(&mut self.tired, &self.path, seconds);
+            self.tired.iter_mut().zip(self.gaze.stared_at()).for_each(|(tired, stared_at)| *tired *= stared_at);
         }
         self.left.clear();
         self.left.extend(self.path.seen.iter().zip(&self.tired).map(|(seen, tired)| {
@@ -432,7 +437,7 @@ impl Dreamer {
     /// Climbs `next` octave by octave, those whose turn it is. Returns whether there was anything to climb.
     fn climb(&mut self, current: &Current, now: &glide::Look, jitter: u32, pace: f64) -> Result<bool, DreamError> {
         current.cast.weights(&mut self.weights);
-        self.fatigue.swing(&mut self.weights, now.fatigue.min(0.5) * 2.0);
+        self.fatigue.swing(&mut self.weights, now.fatigue.min(0.5) * 2.0 * self.gaze.stares());
         let (sizes, at_once) = (&current.sizes, current.plan.octaves);
         let turns = octaves::turns(sizes, at_once).min(octaves::MOST_TURNS) as f64;
         let climb = Climb {

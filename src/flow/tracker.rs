@@ -11,11 +11,11 @@ const DEAD_ZONE: f32 = 0.15;
 const RAMP: f32 = 0.25;
 /// Error of the round trip there and back that is still no sign of hiding: a share of the flows' squared length, and a square
 /// in pixels.
-const ROUND_TRIP_SHARE: f32 = 0.01;
-const ROUND_TRIP: f32 = 0.3;
+const ROUND_TRIP_SHARE: f32 = 0.015;
+const ROUND_TRIP: f32 = 0.5;
 /// Difference to the picture carried along that is still likeness, levels of 255, and how many more leave 1/e of the trust.
-const LIKE: f32 = 13.0;
-const UNLIKE: f32 = 20.0;
+const LIKE: f32 = 30.0;
+const UNLIKE: f32 = 40.0;
 /// Trust below the first is none, above the second it is full: a little doubt at each of thirty pictures a second would soon leave nothing.
 const DOUBT: (f32, f32) = (0.15, 0.5);
 /// A change of light less than this share is none.

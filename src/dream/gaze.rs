@@ -1,0 +1,112 @@
+//! What there is to look at: how fast each place moves, and whether it has been the same for so long that it is stared at.
+
+use crate::flow::Path;
+
+/// What moves so many widths of the picture a second moves in full.
+const FAST: f32 = 0.05;
+/// A place that stands still begins to be stared at after so many seconds, and is in full after so many; what moves in full is new after so many. (An eye
+/// that is held still loses sight of things after ten to twenty: Troxler's fading.)
+const BEGINS: f32 = 12.0;
+const STARES: f32 = 24.0;
+const NEW: f32 = 0.25;
+
+/// Each place of the picture, in pixels of the path's field.
+#[derive(Debug, Default)]
+pub struct Gaze {
+    width: usize,
+    height: usize,
+    /// How fast it moves, 0 to 1.
+    moves: Vec<f32>,
+    /// For how many seconds it has been the same, [`STARES`] at most, and how much it is stared at, 0 to 1.
+    stood: Vec<f32>,
+    stared_at: Vec<f32>,
+}
+
+impl Gaze {
+    /// Looks at the picture, `seconds` later: `path` is what moved and is new since.
+    pub fn look(&mut self, path: &Path, seconds: f64) {
+        if path.size() != (self.width, self.height) {
+            (self.width, self.height) = path.size();
+            self.stood.clear();
+        }
+        self.moves.resize(path.seen.len(), 0.0);
+        self.stood.resize(path.seen.len(), 0.0);
+        let seconds = seconds as f32;
+        let pace = 1.0 / (FAST * self.width as f32 * seconds.max(0.001));
+        let ways = path.back.x.iter().zip(&path.back.y).zip(&path.seen);
+        for ((moves, stood), ((x, y), seen)) in self.moves.iter_mut().zip(&mut self.stood).zip(ways) {
+            *moves = (x.hypot(*y) * pace).min(1.0);
+            // Cubed: a camera that trembles makes nothing new.
+            *stood = (*stood * seen + seconds).min(STARES) * (-moves.powi(3) * seconds / NEW).exp();
+        }
+        self.stared_at.clear();
+        self.stared_at.extend(self.stood.iter().map(|stood| smooth((stood - BEGINS) / (STARES - BEGINS))));
+    }
+
+    /// How much each place is stared at: 0 while it moves or is new, 1 where it has stood still for long.
+    pub fn stared_at(&self) -> &[f32] {
+        &self.stared_at
+    }
+
+    /// The same of the whole picture, in the mean.
+    pub fn stares(&self) -> f64 {
+        f64::from(self.stared_at.iter().sum::<f32>() / self.stared_at.len().max(1) as f32)
+    }
+
+    /// How fast the places of row `y` of a picture of `size` move, and how much they are stared at, from left to right.
+    pub fn row(&self, y: usize, size: (usize, usize)) -> impl Iterator<Item = (f32, f32)> {
+        let line = y * self.height / size.1 * self.width;
+        (0..size.0).map(move |x| line + x * self.width / size.0).map(|at| (self.moves[at], self.stared_at[at]))
+    }
+}
+
+/// From 0 to 1 without a sudden beginning or end.
+fn smooth(part: f32) -> f32 {
+    let part = part.clamp(0.0, 1.0);
+    part * part * (3.0 - 2.0 * part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: (usize, usize) = (64, 36);
+
+    /// A path along which the left half stands still and the right one moves by so many pixels.
+    fn path(moved: f32) -> Path {
+        let mut path = Path::default();
+        path.begin(SIZE.0, SIZE.1);
+        path.back.x.iter_mut().enumerate().for_each(|(at, x)| *x = if at % SIZE.0 < SIZE.0 / 2 { 0.0 } else { moved });
+        path
+    }
+
+    /// What the gaze tells of the left and of the right half.
+    fn halves(gaze: &Gaze) -> [(f32, f32); 2] {
+        let row: Vec<_> = gaze.row(5, (128, 72)).collect();
+        [row[20], row[100]]
+    }
+
+    #[test]
+    fn what_stands_still_for_long_is_stared_at_and_what_moves_or_is_new_is_not() {
+        let mut gaze = Gaze::default();
+        (0..80).for_each(|_| gaze.look(&path(1.0), 0.125));
+        assert_eq!(halves(&gaze)[0], (0.0, 0.0), "ten seconds are not long");
+        (0..160).for_each(|_| gaze.look(&path(1.0), 0.125));
+        let [left, right] = halves(&gaze);
+        assert_eq!(left, (0.0, 1.0));
+        assert_eq!(right, (1.0, 0.0));
+        assert!((gaze.stares() - 0.5).abs() < 0.01, "{}", gaze.stares());
+        let mut cut = path(0.0);
+        cut.seen.fill(0.0);
+        gaze.look(&cut, 0.125);
+        assert_eq!(halves(&gaze), [(0.0, 0.0); 2]);
+    }
+
+    #[test]
+    fn a_camera_that_trembles_makes_nothing_new() {
+        let mut gaze = Gaze::default();
+        (0..240).for_each(|_| gaze.look(&path(0.06), 0.125));
+        let [_, right] = halves(&gaze);
+        assert!(right.0 < 0.2 && right.1 > 0.8, "{right:?}");
+    }
+}
