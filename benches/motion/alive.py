@@ -6,7 +6,7 @@ seed, whether other creatures grow.
   alive.py [--seconds 120] [--size 320x192] [--seeds 1 2] [--reverie PROGRAM] [-- --NAME VALUE …]
 
 In .cache/motion/alive/ are left a contact sheet (a frame every 8 seconds) and a film. Shorter than two minutes, the latter half is judged,
-by the second a quarter of the time before.
+by the second a quarter of the time before; it begins to tire of a place after twelve seconds, in full after twenty-four: less than 48 prove nothing.
 """
 
 import environment

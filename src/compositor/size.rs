@@ -24,13 +24,22 @@ pub struct CanvasGovernor {
     largest: (usize, usize),
     rung: u32,
     times: Vec<Duration>,
+    /// Whether the last ones took too long.
+    is_strained: bool,
     calm: u32,
     patience: u32,
 }
 
 impl CanvasGovernor {
     pub fn new(largest: (usize, usize)) -> CanvasGovernor {
-        CanvasGovernor { largest, rung: 0, times: Vec::with_capacity(WINDOW), calm: 0, patience: PATIENCE }
+        CanvasGovernor {
+            largest,
+            rung: 0,
+            times: Vec::with_capacity(WINDOW),
+            is_strained: false,
+            calm: 0,
+            patience: PATIENCE,
+        }
     }
 
     /// The largest canvas there is use for: the screen's shape.
@@ -59,7 +68,9 @@ impl CanvasGovernor {
         self.times.sort_unstable();
         let share = self.times[count / 2].as_secs_f64() / period.as_secs_f64().max(0.001);
         self.times.clear();
-        if share > MOST && self.rung < LEAST {
+        // Once may be a graph that was being opened beside it.
+        let was_strained = std::mem::replace(&mut self.is_strained, share > MOST);
+        if share > MOST && was_strained && self.rung < LEAST {
             self.rung += 1;
             self.calm = 0;
             self.patience = (2 * self.patience).min(LONGEST_PATIENCE);
@@ -108,6 +119,15 @@ mod tests {
         // A second a picture; the next one comes when it is done.
         (0..40).for_each(|_| governor.observe(Duration::from_secs(1), Duration::from_secs(1)));
         assert_eq!(governor.size(), (336, 188));
+    }
+
+    #[test]
+    fn one_that_is_busy_for_a_moment_keeps_its_canvas() {
+        let mut governor = CanvasGovernor::new((1280, 720));
+        for _ in 0..10 {
+            assert_eq!(live(&mut governor, 60.0, WINDOW), [(1280, 720)]);
+            assert_eq!(live(&mut governor, 10.0, WINDOW), [(1280, 720)]);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Two slow waves of noise say where it tires at a moment, each place at a time of its own, about the same share of the picture always; what is new or moves
 //! ([`super::gaze`]) does not tire. Where it is tired the dream fades and is not climbed; when it wakes something else grows there, for the weights of the channels swing meanwhile.
 
+use super::gaze::smooth;
 use crate::pixel::Picture;
 
 /// Cells of the noise across the longer side of a picture: a cell is about as large as a creature.
@@ -75,7 +76,7 @@ impl Fatigue {
             return;
         }
         let least = *self.sample.select_nth_unstable_by(awake, f32::total_cmp).1;
-        tired.iter_mut().for_each(|noise| *noise = smooth(((*noise - least) / DROWSY).clamp(0.0, 1.0)));
+        tired.iter_mut().for_each(|noise| *noise = smooth((*noise - least) / DROWSY));
     }
 
     /// Lets the `weights` of channels swing, `part` (0 to 1) of all they can: what grows anew is then something else.
@@ -108,10 +109,6 @@ impl Fatigue {
         bits = (bits ^ (bits >> 31) ^ (time as u64).rotate_left(47)).wrapping_mul(0x94D0_49BB_1331_11EB);
         ((bits ^ (bits >> 29)) >> 40) as f32 / (1u64 << 24) as f32
     }
-}
-
-fn smooth(part: f32) -> f32 {
-    part * part * (3.0 - 2.0 * part)
 }
 
 #[cfg(test)]

@@ -25,22 +25,31 @@ pub struct Gaze {
 impl Gaze {
     /// Looks at the picture, `seconds` later: `path` is what moved and is new since.
     pub fn look(&mut self, path: &Path, seconds: f64) {
-        if path.size() != (self.width, self.height) {
-            (self.width, self.height) = path.size();
-            self.stood.clear();
-        }
-        self.moves.resize(path.seen.len(), 0.0);
-        self.stood.resize(path.seen.len(), 0.0);
+        self.resize(path.size());
         let seconds = seconds as f32;
         let pace = 1.0 / (FAST * self.width as f32 * seconds.max(0.001));
         let ways = path.back.x.iter().zip(&path.back.y).zip(&path.seen);
         for ((moves, stood), ((x, y), seen)) in self.moves.iter_mut().zip(&mut self.stood).zip(ways) {
             *moves = (x.hypot(*y) * pace).min(1.0);
             // Cubed: a camera that trembles makes nothing new.
-            *stood = (*stood * seen + seconds).min(STARES) * (-moves.powi(3) * seconds / NEW).exp();
+            *stood = ((*stood + seconds) * seen).min(STARES) * (-moves.powi(3) * seconds / NEW).exp();
         }
         self.stared_at.clear();
         self.stared_at.extend(self.stood.iter().map(|stood| smooth((stood - BEGINS) / (STARES - BEGINS))));
+    }
+
+    /// Takes on another size; what stood still still does.
+    fn resize(&mut self, size: (usize, usize)) {
+        let (width, height) = (self.width, self.height);
+        if (width, height) == size {
+            return;
+        }
+        let from = |x: usize, y: usize| self.stood.get(y * height / size.1 * width + x * width / size.0);
+        let places = (0..size.1).flat_map(|y| (0..size.0).map(move |x| (x, y)));
+        let stood = places.map(|(x, y)| from(x, y).copied().unwrap_or(0.0)).collect();
+        (self.width, self.height) = size;
+        self.stood = stood;
+        self.moves.resize(self.stood.len(), 0.0);
     }
 
     /// How much each place is stared at: 0 while it moves or is new, 1 where it has stood still for long.
@@ -61,7 +70,7 @@ impl Gaze {
 }
 
 /// From 0 to 1 without a sudden beginning or end.
-fn smooth(part: f32) -> f32 {
+pub fn smooth(part: f32) -> f32 {
     let part = part.clamp(0.0, 1.0);
     part * part * (3.0 - 2.0 * part)
 }
@@ -108,5 +117,14 @@ mod tests {
         (0..240).for_each(|_| gaze.look(&path(0.06), 0.125));
         let [_, right] = halves(&gaze);
         assert!(right.0 < 0.2 && right.1 > 0.8, "{right:?}");
+    }
+    #[test]
+    fn on_another_canvas_it_stares_on() {
+        let mut gaze = Gaze::default();
+        (0..240).for_each(|_| gaze.look(&path(1.0), 0.125));
+        let mut other = Path::default();
+        other.begin(80, 45);
+        gaze.look(&other, 0.125);
+        assert_eq!(halves(&gaze), [(0.0, 1.0), (0.0, 0.0)]);
     }
 }

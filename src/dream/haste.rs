@@ -15,6 +15,18 @@ const ABOUT: usize = 32;
 const MOVES: f32 = 1.0;
 /// And what is stared at: fatigue takes as much away.
 const STARED: f32 = 2.0;
+/// `step` is climbed so many times at most, all in all: a slow board would leap.
+const MOST: f32 = 6.0;
+
+/// What is known of the dream that hurries.
+pub struct Urge {
+    /// How many times `step` was climbed.
+    pub pace: f64,
+    /// How much it tires of what it stares at, 0 to 1.
+    pub fatigue: f64,
+    /// How much of the haste counts, 0 to 1.
+    pub share: f64,
+}
 
 /// Tells how much dream there is about each place.
 #[derive(Debug, Default)]
@@ -25,9 +37,9 @@ pub struct Haste {
 }
 
 impl Haste {
-    /// Takes `climbed` farther from `looked`, the picture that was climbed, where that is hardly more than `camera` and `gaze` knows it for new, and where
-    /// it moves or is stared at; all pictures are of one size. `share` (0 to 1) of that counts.
-    pub fn hasten(&mut self, climbed: &mut Picture, looked: &Picture, camera: &Picture, gaze: &Gaze, share: f32) {
+    /// Takes `climbed` farther from `looked`, the picture that was climbed, where that is hardly more than `camera`, and where `gaze` says that it moves or is
+    /// stared at, as far as the `urge` goes; all pictures are of one size.
+    pub fn hasten(&mut self, climbed: &mut Picture, looked: &Picture, camera: &Picture, gaze: &Gaze, urge: &Urge) {
         let (width, height) = looked.size();
         self.more.clear();
         self.more.resize(width * height, 0.0);
@@ -37,11 +49,14 @@ impl Haste {
             }
         }
         self.blur.blur(&mut self.more, width, height, width / ABOUT);
+        let (share, tires) = (urge.share as f32, (2.0 * urge.fatigue).min(1.0) as f32);
+        let most = (MOST / (urge.pace as f32).max(f32::MIN_POSITIVE)).max(1.0);
         for (y, row) in self.more.chunks_exact_mut(width).enumerate() {
             for (strength, (moves, stared_at)) in row.iter_mut().zip(gaze.row(y, (width, height))) {
-                let haste = HASTE * (1.0 - stared_at) * (1.0 - *strength / ENOUGH).max(0.0);
-                let more = MOVES * moves + STARED * stared_at;
-                *strength = (1.0 + share * haste) * (1.0 + share * more) - 1.0;
+                let tires = tires * stared_at;
+                let haste = HASTE * (1.0 - tires) * (1.0 - *strength / ENOUGH).max(0.0);
+                let times = (1.0 + share * haste) * (1.0 + share * (MOVES * moves + STARED * tires));
+                *strength = times.min(most) - 1.0;
             }
         }
         for (climbed, looked) in climbed.planes_mut().zip(looked.planes()) {
@@ -71,7 +86,7 @@ mod tests {
     }
 
     /// How many times its gain is taken at a place in the left and in the right half, where the dream differs by so many levels of 255.
-    fn gains(left: f32, right: f32, gaze: &Gaze) -> (f32, f32) {
+    fn gains(left: f32, right: f32, gaze: &Gaze, pace: f64) -> (f32, f32) {
         let picture = |light: &dyn Fn(usize) -> f32| {
             let mut picture = Picture::new(SIZE.0, SIZE.1);
             picture.data.iter_mut().enumerate().for_each(|(at, value)| *value = light(at % SIZE.0) / 255.0);
@@ -79,7 +94,8 @@ mod tests {
         };
         let dream = |x: usize| CAMERA + if x < SIZE.0 / 2 { left } else { right };
         let (looked, mut climbed) = (picture(&dream), picture(&|x| dream(x) + GAIN));
-        Haste::default().hasten(&mut climbed, &looked, &picture(&|_| CAMERA), gaze, 1.0);
+        let urge = Urge { pace, fatigue: 0.5, share: 1.0 };
+        Haste::default().hasten(&mut climbed, &looked, &picture(&|_| CAMERA), gaze, &urge);
         let gain = |x: usize| (climbed.data[10 * SIZE.0 + x] * 255.0 - dream(x)) / GAIN;
         (gain(10), gain(54))
     }
@@ -87,17 +103,22 @@ mod tests {
     #[test]
     fn where_there_is_nothing_it_is_climbed_most_and_a_full_dream_as_usual() {
         let new = gaze(0.0, 1);
-        let (nothing, full) = gains(0.0, 30.0, &new);
+        let (nothing, full) = gains(0.0, 30.0, &new, 0.2);
         assert!((nothing - 9.0).abs() < 0.01 && (full - 1.0).abs() < 0.01, "{nothing}, {full}");
-        let (little, dark) = gains(3.0, -6.0, &new);
+        let (little, dark) = gains(3.0, -6.0, &new, 0.2);
         assert!(little < nothing && dark < little && dark > 1.0, "{little}, {dark}");
     }
 
     #[test]
     fn what_moves_is_climbed_more_and_what_is_stared_at_is_in_no_haste() {
-        let (_, moves) = gains(0.0, 30.0, &gaze(20.0, 1));
+        let (_, moves) = gains(0.0, 30.0, &gaze(20.0, 1), 0.2);
         assert!((moves - 2.0).abs() < 0.01, "{moves}");
-        let (nothing, full) = gains(0.0, 30.0, &gaze(0.0, 60));
+        let (nothing, full) = gains(0.0, 30.0, &gaze(0.0, 60), 0.2);
         assert!((nothing - full).abs() < 0.01 && (full - 3.0).abs() < 0.01, "{nothing}, {full}");
+    }
+    #[test]
+    fn a_board_that_takes_seconds_for_a_dream_does_not_leap() {
+        let (nothing, full) = gains(0.0, 30.0, &gaze(0.0, 1), 2.0);
+        assert!((nothing - 3.0).abs() < 0.01 && (full - 1.0).abs() < 0.01, "{nothing}, {full}");
     }
 }

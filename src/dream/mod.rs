@@ -47,7 +47,7 @@ use fatigue::Fatigue;
 use gaze::Gaze;
 use glide::Glide;
 use governor::Governor;
-use haste::Haste;
+use haste::{Haste, Urge};
 use momentum::Momentum;
 use octaves::{Climb, Climber};
 use settings::rng;
@@ -57,6 +57,9 @@ use windows::Windows;
 
 /// The time of a dream for which `step` is meant, seconds: quicker dreams climb less each.
 const PACE: f64 = 0.6;
+/// `step` is climbed so many times at most, and so many times more in a window, which has one step where the whole has several a second.
+const MOST_PACE: f64 = 2.0;
+const AT_ONCE: f64 = 4.0;
 /// What is climbed is averaged over so many seconds: what chance alone moves to and fro does not show.
 const INERTIA: f64 = 0.45;
 /// Where the dream is tired it fades by so many time constants a second, at full fatigue.
@@ -213,6 +216,7 @@ impl Dreamer {
         self.begins_anew = true;
         self.glide.reset();
         self.sleep = Sleep::default();
+        self.gaze = Gaze::default();
         self.fatigue = Fatigue::new(rng.u64(..));
         self.frames = 0;
         self.windows = Windows::default();
@@ -244,7 +248,8 @@ impl Dreamer {
         let (at_once, frame) = (current.plan.octaves, self.frames);
         let climbed = self.climb(&current, &now, params.jitter, pace)?;
         if climbed && look.has_camera && self.goes_on() {
-            self.haste.hasten(&mut self.next, &self.looked, &self.camera, &self.gaze, (1.0 - trance) as f32);
+            let urge = Urge { pace, fatigue: now.fatigue, share: 1.0 - trance };
+            self.haste.hasten(&mut self.next, &self.looked, &self.camera, &self.gaze, &urge);
         }
         self.tone.hold(&mut self.next, now.tone as f32);
         pixel::leave_ends(&mut self.next, trance as f32);
@@ -255,6 +260,7 @@ impl Dreamer {
         self.momentum.join(&mut self.next, &self.path, inertia as f32);
         self.canvas.add(&self.next);
         if climbed {
+            let pace = self.pace(trance, elapsed.mul_f64(AT_ONCE));
             self.climb_windows(&current, &now, pace)?;
         }
         let mut layer = self.blank();
@@ -344,7 +350,7 @@ impl Dreamer {
         let (width, height) = self.path.size();
         self.tired.clear();
         self.tired.resize(width * height, 0.0);
-        if now.fatigue > 0.0 {
+        if now.fatigue > 0.0 && self.gaze.stares() > 0.0 {
             self.fatigue.map(width, height, &mut self.tired);
             self.tired.iter_mut().zip(self.gaze.stared_at()).for_each(|(tired, stared_at)| *tired *= stared_at);
         }
@@ -415,7 +421,7 @@ impl Dreamer {
     /// How many times `step` is climbed: a mirror climbs as much a second on every board, but a very slow one would leap. A trance, where
     /// it is each frame that counts, and a first frame climb it once.
     fn pace(&self, trance: f64, elapsed: Duration) -> f64 {
-        let pace = (elapsed.as_secs_f64() / PACE).clamp(0.1, 2.0);
+        let pace = (elapsed.as_secs_f64() / PACE).min(MOST_PACE);
         if self.goes_on() { pace + (1.0 - pace) * trance } else { 1.0 }
     }
 
@@ -452,6 +458,7 @@ impl Dreamer {
             Ok(_) if !self.next.data.iter().all(|value| value.is_finite()) => {
                 // Fed back, they would never leave the picture again.
                 self.begins_anew = true;
+                self.gaze = Gaze::default();
                 Err(self.give_up(DreamError::NotFinite { layer: current.cast.layer().to_owned() }))
             }
             Ok(last) => {

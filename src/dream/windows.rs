@@ -6,9 +6,8 @@ const DOWN: usize = 9;
 /// Places that are drawn, of which the one that waited most is taken.
 const DRAWS: usize = 12;
 
-/// How much more a window may climb for its waiting; and in any case: it has one step in its turn where the whole has several a second.
+/// How much more a window may climb at once.
 const MOST_SPREAD: f64 = 3.0;
-const AT_ONCE: f64 = 4.0;
 /// One of so many windows is of twice the size.
 const DOUBLES: usize = 4;
 
@@ -34,7 +33,7 @@ impl Default for Windows {
 /// How many times as much a window climbs as the whole does: in proportion to how long a place waits for its turn, within bounds.
 pub fn spread(canvas: (usize, usize), size: (usize, usize), windows: u32) -> f64 {
     let turns = (canvas.0 * canvas.1) as f64 / (size.0 * size.1 * windows.max(1) as usize) as f64;
-    turns.clamp(1.0, MOST_SPREAD) * AT_ONCE
+    turns.clamp(1.0, MOST_SPREAD)
 }
 
 impl Windows {

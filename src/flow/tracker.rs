@@ -1,6 +1,6 @@
 //! From one camera picture to the next: what moved where, what was hidden or is new, and whether the light changed.
 //!
-//! The constants are those of the sketch in which they were found (see ARCHITECTURE.md, "The difference is carried").
+//! Most constants are those of the sketch in which they were found (see ARCHITECTURE.md, "The difference is carried").
 
 use super::means::Means;
 use super::{Blur, Field, Luma, Places, Pyramid, Search};
@@ -13,7 +13,8 @@ const RAMP: f32 = 0.25;
 /// in pixels.
 const ROUND_TRIP_SHARE: f32 = 0.015;
 const ROUND_TRIP: f32 = 0.5;
-/// Difference to the picture carried along that is still likeness, levels of 255, and how many more leave 1/e of the trust.
+/// Difference to the picture carried along that is still likeness, levels of 255, and how many more leave 1/e of the trust. (Twice the sketch's, and so is the
+/// round trip's: limbs that swing lost their dream, though their flow was right.)
 const LIKE: f32 = 30.0;
 const UNLIKE: f32 = 40.0;
 /// Trust below the first is none, above the second it is full: a little doubt at each of thirty pictures a second would soon leave nothing.
@@ -43,6 +44,8 @@ const FAR: f32 = 3.0;
 const MOVED: f32 = 0.5;
 /// What has moved differs by so many levels where it was: noise does not keep a mirror awake.
 const STIRS: f32 = 8.0;
+/// And what differs by so many wherever it may have come from is new.
+const STRANGE: f32 = 35.0;
 
 /// Follows the camera.
 #[derive(Debug, Default)]
@@ -211,7 +214,7 @@ impl Tracker {
             }
             *seen = ((*seen - DOUBT.0) / (DOUBT.1 - DOUBT.0)).clamp(0.0, 1.0);
             let stirs = length * counts > MOVED && self.off_still[at] > STIRS;
-            moved += if stirs || *seen < 0.5 { 1.0 } else { 0.0 };
+            moved += if stirs || off > STRANGE || *seen < 0.5 { 1.0 } else { 0.0 };
         }
         self.movement = moved / self.seen.len().max(1) as f32;
     }

@@ -134,7 +134,7 @@ pub static TABLE: &[Spec] = &[
     },
     Spec {
         name: "fatigue",
-        about: "How soon the dream tires of what it looks at, place by place, so that it goes on changing where nothing moves: 0 never tires.",
+        about: "How much the dream tires of what stands still for long, place by place, so that it goes on changing there: 0 never tires.",
         unit: "",
         scope: Scope::Look,
         kind: Kind::Real { min: 0.0, max: 1.0, default: 0.5, step: 0.01 },
