@@ -118,6 +118,7 @@ mod tests {
         let [_, right] = halves(&gaze);
         assert!(right.0 < 0.2 && right.1 > 0.8, "{right:?}");
     }
+
     #[test]
     fn on_another_canvas_it_stares_on() {
         let mut gaze = Gaze::default();

@@ -116,6 +116,7 @@ mod tests {
         let (nothing, full) = gains(0.0, 30.0, &gaze(0.0, 60), 0.2);
         assert!((nothing - full).abs() < 0.01 && (full - 3.0).abs() < 0.01, "{nothing}, {full}");
     }
+
     #[test]
     fn a_board_that_takes_seconds_for_a_dream_does_not_leap() {
         let (nothing, full) = gains(0.0, 30.0, &gaze(0.0, 1), 2.0);
