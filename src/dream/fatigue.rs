@@ -3,7 +3,7 @@
 //! Two slow waves of noise say where it tires at a moment, each place at a time of its own, about the same share of the picture always; what is new or moves
 //! ([`super::gaze`]) does not tire. Where it is tired the dream fades and is not climbed; when it wakes something else grows there, for the weights of the channels swing meanwhile.
 
-use super::gaze::smooth;
+use super::gaze::{places, smooth};
 use crate::pixel::Picture;
 
 /// Cells of the noise across the longer side of a picture: a cell is about as large as a creature.
@@ -19,18 +19,22 @@ const AWAKE: f32 = 0.5;
 const DROWSY: f32 = 0.15;
 const SAMPLED: usize = 17;
 
-/// Begins nothing new where it is `tired`, a field of `width` × `height`: takes so much of `gain` away, the more the more it tires (0 to 1).
-pub fn spare(gain: &mut Picture, tired: &[f32], (width, height): (usize, usize), fatigue: f64) {
-    let share = (2.0 * fatigue).min(1.0) as f32;
+/// How far it goes in what does not grow beyond the default `fatigue` (0 to 1): all the way from there on.
+pub fn share(fatigue: f64) -> f64 {
+    (2.0 * fatigue).min(1.0)
+}
+
+/// Begins nothing new where it is `tired`, a field of `size`: takes so much of `gain` away, the more the more it tires (0 to 1).
+pub fn spare(gain: &mut Picture, tired: &[f32], size: (usize, usize), fatigue: f64) {
+    let share = share(fatigue) as f32;
     if share == 0.0 {
         return;
     }
     let (wide, high) = gain.size();
     for plane in gain.planes_mut() {
         for (y, row) in plane.chunks_exact_mut(wide).enumerate() {
-            let line = &tired[y * height / high * width..][..width];
-            for (x, gain) in row.iter_mut().enumerate() {
-                *gain *= 1.0 - share * line[x * width / wide];
+            for (gain, at) in row.iter_mut().zip(places(size, y, (wide, high))) {
+                *gain *= 1.0 - share * tired[at];
             }
         }
     }

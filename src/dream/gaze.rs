@@ -20,6 +20,7 @@ pub struct Gaze {
     /// For how many seconds it has been the same, [`STARES`] at most, and how much it is stared at, 0 to 1.
     stood: Vec<f32>,
     stared_at: Vec<f32>,
+    stares: f64,
 }
 
 impl Gaze {
@@ -36,19 +37,18 @@ impl Gaze {
         }
         self.stared_at.clear();
         self.stared_at.extend(self.stood.iter().map(|stood| smooth((stood - BEGINS) / (STARES - BEGINS))));
+        self.stares = f64::from(self.stared_at.iter().sum::<f32>() / self.stared_at.len().max(1) as f32);
     }
 
     /// Takes on another size; what stood still still does.
     fn resize(&mut self, size: (usize, usize)) {
-        let (width, height) = (self.width, self.height);
-        if (width, height) == size {
+        let before = (self.width, self.height);
+        if before == size {
             return;
         }
-        let from = |x: usize, y: usize| self.stood.get(y * height / size.1 * width + x * width / size.0);
-        let places = (0..size.1).flat_map(|y| (0..size.0).map(move |x| (x, y)));
-        let stood = places.map(|(x, y)| from(x, y).copied().unwrap_or(0.0)).collect();
+        let places = (0..size.1).flat_map(|y| places(before, y, size));
+        self.stood = places.map(|at| self.stood.get(at).copied().unwrap_or(0.0)).collect();
         (self.width, self.height) = size;
-        self.stood = stood;
         self.moves.resize(self.stood.len(), 0.0);
     }
 
@@ -59,14 +59,19 @@ impl Gaze {
 
     /// The same of the whole picture, in the mean.
     pub fn stares(&self) -> f64 {
-        f64::from(self.stared_at.iter().sum::<f32>() / self.stared_at.len().max(1) as f32)
+        self.stares
     }
 
     /// How fast the places of row `y` of a picture of `size` move, and how much they are stared at, from left to right.
     pub fn row(&self, y: usize, size: (usize, usize)) -> impl Iterator<Item = (f32, f32)> {
-        let line = y * self.height / size.1 * self.width;
-        (0..size.0).map(move |x| line + x * self.width / size.0).map(|at| (self.moves[at], self.stared_at[at]))
+        places((self.width, self.height), y, size).map(|at| (self.moves[at], self.stared_at[at]))
     }
+}
+
+/// Where the pixels of row `y` of a picture of `size` lie in a field of `width` × `height`: the nearest places, from left to right.
+pub fn places((width, height): (usize, usize), y: usize, size: (usize, usize)) -> impl Iterator<Item = usize> {
+    let line = y * height / size.1 * width;
+    (0..size.0).map(move |x| line + x * width / size.0)
 }
 
 /// From 0 to 1 without a sudden beginning or end.

@@ -1,6 +1,7 @@
 //! Where it is climbed more: where the picture is new and there is hardly any dream (at the start, after a cut, on whoever just came in), on what moves, and on
 //! what is stared at.
 
+use super::fatigue;
 use super::gaze::Gaze;
 use crate::flow::Blur;
 use crate::pixel::Picture;
@@ -49,7 +50,7 @@ impl Haste {
             }
         }
         self.blur.blur(&mut self.more, width, height, width / ABOUT);
-        let (share, tires) = (urge.share as f32, (2.0 * urge.fatigue).min(1.0) as f32);
+        let (share, tires) = (urge.share as f32, fatigue::share(urge.fatigue) as f32);
         let most = (MOST / (urge.pace as f32).max(f32::MIN_POSITIVE)).max(1.0);
         for (y, row) in self.more.chunks_exact_mut(width).enumerate() {
             for (strength, (moves, stared_at)) in row.iter_mut().zip(gaze.row(y, (width, height))) {

@@ -216,7 +216,6 @@ impl Dreamer {
         self.begins_anew = true;
         self.glide.reset();
         self.sleep = Sleep::default();
-        self.gaze = Gaze::default();
         self.fatigue = Fatigue::new(rng.u64(..));
         self.frames = 0;
         self.windows = Windows::default();
@@ -345,6 +344,9 @@ impl Dreamer {
     fn lay(&mut self, look: &Look, now: &glide::Look, elapsed: Duration, size: (usize, usize), trance: f32) {
         let seconds = elapsed.as_secs_f64();
         self.follow(look);
+        if self.begins_anew {
+            self.gaze = Gaze::default();
+        }
         self.gaze.look(&self.path, seconds);
         self.fatigue.advance(seconds, now.fatigue);
         let (width, height) = self.path.size();
@@ -443,7 +445,7 @@ impl Dreamer {
     /// Climbs `next` octave by octave, those whose turn it is. Returns whether there was anything to climb.
     fn climb(&mut self, current: &Current, now: &glide::Look, jitter: u32, pace: f64) -> Result<bool, DreamError> {
         current.cast.weights(&mut self.weights);
-        self.fatigue.swing(&mut self.weights, now.fatigue.min(0.5) * 2.0 * self.gaze.stares());
+        self.fatigue.swing(&mut self.weights, fatigue::share(now.fatigue) * self.gaze.stares());
         let (sizes, at_once) = (&current.sizes, current.plan.octaves);
         let turns = octaves::turns(sizes, at_once).min(octaves::MOST_TURNS) as f64;
         let climb = Climb {
@@ -458,7 +460,6 @@ impl Dreamer {
             Ok(_) if !self.next.data.iter().all(|value| value.is_finite()) => {
                 // Fed back, they would never leave the picture again.
                 self.begins_anew = true;
-                self.gaze = Gaze::default();
                 Err(self.give_up(DreamError::NotFinite { layer: current.cast.layer().to_owned() }))
             }
             Ok(last) => {

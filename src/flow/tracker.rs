@@ -13,8 +13,8 @@ const RAMP: f32 = 0.25;
 /// in pixels.
 const ROUND_TRIP_SHARE: f32 = 0.015;
 const ROUND_TRIP: f32 = 0.5;
-/// Difference to the picture carried along that is still likeness, levels of 255, and how many more leave 1/e of the trust. (Twice the sketch's, and so is the
-/// round trip's: limbs that swing lost their dream, though their flow was right.)
+/// Difference to the picture carried along that is still likeness, levels of 255, and how many more leave 1/e of the trust. (Twice the sketch's, and the round
+/// trip's half as much again: limbs that swing lost their dream, though their flow was right.)
 const LIKE: f32 = 30.0;
 const UNLIKE: f32 = 40.0;
 /// Trust below the first is none, above the second it is full: a little doubt at each of thirty pictures a second would soon leave nothing.
