@@ -17,6 +17,7 @@ pub mod director;
 pub mod display;
 pub mod dream;
 pub mod export;
+pub mod files;
 pub mod flow;
 pub mod frame;
 pub mod health;
@@ -24,7 +25,9 @@ pub mod hotplug;
 pub mod mirror;
 pub mod pack;
 pub mod params;
+pub mod picture;
 pub mod pixel;
+pub mod places;
 pub mod remote;
 pub mod runtime;
 pub mod slot;
@@ -32,6 +35,18 @@ pub mod source;
 pub mod stop;
 pub mod subprocess;
 pub mod y4m;
+
+/// Why a device may not be opened, for the person in front of it; none where `error` says something else.
+pub fn denied(error: &std::io::Error) -> Option<&'static str> {
+    match error.raw_os_error()? {
+        libc::EACCES => Some("permission denied; is the user in the group `video`?"),
+        // So answer systemd's rules for devices, whoever asks.
+        libc::EPERM => Some(
+            "forbidden, whatever the group; does the service's DeviceAllow= name it (reverie.service.d/10-devices.conf)?",
+        ),
+        _ => None,
+    }
+}
 
 /// The candidate most like `word`, where one is like it at all: for "did you mean".
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

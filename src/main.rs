@@ -1,16 +1,16 @@
 //! `reverie`: parse, set up the log, dispatch, exit code.
 
 use std::backtrace::Backtrace;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::panic::PanicHookInfo;
-use std::process::ExitCode;
 
 use clap::Parser;
 use reverie::cli::{BadInput, Cli, Exit};
+use reverie::stop::leave;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::prelude::*;
 
-fn main() -> ExitCode {
+fn main() {
     // From 1.29 on ONNX Runtime reports to its makers over the network, and what its interface offers against it
     // (`with_telemetry(false)`) leaves the sender running: this alone, set before it is loaded, keeps it still.
     // SAFETY: no other thread was started that could read the environment meanwhile.
@@ -20,16 +20,21 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("warn,reverie={level}")));
     listen(filter);
     std::panic::set_hook(Box::new(report_panic));
-    match cli.command.run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<Exit>() => {
-            error.downcast::<Exit>().map_or(ExitCode::FAILURE, |exit| ExitCode::from(exit.0))
-        }
-        Err(error) => {
-            eprintln!("reverie: {error:#}");
-            ExitCode::from(if error.is::<BadInput>() { 2 } else { 1 })
-        }
+    let code = match cli.command.run() {
+        Ok(()) => 0,
+        Err(error) => code_of(&error),
+    };
+    let _ = std::io::stdout().flush();
+    leave(code)
+}
+
+/// The exit code for `error`, which is told where it was not yet.
+fn code_of(error: &anyhow::Error) -> u8 {
+    if let Some(exit) = error.downcast_ref::<Exit>() {
+        return exit.0;
     }
+    eprintln!("reverie: {error:#}");
+    if error.is::<BadInput>() { 2 } else { 1 }
 }
 
 /// Log lines go to the journal, with their fields, where systemd has it listen to this process; else to stderr.

@@ -8,13 +8,12 @@ mod dream;
 mod export;
 mod flags;
 mod healthcheck;
+mod load;
 mod manual;
 mod params;
 mod provision;
 mod restore_console;
 mod run;
-
-use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
@@ -73,8 +72,3 @@ pub struct Exit(pub u8);
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BadInput(pub String);
-
-/// Where packs are looked for when nobody says: installed, else in the checkout.
-pub fn default_pack_folders() -> Vec<PathBuf> {
-    crate::config::pack_folders()
-}

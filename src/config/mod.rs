@@ -7,7 +7,6 @@ mod camera;
 mod command;
 mod credentials;
 mod direction;
-mod places;
 mod rooms;
 mod schedule;
 mod screen;
@@ -15,11 +14,10 @@ mod sections;
 mod size;
 
 pub use camera::{Cameras, ControlValue, PIXEL_FORMATS};
-pub use direction::{Memory, Play, Start};
-pub use places::{pack_folders, photo_folder};
+pub use direction::{Memory, Play, Start, state_folder};
 pub use schedule::Schedule;
 pub use screen::{Fit, Mode, Refresh, Rotation, Screen, ScreenKind, Vt};
-pub use sections::{Console, Dream, HomeAssistant, Mqtt, Runtime, Source, SourceKind};
+pub use sections::{Console, Dream, HomeAssistant, Mqtt, Runtime, Source, SourceKind, read_address};
 pub use size::Size;
 
 use std::path::{Path, PathBuf};
@@ -64,6 +62,9 @@ pub enum ConfigError {
     Syntax { path: PathBuf, message: String },
     #[error("{path}: there is no key `{key}`{}", hint(.nearest))]
     UnknownKey { path: PathBuf, key: String, nearest: Option<String> },
+    /// A secret that only the service has: nothing is wrong with the configuration.
+    #[error("mqtt: {message}")]
+    HandedOver { message: String },
     #[error("{place}{key}: {message}")]
     Value { place: String, key: String, message: String },
 }
@@ -83,7 +84,12 @@ impl Config {
     pub fn read(path: &Path) -> Result<Config, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let mut config = Config::parse(&text, path)?;
+        Config::read_text(&text, path)
+    }
+
+    /// As [`Config::read`], where the file at `path` holds `text`.
+    pub fn read_text(text: &str, path: &Path) -> Result<Config, ConfigError> {
+        let mut config = Config::parse(text, path)?;
         // A relative path means one beside the file that says it, wherever the daemon was started.
         let folder = path.parent().unwrap_or(Path::new(""));
         let paths = config
@@ -124,6 +130,11 @@ impl Config {
             return Err(ConfigError::Value { place: format!("{}: ", path.display()), key, message });
         }
         Ok(config)
+    }
+
+    /// The files that hold the broker's secrets and certificates.
+    pub fn secrets(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        self.mqtt.paths()
     }
 
     /// The source, with what it leaves open as the mirror needs it: the canvas' size, and no fewer pictures than it dreams.

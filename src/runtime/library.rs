@@ -12,6 +12,7 @@ use ort::logging::LogLevel;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 
 use super::{Engines, Provider, RuntimeError, Settings};
+use crate::places;
 
 /// The oldest minor version of ONNX Runtime 1 that works: what `ort`'s feature `api-23` asks for.
 pub const OLDEST_MINOR: u32 = 23;
@@ -93,7 +94,10 @@ impl Runtime {
     /// Says once for each provider, and no more, why it is not used.
     pub(super) fn tell_unusable(&self, provider: Provider, reason: &str) {
         let bit = 1 << provider as u8;
-        if self.told.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+        if self.providers == Provider::ALL && !provider.is_built_in() {
+            // The build for CPUs, and nobody asked for more.
+            tracing::debug!("execution provider {provider} is not in this build of ONNX Runtime");
+        } else if self.told.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
             tracing::warn!("execution provider {provider} is not used: {reason}");
         }
     }
@@ -128,10 +132,7 @@ pub fn search_order(configured: Option<&Path>) -> Vec<(PathBuf, &'static str)> {
     for folder in ["/usr/local/lib/reverie", "/usr/lib/reverie"] {
         files.push((Path::new(folder).join(LIBRARY), INSTALLED));
     }
-    files.extend(fetched(Path::new(env!("CARGO_MANIFEST_DIR"))));
-    if let Ok(here) = std::env::current_dir() {
-        files.extend(fetched(&here));
-    }
+    files.extend(places::checkout().into_iter().flat_map(|checkout| fetched(&checkout)));
     files
 }
 

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use super::SourceError;
 use super::folder::Folder;
 use super::pattern::Pattern;
 use super::scene::{Drawn, Scene};
 use super::v4l2::{self, Camera, Lost};
+use super::{Alive, SourceError};
 use crate::backoff::Backoff;
 use crate::config;
 use crate::frame::Frame;
@@ -47,7 +47,7 @@ impl Capture for Camera {
 }
 
 /// Opens the camera of this name: [`Camera::open`], and in tests one that is made up.
-type Open = fn(&Path, &config::Source) -> Result<Box<dyn Capture>, SourceError>;
+type Open = fn(&Path, &config::Source, Alive) -> Result<Box<dyn Capture>, SourceError>;
 
 /// Looks for a camera, and stands in for one that was never there.
 pub struct Seeker {
@@ -81,16 +81,16 @@ struct Told {
 
 impl Seeker {
     /// Looks for a camera and shows nothing until it is found.
-    pub fn new(settings: &config::Source) -> Seeker {
+    pub fn new(settings: &config::Source, alive: Alive) -> Seeker {
         let mut seeker = Seeker::idle(settings, open);
-        seeker.look("it is waited for", true);
+        seeker.look("it is waited for", true, alive);
         seeker
     }
 
     /// Looks for a camera, and meanwhile shows the photos that ship, or a test pattern where they are missing.
-    pub fn with_stand_in(settings: &config::Source) -> Seeker {
+    pub fn with_stand_in(settings: &config::Source, alive: Alive) -> Seeker {
         let size = settings.size();
-        let photos = config::photo_folder().and_then(|photos| {
+        let photos = crate::places::photo_folder().and_then(|photos| {
             Folder::open(&photos, size.width, size.height, settings)
                 .map_err(|error| warn!("the shipped photos: {error}"))
                 .ok()
@@ -100,7 +100,7 @@ impl Seeker {
             None => (Scene::Pattern(Pattern), "the test pattern"),
         };
         let mut seeker = Seeker::idle(settings, open);
-        seeker.look(&format!("dreaming on {name}; plug one in and it is used"), true);
+        seeker.look(&format!("dreaming on {name}; plug one in and it is used"), true, alive);
         // Until the first picture comes.
         seeker.stand_in = Some(Drawn::new(scene, settings));
         seeker
@@ -124,7 +124,7 @@ impl Seeker {
     }
 
     /// As [`super::Source::next`].
-    pub fn next(&mut self, frame: &mut Frame) -> Result<bool, SourceError> {
+    pub fn next(&mut self, frame: &mut Frame, alive: Alive) -> Result<bool, SourceError> {
         if self.camera.is_some() {
             return Ok(self.read(frame));
         }
@@ -136,9 +136,9 @@ impl Seeker {
             // What was plugged in, perhaps before the loss was noticed, is worth a look at once, and again soon: drivers take a
             // moment, and so do its rights. What is wrong then is told if it stays.
             self.backoff.reset();
-            self.look("it is looked for again", false);
+            self.look("it is looked for again", false, alive);
         } else if Instant::now() >= self.look_at {
-            self.look("it is looked for again", true);
+            self.look("it is looked for again", true, alive);
         }
         match &mut self.stand_in {
             Some(stand_in) => stand_in.next(frame).map(|()| true),
@@ -205,13 +205,14 @@ impl Seeker {
     }
 
     /// Opens the first camera that can be opened; else says why there is none, where it `tells`.
-    fn look(&mut self, meanwhile: &str, tells: bool) {
+    fn look(&mut self, meanwhile: &str, tells: bool, alive: Alive) {
         let mut devices = devices(&self.settings);
         // The order of the others stays.
         devices.sort_by_key(|device| self.silent.iter().position(|silent| silent == device));
         let mut reasons = Vec::new();
         for device in devices {
-            match (self.open)(&device, &self.settings) {
+            alive();
+            match (self.open)(&device, &self.settings, alive) {
                 Ok(camera) => {
                     if camera.complaints() != self.told.complaints {
                         camera
@@ -244,8 +245,8 @@ pub fn devices(settings: &config::Source) -> Vec<PathBuf> {
     if settings.device.is_any() { v4l2::nodes() } else { settings.device.paths() }
 }
 
-fn open(device: &Path, settings: &config::Source) -> Result<Box<dyn Capture>, SourceError> {
-    Camera::open(device, settings).map(|camera| Box::new(camera) as Box<dyn Capture>)
+fn open(device: &Path, settings: &config::Source, alive: Alive) -> Result<Box<dyn Capture>, SourceError> {
+    Camera::open(device, settings, alive).map(|camera| Box::new(camera) as Box<dyn Capture>)
 }
 
 #[cfg(test)]
@@ -279,7 +280,7 @@ mod tests {
 
     fn seeker(devices: &[&str]) -> Seeker {
         let device = Cameras(devices.iter().map(|name| format!("/{name}")).collect());
-        Seeker::idle(&config::Source { device, ..config::Source::default() }, |device, _| {
+        Seeker::idle(&config::Source { device, ..config::Source::default() }, |device, _, _| {
             let name = device.display().to_string();
             let left = match name.as_str() {
                 "/works" => u32::MAX,
@@ -295,7 +296,7 @@ mod tests {
     fn step(seeker: &mut Seeker) -> (String, bool) {
         let mut frame = Frame::new(0, 0);
         if seeker.camera.is_none() {
-            seeker.look("", true);
+            seeker.look("", true, &|| {});
         }
         let name = seeker.camera.as_ref().map(|(_, camera)| camera.name().to_owned()).unwrap_or_default();
         (name, seeker.read(&mut frame))
@@ -311,6 +312,13 @@ mod tests {
         assert_eq!(step(&mut seeker), ("/works".to_owned(), true));
         assert_eq!((seeker.state(), seeker.status().as_str()), (CameraState::Streaming, "streaming /works"));
         assert_eq!(used(&mut seeker, 3), ["/works"; 3]);
+    }
+
+    #[test]
+    fn each_camera_that_is_tried_is_told_to_whoever_watches() {
+        let tried = std::cell::Cell::new(0);
+        seeker(&["absent", "gone", "works", "falters"]).look("", true, &|| tried.set(tried.get() + 1));
+        assert_eq!(tried.get(), 3);
     }
 
     #[test]
@@ -351,7 +359,7 @@ mod tests {
     fn one_that_is_not_there_is_absent_and_looked_for_later_and_later() {
         let mut seeker = seeker(&["absent"]);
         for longest in [1, 2, 4, 8] {
-            seeker.look("", true);
+            seeker.look("", true, &|| {});
             let wait = seeker.look_at.saturating_duration_since(Instant::now());
             assert!(wait <= Duration::from_secs(longest) && wait > Duration::from_millis(700 * longest), "{wait:?}");
         }

@@ -20,15 +20,17 @@ pub fn photo_folder() -> Option<PathBuf> {
 
 fn first(installed: &str, in_checkout: &str) -> Option<PathBuf> {
     let installed = INSTALLED.iter().map(|place| Path::new(place).join(installed));
-    let beside = checkouts().map(|checkout| checkout.join(in_checkout));
+    let beside = checkout().map(|checkout| checkout.join(in_checkout));
     installed.chain(beside).find(|folder| holds_something(folder))
 }
 
-/// The checkout that the program was built in (`target/release/reverie` lies three below it), and the current folder.
-fn checkouts() -> impl Iterator<Item = PathBuf> {
+/// The checkout that the program was built in (`target/release/reverie` lies three below it), or that cargo runs it for. Never the current folder:
+/// that may be anybody's, and libraries are loaded from here.
+pub fn checkout() -> Option<PathBuf> {
     let program = std::env::current_exe().unwrap_or_default();
-    let above: Vec<PathBuf> = program.ancestors().skip(1).take(5).map(Path::to_owned).collect();
-    above.into_iter().chain(std::env::current_dir()).filter(|folder| folder.join("Cargo.toml").exists())
+    let above = program.ancestors().skip(1).take(5).map(Path::to_owned);
+    let by_cargo = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    above.chain(by_cargo).find(|folder| folder.join("Cargo.toml").exists())
 }
 
 fn holds_something(folder: &Path) -> bool {

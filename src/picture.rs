@@ -1,0 +1,182 @@
+//! Reading a picture file: one decoder with one set of limits, for what is dreamed on and for what stands for a camera.
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
+
+use crate::frame::Frame;
+
+/// Endings of the files that are read.
+pub const ENDINGS: &[&str] = &["jpg", "jpeg", "png", "webp"];
+/// A file, and the picture in it, may take so many bytes each: more than any camera makes. One that claims more is refused before memory is taken.
+const MOST_BYTES: u64 = 1 << 30;
+/// What shines through where a picture is transparent: paper.
+const PAPER: u8 = 255;
+
+/// Why a picture cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PictureError {
+    #[error("it cannot be read: {0}")]
+    Read(#[from] std::io::Error),
+    #[error("it has more than {MOST_BYTES} bytes")]
+    Large,
+    /// What it is, and what to do.
+    #[error("it is {0}")]
+    Another(&'static str),
+    #[error("{0}")]
+    Broken(#[from] ImageError),
+}
+
+/// Reads the picture in `path`, upright as its camera was held. True where its end is missing, and the lower part grey.
+///
+/// # Errors
+/// It is none, or none that can be read.
+pub fn read(path: &Path) -> Result<(Frame, bool), PictureError> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(PictureError::Large);
+    }
+    // By what it holds: names are often wrong.
+    let format = match image::guess_format(&bytes) {
+        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => format,
+        _ => return Err(PictureError::Another(nature(&bytes))),
+    };
+    let is_torn = format == ImageFormat::Jpeg && !has_end(&bytes);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = image::Limits::default();
+    limits.max_alloc = Some(MOST_BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder()?;
+    let orientation = decoder.orientation()?;
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    Ok((opaque(image), is_torn))
+}
+
+/// The colours; where there is transparency, those of the picture laid on paper. What a program left below it is not to be seen.
+fn opaque(image: DynamicImage) -> Frame {
+    let mut frame = Frame::new(0, 0);
+    (frame.width, frame.height) = (image.width() as usize, image.height() as usize);
+    if !image.color().has_alpha() {
+        frame.pixels = image.into_rgb8().into_raw();
+        return frame;
+    }
+    let laid = |value: u8, alpha: u8| {
+        let (value, alpha) = (u32::from(value), u32::from(alpha));
+        ((value * alpha + u32::from(PAPER) * (255 - alpha) + 127) / 255) as u8
+    };
+    let pixels = image.into_rgba8().into_raw();
+    let pixels = pixels.as_chunks::<4>().0.iter();
+    frame.pixels = pixels.flat_map(|[r, g, b, a]| [laid(*r, *a), laid(*g, *a), laid(*b, *a)]).collect();
+    frame
+}
+
+/// Whether a JPEG goes on to its end: the marker of that, in what follows the first scan's. (Before it there may be a small one, with an end of its own.)
+fn has_end(jpeg: &[u8]) -> bool {
+    const SCAN: u8 = 0xda;
+    const END: [u8; 2] = [0xff, 0xd9];
+    let mut rest = jpeg.get(2..).unwrap_or_default();
+    while let [0xff, marker, high, low, ..] = *rest {
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let next = rest.get(2 + length..).unwrap_or_default();
+        if marker == SCAN {
+            return next.windows(2).any(|pair| pair == END);
+        }
+        rest = next;
+    }
+    // Written in a way that is not followed here: the decoder knows.
+    true
+}
+
+/// What a file is that is no picture of a kind that is read.
+fn nature(bytes: &[u8]) -> &'static str {
+    let begins = |with: &[u8]| bytes.starts_with(with);
+    let brand = bytes.get(4..12).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).trim_start().to_ascii_lowercase();
+    match brand {
+        b"ftypheic" | b"ftypheix" | b"ftypmif1" | b"ftyphevc" => {
+            "an HEIC picture, as iPhones make: turn it into a JPEG first (heif-convert, or an export as JPEG)"
+        }
+        b"ftypavif" => "an AVIF picture: turn it into a JPEG or PNG first",
+        _ if bytes.is_empty() => "empty",
+        _ if text.starts_with('<') => {
+            "a web page or other markup: was it the page that was downloaded, instead of the picture?"
+        }
+        _ if text.starts_with("version https://git-lfs") => {
+            "a pointer of git-lfs: `git lfs pull` brings the picture itself"
+        }
+        _ if begins(b"GIF8") => "a GIF: turn it into a PNG first; an animated one is a clip, for ffmpeg",
+        _ if begins(b"II*\0") || begins(b"MM\0*") => {
+            "a TIFF, or a camera's raw picture: turn it into a JPEG or PNG first"
+        }
+        _ if begins(b"BM") => "a BMP: turn it into a PNG first",
+        _ if begins(b"%PDF") => "a PDF: turn its page into a PNG first",
+        _ => "no JPEG, PNG or WebP",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{ExtendedColorType, Rgba, RgbaImage};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn refusal(content: &[u8]) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        read(file.path()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_no_picture_is_named() {
+        for (content, says) in [
+            (b"\0\0\0\x18ftypheic\0\0\0\0".as_slice(), "HEIC"),
+            (b"\n<!DOCTYPE html><html>", "web page"),
+            (b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
+            (b"", "empty"),
+            (b"GIF89a", "GIF"),
+            (b"hello", "no JPEG, PNG or WebP"),
+        ] {
+            assert!(refusal(content).contains(says), "{says}: {}", refusal(content));
+        }
+        assert!(read(Path::new("/nowhere.jpg")).unwrap_err().to_string().contains("No such file"));
+    }
+
+    #[test]
+    fn what_is_transparent_lies_on_paper() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.png");
+        // Green that nobody was to see, and red seen by half.
+        let picture =
+            RgbaImage::from_fn(2, 1, |x, _| if x == 0 { Rgba([0, 255, 0, 0]) } else { Rgba([200, 0, 0, 128]) });
+        picture.save(&file).unwrap();
+        assert_eq!(read(&file).unwrap().0.pixels, [255, 255, 255, 227, 127, 127]);
+    }
+
+    #[test]
+    fn a_jpeg_without_its_end_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.jpg");
+        let noise: Vec<u8> = (0..3 * 64 * 64u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        image::save_buffer(&file, &noise, 64, 64, ExtendedColorType::Rgb8).unwrap();
+        assert!(!read(&file).unwrap().1);
+        let whole = std::fs::read(&file).unwrap();
+        std::fs::write(&file, [&whole[..], b"what a phone writes behind"].concat()).unwrap();
+        assert!(!read(&file).unwrap().1);
+        std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+        assert!(read(&file).unwrap().1);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_a_reader(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            has_end(&bytes);
+            has_end(&[&[0xff, 0xd8, 0xff, 0xe0][..], &bytes].concat());
+            nature(&bytes);
+        }
+    }
+}
