@@ -100,12 +100,12 @@ impl Config {
             groups: self.mqtt.groups.clone(),
             schedule,
             abilities: Abilities { snapshots: self.mqtt.snapshots, restart: crate::health::is_service() },
-            seed: self.play.seed.unwrap_or_else(|| fastrand::u64(..)),
+            seed: self.play.seed,
         })
     }
 }
 
 /// Where systemd keeps the service's state.
-pub(super) fn state_folder() -> Option<PathBuf> {
+pub fn state_folder() -> Option<PathBuf> {
     std::env::var_os("STATE_DIRECTORY").and_then(|folders| std::env::split_paths(&folders).next())
 }

@@ -17,7 +17,31 @@ pub struct Hours {
     /// None before the clock was set for the first time.
     pub open: Option<bool>,
     /// The look and the scene that are shown again at opening, where there is another in the meantime.
-    pub before: Option<(Map<String, Json>, Option<String>)>,
+    pub before: Option<Before>,
+}
+
+/// What was shown before the closing, and is shown again at opening.
+pub struct Before {
+    pub look: Map<String, Json>,
+    pub scene: Option<String>,
+}
+
+impl Before {
+    /// Takes those of `changes` that belong to a look: they are for the opening, not for the scene that is shown meanwhile.
+    pub fn take_look_of(&mut self, changes: &mut Map<String, Json>) {
+        let (looks, rest): (Map<_, _>, Map<_, _>) =
+            std::mem::take(changes).into_iter().partition(|(name, _)| scenes::is_look(name));
+        *changes = rest;
+        if looks.is_empty() {
+            return;
+        }
+        if looks.contains_key("layer") && !looks.contains_key("neurons") {
+            // A channel's number means nothing in another layer.
+            self.look.shift_remove("neurons");
+        }
+        self.look.extend(looks);
+        self.scene = None;
+    }
 }
 
 impl Hours {
@@ -46,7 +70,7 @@ impl Director {
         let order = match schedule.outside().clone() {
             Outside::Blank => Order::of(switch("blank", true), None),
             Outside::Scene(name) => {
-                self.hours.before = Some((scenes::look(&self.targets), self.scene.clone()));
+                self.hours.before = Some(Before { look: scenes::look(&self.targets), scene: self.scene.clone() });
                 Order::show(name, Some(self.targets.glide))
             }
         };
@@ -58,7 +82,7 @@ impl Director {
         info!("opening, as scheduled");
         match self.hours.before.take() {
             None => self.follow(Order::of(switch("blank", false), None), now),
-            Some((look, scene)) => {
+            Some(Before { look, scene }) => {
                 self.follow(Order::of(look, Some(self.targets.glide)), now);
                 self.scene = scene;
             }

@@ -1,35 +1,82 @@
 //! What a device remembers over a power cut.
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use tracing::{info, warn};
 
 use super::Director;
 use super::action::check_group;
-use super::player::Player;
-use super::scenes::{self, MOST_SAVED, Scenes};
+use super::pending::{MOST_PENDING, Pending};
+use super::scenes::{self, MOST_SAVED, Scenes, is_look};
 use crate::params::Params;
 
 /// The form of the file that this version writes, and the only one it reads.
 const FORMAT: u32 = 1;
+/// What a file of it may take, bytes; a larger one is not read. As many scenes and commands as are taken, each with the longest choice of neurons,
+/// are half as much.
+pub const MOST_BYTES: usize = 4 << 20;
 
 /// All that is remembered. Whether it is paused or blank is not: a device that is switched on shows something.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Memory {
+    #[serde(default)]
     format: u32,
     /// What the parameters were told to be.
     params: Map<String, Json>,
-    /// What the configuration said then: where it says something else now, it has been changed, and counts.
+    /// What the configuration said otherwise than the version that wrote this: where it says something else now, it has been changed, and counts.
+    said: Option<Map<String, Json>>,
+    /// All of what it said, as version 0.1 wrote it.
+    #[serde(skip_serializing)]
     configured: Map<String, Json>,
     scene: Option<String>,
     /// The scenes that were saved.
     scenes: Scenes,
     playlist: Option<Vec<String>>,
+    /// What the configuration said of it then, nothing for all scenes; none: version 0.1 did not write that.
+    configured_playlist: Option<Vec<String>>,
     /// The groups that were joined.
     groups: Vec<String>,
     seed: Option<u64>,
     position: i64,
+    /// Commands that wait for their moment.
+    pending: Vec<Pending>,
+}
+
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory {
+            format: FORMAT,
+            params: Map::new(),
+            said: None,
+            configured: Map::new(),
+            scene: None,
+            scenes: Scenes::new(),
+            playlist: None,
+            configured_playlist: None,
+            groups: Vec::new(),
+            seed: None,
+            position: 0,
+            pending: Vec::new(),
+        }
+    }
+}
+
+impl Memory {
+    /// Reads what a file holds.
+    ///
+    /// # Errors
+    /// In words, why it is of no use: torn, another's, or of another format.
+    pub fn read(text: &str) -> Result<Memory, String> {
+        let memory: Memory = serde_json::from_str(text).map_err(|error| format!("it is torn or foreign ({error})"))?;
+        match memory.format {
+            FORMAT => Ok(memory),
+            other => Err(format!("it has format {other}, and this version reads format {FORMAT}")),
+        }
+    }
 }
 
 /// How often the things remembered have changed.
@@ -46,50 +93,85 @@ impl Director {
     pub fn memory(&self) -> Memory {
         let (look, scene) = match &self.hours.before {
             // What is shown outside the opening hours is not what was chosen.
-            Some((look, scene)) => (look.clone(), scene),
+            Some(before) => (before.look.clone(), &before.scene),
             None => (Map::new(), &self.scene),
         };
         let mut params = remembered(&self.targets);
         params.extend(look);
         Memory {
-            format: FORMAT,
             params,
-            configured: remembered(&self.configured),
+            said: Some(self.said()),
             scene: scene.clone(),
             scenes: self.saved.clone(),
             playlist: self.player.playlist.clone(),
+            configured_playlist: Some(self.configured_playlist.clone().unwrap_or_default()),
             groups: self.joined.clone(),
             seed: Some(self.player.seed),
             position: self.player.position,
+            pending: self.pending.clone(),
+            ..Memory::default()
         }
+    }
+
+    /// What the configuration says otherwise than this version does by itself.
+    fn said(&self) -> Map<String, Json> {
+        let own = Params::new(&self.catalogue).to_json();
+        remembered(&self.configured).into_iter().filter(|(name, value)| own.get(name) != Some(value)).collect()
     }
 
     /// Goes on from what is remembered; from its parameters only if they are `wanted`. What is of no use any more is left
     /// out and told in the log.
     pub fn recall(&mut self, memory: Memory, wanted: bool) {
-        if memory.format != FORMAT {
-            warn!("what is remembered has format {}, not {FORMAT}: it begins as configured", memory.format);
-            return;
-        }
+        let changed = self.changed_since(&memory);
         let sound = |name: &String| scenes::check_name(name).is_ok();
         self.saved = memory.scenes.into_iter().filter(|(name, _)| sound(name)).take(MOST_SAVED).collect();
-        self.saved.retain(|name, _| !self.configured_scenes.contains_key(name));
+        for name in self.saved.keys().filter(|name| self.configured_scenes.contains_key(*name)) {
+            info!("the scene `{name}` that was saved waits behind the configured one of that name");
+        }
         self.joined = memory.groups.into_iter().filter(|group| check_group(group).is_ok()).collect();
         self.joined.truncate(super::MOST_GROUPS);
-        self.joined.retain(|group| !self.configured_groups.contains(group));
-        self.player = Player::new(memory.seed.unwrap_or(self.player.seed));
+        self.pending = memory.pending;
+        self.pending.truncate(MOST_PENDING);
+        self.pending.sort_by_key(|pending| pending.at);
+        self.player.seed = self.configured_seed.or(memory.seed).unwrap_or(self.player.seed);
         self.player.position = memory.position;
-        self.player.playlist = memory.playlist.or(self.player.playlist.take());
+        let was = memory.configured_playlist.map(|list| Some(list).filter(|list| !list.is_empty()));
+        match was {
+            Some(was) if was == self.configured_playlist => self.player.playlist = memory.playlist,
+            Some(_) => info!("play.scenes has been changed: it counts, not the list that is remembered"),
+            None => self.player.playlist = memory.playlist.or(self.player.playlist.take()),
+        }
         if !wanted {
             return;
         }
-        if memory.configured != remembered(&self.configured) {
-            info!("the configured parameters have changed: they count, not those that are remembered");
-            return;
+        let mut params = memory.params;
+        for name in &changed {
+            info!("params.{name} has been changed: it counts, not the value that is remembered");
+            params.shift_remove(name);
         }
-        self.targets = recalled(&self.configured, memory.params, &self.catalogue);
+        if changed.iter().any(|name| name == "layer") {
+            // A channel's number means nothing in another layer.
+            params.shift_remove("neurons");
+        }
+        self.targets = recalled(&self.configured, params, &self.catalogue);
         self.params = self.targets.clone();
-        self.scene = memory.scene.filter(|name| self.scene(name).is_some());
+        let is_as_it_was = !changed.iter().any(|name| is_look(name));
+        self.scene = memory.scene.filter(|name| is_as_it_was && self.scene(name).is_some());
+    }
+
+    /// The parameters of which the configuration says something else than when `memory` was written.
+    fn changed_since(&self, memory: &Memory) -> Vec<String> {
+        let says = self.said();
+        let before = memory.said.as_ref().unwrap_or(&memory.configured);
+        let mut changed: Vec<String> = says
+            .iter()
+            .filter(|(name, value)| before.get(*name) != Some(*value))
+            .map(|(name, _)| name.clone())
+            .collect();
+        // Version 0.1 wrote down its own defaults too: what is not said any more cannot be told from them.
+        let gone = memory.said.iter().flat_map(Map::keys).filter(|name| !says.contains_key(*name));
+        changed.extend(gone.cloned());
+        changed
     }
 }
 

@@ -9,6 +9,7 @@ mod hours;
 mod memory;
 mod moment;
 mod order;
+mod pending;
 mod player;
 mod ramps;
 mod reload;
@@ -17,7 +18,7 @@ mod schedule;
 mod wander;
 
 pub use action::{ACTIONS, About, Action, Signal, check_group, find as find_action};
-pub use memory::{Changes, Memory};
+pub use memory::{Changes, MOST_BYTES, Memory};
 pub use moment::Now;
 pub use scenes::{Scenes, check as check_scene, check_name as check_scene_name};
 pub use schedule::{Day, DayError, Outside, Schedule};
@@ -25,26 +26,22 @@ pub use schedule::{Day, DayError, Outside, Schedule};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 use tracing::warn;
 
 use crate::pack::Catalogue;
-use crate::params::{Kind, Pace, Params, Play, Refusal, Scope, Spec, TABLE};
+use crate::params::{Kind, Params, Play, Refusal, Scope, Spec, TABLE};
 
 use hours::Hours;
 use order::Order;
+use pending::{Pending, SET};
 use player::Player;
 use ramps::{Ramps, TICK};
 
 /// Groups that a device may be in.
 pub const MOST_GROUPS: usize = 32;
-/// Commands that wait for their moment.
-const MOST_PENDING: usize = 32;
 /// The longest it is left alone: the clock on the wall may be set meanwhile.
 const LOOK: Duration = Duration::from_secs(1);
-/// For so long the pace of a change stands, until every stage has seen it, before that of running ramps does.
-const SEEN: Duration = Duration::from_millis(300);
 
 /// What a director begins with, all of it checked.
 pub struct Setup {
@@ -56,8 +53,8 @@ pub struct Setup {
     pub groups: Vec<String>,
     pub schedule: Option<Schedule>,
     pub abilities: Abilities,
-    /// Of the walk and of shuffling, where nothing is remembered.
-    pub seed: u64,
+    /// Of the walk and of shuffling; none: the one that is remembered, else one by chance.
+    pub seed: Option<u64>,
 }
 
 impl Setup {
@@ -70,7 +67,7 @@ impl Setup {
             groups: Vec::new(),
             schedule: None,
             abilities: Abilities::default(),
-            seed: 0,
+            seed: None,
         }
     }
 }
@@ -92,35 +89,28 @@ pub struct Director {
     configured_scenes: Scenes,
     configured_groups: Vec<String>,
     configured_playlist: Option<Vec<String>>,
+    configured_seed: Option<u64>,
     /// What the parameters are told to be.
     targets: Params,
     /// What they are at the moment, while ramps move them.
     params: Params,
     ramps: Ramps,
-    /// When the pace of the last change may be that of the ramps.
-    paced: Option<Instant>,
     /// The scene that is shown, until its look is changed by hand.
     scene: Option<String>,
     saved: Scenes,
     joined: Vec<String>,
     player: Player,
     hours: Hours,
-    pending: Vec<(Timestamp, Later)>,
+    /// The earliest first.
+    pending: Vec<Pending>,
     changes: Changes,
     /// Counts the changes of what `about` tells.
     edition: u64,
 }
 
-/// A command that waits for its moment.
-#[derive(Debug, Clone)]
-enum Later {
-    Set(Order),
-    Act(Action, Option<f64>),
-}
-
 impl Director {
     pub fn new(catalogue: Arc<Catalogue>, setup: Setup) -> Director {
-        let mut player = Player::new(setup.seed);
+        let mut player = Player::new(setup.seed.unwrap_or_else(|| fastrand::u64(..)));
         player.playlist.clone_from(&setup.playlist);
         Director {
             catalogue,
@@ -131,8 +121,8 @@ impl Director {
             configured_scenes: setup.scenes,
             configured_groups: setup.groups,
             configured_playlist: setup.playlist,
+            configured_seed: setup.seed,
             ramps: Ramps::default(),
-            paced: None,
             scene: None,
             saved: Scenes::new(),
             joined: Vec::new(),
@@ -163,10 +153,12 @@ impl Director {
         state
     }
 
-    /// Every scene with its parameters, and whether it was saved: the configured ones cannot be deleted.
+    /// Every scene with its parameters, and whether it was saved: the configured ones cannot be deleted. A saved one that a configured one has the
+    /// name of waits until that is gone.
     pub fn scenes(&self) -> impl Iterator<Item = (&String, &Map<String, Json>, bool)> {
         let configured = self.configured_scenes.iter().map(|(name, scene)| (name, scene, false));
-        configured.chain(self.saved.iter().map(|(name, scene)| (name, scene, true)))
+        let seen = self.saved.iter().filter(|(name, _)| !self.configured_scenes.contains_key(*name));
+        configured.chain(seen.map(|(name, scene)| (name, scene, true)))
     }
 
     fn scene(&self, name: &str) -> Option<&Map<String, Json>> {
@@ -180,7 +172,8 @@ impl Director {
 
     /// The groups obeyed.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
-        self.configured_groups.iter().chain(&self.joined).map(String::as_str)
+        let joined = self.joined.iter().filter(|group| !self.configured_groups.contains(group));
+        self.configured_groups.iter().chain(joined).map(String::as_str)
     }
 
     pub fn has_schedule(&self) -> bool {
@@ -207,7 +200,7 @@ impl Director {
             return Err(refusals);
         }
         match order.at.take() {
-            Some(at) if at > now.wall => self.wait_for(at, Later::Set(order))?,
+            Some(at) if at > now.wall => self.wait_for(at, SET, entries)?,
             _ => self.carry_out(order, now)?,
         }
         self.changes.told += 1;
@@ -229,7 +222,7 @@ impl Director {
         self.can(&action).map_err(|refusal| vec![refusal])?;
         let signal = match at {
             Some(at) if at > now.wall => {
-                self.wait_for(at, Later::Act(action, over))?;
+                self.wait_for(at, name, entries)?;
                 None
             }
             _ => self.do_it(action, over, now)?,
@@ -245,9 +238,6 @@ impl Director {
         self.play_on(now);
         if !self.ramps.is_empty() {
             self.ramps.advance(&mut self.params, now.steady);
-            if self.paced.is_none_or(|until| now.steady >= until) {
-                self.params.pace.numbers = 2.0 * TICK.as_secs_f64();
-            }
         }
         signals
     }
@@ -255,37 +245,10 @@ impl Director {
     /// How long nothing happens by itself.
     pub fn rest(&self, now: Now) -> Duration {
         let until = |moment: Instant| moment.saturating_duration_since(now.steady);
-        let pending = self.pending.first().map(|(at, _)| until(now.steady_at(*at)));
+        let pending = self.pending.first().map(|pending| until(now.steady_at(pending.at)));
         let player = self.player.due(&self.targets).map(until);
         let ramps = (!self.ramps.is_empty()).then_some(TICK);
         [pending, player, ramps].into_iter().flatten().min().unwrap_or(LOOK).min(LOOK)
-    }
-
-    fn wait_for(&mut self, at: Timestamp, later: Later) -> Result<(), Vec<Refusal>> {
-        if self.pending.len() >= MOST_PENDING {
-            return Err(vec![Refusal::new("at", format!("{MOST_PENDING} commands wait for their moment already"))]);
-        }
-        let place = self.pending.partition_point(|(other, _)| *other <= at);
-        self.pending.insert(place, (at, later));
-        Ok(())
-    }
-
-    fn do_pending(&mut self, now: Now) -> Vec<Signal> {
-        let due = self.pending.partition_point(|(at, _)| *at <= now.wall);
-        let mut signals = Vec::new();
-        for (at, later) in self.pending.drain(..due).collect::<Vec<_>>() {
-            // Ramps begin at the very moment, however late it was noticed: so they do on all screens.
-            let then = Now { steady: now.steady_at(at).max(now.steady - LOOK), wall: at };
-            let outcome = match later {
-                Later::Set(order) => self.carry_out(order, then).map(|()| None),
-                Later::Act(action, over) => self.do_it(action, over, then),
-            };
-            match outcome {
-                Ok(signal) => signals.extend(signal),
-                Err(refusals) => refusals.iter().for_each(|refusal| warn!("what was for {at} is not done: {refusal}")),
-            }
-        }
-        signals
     }
 
     /// What the parameters would be told to be, and which of them the order names.
@@ -320,8 +283,8 @@ impl Director {
         let (targets, named) = self.check(&order)?;
         // Ramps that go on, and those that begin, go from where they are at this moment.
         self.ramps.advance(&mut self.params, now.steady);
-        let (old_pace, fade) = (self.params.pace, targets.fade);
-        let mut pace = Pace { numbers: fade, ..old_pace };
+        let (mut pace, fade) = (self.params.pace, targets.fade);
+        pace.numbers = fade;
         let mut is_changed_by_hand = false;
         for spec in TABLE {
             let changes = (spec.get)(&targets) != (spec.get)(&self.targets);
@@ -345,8 +308,7 @@ impl Director {
             }
             is_changed_by_hand |= changes && spec.scope == Scope::Look && order.scene.is_none();
         }
-        self.params.pace = pace;
-        self.paced = Some(now.steady + SEEN);
+        self.params.pace = self.ramps.pace(pace);
         let played = self.targets.play;
         self.targets = targets;
         if is_changed_by_hand {
@@ -409,6 +371,7 @@ impl Director {
 
     /// Begins to play where that is configured, or goes on where that is remembered.
     pub fn begin(&mut self, now: Now) {
+        self.leave_out_restarts(now);
         if self.targets == self.configured && self.targets.play != Play::Off {
             self.play_from(0, Some(0.0), now);
         }

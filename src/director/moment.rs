@@ -84,13 +84,18 @@ pub fn at(json: &Json, now: Now) -> Result<Timestamp, Refusal> {
         return Err(refuse("cannot be kept: this device's clock has not been set yet"));
     }
     let away = moment.duration_since(now.wall);
-    if away < -LATE {
+    if has_passed(moment, now) {
         return Err(refuse(&format!("has passed: here it is {:.3}", now.wall)));
     }
     if away > AHEAD {
         return Err(refuse(&format!("is more than a day ahead: here it is {:.3}", now.wall)));
     }
     Ok(moment)
+}
+
+/// Whether `at` has passed by more than a message is under way.
+pub fn has_passed(at: Timestamp, now: Now) -> bool {
+    at.duration_since(now.wall) < -LATE
 }
 
 /// Seconds as a duration; they are neither negative nor endless.

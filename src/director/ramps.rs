@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::params::{Kind, Params, Spec, Value};
+use crate::params::{Kind, Pace, Params, Spec, Value};
 
 /// Between two values told: finer than any dream is drawn.
 pub const TICK: Duration = Duration::from_millis(50);
@@ -61,6 +61,12 @@ impl Ramps {
             (ramp.spec.set)(params, Value::Number(ramp.value(now)));
         }
         self.0.retain(|ramp| ramp.left(now) > Duration::ZERO);
+        params.pace = self.pace(params.pace);
+    }
+
+    /// `pace`, and that of the numbers on their way.
+    pub fn pace(&self, pace: Pace) -> Pace {
+        pace.with_ramps(self.0.iter().map(|ramp| ramp.spec.name))
     }
 
     /// For people who watch: where each number goes, and in how many seconds it is there.

@@ -12,19 +12,24 @@ impl Director {
     /// directed, saved and joined since stays where it says nothing new.
     pub fn reconfigure(&mut self, setup: Setup, now: Now) {
         let differs = TABLE.iter().filter(|spec| (spec.get)(&setup.params) != (spec.get)(&self.configured));
-        let changes: Map<_, _> =
+        let mut changes: Map<_, _> =
             differs.map(|spec| (spec.name.to_owned(), (spec.get)(&setup.params).to_json())).collect();
         self.configured = setup.params;
         self.abilities = setup.abilities;
         self.configured_scenes = setup.scenes;
-        self.saved.retain(|name, _| !self.configured_scenes.contains_key(name));
         self.configured_groups = setup.groups;
-        self.joined.retain(|group| !self.configured_groups.contains(group));
         if self.configured_playlist != setup.playlist {
             self.player.playlist.clone_from(&setup.playlist);
             self.configured_playlist = setup.playlist;
         }
+        if self.configured_seed != setup.seed {
+            self.configured_seed = setup.seed;
+            self.player.seed = setup.seed.unwrap_or(self.player.seed);
+        }
         self.scene = self.scene.take().filter(|name| self.scene(name).is_some());
+        if let Some(before) = &mut self.hours.before {
+            before.take_look_of(&mut changes);
+        }
         self.hours.schedule = setup.schedule;
         if self.hours.schedule.is_none() && self.hours.open.take() == Some(false) {
             self.open(now);

@@ -24,6 +24,11 @@ pub fn check_name(name: &str) -> Result<(), Refusal> {
     if fine { Ok(()) } else { Err(Refusal::new("name", message())) }
 }
 
+/// Whether the parameter `name` belongs to a look, and so to scenes.
+pub fn is_look(name: &str) -> bool {
+    params::find(name).is_ok_and(|spec| spec.scope == Scope::Look)
+}
+
 /// The look of `params`, as a scene.
 pub fn look(params: &Params) -> Map<String, Json> {
     let look = TABLE.iter().filter(|spec| spec.scope == Scope::Look);

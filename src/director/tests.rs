@@ -1,16 +1,18 @@
+use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::params::Pace;
 pub(super) use crate::params::tests::catalogue;
 
 /// A director, and the clocks it goes by.
-struct Stage {
-    director: Director,
-    now: Now,
+pub(super) struct Stage {
+    pub director: Director,
+    pub now: Now,
 }
 
-fn setup() -> Setup {
+pub(super) fn setup() -> Setup {
     let scene = |json: Json| json.as_object().unwrap().clone();
     let mut setup = Setup::new(Params::new(&catalogue()));
     setup.scenes = Scenes::from([
@@ -20,15 +22,16 @@ fn setup() -> Setup {
     ]);
     setup.groups = vec!["hall".to_owned()];
     setup.abilities = Abilities { snapshots: true, restart: false };
+    setup.seed = Some(0);
     setup
 }
 
 impl Stage {
-    fn new() -> Stage {
+    pub fn new() -> Stage {
         Stage::of(setup())
     }
 
-    fn of(setup: Setup) -> Stage {
+    pub fn of(setup: Setup) -> Stage {
         let wall = "2026-11-27T12:00:00Z".parse().unwrap();
         let mut director = Director::new(Arc::new(catalogue()), setup);
         let now = Now { steady: Instant::now() + Duration::from_secs(3600), wall };
@@ -37,16 +40,16 @@ impl Stage {
         Stage { director, now }
     }
 
-    fn set(&mut self, json: Json) -> Result<(), String> {
+    pub fn set(&mut self, json: Json) -> Result<(), String> {
         self.director.set(json.as_object().unwrap(), self.now).map_err(|refusals| format!("{refusals:?}"))
     }
 
-    fn act(&mut self, name: &str, json: Json) -> Result<Option<Signal>, String> {
+    pub fn act(&mut self, name: &str, json: Json) -> Result<Option<Signal>, String> {
         self.director.act(name, json.as_object().unwrap(), self.now).map_err(|refusals| format!("{refusals:?}"))
     }
 
     /// Lets `seconds` pass, as the daemon would: looking whenever it is told to.
-    fn pass(&mut self, seconds: f64) -> Vec<Signal> {
+    pub fn pass(&mut self, seconds: f64) -> Vec<Signal> {
         let end = self.now.steady + Duration::from_secs_f64(seconds);
         let mut signals = Vec::new();
         while self.now.steady < end {
@@ -59,11 +62,11 @@ impl Stage {
         signals
     }
 
-    fn state(&self) -> Map<String, Json> {
+    pub fn state(&self) -> Map<String, Json> {
         self.director.state(self.now)
     }
 
-    fn number(&self, name: &str) -> f64 {
+    pub fn number(&self, name: &str) -> f64 {
         self.state()[name].as_f64().unwrap()
     }
 }
@@ -104,6 +107,21 @@ fn what_is_plainly_set_shows_over_the_fade_and_jumps_only_where_that_is_asked() 
     assert_eq!(stage.director.params().pace.numbers, 0.0);
     stage.set(json!({"fade": 3, "layer": "f6"})).unwrap();
     assert_eq!(stage.director.params().pace, Pace::all(3.0));
+}
+
+#[test]
+fn a_plain_change_keeps_its_pace_while_a_ramp_runs_however_late_it_is_seen() {
+    let mut stage = Stage::new();
+    stage.set(json!({"zoom": {"to": 1, "over": "60s"}})).unwrap();
+    stage.set(json!({"fade": 4, "intensity": 0.2})).unwrap();
+    for _ in 0..5 {
+        stage.pass(2.0);
+        let pace = stage.director.params().pace;
+        assert_eq!(pace.of("intensity"), 4.0);
+        assert!(pace.of("zoom") <= 0.2, "a ramp is followed at once");
+    }
+    stage.pass(60.0);
+    assert_eq!(stage.director.params().pace.of("zoom"), 4.0);
 }
 
 #[test]
@@ -245,7 +263,7 @@ fn a_command_for_a_moment_waits_for_it_and_ramps_begin_at_it() {
     stage.now.wall += Duration::from_secs(999);
     stage.pass(1.5);
     assert_eq!(stage.number("zoom"), 1.0);
-    for _ in 0..MOST_PENDING {
+    for _ in 0..pending::MOST_PENDING {
         stage.set(json!({"at": (stage.now.wall + Duration::from_secs(5)).to_string()})).unwrap();
     }
     let late = json!({"at": (stage.now.wall + Duration::from_secs(5)).to_string()});
@@ -318,6 +336,27 @@ fn outside_the_hours_a_scene_is_shown_and_then_what_was_before() {
 }
 
 #[test]
+fn what_is_configured_anew_while_it_is_closed_is_there_at_opening() {
+    let mut stage = with_hours(Outside::Scene("calm".to_owned()));
+    stage.set(json!({"scene": "wild"})).unwrap();
+    stage.set(json!({"rotate": 4})).unwrap();
+    stage.pass(5.1 * 3600.0);
+    assert_eq!(stage.state()["scene"], "calm");
+    let mut anew = with_hours(Outside::Scene("calm".to_owned())).director;
+    let schedule = anew.hours.schedule.take();
+    let params = Params { zoom: 0.25, brightness: 0.5, ..setup().params };
+    stage.director.reconfigure(Setup { params, schedule, ..setup() }, stage.now);
+    assert_eq!(
+        (stage.number("zoom"), stage.number("brightness")),
+        (1.0, 0.5),
+        "the night's scene stays: it names no zoom"
+    );
+    stage.pass(16.0 * 3600.0);
+    assert_eq!((stage.number("zoom"), stage.number("rotate")), (0.25, 4.0));
+    assert_eq!(stage.state()["layer"], "mobilenet-v2/f12");
+}
+
+#[test]
 fn a_clock_that_is_set_after_the_start_closes_then() {
     let mut stage = with_hours(Outside::Blank);
     let mut unset = with_hours(Outside::Blank);
@@ -336,57 +375,6 @@ fn a_clock_that_is_set_after_the_start_closes_then() {
     stage.now.wall = Timestamp::UNIX_EPOCH;
     stage.pass(10.0);
     assert_eq!((&stage.state()["open"], &stage.state()["blank"]), (&json!(true), &json!(false)));
-}
-
-/// A second life of the device, with another configuration where `change` makes one.
-fn reborn(stage: &Stage, change: impl FnOnce(&mut Setup)) -> Stage {
-    let text = serde_json::to_string(&stage.director.memory()).unwrap();
-    let mut setup = setup();
-    change(&mut setup);
-    let mut again = Stage::of(setup);
-    again.director.recall(serde_json::from_str(&text).unwrap(), true);
-    again.director.begin(again.now);
-    again
-}
-
-#[test]
-fn a_power_cut_loses_nothing_but_pause_and_blank() {
-    let mut stage = Stage::new();
-    stage
-        .set(json!({"layer": "f6", "neurons": "2", "zoom": 0.5, "brightness": 0.3, "blank": true, "paused": true}))
-        .unwrap();
-    stage.act("save-scene", json!({"name": "mine"})).unwrap();
-    stage.act("join", json!({"group": "floor-2"})).unwrap();
-    stage.act("playlist", json!({"scenes": ["mine", "calm"]})).unwrap();
-    let mut again = reborn(&stage, |_| {});
-    let mut expected = stage.state();
-    expected["blank"] = json!(false);
-    expected["paused"] = json!(false);
-    assert_eq!(again.state(), expected);
-    assert_eq!(again.director.playlist(), ["mine", "calm"]);
-    assert_eq!(again.director.groups().count(), 2);
-    again.act("next-scene", json!({})).unwrap();
-    assert_eq!(again.state()["scene"], "calm");
-    // Who changes the configuration means it; scenes are kept all the same.
-    let changed = reborn(&stage, |setup| setup.params.zoom = 0.25);
-    assert_eq!((changed.number("zoom"), &changed.state()["scene"]), (0.25, &Json::Null));
-    assert!(changed.director.scene("mine").is_some());
-}
-
-#[test]
-fn what_is_remembered_and_of_no_use_any_more_is_left_out() {
-    let mut stage = Stage::new();
-    stage.set(json!({"layer": "f6", "neurons": "2", "zoom": 0.5})).unwrap();
-    let mut memory = serde_json::to_value(stage.director.memory()).unwrap();
-    memory["params"]["layer"] = json!("gone");
-    memory["params"]["step"] = json!(1e9);
-    memory["params"]["unheard"] = json!(1);
-    memory["groups"] = json!(["a/b", "fine"]);
-    memory["scenes"]["a/b"] = json!({});
-    let mut again = Stage::new();
-    again.director.recall(serde_json::from_value(memory).unwrap(), true);
-    assert_eq!((again.number("zoom"), &again.state()["layer"]), (0.5, &json!("mobilenet-v2/f12")));
-    assert_eq!(again.director.groups().collect::<Vec<_>>(), ["hall", "fine"]);
 }
 
 proptest! {

@@ -22,8 +22,22 @@ pub struct Look {
     pub drift_angle: f64,
 }
 
-/// How many there are.
+/// How many there are, and what the table calls them.
 const NUMBERS: usize = 12;
+const NAMES: [&str; NUMBERS] = [
+    "intensity",
+    "step",
+    "smoothing",
+    "colour",
+    "tone",
+    "decay",
+    "fatigue",
+    "persistence",
+    "zoom",
+    "rotate",
+    "drift",
+    "drift_angle",
+];
 
 impl Look {
     /// What `intensity` weakens the step by, and what shows of the dream, each: together they make what is seen grow with it
@@ -90,10 +104,11 @@ impl Glide {
         };
         // A direction is gone to by the short way round.
         told.drift_angle = now.drift_angle + (told.drift_angle - now.drift_angle + 180.0).rem_euclid(360.0) - 180.0;
-        let (pace, seconds) = (params.pace.numbers, elapsed.as_secs_f64());
-        let numbers = now.numbers().into_iter().zip(target.numbers()).zip(told.numbers()).zip(speeds);
-        for (((now, target), told), speed) in numbers {
+        let seconds = elapsed.as_secs_f64();
+        let numbers = now.numbers().into_iter().zip(target.numbers()).zip(told.numbers()).zip(speeds).zip(NAMES);
+        for ((((now, target), told), speed), name) in numbers {
             if *told != *target {
+                let pace = params.pace.of(name);
                 *target = *told;
                 *speed = if pace > 0.0 { (*target - *now).abs() / pace } else { f64::MAX };
             }
@@ -146,6 +161,32 @@ mod tests {
         for n in 1..=100 {
             let told = f64::from(n) / 100.0;
             assert!((glide.follow(&params(told, 0.1), TICK).intensity - told).abs() < 1e-9, "{n}");
+        }
+    }
+
+    #[test]
+    fn a_ramp_of_one_number_has_no_other_jump_on_a_board_that_takes_two_seconds_for_a_dream() {
+        let slow = Duration::from_secs(2);
+        let told = |zoom: f64, intensity: f64| {
+            let params = Params { zoom, ..params(intensity, 4.0) };
+            Params { pace: params.pace.with_ramps(["zoom"]), ..params }
+        };
+        let mut glide = Glide::default();
+        glide.follow(&told(0.0, 1.0), slow);
+        let looks = [0.1, 0.2, 0.3].map(|zoom| glide.follow(&told(zoom, 0.2), slow));
+        assert_eq!(looks.map(|look| look.zoom), [0.1, 0.2, 0.3]);
+        assert!((looks[0].intensity - 0.6).abs() < 1e-9 && looks[1].intensity == 0.2, "{looks:?}");
+    }
+
+    #[test]
+    fn every_number_has_its_name() {
+        for name in NAMES {
+            let mut changed = params(0.0, 0.0);
+            let spec = crate::params::find(name).unwrap();
+            (spec.set)(&mut changed, crate::params::Value::Number(0.123));
+            let (mut before, mut after) = (Look::of(&params(0.0, 0.0)), Look::of(&changed));
+            let differ = before.numbers().into_iter().zip(after.numbers()).zip(NAMES).filter(|((a, b), _)| a != b);
+            assert_eq!(differ.map(|(_, name)| name).collect::<Vec<_>>(), [name]);
         }
     }
 

@@ -11,7 +11,7 @@ const PAGE_INTRODUCTION: &str = "\
 # Parameters
 
 Everything that can be changed while it dreams. This page is what `reverie params --format markdown` prints.
-Each parameter is a flag of `reverie dream` (`--octave-scale 1.4`), a key under `[dream]` of the config file, an MQTT topic
+Each parameter is a flag of `reverie dream` (`--octave-scale 1.4`), a key under `[params]` of the config file, an MQTT topic
 (`reverie/<device>/set/octave_scale`, see [mqtt.md](mqtt.md)) and a widget on the web page. A value out of range is refused,
 never clamped.
 

@@ -106,7 +106,13 @@ impl Spec {
                 Err(self.refusal(&format!("longer than {MAX_TEXT} characters")))
             }
             (Kind::Layer, Json::String(s)) => Ok(Value::Text(s.clone())),
-            (Kind::Neurons, Json::String(s)) => s.parse().map(Value::Neurons).map_err(|e| self.refusal(&e)),
+            (Kind::Neurons, Json::String(s)) => match s.parse::<Neurons>() {
+                // As it is told and remembered, it is to be taken again.
+                Ok(neurons) if neurons.to_string().len() > MAX_TEXT => {
+                    Err(self.refusal(&format!("longer than {MAX_TEXT} characters, written out")))
+                }
+                outcome => outcome.map(Value::Neurons).map_err(|e| self.refusal(&e)),
+            },
             // A bare channel number is what people type first.
             (Kind::Neurons, Json::Number(n)) if n.is_u64() => {
                 n.to_string().parse().map(Value::Neurons).map_err(|e| self.refusal(&e))
@@ -117,19 +123,31 @@ impl Spec {
 
     /// Checks a value given as bare text: a flag, or an MQTT payload that is not JSON.
     ///
-    /// JSON is tried first; then, for the kinds that are text, the text itself, and `on`/`off` for switches.
+    /// JSON is tried first; then the text itself, and what programs of other languages write for a number or a switch: `.5`, `"0.4"`, `On`, `True`, `1`.
     pub fn read_text(&self, text: &str) -> Result<Value, Refusal> {
-        let json = match (self.kind, text.trim()) {
-            (Kind::Switch { .. }, "on" | "ON") => Json::Bool(true),
-            (Kind::Switch { .. }, "off" | "OFF") => Json::Bool(false),
-            (_, trimmed) => match (self.kind, serde_json::from_str::<Json>(trimmed)) {
-                (Kind::Choice { .. } | Kind::Layer | Kind::Neurons, Ok(Json::String(s))) => Json::String(s),
-                (Kind::Choice { .. } | Kind::Layer | Kind::Neurons, _) => Json::String(trimmed.to_owned()),
-                (_, Ok(json)) => json,
-                (_, Err(_)) => Json::String(trimmed.to_owned()),
-            },
+        let json = match serde_json::from_str::<Json>(text.trim()) {
+            Ok(Json::String(text)) => self.meant(&text),
+            Ok(json) if matches!(self.kind, Kind::Real { .. } | Kind::Whole { .. }) => json,
+            _ => self.meant(text.trim()),
         };
         self.read(&json)
+    }
+
+    /// What `text` can only mean here; itself where that is not plain.
+    fn meant(&self, text: &str) -> Json {
+        let itself = || Json::String(text.to_owned());
+        match self.kind {
+            Kind::Switch { .. } => match text.to_ascii_lowercase().as_str() {
+                "on" | "true" | "1" => Json::Bool(true),
+                "off" | "false" | "0" => Json::Bool(false),
+                _ => itself(),
+            },
+            Kind::Real { .. } | Kind::Whole { .. } => {
+                let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+                number.map_or_else(itself, Json::from)
+            }
+            Kind::Choice { .. } | Kind::Layer | Kind::Neurons => itself(),
+        }
     }
 
     /// What it takes, in words: "a number from 0 to 1".

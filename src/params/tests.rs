@@ -111,6 +111,19 @@ fn bare_text_is_read_as_its_row_would_have_it() {
     assert_eq!(read("neurons", "15").unwrap().to_json(), json!("15"));
     assert_eq!(read("blank", "on"), Ok(Value::Switch(true)));
     assert_eq!(read("intensity", " 0.3\n"), Ok(Value::Number(0.3)));
+    // As Jinja, Python and YAML write them.
+    for (text, number) in [(".5", 0.5), ("\"0.4\"", 0.4), ("1.", 1.0), ("\" 1 \"", 1.0), ("5e-1", 0.5)] {
+        assert_eq!(read("intensity", text), Ok(Value::Number(number)), "{text}");
+    }
+    assert_eq!(read("steps", "\"3\""), Ok(Value::Number(3.0)));
+    for (texts, is_on) in
+        [(["True", "1", "On", "\"ON\"", "true"], true), (["False", "0", "Off", "\"off\"", "false"], false)]
+    {
+        texts.iter().for_each(|text| assert_eq!(read("mirror", text), Ok(Value::Switch(is_on)), "{text}"));
+    }
+    for wrong in ["2", "maybe", "", "null", "[true]"] {
+        assert!(read("mirror", wrong).is_err(), "{wrong:?}");
+    }
     for wrong in ["NaN", "inf", "1.01", "-0.1", "", "true", "[0.5]", "1e400"] {
         assert!(read("intensity", wrong).is_err(), "{wrong:?}");
     }
@@ -129,4 +142,14 @@ proptest! {
             prop_assert_eq!(spec.read(&value.to_json()), Ok(value));
         }
     }
+}
+
+/// Written out, `1e-38` is forty characters: what was taken would not be read from the state file.
+#[test]
+fn a_choice_of_neurons_is_not_longer_than_it_may_be_when_it_is_written_out() {
+    let neurons = find("neurons").unwrap();
+    let text = vec!["1:1e-38"; 2000].join(",");
+    assert!(neurons.read(&json!(text)).is_err());
+    let taken = neurons.read(&json!(vec!["1:0.5"; 3300].join(","))).unwrap();
+    assert_eq!(neurons.read(&taken.to_json()), Ok(taken));
 }

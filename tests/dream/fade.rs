@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use reverie::frame::Frame;
-use reverie::params::{Pace, Params};
+use reverie::params::Params;
 
 use crate::scene::{SIZE, Sitting, catalogue, difference, dreamer, picture};
 
@@ -38,7 +38,7 @@ impl Film {
                 // As the director moves it: a little at a time, each to be there at the next frame.
                 let part = ((n - PARTS[0] + 1) as f64 / PARTS[1] as f64).min(1.0);
                 params.intensity = if fades { 0.3 + 0.6 * part } else { 0.9 };
-                params.pace = Pace { numbers: if fades { 0.1 } else { 0.0 }, ..params.pace };
+                params.pace.numbers = if fades { 0.1 } else { 0.0 };
             }
             let mut out = Frame::new(0, 0);
             sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
