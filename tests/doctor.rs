@@ -93,6 +93,28 @@ fn no_library() {
     assert_fails(&world, "onnxruntime", "/nowhere/libonnxruntime.so", "runtime.onnxruntime");
 }
 
+/// Somebody else's folder, in which root stands: what lies there is neither loaded nor looked for.
+#[test]
+fn an_installed_program_looks_into_no_checkout() {
+    let world = World::new(|_| format!("packs = [\"{}/models\"]\n", env!("CARGO_MANIFEST_DIR")));
+    let folder = world.0.path();
+    fs::write(folder.join("Cargo.toml"), "").unwrap();
+    let library = folder.join(".cache/onnxruntime").join(std::env::consts::ARCH);
+    fs::create_dir_all(&library).unwrap();
+    fs::write(library.join("libonnxruntime.so"), "not one").unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let program = elsewhere.path().join("reverie");
+    fs::copy(env!("CARGO_BIN_EXE_reverie"), &program).unwrap();
+    let output = Command::new(program)
+        .args(["doctor", "--json", "--config", "reverie.toml"])
+        .current_dir(folder)
+        .env_remove("CARGO_MANIFEST_DIR")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("onnxruntime") && !said.contains(".cache"), "{said}");
+}
+
 #[test]
 fn an_old_library() {
     let world = World::new(|folder| {
@@ -196,4 +218,28 @@ fn for_people_it_says_it_in_lines() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("OK       packs") && said.contains("FAILURE  screen") && said.contains("→ is the"), "{said}");
+}
+
+/// A hardened board: only the service sees its secrets, yet neither doctor nor the health check of an update takes that for a fault.
+#[test]
+fn secrets_that_only_the_service_is_handed() {
+    let world = World::new(|_| {
+        "[mqtt]\nhost = \"broker\"\ntls = true\nca = \"credential:ca.pem\"\npassword_file = \"credential:mqtt\"\n"
+            .to_owned()
+    });
+    let (_, findings) = world.examine();
+    assert_told(&findings, "configuration", "ok", "", "");
+    assert_told(&findings, "broker", "ok", "handed over by systemd", "");
+    let (_, said) = world.is_good();
+    assert!(said.contains("OK       configuration") && !said.contains("credential"), "{said}");
+    let run = |check: &[&str]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_reverie"));
+        let file = world.0.path().join("reverie.toml");
+        let output = program.arg("run").args(check).arg("--config").arg(file).env_remove("STATE_DIRECTORY").output();
+        output.unwrap()
+    };
+    assert!(run(&["--check"]).status.success());
+    let by_hand = run(&[]);
+    let error = String::from_utf8_lossy(&by_hand.stderr);
+    assert!(by_hand.status.code() == Some(2) && error.contains("LoadCredential="), "{error}");
 }

@@ -90,3 +90,44 @@ fn a_dry_run_and_an_empty_stick_change_nothing() {
     assert!(done.status.success() && String::from_utf8_lossy(&done.stdout).contains("nothing for this board"));
     assert_eq!(listed(etc.path()), [""; 0]);
 }
+
+/// What the mirror would not run on, each with what is said of it.
+#[test]
+fn what_the_daemon_refuses_is_refused_and_what_it_takes_is_taken() {
+    let (stick, etc) = stick();
+    let bring = |config: &str| {
+        fs::write(stick.path().join("reverie.toml"), config).unwrap();
+        let done = provision(stick.path(), etc.path(), "aa11", &[]);
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    for (config, says) in [
+        ("[params]\nlayer = \"no-such-layer\"\n", "params.layer"),
+        ("[play]\nscenes = [\"nowhere\"]\n", "there is no scene `nowhere`"),
+        ("[scenes.calm]\nlayer = \"no-such-layer\"\n", "scenes.\"calm\""),
+        ("[mqtt]\ntls = true\nca = \"missing.pem\"\n", "missing.pem"),
+        // It is brought, and none.
+        ("[mqtt]\ntls = true\nca = \"ca.pem\"\n", "ca.pem"),
+        ("[source]\nkind = \"still\"\npath = \"nowhere.jpg\"\n", "nowhere.jpg"),
+    ] {
+        let (code, error) = bring(config);
+        assert!(code == Some(2) && error.contains(says), "{config}: {error}");
+        assert_eq!(listed(etc.path()), [""; 0], "{config}");
+    }
+    // It lies beside the configuration, as the daemon will look for it; a secret is handed over by systemd later.
+    fs::write(etc.path().join("photo.jpg"), "").unwrap();
+    for config in [
+        "[source]\nkind = \"still\"\npath = \"photo.jpg\"\n",
+        "[mqtt]\nhost = \"broker\"\npassword_file = \"credential:mqtt\"\n",
+        "[mqtt]\nhost = \"broker\"\npassword_file = \"mqtt.password\"\n",
+    ] {
+        fs::write(stick.path().join("mqtt.password"), "secret\n").unwrap();
+        let (code, error) = bring(config);
+        assert_eq!(code, Some(0), "{config}: {error}");
+    }
+    // Keys alone are judged by the configuration that is there.
+    fs::remove_file(stick.path().join("reverie.toml")).unwrap();
+    fs::write(stick.path().join("mqtt.password"), "").unwrap();
+    let done = provision(stick.path(), etc.path(), "aa11", &[]);
+    assert_eq!(done.status.code(), Some(2), "{done:?}");
+    assert_eq!(fs::read_to_string(etc.path().join("mqtt.password")).unwrap(), "secret\n");
+}

@@ -27,7 +27,7 @@ use crate::health::{self, Notify, Telemetry};
 use crate::pack::Catalogue;
 use crate::remote;
 use crate::runtime::Runtime;
-use crate::stop::{Stop, told};
+use crate::stop::{Stop, leave, told};
 
 /// What it is started with, all of it checked.
 pub struct Plan {
@@ -36,6 +36,8 @@ pub struct Plan {
     pub desk: Desk,
     /// Reads the configuration anew and checks it as it was at the start.
     pub reread: Box<dyn Fn() -> anyhow::Result<(Config, Setup)>>,
+    /// Why the configuration's file is not what it runs on, where it is not.
+    pub refused: Option<String>,
 }
 
 /// The display counts as stuck without a heartbeat for so long while it shows pictures.
@@ -64,7 +66,7 @@ pub fn run(plan: Plan) -> anyhow::Result<Infallible> {
         return Err(error);
     }
     drop(console);
-    leave()
+    leave(0)
 }
 
 async fn live(plan: Plan) -> anyhow::Result<()> {
@@ -72,6 +74,10 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let stop = Stop::default();
     let wiring = Wiring::new(plan.desk.clone());
+    if let Some(why) = &plan.refused {
+        error!("the configuration is not taken, it runs on the last one that was right: {why}");
+        plan.desk.report(|telemetry| telemetry.configuration.clone_from(&plan.refused));
+    }
     let configs = watch::Sender::new(Arc::new(plan.config.clone()));
     // The screen shows what goes on before anything else is opened: libraries and networks may take minutes.
     let (mut running, tasks) = start(&plan, &configs, &stop, &wiring)?;
@@ -349,9 +355,13 @@ impl<'a> Watch<'a> {
                 }
                 self.wiring.desk.reconfigure(setup);
                 self.configs.send_replace(Arc::new(config));
+                self.plan.desk.report(|telemetry| telemetry.configuration = None);
                 info!("the configuration was read again, and is in effect");
             }
-            Err(error) => error!("the configuration is not taken up, what was goes on: {error:#}"),
+            Err(error) => {
+                error!("the configuration is not taken up, what was goes on: {error:#}");
+                self.plan.desk.report(|telemetry| telemetry.configuration = Some(format!("{error:#}")));
+            }
         }
         self.notify.reloaded();
     }
@@ -382,13 +392,6 @@ async fn drain(running: &[Running], tasks: Vec<JoinHandle<()>>) {
         let late: Vec<&str> = running.iter().filter(|r| !r.has_ended()).map(|r| r.stage.name()).collect();
         info!("not waited for: {}", if late.is_empty() { "the broker".to_owned() } else { late.join(", ") });
     }
-}
-
-/// Ends the process at once.
-fn leave() -> ! {
-    // SAFETY: _exit is always allowed. `exit` would run the network runtime's destructors, possibly under a thread that
-    // is still building an engine; there is nothing of ours left to write or to close.
-    unsafe { libc::_exit(0) }
 }
 
 /// What a signal says.

@@ -49,8 +49,9 @@ pub fn exhibit(
     let mut exhibit = Exhibit::new(settings.get(), wiring);
     let mut report = Report::default();
     let mut card = Some(BootCard::default());
-    // The last that was told on the screen: one of this stage's own too, when it begins again.
-    let mut fault = None;
+    // The last that were told on the screen, with their numbers: bugs, one of this stage's own too when it begins again; and what is wrong with the
+    // configuration.
+    let mut noted = [None, None];
     let mut due = Instant::now();
     while stage.goes_on() {
         identity.renew();
@@ -76,11 +77,13 @@ pub fn exhibit(
         if report.is_due() {
             exhibit.tell();
             let now = wiring.desk.telemetry();
-            if let Some(new) = now.fault.as_ref().filter(|new| fault.as_ref() != Some(*new)) {
-                let line = new.text.lines().next().unwrap_or_default();
-                if exhibit.write(Caption::Note, line.chars().take(NOTE).collect()) {
-                    fault.clone_from(&now.fault);
-                }
+            let faults = [
+                now.fault.as_ref().map(|fault| (fault.number, fault.text.clone())),
+                // The boot card has a row for it.
+                now.configuration.as_ref().filter(|_| card.is_none()).map(|why| (0, format!("configuration: {why}"))),
+            ];
+            for (noted, fault) in noted.iter_mut().zip(faults) {
+                exhibit.note(noted, fault);
             }
             if let Some(shown) = &mut card {
                 exhibit.show_card(shown, boot_card(identity.get(), &now, wiring.fault()));
@@ -104,8 +107,8 @@ pub fn exhibit(
         let (light, pace) = match &*params.borrow() {
             // Even one that is dark says its name.
             params if exhibit.shows_name() => (params.brightness.max(LEGIBLE), 0.0),
-            params if params.blank => (0.0, params.pace.numbers),
-            params => (params.brightness, params.pace.numbers),
+            params if params.blank => (0.0, params.pace.of("blank")),
+            params => (params.brightness, params.pace.of("brightness")),
         };
         exhibit.draw(light, pace, now);
         exhibit.offer(now);
@@ -211,6 +214,17 @@ impl<'a> Exhibit<'a> {
         self.words = Some(Words { caption, text, until: Instant::now() + SHOWN, plain });
         self.put(written);
         true
+    }
+
+    /// Writes `fault` across the picture, where it is not `noted` yet.
+    fn note(&mut self, noted: &mut Option<(u64, String)>, fault: Option<(u64, String)>) {
+        if *noted == fault {
+            return;
+        }
+        let line = fault.as_ref().map(|(_, text)| text.lines().next().unwrap_or_default().chars().take(NOTE).collect());
+        if line.is_none_or(|line| self.write(Caption::Note, line)) {
+            *noted = fault;
+        }
     }
 
     /// Shows what is dreamed without words, when their time is over.
@@ -384,6 +398,9 @@ fn boot_card(identity: &Identity, now: &Telemetry, fault: Option<String>) -> Boo
             lacks,
         ));
     }
+    if let Some(why) = &now.configuration {
+        rows.push(row("configuration", why.clone(), true));
+    }
     rows.push(match fault {
         Some(fault) => row("network", fault, true),
         None => row("network", "being opened; the first time on a new board this takes minutes".to_owned(), false),
@@ -444,6 +461,8 @@ mod tests {
             ..Telemetry::default()
         };
         assert!(boot_card(&identity, &well, None).rows.iter().all(|r| r.label == "address" || !r.lacks));
+        let spoilt = Telemetry { configuration: Some("reverie.toml: there is no key `fsp`".to_owned()), ..well };
+        assert!(lacking(&boot_card(&identity, &spoilt, None)).contains(&"configuration"));
     }
 
     #[test]

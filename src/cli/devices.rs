@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use serde::Serialize;
 
-use super::BadInput;
+use super::load;
 use crate::config::Config;
 use crate::{display, source};
 
@@ -29,10 +29,8 @@ struct Devices {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let bad = |e: crate::config::ConfigError| BadInput(e.to_string());
-    let file = Config::file(args.config.as_deref());
-    let config = file.map_or_else(|| Ok(Config::default()), Config::read).map_err(bad)?;
-    config.check(file).map_err(bad)?;
+    let config = load::read(args.config.as_deref())?;
+    config.check(Config::file(args.config.as_deref())).map_err(load::bad)?;
     let devices = Devices { cameras: source::survey(&config.source()), screens: display::survey(&config.screen) };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&devices)?);

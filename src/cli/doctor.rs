@@ -92,7 +92,7 @@ pub fn print(findings: &[Finding]) {
 /// Looks at what an installation brings: configuration, packs, library, network.
 pub fn examine_program(named: Option<&Path>) -> (Config, Vec<Finding>) {
     let (config, mut findings) = program::configuration(named);
-    findings.extend(program::network(&config));
+    findings.extend(program::network(&config, Config::file(named)));
     (config, findings)
 }
 

@@ -157,6 +157,11 @@ fn options(args: Args) -> anyhow::Result<Options> {
         recognise: args.recognise.or(told.recognise),
         layers: chosen(&args.layers, told.layers),
     };
+    if let Some(mean) = about.mean.filter(|mean| mean.iter().any(|value| value.abs() > 1.0)) {
+        let [red, green, blue] = mean.map(|value| value / 255.0);
+        let why = "is of pictures from 0 to 1; of 0 to 255 both it and the standard deviation are divided by 255";
+        return Err(BadInput(format!("--mean {why}: --mean {red:.4},{green:.4},{blue:.4}")).into());
+    }
     Ok(Options {
         out: args.out.ok_or_else(|| BadInput("--out names the pack's folder".to_owned()))?,
         about,

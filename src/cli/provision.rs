@@ -2,15 +2,17 @@
 //! from the boot partition or a USB stick.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args as ClapArgs;
 
-use super::BadInput;
+use super::flags::ParamFlags;
+use super::{BadInput, load};
 use crate::config::Config;
+use crate::files::{Rights, write_whole};
 
 /// Take this board's configuration from the boot partition or a USB stick.
 #[derive(ClapArgs)]
@@ -38,8 +40,10 @@ In such a folder:
   *.pem *.key *.password  files that it names, in place of others of the same name
   boards/NAME/            the same for one board: its serial number, or a network address as 48b02d3c5a10
 
-What lies below boards/ counts before what lies beside it. A configuration with a wrong key or value is refused whole, and
-nothing is changed. What is taken away on the stick stays on the board.";
+What lies below boards/ counts before what lies beside it. What the mirror would not run on (a wrong key or value, a layer or a scene
+that is not there, a certificate that is none) is refused whole, and nothing is changed. What is taken away on the stick stays on the board.
+
+Keys and passwords can be read by root, and by the group `reverie` where there is one: the service's.";
 
 /// A file larger than this is none of these.
 const MOST_BYTES: u64 = 1 << 20;
@@ -54,22 +58,34 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return Ok(());
     };
     check(&files, &args.to)?;
-    for (name, content) in files {
+    if !args.dry_run {
+        fs::create_dir_all(&args.to).with_context(|| format!("cannot make {}", args.to.display()))?;
+    }
+    for Brought { name, content, .. } in files {
         let target = args.to.join(&name);
-        if fs::read(&target).is_ok_and(|old| old == content) {
+        let rights = rights(&name);
+        if fs::read(&target).is_ok_and(|old| old == content) && has(&target, rights) {
             continue;
         }
         println!("{}{}", if args.dry_run { "would write " } else { "writes " }, target.display());
         if !args.dry_run {
-            write_whole(&target, &content).with_context(|| format!("cannot write {}", target.display()))?;
+            write_whole(&target, &content, rights, None)
+                .with_context(|| format!("cannot write {}", target.display()))?;
         }
     }
     Ok(())
 }
 
+/// A file that the board is to have.
+struct Brought {
+    name: String,
+    from: PathBuf,
+    content: Vec<u8>,
+}
+
 /// The files for this board in `folder`, by name: its own before those for all. None where there is no such folder.
-fn gather(folder: &Path, boards: &[String]) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
-    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+fn gather(folder: &Path, boards: &[String]) -> anyhow::Result<Vec<Brought>> {
+    let mut files: Vec<Brought> = Vec::new();
     let own = boards.iter().map(|board| folder.join("boards").join(board));
     for place in own.chain([folder.to_owned()]) {
         let Ok(entries) = fs::read_dir(&place) else { continue };
@@ -77,18 +93,18 @@ fn gather(folder: &Path, boards: &[String]) -> anyhow::Result<Vec<(String, Vec<u
             let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| is_ours(name)) else {
                 continue;
             };
-            if files.iter().all(|(other, _)| other != name) {
+            if files.iter().all(|other| other.name != name) {
                 let content = read(&path).map_err(|e| BadInput(format!("{}: {e}", path.display())))?;
-                files.push((name.to_owned(), content));
+                files.push(Brought { name: name.to_owned(), from: path.clone(), content });
             }
         }
     }
-    for (_, content) in files.iter_mut().filter(|(name, _)| name == CONFIG) {
-        if let (Ok(text), Some(board)) = (std::str::from_utf8(content), boards.first()) {
-            *content = text.replace("{board}", board).into_bytes();
+    for file in files.iter_mut().filter(|file| file.name == CONFIG) {
+        if let (Ok(text), Some(board)) = (std::str::from_utf8(&file.content), boards.first()) {
+            file.content = text.replace("{board}", board).into_bytes();
         }
     }
-    files.sort();
+    files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
 }
 
@@ -111,31 +127,49 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// Whether the daemon would take the configuration, as it will lie in `to`.
-fn check(files: &[(String, Vec<u8>)], to: &Path) -> anyhow::Result<()> {
-    let Some((_, content)) = files.iter().find(|(name, _)| name == CONFIG) else { return Ok(()) };
-    let bad = |e: crate::config::ConfigError| BadInput(e.to_string());
-    let text = std::str::from_utf8(content).map_err(|_| BadInput(format!("{CONFIG} is no UTF-8 text")))?;
+/// Whether the daemon would run on what will lie in `to`: what is brought, and what is there already.
+fn check(files: &[Brought], to: &Path) -> anyhow::Result<()> {
     let path = to.join(CONFIG);
-    Config::parse(text, &path).and_then(|config| config.check(Some(&path))).map_err(bad)?;
+    let content = match files.iter().find(|file| file.name == CONFIG) {
+        Some(file) => file.content.clone(),
+        // Keys for the configuration that is there.
+        None => match fs::read(&path) {
+            Ok(content) => content,
+            Err(_) => return Ok(()),
+        },
+    };
+    let text = std::str::from_utf8(&content).map_err(|_| BadInput(format!("{CONFIG} is no UTF-8 text")))?;
+    let mut config = Config::read_text(text, &path).map_err(load::bad)?;
+    for secret in config.secrets() {
+        // It does not lie there yet.
+        if let Some(file) = files.iter().find(|file| to.join(&file.name) == *secret) {
+            secret.clone_from(&file.from);
+        }
+    }
+    let catalogue = load::packs(&config.packs)?;
+    load::judge(&config, Some(&path), &ParamFlags::default(), &catalogue)?;
     Ok(())
 }
 
-/// Writes `content` so that a power cut leaves the old file or the new one. Secrets are for root, and for the service by
-/// `LoadCredential=`.
-fn write_whole(target: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = target.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let is_secret = target.extension().is_some_and(|end| end == "key" || end == "password");
-    let mut draft = target.as_os_str().to_owned();
-    draft.push(".new");
-    let _ = fs::remove_file(&draft);
-    let mut out = File::create_new(&draft)?;
-    out.set_permissions(fs::Permissions::from_mode(if is_secret { 0o600 } else { 0o644 }))?;
-    out.write_all(content)?;
-    out.sync_all()?;
-    fs::rename(&draft, target)?;
-    File::open(folder)?.sync_all()
+/// Who may read one that was brought: secrets are for root and the service.
+fn rights(name: &str) -> Rights {
+    if !name.ends_with(".key") && !name.ends_with(".password") {
+        return Rights::ALL;
+    }
+    service_group().map_or(Rights::OWN, |group| Rights { mode: 0o640, group: Some(group) })
+}
+
+fn has(target: &Path, rights: Rights) -> bool {
+    let fits =
+        |meta: fs::Metadata| meta.mode() & 0o777 == rights.mode && rights.group.is_none_or(|group| group == meta.gid());
+    fs::metadata(target).is_ok_and(fits)
+}
+
+/// The number of the service's group, where it was installed.
+fn service_group() -> Option<u32> {
+    let groups = fs::read_to_string("/etc/group").ok()?;
+    let group = groups.lines().find_map(|line| line.strip_prefix("reverie:"))?;
+    group.split(':').nth(1)?.parse().ok()
 }
 
 /// What this board is called: its serial number, and the addresses of its network cards.

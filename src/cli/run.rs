@@ -1,19 +1,21 @@
 //! `reverie run`: the daemon.
 
-use std::net::SocketAddr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args as ClapArgs;
+use tracing::warn;
 
 use super::BadInput;
 use super::flags::ParamFlags;
+use super::load::{self, bad};
 use crate::app;
 use crate::config::{self, Config, ScreenKind, SourceKind, Start};
 use crate::desk::Desk;
 use crate::director::{Director, Now, Setup};
-use crate::pack::{Catalogue, PackError};
-use crate::params::Params;
+use crate::files::{Rights, write_whole};
+use crate::pack::Catalogue;
 
 /// Dream live, until told to stop: what the camera sees, on the screen, directed over MQTT and from a web page.
 #[derive(ClapArgs)]
@@ -53,14 +55,31 @@ Examples:
   reverie run --source photo.jpg --screen headless --zoom 0.1
   reverie run --config mirror.toml --listen off";
 
+/// All that the daemon runs on, checked.
+struct Loaded {
+    config: Config,
+    catalogue: Arc<Catalogue>,
+    setup: Setup,
+}
+
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let config = args.config()?;
-    let catalogue = Arc::new(read_packs(&config)?);
-    let setup = args.direction(&config, &catalogue)?;
-    config.broker().map_err(bad)?;
+    let loaded = args.load();
     if args.check {
+        loaded?;
         println!("{} is right", args.file().unwrap_or(Path::new("the default")).display());
         return Ok(());
+    }
+    let good = args.file().and_then(LastGood::of);
+    let (Loaded { config, catalogue, setup }, refused) = match loaded {
+        Ok(loaded) => (loaded, None),
+        Err(error) => match good.as_ref().and_then(|good| args.judge(good.read()?).ok()) {
+            Some(last) => (last, Some(format!("{error:#}"))),
+            None => return Err(error),
+        },
+    };
+    config.broker().map_err(bad)?;
+    if refused.is_none() {
+        good.iter().for_each(LastGood::keep);
     }
     let start = config.memory.start;
     let mut director = Director::new(catalogue.clone(), setup);
@@ -71,16 +90,43 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let desk = Desk::directed(catalogue.clone(), director);
     let packs = catalogue.clone();
     let reread = Box::new(move || {
-        let config = args.config()?;
-        let setup = args.direction(&config, &packs)?;
+        let mut config = load::read(args.config.as_deref())?;
+        args.override_config(&mut config)?;
+        let setup = load::judge(&config, args.file(), &args.params, &packs)?;
         config.broker().map_err(bad)?;
+        good.iter().for_each(LastGood::keep);
         Ok((config, setup))
     });
-    match app::run(app::Plan { config, catalogue, desk, reread })? {}
+    match app::run(app::Plan { config, catalogue, desk, reread, refused })? {}
 }
 
-fn bad(error: config::ConfigError) -> BadInput {
-    BadInput(error.to_string())
+/// A copy of the last configuration that was right, where systemd keeps the service's state: a mirror whose file was spoilt goes on with it. By hand a
+/// wrong file is an error.
+struct LastGood {
+    file: PathBuf,
+    copy: PathBuf,
+}
+
+impl LastGood {
+    fn of(file: &Path) -> Option<LastGood> {
+        Some(LastGood { file: file.to_owned(), copy: config::state_folder()?.join("reverie.toml.good") })
+    }
+
+    /// The copy, read as if it lay where the file does.
+    fn read(&self) -> Option<Config> {
+        Config::read_text(&fs::read_to_string(&self.copy).ok()?, &self.file).ok()
+    }
+
+    /// Copies the file, which was found right.
+    fn keep(&self) {
+        let keep = || match (fs::read(&self.file)?, fs::read(&self.copy)) {
+            (text, Ok(kept)) if text == kept => Ok(()),
+            (text, _) => write_whole(&self.copy, &text, Rights::OWN, None),
+        };
+        if let Err(error) = keep() {
+            warn!("cannot keep a copy of the configuration in {}: {error}", self.copy.display());
+        }
+    }
 }
 
 impl Args {
@@ -89,17 +135,16 @@ impl Args {
     }
 
     /// The file as it is now, and what the flags say, checked.
-    fn config(&self) -> Result<Config, BadInput> {
-        let file = self.file();
-        let mut config = file.map_or_else(|| Ok(Config::default()), Config::read).map_err(bad)?;
-        self.override_config(&mut config)?;
-        config.check(file).map_err(bad)?;
-        Ok(config)
+    fn load(&self) -> anyhow::Result<Loaded> {
+        self.judge(load::read(self.config.as_deref())?)
     }
 
-    fn direction(&self, config: &Config, catalogue: &Catalogue) -> Result<Setup, BadInput> {
-        let params = start_params(config, self.file(), &self.params, catalogue)?;
-        config.direction(params, catalogue).map_err(bad)
+    /// `config`, and what the flags say, checked.
+    fn judge(&self, mut config: Config) -> anyhow::Result<Loaded> {
+        self.override_config(&mut config)?;
+        let catalogue = Arc::new(load::sound_packs(&config)?);
+        let setup = load::judge(&config, self.file(), &self.params, &catalogue)?;
+        Ok(Loaded { config, catalogue, setup })
     }
 
     /// Flags speak louder than the file.
@@ -114,9 +159,8 @@ impl Args {
             None => {}
             Some("off") => config.console.on = false,
             Some(text) => {
-                let wrong =
-                    || BadInput(format!("--listen: `{text}` is not an address such as 127.0.0.1:8080, or `off`"));
-                config.console.listen = text.parse::<SocketAddr>().map_err(|_| wrong())?;
+                let wrong = |why| BadInput(format!("--listen: {why}, nor `off`"));
+                config.console.listen = config::read_address(text).map_err(wrong)?;
                 config.console.on = true;
             }
         }
@@ -179,30 +223,4 @@ fn set_screen(text: &str, screen: &mut config::Screen) -> Result<(), BadInput> {
         }
     };
     Ok(())
-}
-
-fn read_packs(config: &Config) -> anyhow::Result<Catalogue> {
-    let named = !config.packs.is_empty();
-    let folders = if named { config.packs.clone() } else { config::pack_folders() };
-    Catalogue::read(&folders).map_err(|e| match e {
-        PackError::NoPacks { .. } if named => BadInput(e.to_string()).into(),
-        e => e.into(),
-    })
-}
-
-/// The table's defaults, then the file's `[params]`, then the flags.
-fn start_params(
-    config: &Config,
-    file: Option<&Path>,
-    flags: &ParamFlags<true>,
-    catalogue: &Catalogue,
-) -> Result<Params, BadInput> {
-    let named = |refusal: &crate::params::Refusal| {
-        let file = file.unwrap_or(Path::new(config::DEFAULT_FILE)).display();
-        format!("{file}: params.{}: {}", refusal.param, refusal.message)
-    };
-    let configured = Params::new(catalogue)
-        .with(&config.params, catalogue)
-        .map_err(|refusals| BadInput(refusals.iter().map(named).collect::<Vec<_>>().join("\n  ")))?;
-    flags.apply(&configured, catalogue)
 }

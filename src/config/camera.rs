@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::sections::Fault;
+
 /// Names of the pixel formats that are read, as V4L2 gives them.
 pub const PIXEL_FORMATS: [&str; 11] =
     ["MJPG", "JPEG", "YUYV", "UYVY", "NV12", "NM12", "YU12", "YM12", "RGB3", "BGR3", "GREY"];
@@ -17,6 +19,13 @@ pub struct Cameras(pub Vec<String>);
 impl Cameras {
     pub fn is_any(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// What is no camera of this machine: an address, of which only the scheme is told, since it may hold a password.
+    pub(super) fn fault(&self) -> Fault {
+        let (scheme, _) = self.0.iter().find_map(|name| name.split_once("://"))?;
+        let why = "is read by a program: kind = \"program\" (deploy/reference/program-source.md has the lines)";
+        Some(("source.device", format!("an address ({scheme}://…) {why}")))
     }
 
     /// The files that these names mean, of which not all need to be there.

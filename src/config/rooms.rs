@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::credentials::{self, Missing};
 use super::direction::state_folder;
-use super::{Config, ConfigError, credentials};
+use super::{Config, ConfigError};
 use crate::remote::{self, DeviceId, Password, Tls};
 use crate::{dream, runtime};
 
@@ -53,7 +54,8 @@ impl Config {
     /// How the broker is reached; none where there is to be none. Reads the files named.
     ///
     /// # Errors
-    /// A file that cannot be read or does not hold what it should, or settings that could never work.
+    /// A file that cannot be read or does not hold what it should, one that only the service is handed ([`ConfigError::HandedOver`]), or settings that
+    /// could never work.
     pub fn broker(&self) -> Result<Option<remote::Settings>, ConfigError> {
         let own = &self.mqtt;
         let optional = own.host == "auto";
@@ -70,18 +72,32 @@ impl Config {
         let port = own.port.unwrap_or(if own.tls { 8883 } else { 1883 });
         let mut settings = remote::Settings::new(host, port, self.device());
         settings.optional = optional;
-        let place = |message| ConfigError::Value { place: String::new(), key: "mqtt".to_owned(), message };
-        let find = |file: &Option<PathBuf>| file.as_deref().map(credentials::find).transpose().map_err(place);
-        settings.password = find(&own.password_file)?.as_deref().map(Password::read).transpose().map_err(fault)?;
+        // Said last: all that can be seen from here is looked at before.
+        let mut handed_over = None;
+        let mut find = |file: &Option<PathBuf>| match file.as_deref().map(credentials::find).transpose() {
+            Err(Missing::HandedOver(message)) => {
+                handed_over = Some(message);
+                Ok(None)
+            }
+            Err(Missing::Misnamed(message)) => {
+                Err(ConfigError::Value { place: String::new(), key: "mqtt".to_owned(), message })
+            }
+            Ok(file) => Ok(file),
+        };
+        let password = find(&own.password_file)?;
+        let (ca, cert, key) = (find(&own.ca)?, find(&own.cert)?, find(&own.key)?);
+        settings.password = password.as_deref().map(Password::read).transpose().map_err(fault)?;
         // A broker knows a device by its id, unless somebody says otherwise.
         let named_as_device = settings.password.is_some().then(|| settings.device.to_string());
         settings.username = own.username.clone().or(named_as_device);
-        if let (true, Some(ca)) = (own.tls, find(&own.ca)?) {
-            let (cert, key) = (find(&own.cert)?, find(&own.key)?);
+        if let (true, Some(ca)) = (own.tls, ca) {
             settings.tls = Some(Tls::read(&ca, cert.as_deref().zip(key.as_deref())).map_err(fault)?);
         }
         settings.home = self.home();
         settings.check().map_err(fault)?;
-        Ok(Some(settings))
+        match handed_over {
+            Some(message) => Err(ConfigError::HandedOver { message }),
+            None => Ok(Some(settings)),
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Size;
 use super::camera::{Cameras, ControlValue, controls};
@@ -189,6 +190,7 @@ impl HomeAssistant {
 #[serde(default)]
 pub struct Console {
     pub on: bool,
+    #[serde(deserialize_with = "listen")]
     pub listen: SocketAddr,
     /// Whether the page shows the picture.
     pub preview: bool,
@@ -208,6 +210,30 @@ impl Default for Console {
             names: Vec::new(),
         }
     }
+}
+
+/// Where a page is served, as people write it: `127.0.0.1:8080`, `localhost:8080`, or a port of this machine alone.
+///
+/// # Errors
+/// In words, what it takes.
+pub fn read_address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("localhost:").unwrap_or(text).parse::<u16>();
+    let here = port.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    text.parse().or(here).map_err(|_| format!("`{text}` is no address such as 127.0.0.1:8080, localhost:8080 or 8080"))
+}
+
+fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "an address such as \"127.0.0.1:8080\"")]
+    enum Said {
+        Port(u16),
+        Text(String),
+    }
+    let text = match Said::deserialize(deserializer)? {
+        Said::Port(port) => port.to_string(),
+        Said::Text(text) => text,
+    };
+    read_address(&text).map_err(D::Error::custom)
 }
 
 /// The first thing wrong with a section: the key, and what it takes. `None`: all is well.
@@ -235,6 +261,7 @@ impl Source {
             .or_else(|| self.fps.and_then(|fps| range("source.fps", fps.into(), 1.0, 240.0)))
             .or_else(|| range("source.hold", self.hold, 5.0, 86_400.0))
             .or_else(|| self.format.as_deref().and_then(unread))
+            .or_else(|| self.device.fault())
             .or_else(|| match self.kind {
                 SourceKind::Still => needs_path("still", Path::is_file),
                 SourceKind::Folder => needs_path("folder", Path::is_dir),
@@ -296,7 +323,7 @@ impl Mqtt {
             return range("mqtt.port", 0.0, 1.0, 65_535.0);
         }
         let files = [&self.password_file, &self.ca, &self.cert, &self.key];
-        if let Some(e) = files.into_iter().flatten().find_map(|file| credentials::find(file).err()) {
+        if let Some(e) = files.into_iter().flatten().find_map(|file| credentials::fault(file)) {
             return wrong("mqtt", &e);
         }
         if self.cert.is_some() != self.key.is_some() {

@@ -124,6 +124,16 @@ fn other_machines_are_let_in_only_when_that_is_said() {
     let allowed = parse("console.listen = \"0.0.0.0:8080\"\nconsole.allow_remote = true").unwrap();
     allowed.check(None).unwrap();
     parse("console.listen = \"[::1]:8080\"").unwrap().check(None).unwrap();
+    for said in ["\"localhost:8081\"", "\"8081\"", "8081", "\"127.0.0.1:8081\""] {
+        let config = parse(&format!("console.listen = {said}")).unwrap();
+        assert_eq!(config.console.listen, std::net::SocketAddr::from(([127, 0, 0, 1], 8081)), "{said}");
+    }
+    assert!(refusal("console.listen = \"mirror\"").contains("localhost:8080"));
+    let address = refusal("source.device = \"rtsp://me:s3cret@camera/1\"");
+    assert!(
+        address.contains("source.device") && address.contains("program") && !address.contains("s3cret"),
+        "{address}"
+    );
 }
 
 #[test]
@@ -137,7 +147,8 @@ fn relative_paths_lie_beside_the_file() {
     std::fs::write(&file, "mqtt.password_file = \"credential:mqtt\"\n").unwrap();
     let config = Config::read(&file).unwrap();
     assert_eq!(config.mqtt.password_file.as_deref(), Some(Path::new("credential:mqtt")));
-    assert!(config.check(None).unwrap_err().to_string().contains("LoadCredential=mqtt:FILE"));
+    config.check(None).unwrap();
+    assert!(config.broker().unwrap_err().to_string().contains("LoadCredential=mqtt:FILE"));
     for (said, meant) in [("camera", "camera"), ("/bin/sh", "/bin/sh"), ("./camera", "./camera"), ("a/b", "a/b")] {
         std::fs::write(&file, format!("source.command = [{said:?}, \"./x\"]\n")).unwrap();
         let expected = match said.contains('/') {

@@ -84,6 +84,9 @@ pub struct Telemetry {
     /// The last of our own bugs that a stage was started anew for, where there was any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
+    /// Why the configuration's file is not in effect, where it is wrong: the last one that was right is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<String>,
     /// Commands taken since the start, and those of a flood that were left out because a newer one came.
     pub commands: u64,
     pub commands_superseded: u64,

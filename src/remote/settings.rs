@@ -62,7 +62,17 @@ impl Settings {
     /// # Errors
     /// An empty or impossible host, port 0, a password without a user name, an empty telemetry interval.
     pub fn check(&self) -> Result<(), SettingsError> {
-        let unfit = |c: char| c.is_whitespace() || c == '/';
+        if let Some((_, host)) = self.host.rsplit_once('@') {
+            return Err(SettingsError::Secret(host.chars().take(80).collect()));
+        }
+        if let Some((host, port)) = self.host.rsplit_once(':')
+            && !host.contains(':')
+            && !port.is_empty()
+            && port.bytes().all(|digit| digit.is_ascii_digit())
+        {
+            return Err(SettingsError::HostAndPort(host.chars().take(80).collect(), port.chars().take(80).collect()));
+        }
+        let unfit = |c: char| c.is_whitespace() || "/[]".contains(c);
         if self.host.is_empty() || self.host.len() > 253 || self.host.contains(unfit) {
             return Err(SettingsError::Host(self.host.chars().take(80).collect()));
         }
@@ -84,6 +94,13 @@ impl Settings {
 pub enum SettingsError {
     #[error("`{0}` is not a broker's host: give a host name or an address, without scheme or path")]
     Host(String),
+    /// Without what stands before the host: a password, mostly.
+    #[error(
+        "a user and a password do not belong to the host, where they would be shown: host = \"{0}\", username and password_file are keys of their own"
+    )]
+    Secret(String),
+    #[error("the port does not belong to the host: host = \"{0}\", port = {1}")]
+    HostAndPort(String, String),
     #[error("port 0 is no broker's port: 1883 is the custom, 8883 with TLS")]
     Port,
     #[error("there is a password but no user name for the broker: give both or neither")]
@@ -176,7 +193,9 @@ impl Password {
         const WHAT: &str = "the password file";
         let content = |message: &str| content(WHAT, path, message.to_owned());
         let text = String::from_utf8(read(WHAT, path)?).map_err(|_| content("is not UTF-8 text"))?;
-        let password = text.strip_suffix('\n').unwrap_or(&text);
+        // An editor of Windows begins a file with a mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let password = text.strip_suffix('\n').unwrap_or(text);
         let password = password.strip_suffix('\r').unwrap_or(password);
         if password.is_empty() || password.contains('\n') {
             return Err(content("is to hold one line, the password"));
@@ -315,7 +334,9 @@ mod tests {
         assert!(matches!(settings.check(), Err(SettingsError::PasswordAlone)));
         settings.username = Some("mirror".into());
         settings.check().unwrap();
-        for bad in ["", "\n", "two\nlines\n"] {
+        std::fs::write(&path, "\u{feff}s3cret\r\n").unwrap();
+        assert_eq!(Password::read(&path).unwrap().reveal(), "s3cret");
+        for bad in ["", "\n", "two\nlines\n", "\u{feff}\n"] {
             std::fs::write(&path, bad).unwrap();
             assert!(Password::read(&path).unwrap_err().to_string().contains("password"), "{bad:?}");
         }
@@ -323,11 +344,23 @@ mod tests {
 
     #[test]
     fn what_can_never_connect_is_refused_before_it_is_tried() {
-        for host in ["", "mqtt://broker", "two words"] {
+        for host in ["", "mqtt://broker", "two words", "[::1]"] {
             let settings = Settings::new(host, 1883, "m".parse().unwrap());
             assert!(matches!(settings.check(), Err(SettingsError::Host(_))), "{host:?}");
         }
         assert!(matches!(Settings::new("h", 0, "m".parse().unwrap()).check(), Err(SettingsError::Port)));
+        let told = |host: &str| Settings::new(host, 1883, "m".parse().unwrap()).check().unwrap_err().to_string();
+        assert!(told("broker:1883").contains("host = \"broker\", port = 1883"));
+        for host in ["user:s3cret@broker", "mqtt://user:s3cret@broker:1883", "s3cret@@broker"] {
+            let error = told(host);
+            assert!(
+                error.contains("password_file") && error.contains("broker") && !error.contains("s3cret"),
+                "{error}"
+            );
+        }
+        for host in ["broker", "10.0.0.7", "::1", "fe80::1", "broker.local"] {
+            Settings::new(host, 1883, "m".parse().unwrap()).check().unwrap();
+        }
     }
 
     #[test]

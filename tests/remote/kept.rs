@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use rumqttc::v5::mqttbytes::v5::Publish;
 use serde_json::{Value as Json, json};
 
 use super::broker::{Broker, eventually};
@@ -13,11 +14,18 @@ struct Program(Child);
 
 impl Program {
     fn start(broker: &Broker, folder: &Path) -> Program {
-        let config = format!(
+        Program::with(folder, &Program::config(broker))
+    }
+
+    fn config(broker: &Broker) -> String {
+        format!(
             "[source]\nkind = \"pattern\"\n[screen]\nkind = \"headless\"\n[dream]\nsize = \"64x64\"\n[console]\non = false\n\
              [mqtt]\nhost = \"127.0.0.1\"\nport = {}\ndevice = \"mirror-1\"\n[scenes.calm]\nzoom = 0.1\n",
             broker.port
-        );
+        )
+    }
+
+    fn with(folder: &Path, config: &str) -> Program {
         std::fs::write(folder.join("reverie.toml"), config).unwrap();
         let program = Command::new(env!("CARGO_BIN_EXE_reverie"))
             .args(["run", "--config"])
@@ -83,8 +91,15 @@ async fn scenes_groups_and_settings_outlast_a_power_cut() {
     operator.hear_state("rotate", 4).await;
     program.kill();
 
-    // A file that the cut has torn, or that is another's, is as none; and nothing else is lost for it.
-    std::fs::write(&file, &std::fs::read(&file).unwrap()[..20]).unwrap();
+    // Of a file that the cut has torn, or that is another's, the one before it counts; where that is none either, nothing else is lost for it.
+    let (whole, older) = (std::fs::read(&file).unwrap(), folder.path().join("state.json.old"));
+    std::fs::write(&older, &whole).unwrap();
+    std::fs::write(&file, &whole[..20]).unwrap();
+    let (program, _, after) = start(&broker, folder.path()).await;
+    assert_eq!((&after["zoom"], &after["scene"]), (&json!(0.5), &json!("mine")));
+    program.kill();
+    std::fs::write(&older, &whole[..20]).unwrap();
+    std::fs::write(&file, &whole[..20]).unwrap();
     let (program, _, after) = start(&broker, folder.path()).await;
     assert_eq!((&after["zoom"], &after["scene"]), (&json!(0), &Json::Null));
     program.kill();
@@ -121,5 +136,41 @@ async fn a_configuration_that_is_read_again_is_in_effect_and_a_wrong_one_is_not(
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let reply = operator.command("set", r#"{"zoom": 0.2}"#).await;
     assert_eq!((&reply["ok"], &reply["state"]["rotate"]), (&json!(true), &json!(7)));
+
+    // Another file of what is remembered is written without waiting for a command.
+    std::fs::write(&file, format!("{changed}[memory]\nfile = \"other.json\"\n")).unwrap();
+    program.reload();
+    let other = folder.path().join("other.json");
+    eventually("it is written", || std::fs::read_to_string(&other).is_ok_and(|text| text.contains("0.2"))).await;
     program.kill();
+}
+
+#[tokio::test]
+async fn a_mirror_whose_file_was_spoilt_dreams_on_by_the_last_one_that_was_right() {
+    let (broker, folder) = (Broker::start(), tempfile::tempdir().unwrap());
+    let (program, _, _) = start(&broker, folder.path()).await;
+    program.kill();
+    let file = folder.path().join("reverie.toml");
+    let good = std::fs::read_to_string(&file).unwrap();
+
+    let mut operator = Operator::connect(&broker).await;
+    let program = Program::with(folder.path(), &good.replace("[scenes.calm]", "[scenes.calm]\nzom = 1"));
+    let told = |p: &Publish| {
+        let is_telemetry = p.topic == b"reverie/mirror-1/telemetry"[..];
+        is_telemetry && operator::json(p)["configuration"].as_str().is_some_and(|why| why.contains("zom"))
+    };
+    operator.hear("what is wrong with the file", told).await;
+    assert_eq!(operator.command("set/scene", "calm").await["ok"], true);
+    std::fs::write(&file, &good).unwrap();
+    program.reload();
+    let mended =
+        |p: &Publish| p.topic == b"reverie/mirror-1/telemetry"[..] && operator::json(p).get("configuration").is_none();
+    operator.hear("that it is mended", mended).await;
+    program.kill();
+
+    // By hand it is an error, as ever.
+    std::fs::write(&file, "nonsense").unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_reverie"));
+    let program = program.args(["run", "--config"]).arg(&file).env_remove("STATE_DIRECTORY");
+    assert_eq!(program.output().unwrap().status.code(), Some(2));
 }

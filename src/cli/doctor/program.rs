@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Finding, usable};
-use crate::config::{self, Config};
+use crate::cli::flags::ParamFlags;
+use crate::cli::load;
+use crate::config::{Config, ConfigError};
 use crate::pack::{Catalogue, PackError};
-use crate::params::Params;
 use crate::pixel::Picture;
 use crate::remote::{Client, Settings};
 use crate::runtime::{Ascent, Controls, Graph, Provider, Runtime, RuntimeError};
@@ -20,8 +21,7 @@ const TRIAL: (usize, usize) = (128, 72);
 pub fn configuration(named: Option<&Path>) -> (Config, Vec<Finding>) {
     const ABOUT: &str = "configuration";
     let file = Config::file(named);
-    let read = file.map_or_else(|| Ok(Config::default()), Config::read);
-    let outcome = read.and_then(|config| config.check(file).map(|()| config));
+    let outcome = load::read(named).and_then(|config| config.check(file).map(|()| config).map_err(load::bad));
     let finding = match &outcome {
         Ok(_) => Finding::ok(ABOUT, file.map_or("none: the defaults".to_owned(), |file| file.display().to_string())),
         Err(error) => Finding::failure(ABOUT, error.to_string(), "mend that line; what follows is as without it"),
@@ -30,13 +30,12 @@ pub fn configuration(named: Option<&Path>) -> (Config, Vec<Finding>) {
 }
 
 /// The packs, the library, and one ascent.
-pub fn network(config: &Config) -> Vec<Finding> {
-    let folders = if config.packs.is_empty() { config::pack_folders() } else { config.packs.clone() };
-    let catalogue = match Catalogue::read(&folders) {
+pub fn network(config: &Config, file: Option<&Path>) -> Vec<Finding> {
+    let catalogue = match load::packs(&config.packs) {
         Ok(catalogue) => catalogue,
         Err(error) => return vec![Finding::failure("packs", error.to_string(), REINSTALL)],
     };
-    let mut findings = vec![packs(&catalogue), direction(config, &catalogue)];
+    let mut findings = vec![packs(&catalogue), direction(config, file, &catalogue)];
     match Runtime::load(config.runtime_settings()) {
         Err(error) => findings.push(Finding::failure("onnxruntime", error.to_string(), library_remedy(&error))),
         Ok(runtime) => {
@@ -66,18 +65,10 @@ fn packs(catalogue: &Catalogue) -> Finding {
 }
 
 /// What the configuration says of layers, scenes and hours, against the packs.
-fn direction(config: &Config, catalogue: &Catalogue) -> Finding {
+fn direction(config: &Config, file: Option<&Path>, catalogue: &Catalogue) -> Finding {
     const ABOUT: &str = "scenes";
-    let params = match Params::new(catalogue).with(&config.params, catalogue) {
-        Ok(params) => params,
-        Err(refusals) => {
-            let all = refusals.iter().map(|refusal| format!("params.{refusal}")).collect::<Vec<_>>().join("; ");
-            return Finding::failure(ABOUT, all, "mend [params] in the configuration");
-        }
-    };
-    let layer = params.layer.clone();
-    match config.direction(params, catalogue) {
-        Ok(setup) => Finding::ok(ABOUT, format!("{}; it begins with layer {layer}", setup.scenes.len())),
+    match load::direction(config, file, &ParamFlags::default(), catalogue) {
+        Ok(setup) => Finding::ok(ABOUT, format!("{}; it begins with layer {}", setup.scenes.len(), setup.params.layer)),
         Err(error) => Finding::failure(ABOUT, error.to_string(), "mend that in the configuration"),
     }
 }
@@ -134,6 +125,7 @@ pub fn broker(config: &Config) -> Finding {
     match config.broker() {
         Ok(None) => Finding::ok(ABOUT, "none, as configured"),
         Ok(Some(settings)) => reach(ABOUT, &settings),
+        Err(error @ ConfigError::HandedOver { .. }) => Finding::ok(ABOUT, format!("not tried: {error}")),
         Err(error) => {
             Finding::failure(ABOUT, error.to_string(), "look at the files that [mqtt] names, and who may read them")
         }
