@@ -58,6 +58,8 @@ fn one_room_knows_each_outside_world() {
     assert_only("drm_ffi", &["display"]);
     assert_only("rumqttc", &["remote"]);
     assert_only("axum", &["console"]);
+    assert_only("hyper", &["console"]);
+    assert_only("hyper_util", &["console"]);
     assert_only("prost", &["export"]);
     assert_only("jiff", &["director", "config"]);
 }

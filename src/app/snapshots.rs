@@ -30,11 +30,7 @@ pub async fn take_snapshots(desk: Desk, preview: Preview, mut stop: watch::Recei
         }
         // Of many asked for at once one picture is enough.
         signals = signals.resubscribe();
-        let Some(mut watch) = preview.watch() else {
-            warn!("no snapshot: too many watch the preview already");
-            continue;
-        };
-        match tokio::time::timeout(PATIENCE, watch.next()).await {
+        match tokio::time::timeout(PATIENCE, preview.watch().next()).await {
             Ok(Some(jpeg)) => desk.hand_out(Arc::from(&jpeg[..])),
             _ => warn!("no snapshot: nothing was shown within {} s", PATIENCE.as_secs()),
         }

@@ -41,7 +41,9 @@ impl Guard {
             return Some("this device is not called so; its names are configured in console.names");
         }
         if let Some(origin) = headers.get(header::ORIGIN) {
-            let own = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
+            // A proxy before us may speak TLS with the browser.
+            let origin = origin.to_str().unwrap_or_default();
+            let own = ["http://", "https://"].iter().find_map(|scheme| origin.strip_prefix(scheme));
             if own.is_none_or(|own| !own.eq_ignore_ascii_case(host)) {
                 return Some("another site's page asks");
             }
@@ -110,7 +112,9 @@ mod tests {
         assert!(get("/preview.mjpg", &[own, ("sec-fetch-site", "same-origin")]));
         assert!(get("/preview.jpg", &[own, ("sec-fetch-site", "none")]), "typed into the address bar");
         assert!(get("/", &[own, ("sec-fetch-site", "cross-site")]), "a link");
+        assert!(post(&[own, ("origin", "https://127.0.0.1:8080")]), "behind a proxy");
         assert!(!post(&[own, ("origin", "http://evil.example")]));
+        assert!(!post(&[own, ("origin", "https://evil.example")]));
         assert!(!post(&[own, ("origin", "null")]));
         assert!(!post(&[own, ("origin", "http://127.0.0.1:9999")]), "another server on this machine");
         assert!(!get("/preview.jpg", &[own, ("sec-fetch-site", "cross-site")]));

@@ -5,6 +5,9 @@
 
 mod guard;
 mod preview;
+mod server;
+#[cfg(test)]
+mod tests;
 
 pub use preview::Preview;
 
@@ -15,9 +18,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware;
+use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
@@ -36,6 +39,8 @@ use guard::Guard;
 const PAGE: &str = include_str!("page.html");
 /// The longest command that means anything is a choice of neurons.
 const MAX_BODY: usize = 64 << 10;
+/// For a request to come whole and be answered.
+const REQUEST: Duration = Duration::from_secs(10);
 /// A still waits so long for the display to draw one.
 const STILL: Duration = Duration::from_secs(3);
 
@@ -67,15 +72,7 @@ pub async fn run(
     let address = listener.local_addr().unwrap_or(settings.listen);
     info!("web page: http://{address}/");
     let router = router(Guard::new(&settings), Room { device, desk, preview });
-    tokio::select! {
-        served = axum::serve(listener, router) => {
-            if let Err(error) = served {
-                warn!("web page: {error}; the dream goes on without the page");
-            }
-        }
-        // Previews never end by themselves: they are cut off.
-        _ = stop.wait_for(|said| *said) => {}
-    }
+    server::serve(listener, router, &mut stop).await;
 }
 
 async fn bind(address: SocketAddr) -> TcpListener {
@@ -110,7 +107,16 @@ fn router(guard: Guard, room: Room) -> Router {
         .method_not_allowed_fallback(async || refusal(StatusCode::METHOD_NOT_ALLOWED, "another method is needed here"))
         .with_state(room)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(Arc::new(guard), guard::check))
+}
+
+/// Answers in time also where a request's body never comes. A preview is an answer that goes on.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => refusal(StatusCode::REQUEST_TIMEOUT, "the request did not come in time"),
+    }
 }
 
 async fn page() -> Html<&'static str> {
@@ -166,7 +172,7 @@ fn obey(desk: &Desk, topic: &str, body: Result<Bytes, BytesRejection>) -> Respon
 
 async fn still(State(room): State<Room>) -> Response {
     let Some(preview) = room.preview else { return not_shown() };
-    let Some(mut watch) = preview.watch() else { return too_many() };
+    let Some(mut watch) = preview.view() else { return too_many() };
     match tokio::time::timeout(STILL, watch.next()).await {
         Ok(Some(jpeg)) => ([(header::CONTENT_TYPE, "image/jpeg"), NO_STORE], jpeg).into_response(),
         _ => refusal(StatusCode::SERVICE_UNAVAILABLE, "nothing was shown yet"),
@@ -175,7 +181,7 @@ async fn still(State(room): State<Room>) -> Response {
 
 async fn stream(State(room): State<Room>) -> Response {
     let Some(preview) = room.preview else { return not_shown() };
-    let Some(watch) = preview.watch() else { return too_many() };
+    let Some(watch) = preview.view() else { return too_many() };
     let kind = HeaderValue::from_static(preview::MULTIPART);
     (
         [(header::CONTENT_TYPE, kind), (NO_STORE.0, HeaderValue::from_static(NO_STORE.1))],

@@ -1,11 +1,12 @@
 //! The screen's picture as JPEG, encoded once for all who watch and not at all when nobody does.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::warn;
 
@@ -13,7 +14,7 @@ use crate::display::{Tap, Watcher};
 use crate::frame::Frame;
 use crate::pixel::Scaler;
 
-/// More than so many at once would be somebody's mistake, and each costs network.
+/// More at the page than so many at once would be somebody's mistake, and each costs network.
 const MOST: usize = 8;
 /// Wider pictures are reduced: a preview is seen in a browser's window.
 const WIDEST: usize = 1280;
@@ -25,17 +26,19 @@ pub const MULTIPART: &str = "multipart/x-mixed-replace; boundary=reverie-picture
 pub struct Preview {
     tap: Tap,
     jpeg: watch::Sender<Bytes>,
+    places: Arc<Semaphore>,
 }
 
 /// One who watches.
 pub struct Watch {
     jpeg: watch::Receiver<Bytes>,
     _watcher: Watcher,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Preview {
     pub fn new(tap: Tap) -> Preview {
-        Preview { tap, jpeg: watch::Sender::new(Bytes::new()) }
+        Preview { tap, jpeg: watch::Sender::new(Bytes::new()), places: Arc::new(Semaphore::new(MOST)) }
     }
 
     /// Encodes what comes through the tap while `goes_on`.
@@ -59,13 +62,19 @@ impl Preview {
         }
     }
 
-    /// Begins to watch; none where too many do.
-    pub fn watch(&self) -> Option<Watch> {
-        let watcher = self.tap.watch(MOST)?;
+    /// Begins to watch for somebody at the page; none where too many do.
+    pub fn view(&self) -> Option<Watch> {
+        let place = self.places.clone().try_acquire_owned().ok()?;
+        Some(Watch { _place: Some(place), ..self.watch() })
+    }
+
+    /// Begins to watch.
+    pub fn watch(&self) -> Watch {
+        let watcher = self.tap.watch();
         let mut jpeg = self.jpeg.subscribe();
         // What was encoded for somebody earlier is old.
         jpeg.mark_unchanged();
-        Some(Watch { jpeg, _watcher: watcher })
+        Watch { jpeg, _watcher: watcher, _place: None }
     }
 }
 

@@ -21,11 +21,10 @@ pub struct Tap {
 pub struct Watcher(Arc<AtomicUsize>);
 
 impl Tap {
-    /// Begins to watch, where fewer than `most` do.
-    pub fn watch(&self, most: usize) -> Option<Watcher> {
-        let more = |watchers| (watchers < most).then_some(watchers + 1);
-        self.watchers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Watcher(self.watchers.clone()))
+    /// Begins to watch.
+    pub fn watch(&self) -> Watcher {
+        self.watchers.fetch_add(1, Ordering::Relaxed);
+        Watcher(self.watchers.clone())
     }
 
     pub fn is_watched(&self) -> bool {
@@ -68,14 +67,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_wanted_when_nobody_watches_and_no_more_than_a_few_may() {
+    fn nothing_is_wanted_when_nobody_watches() {
         let tap = Tap::default();
         let now = Instant::now();
         assert!(!tap.wants(None, now));
-        let watcher = tap.watch(1).unwrap();
-        assert!(tap.watch(1).is_none());
+        let (watcher, other) = (tap.watch(), tap.watch());
+        drop(other);
         assert!(tap.wants(None, now) && !tap.wants(Some(now), now) && tap.wants(Some(now), now + PERIOD));
         drop(watcher);
-        assert!(!tap.is_watched() && tap.watch(1).is_some());
+        assert!(!tap.is_watched());
     }
 }

@@ -1,0 +1,141 @@
+//! The page over real connections.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::*;
+use crate::display::Tap;
+use crate::pack::Catalogue;
+use crate::params::Params;
+use crate::stop::Stop;
+
+/// Nothing here takes as long.
+const LONG: Duration = Duration::from_secs(20);
+
+/// A page that is served, and a screen that always shows something.
+struct Page {
+    preview: Preview,
+    router: Router,
+    listener: SocketAddr,
+    end: watch::Sender<bool>,
+    served: JoinHandle<()>,
+    screen: Stop,
+}
+
+impl Page {
+    async fn open() -> Page {
+        let (tap, screen) = (Tap::default(), Stop::default());
+        let preview = Preview::new(tap.clone());
+        let (encoder, own) = (preview.clone(), screen.clone());
+        std::thread::spawn(move || encoder.encode(|| !own.is_said()));
+        let own = screen.clone();
+        std::thread::spawn(move || {
+            while !own.sleep(Duration::from_millis(10)) {
+                let mut frame = tap.blank();
+                frame.resize(16, 16);
+                tap.offer(frame);
+            }
+        });
+        let catalogue = Arc::new(Catalogue::of(Vec::new()));
+        let desk = Desk::new(catalogue.clone(), Params::new(&catalogue));
+        let room = Room { device: "mirror-1".parse().unwrap(), desk, preview: Some(preview.clone()) };
+        let router = router(Guard::new(&config::Console::default()), room);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (end, mut ends) = watch::channel(false);
+        let own = router.clone();
+        let served = tokio::spawn(async move { server::serve(listener, own, &mut ends).await });
+        Page { preview, router, listener: address, end, served, screen }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.listener).await.unwrap()
+    }
+
+    /// Asks for `path`, and reads until `part` of the answer has come.
+    async fn ask(&self, path: &str, part: &str) -> TcpStream {
+        self.try_to_ask(path, part).await.unwrap_or_else(|| panic!("{path} broke off before {part}"))
+    }
+
+    /// As [`Page::ask`]; none where the connection is cut off before.
+    async fn try_to_ask(&self, path: &str, part: &str) -> Option<TcpStream> {
+        let mut stream = self.connect().await;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut heard = Vec::new();
+        let reads = async {
+            while !String::from_utf8_lossy(&heard).contains(part) {
+                stream.read_buf(&mut heard).await.ok().filter(|count| *count > 0)?;
+            }
+            Some(())
+        };
+        timeout(LONG, reads).await.unwrap_or_else(|_| panic!("{path} does not answer"))?;
+        Some(stream)
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.screen.say();
+        self.served.abort();
+    }
+}
+
+/// Whether nothing more comes from there.
+async fn is_cut_off(mut stream: TcpStream) -> bool {
+    let mut rest = Vec::new();
+    // A connection that is reset is cut off too.
+    timeout(LONG, stream.read_to_end(&mut rest)).await.is_ok()
+}
+
+#[tokio::test]
+async fn nothing_outlasts_a_page_that_ends() {
+    let mut page = Page::open().await;
+    let preview = page.ask("/preview.mjpg", "image/jpeg").await;
+    // A browser keeps it open for its next question.
+    let kept = page.ask("/state", "intensity").await;
+    page.end.send_replace(true);
+    timeout(LONG, &mut page.served).await.expect("it ends").unwrap();
+    assert!(is_cut_off(preview).await && is_cut_off(kept).await);
+}
+
+#[tokio::test]
+async fn viewers_leave_room_for_snapshots() {
+    let page = Page::open().await;
+    let mut views = Vec::new();
+    while let Some(view) = page.preview.view() {
+        views.push(view);
+    }
+    page.ask("/preview.jpg", "503").await;
+    let snapshot = timeout(LONG, page.preview.watch().next()).await;
+    assert!(snapshot.expect("a picture is shown").is_some());
+    drop(views);
+    page.ask("/preview.jpg", "image/jpeg").await;
+}
+
+#[tokio::test]
+async fn connections_are_numbered_and_who_says_nothing_is_cut_off() {
+    let page = Page::open().await;
+    let mut idle = Vec::new();
+    for _ in 0..server::MOST {
+        idle.push(page.connect().await);
+    }
+    assert!(is_cut_off(page.connect().await).await, "one too many");
+    idle.pop();
+    // That one has gone is noticed a moment later.
+    let comes_in = async { while page.try_to_ask("/state", "intensity").await.is_none() {} };
+    timeout(LONG, comes_in).await.expect("there is room again");
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let converse = server::converse(stream, page.router.clone(), Duration::from_millis(50));
+    timeout(LONG, converse).await.expect("it ends");
+    assert!(is_cut_off(silent).await);
+}
