@@ -111,11 +111,18 @@ pub fn refuse(desk: &Desk, message: &Message, why: &str) -> Reply {
     Reply { id, ok: false, errors: on_the_whole(why), state: desk.state().borrow().clone() }
 }
 
+/// What follows `base` in a `topic` below it; nothing for the base itself.
+pub fn below<'t>(topic: &'t str, base: &str) -> Option<&'t str> {
+    match topic.strip_prefix(base)? {
+        "" => Some(""),
+        rest => rest.strip_prefix('/'),
+    }
+}
+
 /// The response topic a command asks for, where a reply may go: to a topic that can be published to, and not to this
 /// device's own others by mistake.
 pub fn response_topic(asked: &str, base: &str) -> Option<String> {
-    let below_base = asked.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-    let reserved = below_base.is_some_and(|rest| rest != "/reply" && !rest.starts_with("/reply/"));
+    let reserved = below(asked, base).is_some_and(|below| below != "reply" && !below.starts_with("reply/"));
     let publishable = !asked.is_empty()
         && asked.len() <= MAX_RESPONSE_TOPIC
         && !asked.starts_with('$')

@@ -170,8 +170,8 @@ impl<'a> Ear<'a> {
     /// What follows the base topic that `topic` lies below, and whether that is one of many devices. The subscription `a/#`
     /// also brings `a` itself, below which there is nothing.
     fn place<'t>(&self, topic: &'t str) -> Option<(&'t str, bool)> {
-        if let Some(rest) = topic.strip_prefix(self.base) {
-            return Some((rest.strip_prefix('/').unwrap_or_default(), false));
+        if let Some(below) = command::below(topic, self.base) {
+            return Some((below, false));
         }
         let rest = topic.strip_prefix("reverie/")?;
         if let Some(below) = rest.strip_prefix("all/") {

@@ -42,13 +42,14 @@ impl Intake {
         if self.waiting.is_empty() && self.spend(now) {
             return Admission::Now(publish);
         }
+        let others = self.waiting.iter().filter(|other| other.topic != publish.topic);
+        let bytes: usize = others.clone().map(|other| other.payload.len()).sum();
+        if others.count() >= TOPICS || bytes + publish.payload.len() > BYTES {
+            return Admission::Never(publish);
+        }
         // A newer one of the same topic takes the last place, since it came last.
         let place = self.waiting.iter().position(|other| other.topic == publish.topic);
         let older = place.and_then(|place| self.waiting.remove(place));
-        let bytes: usize = self.waiting.iter().map(|other| other.payload.len()).sum();
-        if self.waiting.len() >= TOPICS || bytes + publish.payload.len() > BYTES {
-            return Admission::Never(publish);
-        }
         self.waiting.push_back(publish);
         Admission::Later(older)
     }
@@ -104,6 +105,16 @@ mod tests {
         let taken: Vec<Publish> = std::iter::from_fn(|| intake.next(later)).collect();
         let payloads: Vec<&[u8]> = taken.iter().map(|publish| &publish.payload[..]).collect();
         assert_eq!(payloads, [b"9998", b"9999"]);
+    }
+
+    #[test]
+    fn one_that_finds_no_room_drives_out_no_other() {
+        let begun = Instant::now();
+        let mut intake = Intake::new(begun);
+        while matches!(intake.admit(command("a", "1"), begun), Admission::Now(_)) {}
+        assert!(matches!(intake.admit(command("a", vec![0; BYTES + 1]), begun), Admission::Never(_)));
+        assert!(matches!(intake.admit(command("a", vec![0; BYTES]), begun), Admission::Later(Some(_))));
+        assert_eq!(intake.waiting.len(), 1);
     }
 
     #[test]

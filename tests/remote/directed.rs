@@ -18,6 +18,24 @@ async fn start(broker: &Broker) -> (Device, Operator) {
     (device, operator)
 }
 
+/// `all` and `group` begin as these names do.
+#[tokio::test]
+async fn whatever_a_device_is_called_it_obeys_commands_for_many() {
+    let broker = Broker::start();
+    let names = ["a", "al", "g", "grou", "ally", "groupie"];
+    let devices = names.map(|name| directed(&broker, name));
+    let mut operator = Operator::connect(&broker).await;
+    for name in names {
+        let topic = format!("reverie/{name}/status");
+        operator.hear(name, |p| p.topic == topic.as_bytes() && p.payload == b"online"[..]).await;
+    }
+    operator.publish("reverie/all/set/rotate", "9").await;
+    operator.publish("reverie/group/hall/set/zoom", "0.5").await;
+    for (name, device) in names.iter().zip(&devices) {
+        eventually(&format!("{name} obeys"), || device.state()["rotate"] == 9 && device.state()["zoom"] == 0.5).await;
+    }
+}
+
 #[tokio::test]
 async fn a_ramp_is_told_while_it_moves_and_when_it_has_arrived() {
     let broker = Broker::start();

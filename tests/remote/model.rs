@@ -59,7 +59,7 @@ fn entry() -> impl Strategy<Value = Entry> {
         (101..=200u32).prop_map(|n| Entry { name: "steps", value: json!(n), right: false }),
         wrong("rotate", json!(180.5)),
         wrong("rotate", json!("left")),
-        wrong("blank", json!(0)),
+        wrong("blank", json!(2)),
         wrong("paused", json!(null)),
         wrong("loudness", json!(0.5)),
         wrong("layer", json!("nowhere")),
