@@ -48,7 +48,7 @@ impl World {
     }
 
     fn open(&self, script: &str) -> Source {
-        Source::open(&self.settings(script)).unwrap()
+        Source::open(&self.settings(script), &|| {}).unwrap()
     }
 
     /// The processes that were started, in turn.
@@ -68,7 +68,7 @@ fn is_running(pid: i32) -> bool {
 fn read_until(source: &mut Source, seconds: u64, mut is_so: impl FnMut(&Source, usize) -> bool) -> usize {
     let (begun, mut frame, mut count) = (Instant::now(), Frame::new(0, 0), 0);
     loop {
-        if source.next(&mut frame).unwrap() {
+        if source.next(&mut frame, &|| {}).unwrap() {
             assert_eq!((frame.width, frame.height), SIZE);
             assert!(frame.pixels.iter().all(|value| value.abs_diff(200) <= 2));
             assert!(frame.captured.elapsed() < Duration::from_secs(2));
@@ -108,7 +108,7 @@ fn of_one_that_is_faster_than_we_are_the_newest_counts() {
     std::thread::sleep(Duration::from_secs(1));
     // What is in the slot and in the pipe, of all that were sent meanwhile.
     let (begun, mut frame) = (Instant::now(), Frame::new(0, 0));
-    assert!(source.next(&mut frame).unwrap() && begun.elapsed() < Duration::from_millis(100));
+    assert!(source.next(&mut frame, &|| {}).unwrap() && begun.elapsed() < Duration::from_millis(100));
     assert!(frame.captured > begun.checked_sub(Duration::from_millis(500)).unwrap(), "a late picture");
     let sent = fs::read(world.0.path().join("sent")).unwrap().len();
     assert!(sent > 30, "{sent}");
@@ -154,13 +154,13 @@ fn one_that_cannot_be_started_is_tried_again() {
     let world = World::new();
     let mut settings = world.settings("");
     settings.command[0] = world.0.path().join("later").display().to_string();
-    let mut source = Source::open(&settings).unwrap();
+    let mut source = Source::open(&settings, &|| {}).unwrap();
     read_until(&mut source, 10, is(CameraState::Absent));
     assert!(source.status().contains("later: cannot be started: No such file"), "{}", source.status());
     std::os::unix::fs::symlink("/bin/sh", world.0.path().join("later")).unwrap();
     settings.command[2] = world.settings(ENDLESS).command[2].clone();
     drop(source);
-    let mut source = Source::open(&settings).unwrap();
+    let mut source = Source::open(&settings, &|| {}).unwrap();
     read_until(&mut source, 10, is(CameraState::Streaming));
 }
 

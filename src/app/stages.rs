@@ -117,16 +117,19 @@ impl Wiring {
 
 /// Reads pictures and passes them on.
 pub fn source(stage: &Stage, settings: &mut Live<config::Source>, wiring: &Wiring) -> anyhow::Result<()> {
-    let mut source = Source::open(settings.get())?;
+    let alive = || {
+        stage.goes_on();
+    };
+    let mut source = Source::open(settings.get(), &alive)?;
     let mut report = Report::default();
     while stage.goes_on() {
         if settings.renew() {
             // Closed before another is opened: it may be the same camera.
             drop(source);
-            source = Source::open(settings.get())?;
+            source = Source::open(settings.get(), &alive)?;
         }
         let mut frame = wiring.camera.blank();
-        if source.next(&mut frame)? {
+        if source.next(&mut frame, &alive)? {
             wiring.camera.put(frame);
         } else {
             wiring.camera.give_back(frame);
@@ -290,6 +293,11 @@ fn dream(
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
+        // Also while nothing is dreamed: that is told then.
+        if report.is_due() {
+            tell(dreamer, &mut meter, wiring);
+            dreamer.feel_heat(wiring.desk.telemetry().heat_room);
+        }
         if now.paused && has_dreamed {
             last = Instant::now();
             stage.sleep(PATIENCE.min(period));
@@ -312,10 +320,6 @@ fn dream(
             *allowance.lock().unwrap_or_else(PoisonError::into_inner) = dreamer.vitals().frame_time;
         }
         meter.count(Instant::now(), dreamer.vitals().frame_time);
-        if report.is_due() {
-            tell(dreamer, &mut meter, wiring);
-            dreamer.feel_heat(wiring.desk.telemetry().heat_room);
-        }
         stage.sleep(period.saturating_sub(begun.elapsed()));
     }
     Ok(Ended::Stopped)

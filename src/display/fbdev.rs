@@ -97,12 +97,7 @@ impl Fbdev {
     /// It is not there, may not be written, or its pixels are of an unknown kind.
     pub fn open(device: &Path) -> Result<Fbdev, ScreenError> {
         let refuse = |reason: String| ScreenError::Framebuffer { device: device.to_owned(), reason };
-        let io = |e: std::io::Error| match e.kind() {
-            std::io::ErrorKind::PermissionDenied => {
-                refuse("permission denied; is the user in the group `video`?".to_owned())
-            }
-            _ => refuse(e.to_string()),
-        };
+        let io = |e: std::io::Error| refuse(crate::denied(&e).map_or_else(|| e.to_string(), str::to_owned));
         let file = OpenOptions::new().read(true).write(true).open(device).map_err(io)?;
         let (mut variable, mut fixed) = (Variable::default(), Fixed::default());
         tell(&file, FBIOGET_VSCREENINFO, &mut variable).map_err(io)?;

@@ -56,11 +56,38 @@ fn zone(folder: &Path) -> Option<Zone> {
 
 /// Resident memory of this process, MiB.
 pub fn memory_mib() -> f64 {
-    resident_kib(&fs::read_to_string("/proc/self/status").unwrap_or_default()).unwrap_or(0.0) / 1024.0
+    number_after(&fs::read_to_string("/proc/self/status").unwrap_or_default(), "VmRSS:").unwrap_or(0.0) / 1024.0
 }
 
-fn resident_kib(status: &str) -> Option<f64> {
-    status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_whitespace().next()?.parse().ok()
+/// The number that stands after `name` at the beginning of a line of `text`: KiB in what /proc says, bytes in a control group's files.
+fn number_after(text: &str, name: &str) -> Option<f64> {
+    text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+}
+
+/// Bytes that this process may still take before others are pushed out or it is ended: what the system has free, or less where a limit is set on it.
+/// None where nothing tells.
+pub fn free_memory() -> Option<u64> {
+    let text = |file: &str| fs::read_to_string(file).unwrap_or_default();
+    let system = number_after(&text("/proc/meminfo"), "MemAvailable:").map(|kib| (kib * 1024.0) as u64);
+    let address_space = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    let taken = number_after(&text("/proc/self/status"), "VmSize:").map_or(0, |kib| (kib * 1024.0) as u64);
+    let limited = address_space.map(|most| most.saturating_sub(taken));
+    [system, limited, group_room(Path::new("/sys/fs/cgroup"), &text("/proc/self/cgroup"))].into_iter().flatten().min()
+}
+
+/// What the process' control group, and those around it, leave; none where none has a limit. `own` is the kernel's word for which it is (version 2).
+fn group_room(root: &Path, own: &str) -> Option<u64> {
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let number = |file: &Path| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
+    let room = |group: &Path| {
+        let folder = root.join(group);
+        let (most, taken) = (number(&folder.join("memory.max"))?, number(&folder.join("memory.current"))?);
+        // Files that were read and can be let go of.
+        let stat = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
+        let files = number_after(&stat, "inactive_file").unwrap_or(0.0) as u64;
+        Some(most.saturating_sub(taken.saturating_sub(files)))
+    };
+    Path::new(own).ancestors().filter_map(room).min()
 }
 
 #[cfg(test)]
@@ -100,7 +127,22 @@ mod tests {
 
     #[test]
     fn memory_is_read() {
-        assert_eq!(resident_kib("Name:\treverie\nVmRSS:\t  204800 kB\n"), Some(204_800.0));
-        assert!(memory_mib() > 1.0);
+        assert_eq!(number_after("Name:\treverie\nVmRSS:\t  204800 kB\n", "VmRSS:"), Some(204_800.0));
+        assert!(memory_mib() > 1.0 && free_memory().is_some_and(|free| free > 1 << 20));
+        let root = tempfile::tempdir().unwrap();
+        let service = root.path().join("system.slice/reverie.service");
+        fs::create_dir_all(&service).unwrap();
+        let room = || group_room(root.path(), "1:name=systemd:/\n0::/system.slice/reverie.service\n");
+        assert_eq!(room(), None);
+        fs::write(service.join("memory.current"), "300\n").unwrap();
+        fs::write(service.join("memory.max"), "max\n").unwrap();
+        assert_eq!(room(), None);
+        fs::write(service.join("memory.max"), "1000\n").unwrap();
+        assert_eq!(room(), Some(700));
+        fs::write(service.join("memory.stat"), "anon 100\nfile 200\ninactive_file 150\n").unwrap();
+        assert_eq!(room(), Some(850));
+        fs::write(root.path().join("system.slice/memory.max"), "500\n").unwrap();
+        fs::write(root.path().join("system.slice/memory.current"), "400\n").unwrap();
+        assert_eq!(room(), Some(100));
     }
 }

@@ -87,16 +87,17 @@ impl Folder {
         }
         for offset in 0..self.files.len() {
             let file = self.files[(turn as usize + offset) % self.files.len()].clone();
-            match picture::read(&file, self.size.0, self.size.1) {
-                Ok(picture) => {
+            let why = match picture::read(&file, self.size.0, self.size.1) {
+                Ok((picture, false)) => {
                     self.held.push((turn, picture));
                     return Ok(());
                 }
-                Err(error) => {
-                    if self.broken.insert(file) {
-                        warn!("{error}; it is left out");
-                    }
-                }
+                // It may still be on its way here.
+                Ok((_, true)) => format!("{} breaks off", file.display()),
+                Err(error) => error.to_string(),
+            };
+            if self.broken.insert(file) {
+                warn!("{why}; it is left out");
             }
         }
         Err(SourceError::NoPictures { path: self.path.clone() })
@@ -107,7 +108,7 @@ impl Folder {
 fn list(path: &Path) -> Vec<PathBuf> {
     let known = |file: &PathBuf| {
         let ending = file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-        picture::ENDINGS.contains(&ending.as_str())
+        crate::picture::ENDINGS.contains(&ending.as_str())
     };
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(known).collect();

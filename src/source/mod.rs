@@ -45,18 +45,21 @@ pub enum SourceError {
     Camera { device: String, reason: String },
 }
 
+/// Called before each step that may take a driver some seconds: whoever watches sees that the source lives.
+pub type Alive<'a> = &'a dyn Fn();
+
 impl Source {
     /// Opens what `settings` name. A camera that is not there is no error: it is looked for from then on, and a program that
     /// fails is started again.
     ///
     /// # Errors
     /// Where a picture or a folder cannot be read.
-    pub fn open(settings: &config::Source) -> Result<Source, SourceError> {
+    pub fn open(settings: &config::Source, alive: Alive) -> Result<Source, SourceError> {
         let path = settings.path.clone().unwrap_or_default();
         let (width, height) = (settings.size().width, settings.size().height);
         let scene = match settings.kind {
-            SourceKind::Auto => return Ok(Source::Camera(Box::new(Seeker::with_stand_in(settings)))),
-            SourceKind::V4l2 => return Ok(Source::Camera(Box::new(Seeker::new(settings)))),
+            SourceKind::Auto => return Ok(Source::Camera(Box::new(Seeker::with_stand_in(settings, alive)))),
+            SourceKind::V4l2 => return Ok(Source::Camera(Box::new(Seeker::new(settings, alive)))),
             SourceKind::Program => return Ok(Source::Program(Box::new(Program::new(settings)))),
             SourceKind::Still => scene::Scene::Still(still::Still::read(&path, width, height, settings.wander)?),
             SourceKind::Folder => scene::Scene::Folder(folder::Folder::open(&path, width, height, settings)?),
@@ -67,14 +70,14 @@ impl Source {
         Ok(Source::Drawn(Box::new(drawn)))
     }
 
-    /// Waits for the next picture, a second at most; true where `frame` holds one now.
+    /// Waits for the next picture, a second at most, or as long as cameras take to be opened; true where `frame` holds one now.
     ///
     /// # Errors
     /// Where nothing more can come from it; a lost camera is none, for it may come back.
-    pub fn next(&mut self, frame: &mut Frame) -> Result<bool, SourceError> {
+    pub fn next(&mut self, frame: &mut Frame, alive: Alive) -> Result<bool, SourceError> {
         match self {
             Source::Drawn(drawn) => drawn.next(frame).map(|()| true),
-            Source::Camera(seeker) => seeker.next(frame),
+            Source::Camera(seeker) => seeker.next(frame, alive),
             Source::Program(program) => program.next(frame),
         }
     }

@@ -2,42 +2,20 @@
 
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageReader};
-
 use super::SourceError;
 use crate::frame::Frame;
+use crate::picture;
 use crate::pixel::Scaler;
 
-/// Endings of the files that are read.
-pub const ENDINGS: &[&str] = &["jpg", "jpeg", "png", "webp"];
-/// More pixels than any camera makes: a file that claims them is refused before memory is taken.
-const MAX_BYTES: u64 = 1 << 30;
-
-/// Reads `path`, upright as its camera was held, shrunk so far that it still covers `width`×`height` twice over.
-pub fn read(path: &Path, width: usize, height: usize) -> Result<Frame, SourceError> {
-    let refuse = |reason: String| SourceError::Picture { path: path.to_owned(), reason };
-    let decode = || -> image::ImageResult<DynamicImage> {
-        let mut reader = ImageReader::open(path)?.with_guessed_format()?;
-        let mut limits = image::Limits::default();
-        limits.max_alloc = Some(MAX_BYTES);
-        reader.limits(limits);
-        let mut decoder = reader.into_decoder()?;
-        let orientation = decoder.orientation()?;
-        let mut image = DynamicImage::from_decoder(decoder)?;
-        image.apply_orientation(orientation);
-        Ok(image)
-    };
-    let image = decode().map_err(|e| refuse(e.to_string()))?.into_rgb8();
-    let (full_width, full_height) = (image.width(), image.height());
-    let mut picture = Frame::new(0, 0);
-    picture.width = full_width as usize;
-    picture.height = full_height as usize;
-    picture.pixels = image.into_raw();
-    let shrink = (2.0 * width as f64 / f64::from(full_width)).max(2.0 * height as f64 / f64::from(full_height));
+/// Reads `path`, shrunk so far that it still covers `width`×`height` twice over. True where its end is missing.
+pub fn read(path: &Path, width: usize, height: usize) -> Result<(Frame, bool), SourceError> {
+    let refuse = |e: picture::PictureError| SourceError::Picture { path: path.to_owned(), reason: e.to_string() };
+    let (mut picture, is_torn) = picture::read(path).map_err(refuse)?;
+    let shrink = (2.0 * width as f64 / picture.width as f64).max(2.0 * height as f64 / picture.height as f64);
     if shrink < 1.0 {
         picture = resized(&picture, shrink);
     }
-    Ok(picture)
+    Ok((picture, is_torn))
 }
 
 fn resized(picture: &Frame, by: f64) -> Frame {

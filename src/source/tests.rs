@@ -79,9 +79,9 @@ fn a_view_never_leaves_its_picture() {
 
 #[test]
 fn a_still_streams_like_a_camera() {
-    let mut source = Source::open(&settings(SourceKind::Still, "coffee.jpg")).unwrap();
+    let mut source = Source::open(&settings(SourceKind::Still, "coffee.jpg"), &|| {}).unwrap();
     let (mut first, mut second) = (Frame::new(0, 0), Frame::new(0, 0));
-    assert!(source.next(&mut first).unwrap() && source.next(&mut second).unwrap());
+    assert!(source.next(&mut first, &|| {}).unwrap() && source.next(&mut second, &|| {}).unwrap());
     assert_eq!((first.width, first.height), (WIDTH, HEIGHT));
     assert!(second.captured > first.captured);
     assert_eq!(source.status(), "still coffee.jpg");
@@ -93,13 +93,13 @@ fn a_picture_that_cannot_be_read_is_left_out_of_its_folder_and_refused_alone() {
     std::fs::write(folder.path().join("a.jpg"), b"no picture").unwrap();
     let mut only = settings(SourceKind::Folder, "");
     only.path = Some(folder.path().to_owned());
-    let refusal = Source::open(&only).err().unwrap().to_string();
+    let refusal = Source::open(&only, &|| {}).err().unwrap().to_string();
     assert!(refusal.contains("holds no picture that can be read"), "{refusal}");
     std::fs::copy(settings(SourceKind::Still, "rocket.jpg").path.unwrap(), folder.path().join("b.jpg")).unwrap();
-    assert!(Source::open(&only).unwrap().next(&mut Frame::new(0, 0)).unwrap());
+    assert!(Source::open(&only, &|| {}).unwrap().next(&mut Frame::new(0, 0), &|| {}).unwrap());
     only.kind = SourceKind::Still;
     only.path = Some(folder.path().join("a.jpg"));
-    let refusal = Source::open(&only).err().unwrap().to_string();
+    let refusal = Source::open(&only, &|| {}).err().unwrap().to_string();
     assert!(refusal.contains("a.jpg"), "{refusal}");
 }
 
@@ -107,8 +107,8 @@ fn a_picture_that_cannot_be_read_is_left_out_of_its_folder_and_refused_alone() {
 fn a_camera_that_is_not_there_is_waited_for() {
     let mut absent = settings(SourceKind::V4l2, "");
     absent.device = "/dev/no-such-camera".into();
-    let mut source = Source::open(&absent).unwrap();
-    assert!(!source.next(&mut Frame::new(0, 0)).unwrap());
+    let mut source = Source::open(&absent, &|| {}).unwrap();
+    assert!(!source.next(&mut Frame::new(0, 0), &|| {}).unwrap());
     assert_eq!((source.status().as_str(), source.state()), ("absent", Some(CameraState::Absent)));
 }
 
@@ -116,7 +116,7 @@ fn a_camera_that_is_not_there_is_waited_for() {
 fn without_a_camera_photos_stand_in() {
     let mut auto = settings(SourceKind::Auto, "");
     auto.device = "/dev/no-such-camera".into();
-    let mut source = Source::open(&auto).unwrap();
-    assert!(source.next(&mut Frame::new(0, 0)).unwrap());
+    let mut source = Source::open(&auto, &|| {}).unwrap();
+    assert!(source.next(&mut Frame::new(0, 0), &|| {}).unwrap());
     assert!(source.status().starts_with("absent, folder "), "{}", source.status());
 }

@@ -6,9 +6,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drm::control::{Device as _, ResourceHandle, connector, crtc, plane, property};
+use drm::control::{Device as _, ResourceHandle, connector, crtc, encoder, from_u32, plane, property};
 use drm::{ClientCapability, Device as _};
 
+/// Room for more outputs than any card has. drm's own `resource_handles` makes as much as a first answer says, and reads past its end where the second is
+/// longer, since a hub was plugged in meanwhile.
+const ROOM: usize = 1024;
 /// The plane property `type` of a plane that fills a screen.
 const PRIMARY: u64 = 1;
 
@@ -57,6 +60,23 @@ impl Card {
     /// The driver's name: `nvidia-drm`, `virtio_gpu`.
     pub fn driver(&self) -> String {
         self.get_driver().map(|driver| driver.name().to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// The card's outputs; those of docks and hubs come and go.
+    pub fn connectors(&self) -> io::Result<Vec<connector::Handle>> {
+        let mut numbers = Vec::with_capacity(ROOM);
+        drm_ffi::mode::get_resources(self.as_fd(), None, None, Some(&mut numbers), None)?;
+        Ok(numbers.into_iter().filter_map(from_u32).collect())
+    }
+
+    /// What can drive `encoder`.
+    pub fn crtcs_of(&self, encoder: encoder::Handle) -> io::Result<Vec<crtc::Handle>> {
+        let mut numbers = Vec::with_capacity(ROOM);
+        drm_ffi::mode::get_resources(self.as_fd(), None, Some(&mut numbers), None, None)?;
+        let possible = drm_ffi::mode::get_encoder(self.as_fd(), encoder.into())?.possible_crtcs;
+        let can = |place: usize| possible.checked_shr(place as u32).unwrap_or(0) & 1 == 1;
+        let able = numbers.into_iter().enumerate().filter(|(place, _)| can(*place));
+        Ok(able.filter_map(|(_, number)| from_u32(number)).collect())
     }
 
     /// Waits for an event; false where none came in time.

@@ -214,10 +214,10 @@ impl Drop for Kms {
 
 /// An error in words for the person in front of the device.
 fn explained(error: &io::Error) -> String {
+    if let Some(why) = crate::denied(error) {
+        return why.to_owned();
+    }
     match error.raw_os_error() {
-        Some(libc::EACCES | libc::EPERM) => {
-            "permission denied; is the user in the group `video`, and no other program on the screen?".to_owned()
-        }
         Some(libc::ENODEV) => "the card is gone".to_owned(),
         Some(libc::EOPNOTSUPP) => "its driver sets no modes (on NVIDIA: `nvidia-drm modeset=1`)".to_owned(),
         _ => error.to_string(),

@@ -34,9 +34,8 @@ impl Output {
 
 /// The outputs of `card`, asked anew for what hangs on them; those that are known to have a monitor first.
 pub fn outputs(card: &Card) -> io::Result<Vec<Output>> {
-    let handles = card.resource_handles()?;
-    // One that cannot be read was just taken away: those of docks and hubs come and go.
-    let read = handles.connectors().iter().filter_map(|connector| read(card, *connector, true).ok());
+    // One that cannot be read was just taken away.
+    let read = card.connectors()?.into_iter().filter_map(|connector| read(card, connector, true).ok());
     let mut outputs: Vec<Output> = read.collect();
     outputs.sort_by_key(|output| output.state != connector::State::Connected);
     Ok(outputs)
@@ -88,14 +87,13 @@ pub fn mode(output: &Output, wanted: config::Mode) -> Result<Mode, String> {
 
 /// What drives `output`: the one that does already, else the first that can.
 pub fn free_crtc(card: &Card, output: &Output) -> io::Result<crtc::Handle> {
-    let handles = card.resource_handles()?;
-    let encoders = output.encoders.iter().filter_map(|encoder| card.get_encoder(*encoder).ok());
     let mut able = Vec::new();
-    for encoder in encoders {
-        if let Some(crtc) = encoder.crtc() {
+    for encoder in &output.encoders {
+        let Ok(info) = card.get_encoder(*encoder) else { continue };
+        if let Some(crtc) = info.crtc() {
             return Ok(crtc);
         }
-        able.extend(handles.filter_crtcs(encoder.possible_crtcs()));
+        able.extend(card.crtcs_of(*encoder)?);
     }
     able.first().copied().ok_or_else(|| io::Error::other("nothing on the card can drive this output"))
 }

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
-use super::SourceError;
 use super::convert::{Converter, Pixels};
+use super::{Alive, SourceError};
 use crate::config;
 use crate::frame::Frame;
 use modes::{Mode, Wish};
@@ -119,16 +119,17 @@ pub fn nodes() -> Vec<PathBuf> {
 }
 
 impl Camera {
-    /// Opens the camera at `path` in the mode that costs least for what `settings` want, and starts it.
+    /// Opens the camera at `path` in the mode that costs least for what `settings` want, and starts it. A driver whose camera does not answer takes
+    /// some seconds for each.
     ///
     /// # Errors
     /// It is not there, not to be opened, captures nothing, or has no format that can be read.
-    pub fn open(path: &Path, settings: &config::Source) -> Result<Camera, SourceError> {
-        Camera::start(path, settings)
+    pub fn open(path: &Path, settings: &config::Source, alive: Alive) -> Result<Camera, SourceError> {
+        Camera::start(path, settings, alive)
             .map_err(|reason| SourceError::Camera { device: path.display().to_string(), reason })
     }
 
-    fn start(path: &Path, settings: &config::Source) -> Result<Camera, String> {
+    fn start(path: &Path, settings: &config::Source, alive: Alive) -> Result<Camera, String> {
         let node = Rc::new(Node::open(path)?);
         let wish = wish(&node, settings);
         let modes = usable(&offered(&node, &wish), settings, &wish)?;
@@ -143,6 +144,7 @@ impl Camera {
             if reasons.len() == TRIES {
                 break;
             }
+            alive();
             match Camera::begin(&node, mode, &wish, &settings.controls) {
                 Ok(camera) => return Ok(camera),
                 Err(Refusal { reason, code }) => {
@@ -291,8 +293,10 @@ impl fmt::Display for Mode {
 
 /// An error in words for the person in front of the device.
 fn explained(error: &io::Error) -> String {
+    if let Some(why) = crate::denied(error) {
+        return why.to_owned();
+    }
     match error.raw_os_error() {
-        Some(libc::EACCES | libc::EPERM) => "permission denied; is the user in the group `video`?".to_owned(),
         Some(libc::EBUSY) => "another program uses it".to_owned(),
         Some(libc::ENODEV) => "it was unplugged".to_owned(),
         Some(libc::EIO) => "its driver reports a fault (EIO)".to_owned(),
@@ -308,7 +312,7 @@ mod tests {
     #[test]
     fn what_is_no_camera_is_refused_with_its_reason() {
         let settings = config::Source::default();
-        let refused = |path: &str| Camera::open(Path::new(path), &settings).err().unwrap().to_string();
+        let refused = |path: &str| Camera::open(Path::new(path), &settings, &|| {}).err().unwrap().to_string();
         assert!(refused("/dev/null").contains("is no video device"), "{}", refused("/dev/null"));
         assert!(refused("/dev/no-such-camera").contains("No such file"), "{}", refused("/dev/no-such-camera"));
     }
