@@ -1,6 +1,7 @@
 //! `reverie dream`: one picture in, one dream out; a film that flies into it; or a clip, dreamed frame by frame.
 
 mod clip;
+mod large;
 mod picture;
 mod target;
 mod video;
@@ -15,12 +16,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::BadInput;
 use super::flags::ParamFlags;
+use super::load;
 use crate::compositor::Look;
 use crate::dream::{Dreamer, Measured, Settings};
 use crate::frame::Frame;
-use crate::pack::{Catalogue, PackError};
+use crate::health;
+use crate::pack::Catalogue;
 use crate::params::Params;
+use crate::pixel::Scaler;
 use crate::runtime::{Provider, Runtime, Settings as RuntimeSettings};
+use large::Work;
 use target::Target;
 
 /// Dream on one picture, fly into it, or dream a clip.
@@ -38,7 +43,8 @@ pub struct Args {
     /// The same as OUT.
     #[arg(short = 'o', long = "output", value_name = "OUT", conflicts_with = "out")]
     output: Option<PathBuf>,
-    /// Width and height to dream at, such as 1280x720; what sticks out on two sides is cut off [default: as IN].
+    /// Width and height of OUT, such as 1280x720; what sticks out on two sides is cut off [default: as IN]. A large picture is dreamed on
+    /// smaller, and in parts at its own size.
     #[arg(long, value_name = "WxH", value_parser = picture::parse_size)]
     size: Option<(usize, usize)>,
     /// Reduce so that neither side is longer than this.
@@ -105,22 +111,33 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let target = Target::new(out, args.frames, &args.input)?;
     let catalogue = catalogue(&args)?;
-    let params = film_params(&args, args.params.apply(&Params::for_still(&catalogue), &catalogue)?);
+    let mut params = film_params(&args, args.params.apply(&Params::for_still(&catalogue), &catalogue)?);
+    verify(&catalogue, &params)?;
     let mut picture = picture::read(&args.input, args.size, args.max_side)?;
     if args.flips(&params) {
         picture.flip();
     }
+    let full = (picture.width, picture.height);
+    let is_asked = args.size.is_some() || args.max_side.is_some();
+    let mut work = Work::plan(full, is_asked, args.frames.is_some(), health::free_memory())?;
+    if args.params.given("windows") {
+        work.windows = params.windows;
+    }
+    params.windows = work.windows;
+    if !work.is_whole() {
+        eprintln!("{}: {work}", args.input.display());
+    }
+    let size = work.size;
     let runtime = runtime(&args)?;
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
-    let size = (picture.width, picture.height);
     let settings = Settings { size: Some(size), max_size: size, target_fps: 1.0, seed: Some(seed) };
     let mut dreamer = Dreamer::new(runtime, catalogue, settings).patient();
-    let outcome = render(&mut dreamer, &picture, &params, &args, target)?;
+    let outcome = render(&mut dreamer, &picture, size, &params, &args, target)?;
     eprintln!(
         "{} at {}x{} on {}: {}, {:.1} s, seed {seed}",
         params.layer,
-        size.0,
-        size.1,
+        full.0,
+        full.1,
         dreamer.vitals().provider.map_or("no provider (nothing to climb)".to_owned(), |p| p.to_string()),
         growth(outcome),
         started.elapsed().as_secs_f64(),
@@ -129,12 +146,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn catalogue(args: &Args) -> anyhow::Result<Arc<Catalogue>> {
-    let folders = if args.packs.is_empty() { super::default_pack_folders() } else { args.packs.clone() };
-    let catalogue = Catalogue::read(&folders).map_err(|e| match e {
-        PackError::NoPacks { .. } if !args.packs.is_empty() => BadInput(format!("--packs: {e}")).into(),
-        e => anyhow::Error::from(e),
-    })?;
-    Ok(Arc::new(catalogue))
+    Ok(Arc::new(load::packs(&args.packs)?))
+}
+
+/// Finds out before the work whether a pack is damaged: exchanged weights would be dreamed with as they are.
+fn verify(catalogue: &Catalogue, params: &Params) -> anyhow::Result<()> {
+    let (folder, manifest, _) = catalogue.layer(&params.layer)?;
+    Ok(manifest.verify(folder)?)
 }
 
 fn runtime(args: &Args) -> anyhow::Result<Arc<Runtime>> {
@@ -168,10 +186,11 @@ fn film_params(args: &Args, mut params: Params) -> Params {
     params
 }
 
-/// Dreams every frame and writes it. Returns what was in the picture before and after.
+/// Dreams every frame and writes it. Returns what was in the picture before and after, looked at in `size`.
 fn render(
     dreamer: &mut Dreamer,
     picture: &Frame,
+    size: (usize, usize),
     params: &Params,
     args: &Args,
     mut target: Target,
@@ -182,7 +201,9 @@ fn render(
     );
     bar.set_message("opening the network");
     bar.enable_steady_tick(Duration::from_millis(200));
-    let before = dreamer.measure(picture, params)?;
+    let (mut scaler, mut seen) = (Scaler::default(), Frame::new(size.0, size.1));
+    scaler.stretch(picture, &mut seen);
+    let before = dreamer.measure(&seen, params)?;
     let (mut out, mut look) = (Frame::new(0, 0), Look::at(picture));
     for number in 1..=frames {
         let shown = bar.clone();
@@ -202,7 +223,8 @@ fn render(
         (look.has_camera, look.since, look.number) = (false, Some(look.number), look.number + 1);
         target.write(&out, number).with_context(|| format!("frame {number} of {frames}"))?;
     }
-    let after = dreamer.measure(&out, params)?;
+    scaler.stretch(&out, &mut seen);
+    let after = dreamer.measure(&seen, params)?;
     bar.finish_and_clear();
     Ok((before, after))
 }

@@ -18,6 +18,7 @@ mod governor;
 mod haste;
 mod momentum;
 mod octaves;
+mod parts;
 mod settings;
 mod sleep;
 mod studio;
@@ -383,29 +384,6 @@ impl Dreamer {
         self.next.copy_from(&self.looked);
     }
 
-    /// Climbs a few parts of the canvas at its own size.
-    fn climb_windows(&mut self, current: &Current, now: &glide::Look, pace: f64) -> Result<(), DreamError> {
-        let size = current.plan.size;
-        let (path, last) = (&self.path, self.last.as_deref());
-        let spread = windows::spread(self.canvas.size(), size, current.plan.windows);
-        self.windows.wait(|x, y| path.movement_at(x, y).min(1.0) + last.map_or(0.0, |last| last.strength_at(x, y)));
-        for _ in 0..current.plan.windows {
-            let Some(window) = self.windows.next(self.canvas.size(), size, &mut self.rng) else { return Ok(()) };
-            self.window.resize(size.0, size.1);
-            self.canvas.cut(window.corner, window.ratio, &mut self.window);
-            self.next.copy_from(&self.window);
-            let all = Dreamer::climb_of(&self.weights, current, now, 0, pace * spread);
-            let climb = Climb { sizes: &[size], steps: 1, ..all };
-            let last = self.climber.climb(&mut self.next, &climb, &mut self.studio, None);
-            last.map_err(|error| self.give_up(error))?;
-            pixel::subtract(&self.window, &mut self.next);
-            if self.next.data.iter().all(|value| value.is_finite()) {
-                self.canvas.add_part(window.corner, window.ratio, &self.next);
-            }
-        }
-        Ok(())
-    }
-
     /// A layer to be written: one that nobody shows any more, where there is one.
     fn blank(&mut self) -> Arc<Layer> {
         let free = self.layers.iter_mut().position(|layer| Arc::get_mut(layer).is_some());
@@ -439,6 +417,7 @@ impl Dreamer {
             colour: now.colour as f32,
             jitter: jitter as i32,
             steps: current.plan.steps,
+            besides: 0,
         }
     }
 
@@ -450,6 +429,7 @@ impl Dreamer {
         let turns = octaves::turns(sizes, at_once).min(octaves::MOST_TURNS) as f64;
         let climb = Climb {
             sizes: octaves::turn(sizes, at_once, self.frames),
+            besides: u64::from(current.plan.windows) * self.window_pixels(current),
             ..Dreamer::climb_of(&self.weights, current, now, jitter, pace * turns)
         };
         self.frames += 1;

@@ -50,6 +50,8 @@ pub struct Climb<'a> {
     pub jitter: i32,
     /// Ascents an octave.
     pub steps: u32,
+    /// What is climbed in this frame besides, in pixels.
+    pub besides: u64,
 }
 
 impl<'a> Climb<'a> {
@@ -109,7 +111,7 @@ impl Climber {
     ) -> Result<Option<Last>, DreamError> {
         let mut last = None;
         let work = |size: (usize, usize)| (size.0 * size.1) as u64;
-        let total = climb.sizes.iter().map(|&size| work(size)).sum::<u64>() * u64::from(climb.steps);
+        let total = climb.sizes.iter().map(|&size| work(size)).sum::<u64>() * u64::from(climb.steps) + climb.besides;
         let mut done = 0;
         for (octave, &(width, height)) in climb.sizes.iter().enumerate() {
             self.base.resize(width, height);

@@ -36,6 +36,16 @@ pub fn spread(canvas: (usize, usize), size: (usize, usize), windows: u32) -> f64
     turns.clamp(1.0, MOST_SPREAD)
 }
 
+/// Whether a graph of `size` sees less than a `canvas`, and no more along either side.
+pub fn are_there(canvas: (usize, usize), size: (usize, usize)) -> bool {
+    canvas.0 >= size.0 && canvas.1 >= size.1 && (canvas.0 * 4 > size.0 * 5 || canvas.1 * 4 > size.1 * 5)
+}
+
+/// How many there are room for beside one another.
+pub fn at_once(canvas: (usize, usize), size: (usize, usize)) -> usize {
+    (canvas.0 * canvas.1).div_ceil((size.0 * size.1).max(1)).max(1)
+}
+
 impl Windows {
     /// Another frame passes.
     pub fn wait(&mut self, interest: impl Fn(f32, f32) -> f32) {
@@ -47,7 +57,7 @@ impl Windows {
 
     /// The next part of a `canvas` for a graph of `size`; none where that is as large as the canvas.
     pub fn next(&mut self, canvas: (usize, usize), size: (usize, usize), rng: &mut fastrand::Rng) -> Option<Window> {
-        if canvas.0 < size.0 || canvas.1 < size.1 || (canvas.0 * 4 <= size.0 * 5 && canvas.1 * 4 <= size.1 * 5) {
+        if !are_there(canvas, size) {
             return None;
         }
         let fits_double = canvas.0 >= 2 * size.0 && canvas.1 >= 2 * size.1;

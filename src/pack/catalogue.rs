@@ -55,6 +55,14 @@ impl Catalogue {
         self.packs.iter().map(|(dir, manifest)| (dir.as_path(), manifest))
     }
 
+    /// Those whose files are as they were made, and what is wrong with the others.
+    pub fn sound(self) -> (Catalogue, Vec<PackError>) {
+        let mut faults = Vec::new();
+        let mut packs = self.packs;
+        packs.retain(|(dir, manifest)| manifest.verify(dir).map_err(|fault| faults.push(fault)).is_ok());
+        (Catalogue { packs }, faults)
+    }
+
     /// Every layer's shortest name: `layer` where that is unique, else `pack/layer`.
     pub fn layer_names(&self) -> Vec<String> {
         self.layers().map(|(_, manifest, layer)| self.short_name(manifest, layer)).collect()

@@ -112,7 +112,7 @@ fn what_is_wrong_is_told_by_name_and_range() {
     refused(&["film.png", "--frames", "3"], "%04d");
     assert!(!folder.path().join("out.png").exists());
 
-    for (input, told) in [("gone.png", "cannot read gone.png"), ("text.png", "text.png is not a picture")] {
+    for (input, told) in [("gone.png", "gone.png: it cannot be read"), ("text.png", "text.png: it is no JPEG")] {
         let output = Command::new(env!("CARGO_BIN_EXE_reverie"))
             .current_dir(folder.path())
             .args(["dream", input, "out.png", "--packs"])
@@ -121,5 +121,50 @@ fn what_is_wrong_is_told_by_name_and_range() {
             .unwrap();
         assert_eq!(output.status.code(), Some(2));
         assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+    }
+}
+
+/// A copy of the pack that ships, in `folder/pack`.
+fn copied_pack(folder: &Path) -> PathBuf {
+    let pack = folder.join("pack");
+    std::fs::create_dir(&pack).unwrap();
+    for entry in std::fs::read_dir(packs().join("mobilenet-v2")).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), pack.join(entry.file_name())).unwrap();
+    }
+    pack
+}
+
+/// What is told of a dream by the layer f3 of `folder/pack`, which fails.
+fn refused_pack(folder: &Path) -> String {
+    photo(folder);
+    let output = Command::new(env!("CARGO_BIN_EXE_reverie"))
+        .current_dir(folder)
+        .args(["dream", "photo.png", "out.png", "--packs", "pack", "--layer", "f3", "--providers", "cpu"])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    text(&output.stderr)
+}
+
+/// ONNX Runtime would find out at the first run, or read past an end.
+#[test]
+fn a_graph_of_another_shape_than_its_pack_says_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let pack = copied_pack(folder.path());
+    let toml = std::fs::read_to_string(pack.join("pack.toml")).unwrap();
+    std::fs::write(pack.join("pack.toml"), toml.replace("channels = 24\n", "channels = 25\n")).unwrap();
+    let error = refused_pack(folder.path());
+    assert!(error.contains("f3.onnx") && error.contains("`neurons`"), "{error}");
+}
+
+#[test]
+fn weights_that_were_cut_short_or_exchanged_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = copied_pack(folder.path()).join("weights.bin");
+    let whole = std::fs::read(&weights).unwrap();
+    for wrong in [&whole[..whole.len() / 2], &vec![0; whole.len()]] {
+        std::fs::write(&weights, wrong).unwrap();
+        let error = refused_pack(folder.path());
+        assert!(error.contains("weights.bin is damaged") && error.contains("copy the pack again"), "{error}");
     }
 }

@@ -104,7 +104,7 @@ impl Output {
         let name = out.to_string_lossy();
         let is_y4m = out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("y4m"));
         let output = match Container::of(out) {
-            _ if name.contains('%') || name.ends_with('/') || out.is_dir() || out.extension().is_none() => {
+            _ if target::is_numbered(out) || name.ends_with('/') || out.is_dir() || out.extension().is_none() => {
                 return Ok(Output::Pictures(out.to_owned()));
             }
             Some(container) => Output::Video(out.to_owned(), container),
@@ -124,7 +124,9 @@ impl Output {
                 Err(BadInput(format!("{name} would be overwritten: choose another OUT")))
             }
             () if !folder.is_dir() => Err(BadInput(format!("there is no folder {}", folder.display()))),
-            () => Ok(output),
+            () => target::can_be_written(out)
+                .map(|()| output)
+                .map_err(|e| BadInput(format!("{name} cannot be written: {e}"))),
         }
     }
 }
@@ -269,6 +271,7 @@ pub fn run(args: &Args, input: &Input, out: &Path) -> anyhow::Result<()> {
     let output = Output::of(out, input.path())?;
     let catalogue = super::catalogue(args)?;
     let params = args.params.apply(&Params::new(&catalogue), &catalogue)?;
+    super::verify(&catalogue, &params)?;
     let fps = args.fps.map(Rate::nearest);
     let facts = match input {
         Input::Video(path) => video::look(path, fps),

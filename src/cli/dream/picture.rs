@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageReader};
-
 use crate::cli::BadInput;
 use crate::frame::Frame;
+use crate::picture;
 use crate::pixel::Scaler;
 
 /// The network sees nothing in a picture with a side shorter than this.
@@ -13,19 +12,15 @@ const SMALLEST_SIDE: usize = 32;
 /// A side longer than this is a slip of the finger.
 const LONGEST_SIDE: usize = 16384;
 
-/// Reads the picture in `path` the right way up, cut to `size` or reduced to `max_side`.
+/// Reads the picture in `path` the right way up, cut to `size` or reduced to `max_side`. One whose end is missing is dreamed on, with a word.
 pub fn read(path: &Path, size: Option<(usize, usize)>, max_side: Option<usize>) -> Result<Frame, BadInput> {
     let name = path.display();
-    let reader = ImageReader::open(path).map_err(|e| BadInput(format!("cannot read {name}: {e}")))?;
-    let reader = reader.with_guessed_format().map_err(|e| BadInput(format!("cannot read {name}: {e}")))?;
-    let decoded = decode(reader).map_err(|e| BadInput(format!("{name} is not a picture that can be read: {e}")))?;
-    let rgb = decoded.into_rgb8();
-    let (width, height) = (rgb.width() as usize, rgb.height() as usize);
-    let mut frame = Frame::new(0, 0);
-    (frame.width, frame.height, frame.pixels) = (width, height, rgb.into_raw());
-
-    let wanted = wanted_size((width, height), size, max_side, &name.to_string())?;
-    if wanted == (width, height) {
+    let (frame, is_torn) = picture::read(path).map_err(|e| BadInput(format!("{name}: {e}")))?;
+    if is_torn {
+        eprintln!("{name} breaks off: its lower part is missing");
+    }
+    let wanted = wanted_size((frame.width, frame.height), size, max_side, &name.to_string())?;
+    if wanted == (frame.width, frame.height) {
         return Ok(frame);
     }
     let mut scaled = Frame::new(wanted.0, wanted.1);
@@ -48,14 +43,6 @@ pub fn wanted_size(
         )));
     }
     Ok(wanted)
-}
-
-fn decode(reader: ImageReader<std::io::BufReader<std::fs::File>>) -> image::ImageResult<DynamicImage> {
-    let mut decoder = reader.into_decoder()?;
-    let orientation = decoder.orientation()?;
-    let mut image = DynamicImage::from_decoder(decoder)?;
-    image.apply_orientation(orientation);
-    Ok(image)
 }
 
 /// `size` in the same proportions with no side longer than `longest`.

@@ -1,7 +1,10 @@
 //! Where the dream goes: one file, numbered files, or raw frames on stdout.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -21,9 +24,9 @@ pub enum Target {
     File(PathBuf),
     /// What stands before the number, how many digits it has at least, and what stands behind it.
     Numbered {
-        before: String,
+        before: OsString,
         digits: usize,
-        after: String,
+        after: OsString,
     },
 }
 
@@ -34,11 +37,10 @@ impl Target {
     /// Reads `out`, which is to hold `frames` frames (none: one picture), and checks that it can be written and is not
     /// the `input`.
     pub fn new(out: &Path, frames: Option<u32>, input: &Path) -> Result<Target, BadInput> {
-        let name = out.to_string_lossy().into_owned();
-        let target = match (name.as_str(), frames) {
-            ("-", _) => return Ok(Target::Stdout),
-            (_, None) => Target::File(out.to_owned()),
-            (_, Some(frames)) => Target::numbered(&name, frames)?,
+        let target = match frames {
+            _ if out == Path::new("-") => return Ok(Target::Stdout),
+            None => Target::File(out.to_owned()),
+            Some(frames) => Target::numbered(out, frames)?,
         };
         let first = target.path(1);
         format_of(&first)?;
@@ -52,31 +54,32 @@ impl Target {
         } else if !folder.is_dir() {
             return Err(BadInput(format!("there is no folder {}", folder.display())));
         }
+        // Not after an hour's work.
+        can_be_written(&first).map_err(|e| BadInput(format!("{} cannot be written: {e}", first.display())))?;
         Ok(target)
     }
 
-    fn numbered(name: &str, frames: u32) -> Result<Target, BadInput> {
-        let digits = frames.to_string().len().max(4);
-        if let Some((before, rest)) = name.split_once('%') {
-            let (width, after) = rest.split_once('d').unwrap_or(("", ""));
-            let zeros = width.strip_prefix('0').unwrap_or(width);
-            return match (zeros.parse::<usize>(), after) {
-                (Ok(n), after) if n <= 12 && !after.is_empty() && !after.contains('%') => {
-                    Ok(Target::Numbered { before: before.to_owned(), digits: n, after: after.to_owned() })
-                }
-                _ if rest.starts_with('d') && !after.contains('%') && !after.is_empty() => {
-                    Ok(Target::Numbered { before: before.to_owned(), digits: 1, after: after.to_owned() })
-                }
-                _ => Err(BadInput(format!("{name}: the number of a frame is written %04d, once"))),
-            };
+    /// A folder, or a name in which the number of a frame is written `%04d`.
+    fn numbered(out: &Path, frames: u32) -> Result<Target, BadInput> {
+        let name = out.as_os_str().as_bytes();
+        let places = if name.ends_with(b"/") || out.is_dir() { Vec::new() } else { number_places(name) };
+        match (places.as_slice(), out.extension()) {
+            ([(place, digits)], _) => Ok(Target::Numbered {
+                before: OsStr::from_bytes(&name[..place.start]).to_owned(),
+                digits: *digits,
+                after: OsStr::from_bytes(&name[place.end..]).to_owned(),
+            }),
+            ([], extension) if extension.is_none() || name.ends_with(b"/") || out.is_dir() => Ok(Target::Numbered {
+                before: out.join("").into_os_string(),
+                digits: frames.to_string().len().max(4),
+                after: ".png".into(),
+            }),
+            ([], _) => Err(BadInput(format!(
+                "{} is one file: a film goes to a folder, to a name with %04d in it once, or to `-`",
+                out.display()
+            ))),
+            _ => Err(BadInput(format!("{}: the number of a frame is written %04d, once", out.display()))),
         }
-        if Path::new(name).extension().is_some() && !Path::new(name).is_dir() {
-            return Err(BadInput(format!(
-                "{name} is one file: a film goes to a folder, to a name with %04d, or to `-`"
-            )));
-        }
-        let before = Path::new(name).join("").to_string_lossy().into_owned();
-        Ok(Target::Numbered { before, digits, after: ".png".to_owned() })
     }
 
     /// The file of frame `number`.
@@ -84,7 +87,12 @@ impl Target {
         match self {
             Target::Stdout => PathBuf::from("-"),
             Target::File(path) => path.clone(),
-            Target::Numbered { before, digits, after } => PathBuf::from(format!("{before}{number:0digits$}{after}")),
+            Target::Numbered { before, digits, after } => {
+                let mut name = before.clone();
+                name.push(format!("{number:0digits$}"));
+                name.push(after);
+                name.into()
+            }
         }
     }
 
@@ -127,10 +135,39 @@ pub(super) fn format_of(path: &Path) -> Result<ImageFormat, BadInput> {
     }
 }
 
-/// A name in the same folder, so that renaming it over `path` is one step.
+/// A name in the same folder, so that renaming it over `path` is one step. Short, since `path`'s own may be as long as names can be.
 fn beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}", std::process::id()))
+    path.with_file_name(format!(".reverie-{}", std::process::id()))
+}
+
+/// Tries whether a file can be made in `path`'s folder, and one of its name be there.
+pub(super) fn can_be_written(path: &Path) -> std::io::Result<()> {
+    match path.symlink_metadata() {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+        Ok(meta) if meta.is_dir() => return Err(std::io::Error::other("there is a folder of that name")),
+        _ => {}
+    }
+    let temporary = beside(path);
+    File::create(&temporary)?;
+    std::fs::remove_file(temporary)
+}
+
+/// Whether the number of a frame is part of the name.
+pub(super) fn is_numbered(path: &Path) -> bool {
+    !number_places(path.as_os_str().as_bytes()).is_empty()
+}
+
+/// Where `name` has `%d`, `%4d` or `%04d`, and with how many digits at least.
+fn number_places(name: &[u8]) -> Vec<(Range<usize>, usize)> {
+    let place = |start: usize| {
+        let digits = name[start + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let end = start + 1 + digits;
+        let width = std::str::from_utf8(&name[start + 1..end]).ok()?;
+        let width = if width.is_empty() { 1 } else { width.parse().ok().filter(|width| *width <= 12)? };
+        (name.get(end) == Some(&b'd')).then_some((start..end + 1, width))
+    };
+    let starts = name.iter().enumerate().filter(|(_, byte)| **byte == b'%').map(|(start, _)| start);
+    starts.filter_map(place).collect()
 }
 
 /// The folder that a file lies in.
@@ -166,6 +203,29 @@ mod tests {
         assert_eq!(names("long", 123_456), ("long/000001.png".into(), "long/123456.png".into()));
         assert_eq!(names("a/f%03d.jpg", 20), ("a/f001.jpg".into(), "a/f020.jpg".into()));
         assert_eq!(names("f%d.webp", 20), ("f1.webp".into(), "f20.webp".into()));
+        // Folders, whatever else their names might mean.
+        assert_eq!(names("my.film/", 2).0, "my.film/0001.png");
+        assert_eq!(names("my.film", 2).0, "my.film/0001.png", "it is there now");
+        assert_eq!(names("50% off/", 2).0, "50% off/0001.png");
+        assert_eq!(names("dir%d/", 2).0, "dir%d/0001.png");
+        assert_eq!(names("50% off/f%02d.png", 2).0, "50% off/f01.png");
+        let foreign = dir.path().join(OsStr::from_bytes(b"caf\xe9"));
+        let mut film = target(&foreign, Some(2)).unwrap();
+        film.write(&Frame::new(2, 2), 1).unwrap();
+        assert!(foreign.join("0001.png").is_file());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_found_out_before_the_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let longest = dir.path().join(format!("{}.png", "x".repeat(251)));
+        target(&longest, None).unwrap().write(&Frame::new(2, 2), 1).unwrap();
+        assert!(longest.is_file());
+        let longer = dir.path().join(format!("{}.png", "x".repeat(252)));
+        assert!(target(&longer, None).unwrap_err().contains("cannot be written"));
+        std::fs::create_dir(dir.path().join("a.png")).unwrap();
+        assert!(target(&dir.path().join("a.png"), None).unwrap_err().contains("folder of that name"));
+        assert!(target(Path::new("/proc/out.png"), None).unwrap_err().contains("cannot be written"));
     }
 
     #[test]

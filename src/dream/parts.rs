@@ -1,0 +1,54 @@
+//! Parts of the canvas that are climbed at its own size, after the whole.
+
+use super::current::Current;
+use super::error::DreamError;
+use super::octaves::Climb;
+use super::{Dreamer, Progress, glide, windows};
+use crate::pixel;
+
+impl Dreamer {
+    /// Climbs a few parts of the canvas at its own size.
+    pub(super) fn climb_windows(&mut self, current: &Current, now: &glide::Look, pace: f64) -> Result<(), DreamError> {
+        let size = current.plan.size;
+        let spread = windows::spread(self.canvas.size(), size, current.plan.windows);
+        let at_once = windows::at_once(self.canvas.size(), size);
+        let (pixels, count) = (self.window_pixels(current), u64::from(current.plan.windows));
+        for number in 0..current.plan.windows {
+            if (number as usize).is_multiple_of(at_once) {
+                let (path, last) = (&self.path, self.last.as_deref());
+                let interest = |x, y| path.movement_at(x, y).min(1.0) + last.map_or(0.0, |last| last.strength_at(x, y));
+                self.windows.wait(interest);
+            }
+            let Some(window) = self.windows.next(self.canvas.size(), size, &mut self.rng) else { return Ok(()) };
+            self.window.resize(size.0, size.1);
+            self.canvas.cut(window.corner, window.ratio, &mut self.window);
+            self.next.copy_from(&self.window);
+            let all = Dreamer::climb_of(&self.weights, current, now, 0, pace * spread);
+            let climb = Climb { sizes: &[size], steps: 1, ..all };
+            let last = self.climber.climb(&mut self.next, &climb, &mut self.studio, None);
+            last.map_err(|error| self.give_up(error))?;
+            pixel::subtract(&self.window, &mut self.next);
+            if self.next.data.iter().all(|value| value.is_finite()) {
+                self.canvas.add_part(window.corner, window.ratio, &self.next);
+            }
+            if let Some(on_step) = self.on_step.as_deref_mut() {
+                let octaves: u64 =
+                    current.sizes.iter().map(|(w, h)| (w * h) as u64).sum::<u64>() * u64::from(current.plan.steps);
+                let done = octaves + pixels * u64::from(number + 1);
+                on_step(Progress {
+                    done,
+                    total: octaves + pixels * count,
+                    activation: self.vitals.activation,
+                    objective: None,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What one window is climbed in, pixels; nothing where there are none.
+    pub(super) fn window_pixels(&self, current: &Current) -> u64 {
+        let size = current.plan.size;
+        if windows::are_there(self.canvas.size(), size) { (size.0 * size.1) as u64 } else { 0 }
+    }
+}
