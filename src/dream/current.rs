@@ -54,10 +54,16 @@ impl Dreamer {
         self.governor.feel(self.room, elapsed);
         let plan = self.governor.plan(&ask);
         let sizes = octave_sizes(plan.size, params.octaves, params.octave_scale);
-        let wanted = Current { cast: Cast::of(wanted), plan, sizes };
-        match self.studio.open(wanted.graphs().0, held.as_ref().map(|held| held.graphs().0))? {
+        let mut wanted = Current { cast: Cast::of(wanted), plan, sizes };
+        let mut opening = Opening::Fewer;
+        while opening == Opening::Fewer {
+            let layer = &wanted.cast.now.layer;
+            wanted.sizes.retain(|&size| size == plan.size || self.studio.can_open(layer, size));
+            opening = self.studio.open(wanted.graphs().0, held.as_ref().map(|held| held.graphs().0))?;
+        }
+        match opening {
             Opening::Done => return Ok(wanted),
-            Opening::Coming => {}
+            Opening::Coming | Opening::Fewer => {}
             Opening::Refused => self.governor.refuse(&plan),
         }
         Ok(match held {
@@ -107,7 +113,8 @@ impl Dreamer {
                 match self.studio.open(graphs, Some(current.graphs().0))? {
                     Opening::Done => current.cast.begin(wanted.clone(), seconds),
                     Opening::Coming => return Ok(Some(current)),
-                    Opening::Refused => {
+                    // At the sizes there are it cannot be mixed in.
+                    Opening::Refused | Opening::Fewer => {
                         self.unfadable = Some(wanted.clone());
                         return Ok(None);
                     }

@@ -38,6 +38,11 @@ pub struct Graphs<'a> {
 }
 
 impl Graphs<'_> {
+    /// Whether `key` is one of the octaves below the finest, without which a dream is still one.
+    fn can_do_without(&self, key: &Key) -> bool {
+        self.contain(key) && self.sizes.last() != Some(&key.size)
+    }
+
     fn contain(&self, key: &Key) -> bool {
         key.layer == self.layer && self.sizes.contains(&key.size)
     }
@@ -66,7 +71,9 @@ pub enum Opening {
     Done,
     /// Not all are open yet.
     Coming,
-    /// One of them cannot be opened, at least for now.
+    /// An octave below the finest cannot be opened, mostly since the network sees nothing in so few pixels: ask again without ([`Studio::can_open`]).
+    Fewer,
+    /// The finest cannot be opened, at least for now.
     Refused,
 }
 
@@ -146,7 +153,10 @@ impl Studio {
     /// with until then: they are not let go for the new ones, and with them a graph that cannot be opened is a warning.
     pub fn open(&mut self, wanted: Graphs, meanwhile: Option<Graphs>) -> Result<Opening, DreamError> {
         self.catalogue.layer(wanted.layer)?;
-        self.broken.retain(|(_, since)| since.elapsed() < AGAIN);
+        // A film's frames are not kept waiting for it again and again.
+        if !self.wait {
+            self.broken.retain(|(_, since)| since.elapsed() < AGAIN);
+        }
         self.mend(wanted)?;
         if self.has(wanted) && self.coming.is_empty() {
             return Ok(Opening::Done);
@@ -170,6 +180,7 @@ impl Studio {
         }
         Ok(match () {
             () if self.has(wanted) => Opening::Done,
+            () if keys.iter().any(|key| self.is_broken(key) && wanted.can_do_without(key)) => Opening::Fewer,
             () if keys.iter().any(|key| self.is_broken(key)) => Opening::Refused,
             () => Opening::Coming,
         })
@@ -258,10 +269,14 @@ impl Studio {
                 }
                 Ok(())
             }
-            Some(Err(error)) if meanwhile.is_some() => {
+            Some(Err(error)) if meanwhile.is_some() || wanted.can_do_without(&key) => {
                 if !self.told.contains(&key) {
                     let (layer, (width, height)) = (&key.layer, key.size);
-                    tracing::warn!("layer {layer} at {width}x{height}: {error}; what was dreamed before goes on");
+                    let instead = match wanted.can_do_without(&key) {
+                        true => "this octave is left out",
+                        false => "what was dreamed before goes on",
+                    };
+                    tracing::warn!("layer {layer} at {width}x{height}: {error}; {instead}");
                     self.told.push(key.clone());
                 }
                 self.broken.push((key, Instant::now()));
@@ -277,6 +292,11 @@ impl Studio {
 
     fn is_broken(&self, key: &Key) -> bool {
         self.broken.iter().any(|(k, _)| k == key)
+    }
+
+    /// Whether `layer` may be asked for at `size`: it was not found a moment ago that it cannot be opened.
+    pub fn can_open(&self, layer: &str, size: (usize, usize)) -> bool {
+        !self.broken.iter().any(|(key, _)| key.layer == layer && key.size == size)
     }
 
     /// Whether all of `graphs` are open.

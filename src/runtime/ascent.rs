@@ -6,11 +6,11 @@ use std::time::Instant;
 use ort::memory::Allocator;
 use ort::session::builder::SessionBuilder;
 use ort::session::{IoBinding, Session};
-use ort::value::{Tensor, ValueType};
+use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 
 use super::engines::Place;
 use super::library::SHARED_MEMORY;
-use super::placement::nodes_by_provider;
+use super::placement::{ProfileFolder, nodes_by_provider};
 use super::{Provider, Runtime, RuntimeError};
 use crate::pack::{Layer, Manifest};
 use crate::pixel::{Picture, roll};
@@ -63,6 +63,9 @@ pub struct Ascent {
     is_makeshift: bool,
     waits_for_engine: bool,
 }
+
+/// A picture with a shorter side may leave a network nothing to look at, which only a run finds out: it is made where the graph is opened, and takes a moment.
+const SMALL: usize = 128;
 
 /// Whether an engine is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,7 +175,8 @@ impl Ascent {
         haste: Haste,
     ) -> Result<Ascent, RuntimeError> {
         let started = Instant::now();
-        let mut failures: Vec<(Provider, String)> = Vec::new();
+        // Whose, why, and whether it is not there at all.
+        let mut failures: Vec<(Provider, String, bool)> = Vec::new();
         let (mut may_be_mended, mut passed_over) = (false, false);
         for (place, &provider) in providers.iter().enumerate() {
             let is_last = place + 1 == providers.len();
@@ -190,7 +194,7 @@ impl Ascent {
             match opened {
                 Ok(mut ascent) => {
                     // Where all fail it is the graph's fault as likely as theirs, and the error tells it.
-                    failures.iter().for_each(|(provider, reason)| runtime.tell_unusable(*provider, reason));
+                    failures.iter().for_each(|(provider, reason, _)| runtime.tell_unusable(*provider, reason));
                     ascent.is_makeshift = may_be_mended && ascent.provider == Provider::Cpu;
                     ascent.waits_for_engine = passed_over;
                     let (width, height) = graph.size;
@@ -206,16 +210,20 @@ impl Ascent {
                 // The same on every provider.
                 Err(error @ RuntimeError::Graph { .. }) => return Err(error),
                 Err(error) => {
-                    may_be_mended |= !matches!(error, RuntimeError::Absent { .. });
+                    let is_absent = matches!(error, RuntimeError::Absent { .. });
+                    may_be_mended |= !is_absent;
                     let reason = match error {
                         RuntimeError::Start { reason } | RuntimeError::Absent { reason } => reason,
                         other => other.to_string(),
                     };
-                    failures.push((provider, reason));
+                    failures.push((provider, reason, is_absent));
                 }
             }
         }
-        let reasons: Vec<String> = failures.iter().map(|(provider, reason)| format!("{provider}: {reason}")).collect();
+        // Who was not there at all is no reason where another was.
+        let (absent, tried): (Vec<_>, Vec<_>) = failures.into_iter().partition(|(_, _, is_absent)| *is_absent);
+        let told = if tried.is_empty() { absent } else { tried };
+        let reasons: Vec<String> = told.iter().map(|(provider, reason, _)| format!("{provider}: {reason}")).collect();
         Err(RuntimeError::NoProvider { graph: graph.folder.join(&graph.layer.file), reasons: reasons.join("; ") })
     }
 
@@ -272,14 +280,16 @@ impl Ascent {
     ) -> Result<Ascent, RuntimeError> {
         let graph = &folder.join(&layer.file);
         let failed = |e: &dyn std::fmt::Display| RuntimeError::Start { reason: first_line(&e.to_string()) };
-        let profile = (provider != Provider::Cpu).then(|| profile_prefix(width, height));
+        // Dropped after the session, which writes its profile at the latest then.
+        let profile = (provider != Provider::Cpu).then(ProfileFolder::new).flatten();
         let session = {
             let mut builder = Session::builder(runtime.environment())
                 .and_then(|b| Ok(b.with_dimension_override("height", height as i64)?))
                 .and_then(|b| Ok(b.with_dimension_override("width", width as i64)?))
                 .and_then(|b| Ok(b.with_config_entry(SHARED_MEMORY.0, SHARED_MEMORY.1)?))
+                .and_then(|b| if provider == Provider::Cpu { Ok(b) } else { on_gpu(b) })
                 .and_then(|b| match &profile {
-                    Some(prefix) => on_gpu(b, prefix),
+                    Some(folder) => Ok(b.with_profiling(folder.prefix())?),
                     None => Ok(b),
                 })
                 .map_err(|e| failed(&e))?;
@@ -289,7 +299,7 @@ impl Ascent {
             builder.commit_from_file(graph).map_err(|e| failed(&e))?
         };
         let broken = |reason: String| RuntimeError::Graph { graph: graph.to_owned(), reason };
-        check_contract(&session, layer).map_err(broken)?;
+        check_contract(&session, layer, (width, height)).map_err(broken)?;
 
         let mut tensors = Tensors::new(&session, layer, width, height).map_err(|e| failed(&e))?;
         let mut binding = session.create_binding().map_err(|e| failed(&e))?;
@@ -315,6 +325,8 @@ impl Ascent {
         };
         if profile.is_some() {
             ascent.find_out_provider(runtime)?;
+        } else if width.min(height) < SMALL {
+            ascent.run()?;
         }
         Ok(ascent)
     }
@@ -324,9 +336,9 @@ impl Ascent {
         self.run()?;
         let failed = |reason: String| RuntimeError::Start { reason };
         let file = self.session.end_profiling().map_err(|e| failed(first_line(&e.to_string())))?;
-        let text = std::fs::read_to_string(&file).map_err(|e| failed(format!("cannot read the profile {file}: {e}")));
-        let _ = std::fs::remove_file(&file);
-        let counts = nodes_by_provider(&text?).map_err(|e| failed(format!("the profile {file} is not one: {e}")))?;
+        let text =
+            std::fs::read_to_string(&file).map_err(|e| failed(format!("cannot read the profile {file}: {e}")))?;
+        let counts = nodes_by_provider(&text).map_err(|e| failed(format!("the profile {file} is not one: {e}")))?;
         tracing::debug!("nodes of {} by provider: {counts:?}", self.graph.display());
         if !counts.contains_key(self.provider.ort_name()) {
             runtime.tell_unusable(self.provider, "it started but took no part of the network");
@@ -395,39 +407,46 @@ impl Ascent {
     }
 }
 
-/// Has the session spare the GPU's memory, and profile its runs into a file of this prefix.
+/// Has the session spare the GPU's memory, and keep to one thread of its own.
 ///
 /// Memory: by default the first run's allocations are planned as one block for the runs after it, beside what the first
-/// run took and the session keeps. Profile: the profiler counts in the pool of threads too and is not
-/// made for several sessions in one: were it the shared one, a run on the CPU at the same time would fail. So it has its
-/// own, of the one thread that a session on a GPU needs.
-fn on_gpu(builder: SessionBuilder, prefix: &Path) -> ort::Result<SessionBuilder> {
-    Ok(builder
-        .with_memory_pattern(false)?
-        .with_profiling(prefix)?
-        .with_independent_thread_pool()?
-        .with_intra_threads(1)?)
+/// run took and the session keeps. Thread: the profiler, which tells who took the nodes, counts in the pool of threads too and is not
+/// made for several sessions in one: were it the shared one, a run on the CPU at the same time would fail.
+fn on_gpu(builder: SessionBuilder) -> ort::Result<SessionBuilder> {
+    Ok(builder.with_memory_pattern(false)?.with_independent_thread_pool()?.with_intra_threads(1)?)
 }
 
-/// Compares the graph's inputs and outputs with what every pack promises.
-fn check_contract(session: &Session, layer: &Layer) -> Result<(), String> {
-    let known = ["image", "neurons", "step", "smoothing", "colour"];
-    for name in known {
-        if !session.inputs().iter().any(|input| input.name() == name) {
-            return Err(format!("it has no input `{name}`"));
-        }
+/// Compares the graph's inputs and outputs with what every pack promises, shapes at this size included.
+fn check_contract(session: &Session, layer: &Layer, (width, height): (usize, usize)) -> Result<(), String> {
+    let picture: &[i64] = &[1, 3, height as i64, width as i64];
+    let channels: &[i64] = &[layer.channels as i64];
+    let inputs = [("image", picture), ("neurons", channels), ("step", &[]), ("smoothing", &[]), ("colour", &[])];
+    for (name, shape) in inputs {
+        check_outlet(session.inputs(), "input", name, shape)?;
     }
     for input in session.inputs() {
-        if !known.contains(&input.name()) && !layer.inputs.contains_key(input.name()) {
+        let is_known = inputs.iter().any(|(name, _)| *name == input.name());
+        if !is_known && !layer.inputs.contains_key(input.name()) {
             return Err(format!("pack.toml states no default for its input `{}`", input.name()));
         }
     }
-    for name in ["dreamed", "activation"] {
-        if !session.outputs().iter().any(|output| output.name() == name) {
-            return Err(format!("it has no output `{name}`"));
-        }
+    for (name, shape) in [("dreamed", picture), ("activation", channels)] {
+        check_outlet(session.outputs(), "output", name, shape)?;
     }
     Ok(())
+}
+
+/// Whether there is one called `name`, of floats in that shape as far as the graph says it.
+fn check_outlet(outlets: &[Outlet], kind: &str, name: &str, shape: &[i64]) -> Result<(), String> {
+    let outlet = outlets.iter().find(|outlet| outlet.name() == name);
+    let outlet = outlet.ok_or_else(|| format!("it has no {kind} `{name}`"))?;
+    let fits = match outlet.dtype() {
+        ValueType::Tensor { ty: TensorElementType::Float32, shape: own, .. } => {
+            own.len() == shape.len() && own.iter().zip(shape).all(|(own, wanted)| *own < 0 || own == wanted)
+        }
+        _ => false,
+    };
+    if fits { Ok(()) } else { Err(format!("its {kind} `{name}` is {}, not f32 {shape:?}", outlet.dtype())) }
 }
 
 /// The shape of an extra input: the graph's own where its sizes are known, else a row of `values`.
@@ -442,12 +461,4 @@ fn input_shape(session: &Session, name: &str, values: usize) -> Vec<i64> {
 /// ONNX Runtime's errors go on with a stack of its own functions: the first line says what happened.
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().trim().to_owned()
-}
-
-/// Where the profile of the trial run goes: a name of our own, for several may be opened at once.
-fn profile_prefix(width: usize, height: usize) -> PathBuf {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    std::env::temp_dir().join(format!("reverie-{}-{number}-{width}x{height}", std::process::id()))
 }

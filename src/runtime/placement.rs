@@ -3,6 +3,8 @@
 //! ONNX Runtime 1.23 has no call that tells, and a provider that registered without error may have taken nothing.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Deserialize;
 
@@ -30,6 +32,41 @@ struct Args {
     provider: Option<String>,
 }
 
+/// A folder for the profile of the trial run, gone with it however that ends.
+pub struct ProfileFolder(PathBuf);
+
+impl ProfileFolder {
+    /// None where there is no room for one: then a provider is believed to have taken its part.
+    pub fn new() -> Option<ProfileFolder> {
+        ProfileFolder::below(&std::env::temp_dir())
+    }
+
+    fn below(place: &Path) -> Option<ProfileFolder> {
+        // Several may be opened at once.
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = place.join(format!("reverie-profile-{}-{number}", std::process::id()));
+        match std::fs::create_dir(&folder) {
+            Ok(()) => Some(ProfileFolder(folder)),
+            Err(e) => {
+                tracing::debug!("no profile in {}: {e}; the provider is taken at its word", folder.display());
+                None
+            }
+        }
+    }
+
+    /// What the profile's name begins with.
+    pub fn prefix(&self) -> PathBuf {
+        self.0.join("trial")
+    }
+}
+
+impl Drop for ProfileFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +84,15 @@ mod tests {
         assert_eq!(counts["CUDAExecutionProvider"], 2);
         assert_eq!(counts["CPUExecutionProvider"], 1);
         assert!(nodes_by_provider("not a profile").is_err());
+    }
+
+    #[test]
+    fn a_profile_leaves_nothing_behind_and_does_without_room() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = ProfileFolder::below(place.path()).unwrap();
+        std::fs::write(folder.prefix(), "half a profile").unwrap();
+        drop(folder);
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+        assert!(ProfileFolder::below(&place.path().join("nowhere")).is_none());
     }
 }

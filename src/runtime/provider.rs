@@ -38,6 +38,16 @@ impl Provider {
         }
     }
 
+    /// Whether the loaded library was built with it.
+    pub(super) fn is_built_in(self) -> bool {
+        let answer = match self {
+            Provider::TensorRt => TensorRT::is_available(),
+            Provider::Cuda => CUDA::is_available(),
+            Provider::Cpu => Ok(true),
+        };
+        answer.unwrap_or(false)
+    }
+
     /// Adds this provider to a session that is being built, TensorRT with its engine at this place. One that is compiled in may
     /// still fail here, for want of a driver or a library.
     pub(super) fn register(self, builder: &mut SessionBuilder, fp16: bool, engine: Option<&Place>) -> ort::Result<()> {

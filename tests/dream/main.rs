@@ -1,6 +1,7 @@
 //! The dream on the shipped networks: what someone at the mirror, or at the command line, would notice.
 
 mod allocations;
+mod cases;
 mod clip;
 mod command;
 mod fade;
