@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -78,13 +78,70 @@ impl Drop for Emulator {
     }
 }
 
-/// How the processor is had: by KVM where that works, else emulated.
+/// How the processor is had: as `REVERIE_VM_ACCEL` says (`kvm` or `tcg`), else by KVM where that works, else emulated.
 pub static ACCELERATION: LazyLock<[String; 4]> = LazyLock::new(|| {
-    let words = |accel: &str, cpu: &str| ["-accel", accel, "-cpu", cpu].map(str::to_owned);
-    let kvm = words("kvm", "host");
-    let works = Path::new("/dev/kvm").exists() && runs(&kvm);
-    if works { kvm } else { words("tcg,thread=multi,tb-size=512", "max") }
+    let works = || Path::new("/dev/kvm").exists() && runs(&kvm()) && boots(&kvm());
+    match std::env::var("REVERIE_VM_ACCEL").as_deref() {
+        Ok("kvm") => kvm(),
+        Ok("tcg") => emulated(),
+        Ok(other) => panic!("REVERIE_VM_ACCEL is kvm or tcg, not `{other}`"),
+        Err(_) if works() => kvm(),
+        Err(_) => emulated(),
+    }
 });
+
+fn kvm() -> [String; 4] {
+    ["-accel", "kvm", "-cpu", "host"].map(str::to_owned)
+}
+
+fn emulated() -> [String; 4] {
+    ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max"].map(str::to_owned)
+}
+
+/// The longest that a kernel takes to its first program: emulated it is ten seconds.
+const BOOT: Duration = Duration::from_secs(120);
+
+/// Whether Linux comes up on a machine so accelerated: there are KVMs that run a boot sector, and stop at the first instruction of AVX.
+fn boots(acceleration: &[String]) -> bool {
+    let (image, run) = (cache::part("trixie"), tempfile::tempdir().expect("a temporary folder"));
+    let at = |name: &str| run.path().join(name);
+    let mut machine = qemu();
+    machine.args(acceleration).args([
+        "-machine",
+        "pc",
+        "-smp",
+        "2",
+        "-m",
+        "512",
+        "-append",
+        "console=ttyS0 loglevel=7",
+    ]);
+    machine.arg("-kernel").arg(image.join("vmlinuz")).arg("-initrd").arg(image.join("initrd"));
+    machine.arg("-serial").arg(format!("file:{}", at("serial").display()));
+    machine.stdout(Stdio::null()).stderr(File::create(at("errors")).expect("a log file"));
+    let Ok(mut machine) = machine.spawn() else { return false };
+    let begun = Instant::now();
+    let mut is_up = false;
+    while !is_up && begun.elapsed() < BOOT {
+        let has_ended = !machine.try_wait().is_ok_and(|status| status.is_none());
+        if has_ended || read(&at("errors")).contains("KVM internal error") {
+            break;
+        }
+        is_up = read(&at("serial")).contains("Run /init as init process");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let _ = machine.kill();
+    let _ = machine.wait();
+    is_up
+}
+
+/// What is asked of KVM, emulation can do.
+#[test]
+fn the_kernel_comes_up_and_what_is_no_processor_runs_nothing() {
+    assert!(runs(&emulated()) && boots(&emulated()));
+    let none = ["-accel", "tcg", "-cpu", "no-such-processor"].map(str::to_owned);
+    assert!(!runs(&none) && !boots(&none));
+}
 
 /// Whether a machine so accelerated runs anything. A device file says little, nor does a machine that can be made: some are, and
 /// then stand still. So one is booted from a sector that ends it.
