@@ -35,7 +35,10 @@ pub fn write_whole(file: &Path, content: &[u8], rights: Rights, older: Option<&s
     // What a cut left.
     let _ = fs::remove_file(&draft);
     let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    fchown(&out, None, rights.group)?;
+    if rights.group.is_some() {
+        // Not for nothing: the service may not even ask.
+        fchown(&out, None, rights.group)?;
+    }
     out.set_permissions(fs::Permissions::from_mode(rights.mode))?;
     out.write_all(content)?;
     out.sync_all()?;
