@@ -53,6 +53,16 @@ pub fn write_whole(file: &Path, content: &[u8], rights: Rights, older: Option<&s
     sync_folder(file)
 }
 
+/// The system's groups: their names and numbers.
+pub fn groups() -> Vec<(String, u32)> {
+    let text = fs::read_to_string("/etc/group").unwrap_or_default();
+    let group = |line: &str| {
+        let mut fields = line.split(':');
+        Some((fields.next()?.to_owned(), fields.nth(1)?.parse().ok()?))
+    };
+    text.lines().filter_map(group).collect()
+}
+
 /// Has the name of `file` outlast a power cut.
 fn sync_folder(file: &Path) -> io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

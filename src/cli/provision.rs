@@ -12,7 +12,7 @@ use clap::Args as ClapArgs;
 use super::flags::ParamFlags;
 use super::{BadInput, load};
 use crate::config::Config;
-use crate::files::{Rights, write_whole};
+use crate::files::{Rights, groups, write_whole};
 
 /// Take this board's configuration from the boot partition or a USB stick.
 #[derive(ClapArgs)]
@@ -167,9 +167,7 @@ fn has(target: &Path, rights: Rights) -> bool {
 
 /// The number of the service's group, where it was installed.
 fn service_group() -> Option<u32> {
-    let groups = fs::read_to_string("/etc/group").ok()?;
-    let group = groups.lines().find_map(|line| line.strip_prefix("reverie:"))?;
-    group.split(':').nth(1)?.parse().ok()
+    groups().into_iter().find(|(name, _)| name == "reverie").map(|(_, number)| number)
 }
 
 /// What this board is called: its serial number, and the addresses of its network cards.

@@ -429,7 +429,7 @@ impl Dreamer {
         let turns = octaves::turns(sizes, at_once).min(octaves::MOST_TURNS) as f64;
         let climb = Climb {
             sizes: octaves::turn(sizes, at_once, self.frames),
-            besides: u64::from(current.plan.windows) * self.window_pixels(current),
+            besides: self.work_of_windows(current),
             ..Dreamer::climb_of(&self.weights, current, now, jitter, pace * turns)
         };
         self.frames += 1;

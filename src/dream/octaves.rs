@@ -110,8 +110,7 @@ impl Climber {
         mut on_step: Option<&mut (dyn FnMut(Progress) + Send + 'static)>,
     ) -> Result<Option<Last>, DreamError> {
         let mut last = None;
-        let work = |size: (usize, usize)| (size.0 * size.1) as u64;
-        let total = climb.sizes.iter().map(|&size| work(size)).sum::<u64>() * u64::from(climb.steps) + climb.besides;
+        let total = work(climb.sizes, climb.steps) + climb.besides;
         let mut done = 0;
         for (octave, &(width, height)) in climb.sizes.iter().enumerate() {
             self.base.resize(width, height);
@@ -125,7 +124,7 @@ impl Climber {
             for index in 0..climb.steps {
                 let mut draw = || self.rng.i32(-climb.jitter..=climb.jitter);
                 let shift = (draw(), draw());
-                done += work((width, height));
+                done += work(&[(width, height)], 1);
                 for (layer, neurons, part) in climb.parts(index).into_iter().flatten() {
                     let (step, smoothing, colour) = (climb.step * part, climb.smoothing, climb.colour);
                     let ascent = studio.ascent(layer, (width, height))?;
@@ -150,6 +149,11 @@ impl Climber {
         }
         Ok(last)
     }
+}
+
+/// What `steps` ascents of each of `sizes` are, in pixels climbed.
+pub fn work(sizes: &[(usize, usize)], steps: u32) -> u64 {
+    sizes.iter().map(|(width, height)| (width * height) as u64).sum::<u64>() * u64::from(steps)
 }
 
 /// Mean over the channels, each with its weight.

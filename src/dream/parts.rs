@@ -2,7 +2,7 @@
 
 use super::current::Current;
 use super::error::DreamError;
-use super::octaves::Climb;
+use super::octaves::{self, Climb};
 use super::{Dreamer, Progress, glide, windows};
 use crate::pixel;
 
@@ -12,7 +12,8 @@ impl Dreamer {
         let size = current.plan.size;
         let spread = windows::spread(self.canvas.size(), size, current.plan.windows);
         let at_once = windows::at_once(self.canvas.size(), size);
-        let (pixels, count) = (self.window_pixels(current), u64::from(current.plan.windows));
+        let octaves = octaves::work(&current.sizes, current.plan.steps);
+        let windows = |count| octaves::work(&[size], count);
         for number in 0..current.plan.windows {
             if (number as usize).is_multiple_of(at_once) {
                 let (path, last) = (&self.path, self.last.as_deref());
@@ -32,23 +33,16 @@ impl Dreamer {
                 self.canvas.add_part(window.corner, window.ratio, &self.next);
             }
             if let Some(on_step) = self.on_step.as_deref_mut() {
-                let octaves: u64 =
-                    current.sizes.iter().map(|(w, h)| (w * h) as u64).sum::<u64>() * u64::from(current.plan.steps);
-                let done = octaves + pixels * u64::from(number + 1);
-                on_step(Progress {
-                    done,
-                    total: octaves + pixels * count,
-                    activation: self.vitals.activation,
-                    objective: None,
-                });
+                let (done, total) = (octaves + windows(number + 1), octaves + windows(current.plan.windows));
+                on_step(Progress { done, total, activation: self.vitals.activation, objective: None });
             }
         }
         Ok(())
     }
 
-    /// What one window is climbed in, pixels; nothing where there are none.
-    pub(super) fn window_pixels(&self, current: &Current) -> u64 {
+    /// What the windows of a frame are climbed in, pixels; nothing where there are none.
+    pub(super) fn work_of_windows(&self, current: &Current) -> u64 {
         let size = current.plan.size;
-        if windows::are_there(self.canvas.size(), size) { (size.0 * size.1) as u64 } else { 0 }
+        if windows::are_there(self.canvas.size(), size) { octaves::work(&[size], current.plan.windows) } else { 0 }
     }
 }

@@ -136,13 +136,8 @@ fn closed(about: &'static str, path: &Path) -> Option<Finding> {
 }
 
 fn group_name(id: u32) -> String {
-    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
-    let found = groups.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
-    });
-    found.unwrap_or_else(|| id.to_string())
+    let found = crate::files::groups().into_iter().find(|(_, number)| *number == id);
+    found.map_or_else(|| id.to_string(), |(name, _)| name)
 }
 
 pub fn heat() -> Finding {

@@ -104,9 +104,7 @@ impl Output {
         let name = out.to_string_lossy();
         let is_y4m = out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("y4m"));
         let output = match Container::of(out) {
-            _ if target::is_numbered(out) || name.ends_with('/') || out.is_dir() || out.extension().is_none() => {
-                return Ok(Output::Pictures(out.to_owned()));
-            }
+            _ if target::takes_frames(out) => return Ok(Output::Pictures(out.to_owned())),
             Some(container) => Output::Video(out.to_owned(), container),
             None if is_y4m => Output::Y4m(out.to_owned()),
             None => {

@@ -62,19 +62,20 @@ impl Target {
     /// A folder, or a name in which the number of a frame is written `%04d`.
     fn numbered(out: &Path, frames: u32) -> Result<Target, BadInput> {
         let name = out.as_os_str().as_bytes();
-        let places = if name.ends_with(b"/") || out.is_dir() { Vec::new() } else { number_places(name) };
-        match (places.as_slice(), out.extension()) {
-            ([(place, digits)], _) => Ok(Target::Numbered {
+        let is_folder = is_folder(out);
+        let places = if is_folder { Vec::new() } else { number_places(name) };
+        match places.as_slice() {
+            [(place, digits)] => Ok(Target::Numbered {
                 before: OsStr::from_bytes(&name[..place.start]).to_owned(),
                 digits: *digits,
                 after: OsStr::from_bytes(&name[place.end..]).to_owned(),
             }),
-            ([], extension) if extension.is_none() || name.ends_with(b"/") || out.is_dir() => Ok(Target::Numbered {
+            [] if is_folder => Ok(Target::Numbered {
                 before: out.join("").into_os_string(),
                 digits: frames.to_string().len().max(4),
                 after: ".png".into(),
             }),
-            ([], _) => Err(BadInput(format!(
+            [] => Err(BadInput(format!(
                 "{} is one file: a film goes to a folder, to a name with %04d in it once, or to `-`",
                 out.display()
             ))),
@@ -152,8 +153,19 @@ pub(super) fn can_be_written(path: &Path) -> std::io::Result<()> {
     std::fs::remove_file(temporary)
 }
 
+/// Whether frames go into a folder of that name: one that is there, or that a name without an ending can only mean.
+fn is_folder(path: &Path) -> bool {
+    let is_said = path.as_os_str().as_bytes().ends_with(b"/") || path.is_dir();
+    is_said || (path.extension().is_none() && !is_numbered(path))
+}
+
+/// Whether frames are numbered there, in a folder or by a name.
+pub(super) fn takes_frames(path: &Path) -> bool {
+    is_folder(path) || is_numbered(path)
+}
+
 /// Whether the number of a frame is part of the name.
-pub(super) fn is_numbered(path: &Path) -> bool {
+fn is_numbered(path: &Path) -> bool {
     !number_places(path.as_os_str().as_bytes()).is_empty()
 }
 
