@@ -3,7 +3,7 @@
 //! [`source`] brings pictures, the [`compositor`] lays the dream over them where the [`flow`] carries it, [`display`] shows them, at the camera's
 //! rate; beside that [`dream`] looks and climbs through [`runtime`] and [`pixel`] as fast as it can. Latest-wins [`slot`]s lie between. [`mirror`] is all
 //! of it in one thread. [`app`] starts and watches them; [`params`] is the one table of
-//! what can be changed live, by [`remote`] (MQTT) and [`console`] (the web page); the [`director`] decides, its [`desk`] makes it known. [`pack`] reads graph packs, [`export`]
+//! what can be changed live, by [`remote`] (MQTT) and [`console`] (the web page); the [`director`] decides, its [`director_handle`] makes it known. [`pack`] reads graph packs, [`export`]
 //! makes them. [`health`] talks to systemd. [`cli`] is the command line, [`config`] its file. ARCHITECTURE.md tells why.
 
 pub mod app;
@@ -12,8 +12,8 @@ pub mod cli;
 pub mod compositor;
 pub mod config;
 pub mod console;
-pub mod desk;
 pub mod director;
+pub mod director_handle;
 pub mod display;
 pub mod dream;
 pub mod export;

@@ -20,8 +20,8 @@ use super::stages::{self, Screen, Wiring};
 use super::{Running, Stage, exhibit, keeper, snapshots};
 use crate::config::{Config, ConfigError};
 use crate::console;
-use crate::desk::{self, Desk};
 use crate::director::{self, Setup};
+use crate::director_handle::{self, DirectorHandle};
 use crate::display::vt;
 use crate::health::{self, Notify, Telemetry};
 use crate::pack::Catalogue;
@@ -33,7 +33,7 @@ use crate::stop::{Stop, leave, told};
 pub struct Plan {
     pub config: Config,
     pub catalogue: Arc<Catalogue>,
-    pub desk: Desk,
+    pub handle: DirectorHandle,
     /// Reads the configuration anew and checks it as it was at the start.
     pub reread: Box<dyn Fn() -> anyhow::Result<(Config, Setup)>>,
     /// Why the configuration's file is not what it runs on, where it is not.
@@ -73,10 +73,10 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
     // First of all, so that a stop is heard while things are being opened.
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let stop = Stop::default();
-    let wiring = Wiring::new(plan.desk.clone());
+    let wiring = Wiring::new(plan.handle.clone());
     if let Some(why) = &plan.refused {
         error!("the configuration is not taken, it runs on the last one that was right: {why}");
-        plan.desk.report(|telemetry| telemetry.configuration.clone_from(&plan.refused));
+        plan.handle.report(|telemetry| telemetry.configuration.clone_from(&plan.refused));
     }
     let configs = watch::Sender::new(Arc::new(plan.config.clone()));
     // The screen shows what goes on before anything else is opened: libraries and networks may take minutes.
@@ -141,58 +141,61 @@ fn start(
     stop: &Stop,
     wiring: &Wiring,
 ) -> anyhow::Result<(Vec<Running>, Vec<JoinHandle<()>>)> {
-    let desk = &plan.desk;
+    let handle = &plan.handle;
     let stage = |name| Stage::new(name, stop.clone());
 
     let (mut screen, mut identity) = (Live::new(configs, |config| config.screen.clone()), Live::new(configs, identity));
     let own = wiring.clone();
     let exhibit = move |stage: &Stage| exhibit::exhibit(stage, &mut screen, &mut identity, &own);
-    let display = stage("display").start(desk.clone(), SEEN_STUCK, exhibit)?;
+    let display = stage("display").start(handle.clone(), SEEN_STUCK, exhibit)?;
 
     let (mut settings, own) = (Live::new(configs, Config::source), wiring.clone());
-    let source = stage("source").start(desk.clone(), STUCK, move |stage| stages::source(stage, &mut settings, &own))?;
+    let source =
+        stage("source").start(handle.clone(), STUCK, move |stage| stages::source(stage, &mut settings, &own))?;
 
     let preview = console::Preview::new(wiring.tap.clone());
     let encoder = preview.clone();
     let encode = move |stage: &Stage| {
-        encoder.encode(|| stage.goes_on());
+        encoder.encode(|| stage.heartbeat());
         Ok(())
     };
-    let encoder = stage("preview").start(desk.clone(), STUCK, encode)?;
+    let encoder = stage("preview").start(handle.clone(), STUCK, encode)?;
 
     let told = || stop.for_tasks();
     let keeper = {
-        let desk = desk.clone();
+        let handle = handle.clone();
         renewed("keeper", Live::new(configs, Config::memory_file), told(), move |file, end| {
-            keeper::keep(desk.clone(), file.clone(), end)
+            keeper::keep(handle.clone(), file.clone(), end)
         })
     };
     let page = {
-        let (desk, preview) = (desk.clone(), preview.clone());
+        let (handle, preview) = (handle.clone(), preview.clone());
         renewed(
             "web page",
             Live::new(configs, |config| (config.console.clone(), config.device())),
             told(),
             move |part, end| {
                 let (settings, device) = part.clone();
-                console::run(settings, device, desk.clone(), preview.clone(), end)
+                console::run(settings, device, handle.clone(), preview.clone(), end)
             },
         )
     };
     let broker = {
-        let desk = desk.clone();
+        let handle = handle.clone();
         renewed("broker", Live::new(configs, BrokerPart::of), told(), move |part, end| {
-            direct_from_afar(part.config.broker(), desk.clone(), end)
+            direct_from_afar(part.config.broker(), handle.clone(), end)
         })
     };
     let director = {
-        let desk = desk.clone();
-        renewed("director", Live::new(configs, |_| ()), told(), move |(), end| desk::direct(desk.clone(), end))
+        let handle = handle.clone();
+        renewed("director", Live::new(configs, |_| ()), told(), move |(), end| {
+            director_handle::direct(handle.clone(), end)
+        })
     };
     let snapshots = {
-        let desk = desk.clone();
+        let handle = handle.clone();
         renewed("snapshots", Live::new(configs, |_| ()), told(), move |(), end| {
-            snapshots::take_snapshots(desk.clone(), preview.clone(), end)
+            snapshots::take_snapshots(handle.clone(), preview.clone(), end)
         })
     };
     let tasks = vec![
@@ -239,11 +242,11 @@ impl PartialEq for BrokerPart {
 
 async fn direct_from_afar(
     broker: Result<Option<remote::Settings>, ConfigError>,
-    desk: Desk,
+    handle: DirectorHandle,
     mut stop: watch::Receiver<bool>,
 ) {
     match broker {
-        Ok(Some(settings)) => return remote::run(settings, desk, stop).await,
+        Ok(Some(settings)) => return remote::run(settings, handle, stop).await,
         Ok(None) => info!("broker: none, as configured"),
         // It was right a moment ago, when the configuration was checked.
         Err(error) => error!("broker: {error}; it is directed from the web page alone"),
@@ -262,11 +265,11 @@ fn start_dreaming(
     let (mut canvas, own) = (Live::new(configs, Config::canvas), wiring.clone());
     let composition = Stage::new("compositor", stop.clone());
     let composition =
-        composition.start(plan.desk.clone(), STUCK, move |stage| stages::compose(stage, &mut canvas, &own))?;
+        composition.start(plan.handle.clone(), STUCK, move |stage| stages::compose(stage, &mut canvas, &own))?;
     let (mut settings, own) = (Live::new(configs, Config::dream_settings), wiring.clone());
     let mut studio = stages::DreamStage::new(runtime, plan.catalogue.clone());
     let dream = Stage::new("dream", stop.clone());
-    let dream = dream.start(plan.desk.clone(), STUCK, move |stage| studio.run(stage, &mut settings, &own))?;
+    let dream = dream.start(plan.handle.clone(), STUCK, move |stage| studio.run(stage, &mut settings, &own))?;
     Ok([composition, dream])
 }
 
@@ -290,7 +293,7 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn new(plan: &'a Plan, configs: &'a Configs, wiring: &'a Wiring) -> Watch<'a> {
-        let (notify, told) = (Notify::default(), plan.desk.signals());
+        let (notify, told) = (Notify::default(), plan.handle.signals());
         Watch { plan, configs, wiring, started: Instant::now(), notify, told, stuck: Vec::new() }
     }
 
@@ -332,7 +335,7 @@ impl<'a> Watch<'a> {
         self.stuck = stuck;
         let (temperature, heat_room) = health::heat(&health::zones(Path::new(health::THERMAL)));
         let power = health::power(Path::new("/"));
-        self.wiring.desk.report(|telemetry| {
+        self.wiring.handle.report(|telemetry| {
             telemetry.power = power;
             (telemetry.temperature, telemetry.heat_room) = (temperature, heat_room);
             telemetry.uptime_s = self.started.elapsed().as_secs();
@@ -340,7 +343,7 @@ impl<'a> Watch<'a> {
         });
         if self.wiring.seen.load(Ordering::Relaxed) {
             self.notify.ready();
-            self.notify.status(status_line(&self.wiring.desk.telemetry()));
+            self.notify.status(status_line(&self.wiring.handle.telemetry()));
         }
     }
 
@@ -353,14 +356,14 @@ impl<'a> Watch<'a> {
                 if (&old.runtime, &old.packs) != (&config.runtime, &config.packs) {
                     warn!("[runtime] and packs are taken up at the next start: `systemctl restart reverie`");
                 }
-                self.wiring.desk.reconfigure(setup);
+                self.wiring.handle.reconfigure(setup);
                 self.configs.send_replace(Arc::new(config));
-                self.plan.desk.report(|telemetry| telemetry.configuration = None);
+                self.plan.handle.report(|telemetry| telemetry.configuration = None);
                 info!("the configuration was read again, and is in effect");
             }
             Err(error) => {
                 error!("the configuration is not taken up, what was goes on: {error:#}");
-                self.plan.desk.report(|telemetry| telemetry.configuration = Some(format!("{error:#}")));
+                self.plan.handle.report(|telemetry| telemetry.configuration = Some(format!("{error:#}")));
             }
         }
         self.notify.reloaded();

@@ -43,9 +43,9 @@ pub fn exhibit(
     identity: &mut Live<Identity>,
     wiring: &Wiring,
 ) -> anyhow::Result<()> {
-    let params = wiring.desk.params();
-    let mut signals = wiring.desk.signals();
-    stage.takes(OPENING);
+    let params = wiring.handle.params();
+    let mut signals = wiring.handle.signals();
+    stage.extend_deadline(OPENING);
     let mut exhibit = Exhibit::new(settings.get(), wiring);
     let mut report = Report::default();
     let mut card = Some(BootCard::default());
@@ -53,10 +53,10 @@ pub fn exhibit(
     // configuration.
     let mut noted = [None, None];
     let mut due = Instant::now();
-    while stage.goes_on() {
+    while stage.heartbeat() {
         identity.renew();
         if settings.renew() {
-            stage.takes(OPENING);
+            stage.extend_deadline(OPENING);
             exhibit.take_up(settings.get());
         }
         // Nobody looks: dreams are taken and nothing is drawn.
@@ -76,7 +76,7 @@ pub fn exhibit(
         exhibit.wipe();
         if report.is_due() {
             exhibit.tell();
-            let now = wiring.desk.telemetry();
+            let now = wiring.handle.telemetry();
             let faults = [
                 now.fault.as_ref().map(|fault| (fault.number, fault.text.clone())),
                 // The boot card has a row for it.
@@ -89,11 +89,11 @@ pub fn exhibit(
                 exhibit.show_card(shown, boot_card(identity.get(), &now, wiring.fault()));
             }
         }
-        stage.takes(OPENING);
+        stage.extend_deadline(OPENING);
         if exhibit.projector.look_again() {
             exhibit.begin_anew();
         }
-        stage.goes_on();
+        stage.heartbeat();
         let now = Instant::now();
         if idle {
             exhibit.see();
@@ -349,7 +349,7 @@ impl<'a> Exhibit<'a> {
     fn tell(&mut self) {
         let (late, lost) = self.projector.mishaps();
         let latency = self.latency.read(Instant::now());
-        self.wiring.desk.report(|telemetry| {
+        self.wiring.handle.report(|telemetry| {
             telemetry.latency_ms = latency.map(|latency| ms(latency.p50));
             telemetry.command_ms = self.command.map(ms);
             telemetry.display = self.projector.screen().name();

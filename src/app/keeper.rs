@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::desk::Desk;
 use crate::director::{Changes, MOST_BYTES, Memory};
+use crate::director_handle::DirectorHandle;
 use crate::files::{Rights, beside, write_whole};
 use crate::stop::told;
 
@@ -74,12 +74,12 @@ fn read(file: &Path) -> Result<Memory, Unread> {
 }
 
 /// Writes what changes into `file` until the `stop`, and then once more; without a file nothing is kept.
-pub async fn keep(desk: Desk, file: Option<PathBuf>, mut stop: watch::Receiver<bool>) {
+pub async fn keep(handle: DirectorHandle, file: Option<PathBuf>, mut stop: watch::Receiver<bool>) {
     let Some(file) = file else { return told(&mut stop).await };
     let mut keeper = Keeper { kept: read(&file).ok(), file, has_failed: false };
-    let mut changes = desk.changes();
+    let mut changes = handle.changes();
     let mut due = Due::new(*changes.borrow_and_update());
-    if keeper.kept != Some(desk.memory()) {
+    if keeper.kept != Some(handle.memory()) {
         // There is none yet, or the configuration says something new, or another file.
         due.told = Some(Instant::now() + AFTER_A_COMMAND);
     }
@@ -87,7 +87,7 @@ pub async fn keep(desk: Desk, file: Option<PathBuf>, mut stop: watch::Receiver<b
         tokio::select! {
             () = sleep_until(due.at()) => {
                 due = Due::new(*changes.borrow());
-                if !keeper.write(desk.memory()).await {
+                if !keeper.write(handle.memory()).await {
                     due.told = Some(Instant::now() + AFTER_A_FAILURE);
                 }
             }
@@ -98,7 +98,7 @@ pub async fn keep(desk: Desk, file: Option<PathBuf>, mut stop: watch::Receiver<b
                 due.look(*changes.borrow(), Instant::now());
             }
             () = told(&mut stop) => {
-                keeper.write(desk.memory()).await;
+                keeper.write(handle.memory()).await;
                 return;
             }
         }

@@ -8,16 +8,16 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::console::Preview;
-use crate::desk::Desk;
 use crate::director::Signal;
+use crate::director_handle::DirectorHandle;
 use crate::stop::told;
 
 /// For a picture to be drawn and encoded.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Hands out the picture that is shown, each time it is asked for, until the `stop`.
-pub async fn take_snapshots(desk: Desk, preview: Preview, mut stop: watch::Receiver<bool>) {
-    let mut signals = desk.signals();
+pub async fn take_snapshots(handle: DirectorHandle, preview: Preview, mut stop: watch::Receiver<bool>) {
+    let mut signals = handle.signals();
     loop {
         let signal = tokio::select! {
             signal = signals.recv() => signal,
@@ -31,7 +31,7 @@ pub async fn take_snapshots(desk: Desk, preview: Preview, mut stop: watch::Recei
         // Of many asked for at once one picture is enough.
         signals = signals.resubscribe();
         match tokio::time::timeout(PATIENCE, preview.watch().next()).await {
-            Ok(Some(jpeg)) => desk.hand_out(Arc::from(&jpeg[..])),
+            Ok(Some(jpeg)) => handle.hand_out(Arc::from(&jpeg[..])),
             _ => warn!("no snapshot: nothing was shown within {} s", PATIENCE.as_secs()),
         }
     }

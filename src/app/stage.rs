@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tracing::{error, warn};
 
 use crate::backoff::Backoff;
-use crate::desk::Desk;
+use crate::director_handle::DirectorHandle;
 use crate::health::Fault;
 use crate::stop::Stop;
 
@@ -45,14 +45,14 @@ impl Stage {
     }
 
     /// Shows that the stage lives; false where it is to end.
-    pub fn goes_on(&self) -> bool {
+    pub fn heartbeat(&self) -> bool {
         self.beat.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
         !self.stop.is_said()
     }
 
     /// Begins what may take `time` longer than a heartbeat may stay away: asking a monitor what it is, for one. The next heartbeat ends
     /// it.
-    pub fn takes(&self, time: Duration) {
+    pub fn extend_deadline(&self, time: Duration) {
         let until = self.started.elapsed() + time;
         self.beat.store(until.as_millis() as u64, Ordering::Relaxed);
     }
@@ -60,7 +60,7 @@ impl Stage {
     /// Sleeps for `time` and lives on meanwhile; false where the stage is to end.
     pub fn sleep(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
-        while self.goes_on() {
+        while self.heartbeat() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return true;
@@ -81,21 +81,21 @@ impl Stage {
     /// Where the system gives no thread.
     pub fn start(
         self,
-        desk: Desk,
+        handle: DirectorHandle,
         patience: Duration,
         work: impl FnMut(&Stage) -> anyhow::Result<()> + Send + 'static,
     ) -> std::io::Result<Running> {
         let stage = self.clone();
         let thread =
-            std::thread::Builder::new().name(self.name.to_owned()).spawn(move || self.supervise(&desk, work))?;
+            std::thread::Builder::new().name(self.name.to_owned()).spawn(move || self.supervise(&handle, work))?;
         Ok(Running { stage, patience, thread })
     }
 
-    fn supervise(&self, desk: &Desk, mut work: impl FnMut(&Stage) -> anyhow::Result<()>) {
+    fn supervise(&self, handle: &DirectorHandle, mut work: impl FnMut(&Stage) -> anyhow::Result<()>) {
         let mut backoff = Backoff::default();
-        while self.goes_on() {
+        while self.heartbeat() {
             let begun = Instant::now();
-            // What the work shares with others (slots, desk, telemetry) holds up across a panic; the rest dies with it.
+            // What the work shares with others (slots, handle, telemetry) holds up across a panic; the rest dies with it.
             let outcome = catch_unwind(AssertUnwindSafe(|| work(self)));
             if self.stop.is_said() {
                 return;
@@ -113,10 +113,11 @@ impl Stage {
                     let text = panic_text(panic.as_ref());
                     error!(stage = self.name, "{} panicked: {text}; {again}", self.name);
                     let fault = format!("{} broke off and begins again: {text}", self.name);
-                    desk.report(|telemetry| telemetry.fault = Some(Fault { number: telemetry.restarts, text: fault }));
+                    handle
+                        .report(|telemetry| telemetry.fault = Some(Fault { number: telemetry.restarts, text: fault }));
                 }
             }
-            desk.report(|telemetry| telemetry.restarts += 1);
+            handle.report(|telemetry| telemetry.restarts += 1);
             self.sleep(wait);
         }
     }
@@ -157,19 +158,19 @@ mod tests {
     use crate::params::Params;
     use std::sync::mpsc;
 
-    fn desk() -> Desk {
+    fn handle() -> DirectorHandle {
         let catalogue = Arc::new(Catalogue::default());
         let params = Params::new(&catalogue);
-        Desk::new(catalogue, params)
+        DirectorHandle::new(catalogue, params)
     }
 
     #[test]
     fn a_stage_that_fails_and_panics_is_started_again_while_another_goes_on() {
-        let (desk, stop) = (desk(), Stop::default());
+        let (handle, stop) = (handle(), Stop::default());
         let (starts, started) = mpsc::channel();
         let (beats, steady) = mpsc::channel();
         let bad = Stage::new("bad", stop.clone())
-            .start(desk.clone(), Duration::from_secs(5), {
+            .start(handle.clone(), Duration::from_secs(5), {
                 let mut times = 0;
                 move |stage| {
                     times += 1;
@@ -184,7 +185,7 @@ mod tests {
             })
             .unwrap();
         let good = Stage::new("good", stop.clone())
-            .start(desk.clone(), Duration::from_secs(5), move |stage| {
+            .start(handle.clone(), Duration::from_secs(5), move |stage| {
                 while stage.sleep(Duration::from_millis(5)) {
                     let _ = beats.send(());
                 }
@@ -197,7 +198,7 @@ mod tests {
             while steady.try_recv().is_ok() {}
             steady.recv_timeout(generous).expect("the other stage goes on");
         }
-        assert_eq!(desk.telemetry().restarts, 2);
+        assert_eq!(handle.telemetry().restarts, 2);
         assert!(!bad.is_stuck() && !good.is_stuck());
         stop.say();
         for running in [bad, good] {
@@ -208,9 +209,9 @@ mod tests {
     #[test]
     fn what_takes_long_is_given_its_time_and_no_more() {
         let stage = Stage::new("slow", Stop::default());
-        stage.takes(Duration::from_secs(3600));
+        stage.extend_deadline(Duration::from_secs(3600));
         assert_eq!(stage.silence(), Duration::ZERO);
-        stage.goes_on();
+        stage.heartbeat();
         std::thread::sleep(Duration::from_millis(5));
         assert!(stage.silence() > Duration::ZERO, "the next heartbeat ends it");
     }
@@ -220,7 +221,7 @@ mod tests {
         let stop = Stop::default();
         let (release, held) = mpsc::channel::<()>();
         let running = Stage::new("mute", stop.clone())
-            .start(desk(), Duration::from_millis(1), move |_| {
+            .start(handle(), Duration::from_millis(1), move |_| {
                 let _ = held.recv();
                 Ok(())
             })

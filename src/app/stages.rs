@@ -13,8 +13,8 @@ use super::meter::{Meter, ms};
 use super::stage::give_way;
 use crate::compositor::{CanvasGovernor, Compositor, Layer, Look};
 use crate::config::{self, Size};
-use crate::desk::Desk;
 use crate::director::Signal;
+use crate::director_handle::DirectorHandle;
 use crate::display::Tap;
 use crate::dream::{self, Dreamer};
 use crate::pack::Catalogue;
@@ -37,7 +37,7 @@ const TICK: Duration = Duration::from_millis(40);
 /// What the stages share.
 #[derive(Clone)]
 pub struct Wiring {
-    pub desk: Desk,
+    pub handle: DirectorHandle,
     /// Source to compositor, compositor to display.
     pub camera: Slot,
     pub pictures: Slot,
@@ -71,9 +71,9 @@ pub enum Screen {
 }
 
 impl Wiring {
-    pub fn new(desk: Desk) -> Wiring {
+    pub fn new(handle: DirectorHandle) -> Wiring {
         Wiring {
-            desk,
+            handle,
             camera: Slot::default(),
             pictures: Slot::default(),
             looks: Slot::default(),
@@ -118,11 +118,11 @@ impl Wiring {
 /// Reads pictures and passes them on.
 pub fn source(stage: &Stage, settings: &mut Live<config::Source>, wiring: &Wiring) -> anyhow::Result<()> {
     let alive = || {
-        stage.goes_on();
+        stage.heartbeat();
     };
     let mut source = Source::open(settings.get(), &alive)?;
     let mut report = Report::default();
-    while stage.goes_on() {
+    while stage.heartbeat() {
         if settings.renew() {
             // Closed before another is opened: it may be the same camera.
             drop(source);
@@ -135,7 +135,7 @@ pub fn source(stage: &Stage, settings: &mut Live<config::Source>, wiring: &Wirin
             wiring.camera.give_back(frame);
         }
         if report.is_due() {
-            wiring.desk.report(|telemetry| {
+            wiring.handle.report(|telemetry| {
                 telemetry.camera = source.status();
                 telemetry.camera_state = source.state();
             });
@@ -146,13 +146,13 @@ pub fn source(stage: &Stage, settings: &mut Live<config::Source>, wiring: &Wirin
 
 /// Puts camera and dream together, at the camera's rate.
 pub fn compose(stage: &Stage, settings: &mut Live<Size>, wiring: &Wiring) -> anyhow::Result<()> {
-    let params = wiring.desk.params();
+    let params = wiring.handle.params();
     let mut compositor = Compositor::default();
     let mut canvas = CanvasGovernor::new(canvas_size(settings.get(), wiring));
     let (mut meter, mut report) = (Meter::default(), Report::default());
     let (mut last, mut came) = (Instant::now(), None::<Instant>);
     let mut has_looked = false;
-    while stage.goes_on() {
+    while stage.heartbeat() {
         settings.renew();
         canvas.set_largest(canvas_size(settings.get(), wiring));
         let picture = wiring.camera.take(TICK);
@@ -199,7 +199,7 @@ pub fn compose(stage: &Stage, settings: &mut Live<Size>, wiring: &Wiring) -> any
         }
         if report.is_due() {
             let (reading, (width, height)) = (meter.read(Instant::now()).unwrap_or_default(), canvas.size());
-            wiring.desk.report(|telemetry| {
+            wiring.handle.report(|telemetry| {
                 telemetry.picture_fps = (reading.fps * 10.0).round() / 10.0;
                 telemetry.picture_ms_p50 = ms(reading.p50);
                 (telemetry.canvas_width, telemetry.canvas_height) = (width, height);
@@ -264,25 +264,25 @@ fn dream(
     wiring: &Wiring,
 ) -> anyhow::Result<Ended> {
     let period = Duration::from_secs_f64(1.0 / settings.get().target_fps);
-    let mut params = wiring.desk.params();
+    let mut params = wiring.handle.params();
     let mut now = params.borrow_and_update().clone();
-    let mut signals = wiring.desk.signals();
+    let mut signals = wiring.handle.signals();
     let mut meter = Meter::default();
     let mut report = Report::default();
     // A frame of many steps on a slow board is slow, not stuck.
     let (beat, allowance) = (stage.clone(), Arc::new(Mutex::new(WARM_UP)));
     let allowed = |allowance: &Mutex<Duration>| *allowance.lock().unwrap_or_else(PoisonError::into_inner);
     let own = Arc::clone(&allowance);
-    dreamer.on_step(move |_| beat.takes(allowed(&own)));
+    dreamer.on_step(move |_| beat.extend_deadline(allowed(&own)));
     let mut last = Instant::now();
     let mut has_dreamed = false;
     let mut commanded = None;
-    while stage.goes_on() {
+    while stage.heartbeat() {
         if settings.renew() {
             return Ok(Ended::Renewed);
         }
         // Before the parameters: what is read after it follows it.
-        commanded = commanded.or(wiring.desk.take_commanded());
+        commanded = commanded.or(wiring.handle.take_commanded());
         if params.has_changed().unwrap_or(false) {
             now = params.borrow_and_update().clone();
         }
@@ -296,7 +296,7 @@ fn dream(
         // Also while nothing is dreamed: that is told then.
         if report.is_due() {
             tell(dreamer, &mut meter, wiring);
-            dreamer.feel_heat(wiring.desk.telemetry().heat_room);
+            dreamer.feel_heat(wiring.handle.telemetry().heat_room);
         }
         if now.paused && has_dreamed {
             last = Instant::now();
@@ -309,7 +309,7 @@ fn dream(
         let Some(look) = wiring.looks.take(PATIENCE) else { continue };
         let begun = Instant::now();
         let elapsed = begun - std::mem::replace(&mut last, begun);
-        stage.takes(allowed(&allowance));
+        stage.extend_deadline(allowed(&allowance));
         let dreamed = dreamer.dream(&look, &now, elapsed);
         wiring.looks.give_back(look);
         if let Some(layer) = dreamed? {
@@ -327,7 +327,7 @@ fn dream(
 
 fn tell(dreamer: &Dreamer, meter: &mut Meter, wiring: &Wiring) {
     let (vitals, reading) = (dreamer.vitals(), meter.read(Instant::now()).unwrap_or_default());
-    wiring.desk.report(|telemetry| {
+    wiring.handle.report(|telemetry| {
         telemetry.fps = (reading.fps * 100.0).round() / 100.0;
         telemetry.frame_ms_p50 = ms(reading.p50);
         telemetry.frame_ms_p99 = ms(reading.p99);

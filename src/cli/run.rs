@@ -12,8 +12,8 @@ use super::flags::ParamFlags;
 use super::load::{self, bad};
 use crate::app;
 use crate::config::{self, Config, ScreenKind, SourceKind, Start};
-use crate::desk::Desk;
 use crate::director::{Director, Now, Setup};
+use crate::director_handle::DirectorHandle;
 use crate::files::{Rights, write_whole};
 use crate::pack::Catalogue;
 
@@ -87,7 +87,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         director.recall(memory, start == Start::Last);
     }
     director.begin(Now::read());
-    let desk = Desk::directed(catalogue.clone(), director);
+    let handle = DirectorHandle::directed(catalogue.clone(), director);
     let packs = catalogue.clone();
     let reread = Box::new(move || {
         let mut config = load::read(args.config.as_deref())?;
@@ -97,7 +97,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         good.iter().for_each(LastGood::keep);
         Ok((config, setup))
     });
-    match app::run(app::Plan { config, catalogue, desk, reread, refused })? {}
+    match app::run(app::Plan { config, catalogue, handle, reread, refused })? {}
 }
 
 /// A copy of the last configuration that was right, where systemd keeps the service's state: a mirror whose file was spoilt goes on with it. By hand a

@@ -30,7 +30,7 @@ use tracing::{info, warn};
 
 use crate::backoff::Backoff;
 use crate::config;
-use crate::desk::Desk;
+use crate::director_handle::DirectorHandle;
 use crate::params;
 use crate::remote::{self, DeviceId, Message};
 use crate::stop::told;
@@ -47,7 +47,7 @@ const STILL: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 struct Room {
     device: DeviceId,
-    desk: Desk,
+    handle: DirectorHandle,
     /// None: the picture is not shown.
     preview: Option<Preview>,
 }
@@ -57,7 +57,7 @@ struct Room {
 pub async fn run(
     settings: config::Console,
     device: DeviceId,
-    desk: Desk,
+    handle: DirectorHandle,
     preview: Preview,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -71,7 +71,7 @@ pub async fn run(
     };
     let address = listener.local_addr().unwrap_or(settings.listen);
     info!("web page: http://{address}/");
-    let router = router(Guard::new(&settings), Room { device, desk, preview });
+    let router = router(Guard::new(&settings), Room { device, handle, preview });
     server::serve(listener, router, &mut stop).await;
 }
 
@@ -124,44 +124,44 @@ async fn page() -> Html<&'static str> {
 }
 
 async fn state(State(room): State<Room>) -> Response {
-    let state = room.desk.state().borrow().clone();
+    let state = room.handle.state().borrow().clone();
     json_now(&state)
 }
 
 async fn telemetry(State(room): State<Room>) -> Response {
-    json_now(&room.desk.telemetry())
+    json_now(&room.handle.telemetry())
 }
 
 async fn schema(State(room): State<Room>) -> Response {
-    json_now(&params::json_schema(room.desk.catalogue()))
+    json_now(&params::json_schema(room.handle.catalogue()))
 }
 
 async fn about(State(room): State<Room>) -> Response {
-    let mut about = remote::about(&room.device, &room.desk);
+    let mut about = remote::about(&room.device, &room.handle);
     about["preview"] = room.preview.is_some().into();
     json_now(&about)
 }
 
 async fn set(State(room): State<Room>, body: Result<Bytes, BytesRejection>) -> Response {
-    obey(&room.desk, "set", body)
+    obey(&room.handle, "set", body)
 }
 
 async fn set_one(State(room): State<Room>, Path(param): Path<String>, body: Result<Bytes, BytesRejection>) -> Response {
-    obey(&room.desk, &format!("set/{param}"), body)
+    obey(&room.handle, &format!("set/{param}"), body)
 }
 
 async fn act(State(room): State<Room>, Path(action): Path<String>, body: Result<Bytes, BytesRejection>) -> Response {
-    obey(&room.desk, &format!("do/{action}"), body)
+    obey(&room.handle, &format!("do/{action}"), body)
 }
 
 /// Does what an MQTT message of the same topic would; 422 where it is refused, with the reasons.
-fn obey(desk: &Desk, topic: &str, body: Result<Bytes, BytesRejection>) -> Response {
+fn obey(handle: &DirectorHandle, topic: &str, body: Result<Bytes, BytesRejection>) -> Response {
     let payload = match body {
         Ok(payload) => payload,
         Err(rejection) => return refusal(rejection.status(), &format!("a command has at most {MAX_BODY} bytes")),
     };
     let message = Message { topic, payload: &payload, retained: false, correlation: None };
-    match remote::obey(desk, &message) {
+    match remote::obey(handle, &message) {
         Some(reply) => {
             let status = if reply.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
             (status, json_now(&reply)).into_response()

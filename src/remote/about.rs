@@ -3,26 +3,26 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{DeviceId, schema};
-use crate::desk::Desk;
 use crate::director::{ACTIONS, Director};
+use crate::director_handle::DirectorHandle;
 use crate::pack::{Catalogue, FORMAT};
 use crate::params;
 
 /// The payload of `<base>/about`.
-pub fn about(device: &DeviceId, desk: &Desk) -> Json {
-    let catalogue = desk.catalogue();
+pub fn about(device: &DeviceId, handle: &DirectorHandle) -> Json {
+    let catalogue = handle.catalogue();
     json!({
         "device": device.as_str(),
         "versions": {"reverie": env!("CARGO_PKG_VERSION"), "pack_format": FORMAT},
-        "provider": desk.telemetry().provider,
+        "provider": handle.telemetry().provider,
         "packs": packs(catalogue),
         "layers": layers(catalogue),
-        "scenes": desk.ask(scenes),
-        "playlist": desk.ask(|director| json!(director.playlist())),
-        "groups": desk.ask(|director| director.groups().map(str::to_owned).collect::<Vec<_>>()),
-        "actions": desk.ask(actions),
+        "scenes": handle.ask(scenes),
+        "playlist": handle.ask(|director| json!(director.playlist())),
+        "groups": handle.ask(|director| director.groups().map(str::to_owned).collect::<Vec<_>>()),
+        "actions": handle.ask(actions),
         "schema": params::json_schema(catalogue),
-        "set_schema": desk.ask(|director| schema::set(&director.scenes().map(|(name, ..)| name.as_str()).collect::<Vec<_>>())),
+        "set_schema": handle.ask(|director| schema::set(&director.scenes().map(|(name, ..)| name.as_str()).collect::<Vec<_>>())),
         "state_schema": schema::state(catalogue),
         "reply_schema": schema::reply(),
     })

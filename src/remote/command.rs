@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value as Json};
 
-use crate::desk::Desk;
 use crate::director;
+use crate::director_handle::DirectorHandle;
 use crate::params::{self, Refusal};
 
 /// A command longer than this is refused unread. The longest that means anything is a choice of neurons.
@@ -89,18 +89,18 @@ pub fn is_command(topic: &str) -> bool {
 }
 
 /// Does what `message` says. None where it is no command at all, but the device's own telling.
-pub fn obey(desk: &Desk, message: &Message) -> Option<Reply> {
+pub fn obey(handle: &DirectorHandle, message: &Message) -> Option<Reply> {
     if !is_command(message.topic) {
         return None;
     }
     let mut id = message.correlation.map(id_of_correlation).unwrap_or_default();
-    let errors = carry_out(desk, message, &mut id).err().unwrap_or_default();
-    let state = desk.state().borrow().clone();
+    let errors = carry_out(handle, message, &mut id).err().unwrap_or_default();
+    let state = handle.state().borrow().clone();
     Some(Reply { id, ok: errors.is_empty(), errors, state })
 }
 
 /// The answer to a command that is not looked at, and why.
-pub fn refuse(desk: &Desk, message: &Message, why: &str) -> Reply {
+pub fn refuse(handle: &DirectorHandle, message: &Message, why: &str) -> Reply {
     let mut id = message.correlation.map(id_of_correlation).unwrap_or_default();
     let text =
         Some(message.payload).filter(|payload| payload.len() <= MAX_PAYLOAD).and_then(|p| std::str::from_utf8(p).ok());
@@ -108,7 +108,7 @@ pub fn refuse(desk: &Desk, message: &Message, why: &str) -> Reply {
         // One that is no id is not echoed, and no further fault of a command that is refused anyway.
         let _ = take_id(&mut entries, &mut id);
     }
-    Reply { id, ok: false, errors: on_the_whole(why), state: desk.state().borrow().clone() }
+    Reply { id, ok: false, errors: on_the_whole(why), state: handle.state().borrow().clone() }
 }
 
 /// What follows `base` in a `topic` below it; nothing for the base itself.
@@ -130,7 +130,7 @@ pub fn response_topic(asked: &str, base: &str) -> Option<String> {
     (publishable && !reserved).then(|| asked.to_owned())
 }
 
-fn carry_out(desk: &Desk, message: &Message, id: &mut Json) -> Result<(), Vec<Problem>> {
+fn carry_out(handle: &DirectorHandle, message: &Message, id: &mut Json) -> Result<(), Vec<Problem>> {
     let topic = message.topic;
     if message.retained {
         return Err(on_the_whole(if message.payload.is_empty() {
@@ -146,25 +146,25 @@ fn carry_out(desk: &Desk, message: &Message, id: &mut Json) -> Result<(), Vec<Pr
     }
     let text = std::str::from_utf8(message.payload).map_err(|_| on_the_whole("the payload is not UTF-8 text"))?;
     match topic.split_once('/') {
-        None if topic == "set" => set(desk, text, id),
-        Some(("set", param)) => set_one(desk, param, text),
-        Some(("do", action)) => act(desk, action, text, id),
+        None if topic == "set" => set(handle, text, id),
+        Some(("set", param)) => set_one(handle, param, text),
+        Some(("do", action)) => act(handle, action, text, id),
         _ => Err(on_the_whole(unknown_topic(topic))),
     }
 }
 
 /// `<base>/set`: a JSON object of parameters, perhaps a scene, how slowly and when, and an `id`.
-fn set(desk: &Desk, text: &str, id: &mut Json) -> Result<(), Vec<Problem>> {
+fn set(handle: &DirectorHandle, text: &str, id: &mut Json) -> Result<(), Vec<Problem>> {
     let mut changes = object(text)?;
     take_id(&mut changes, id)?;
-    desk.set(&changes).map_err(problems)
+    handle.set(&changes).map_err(problems)
 }
 
 /// `<base>/set/<param>`: the value itself, as JSON or as bare text; or for `scene` a scene's name.
-fn set_one(desk: &Desk, param: &str, text: &str) -> Result<(), Vec<Problem>> {
+fn set_one(handle: &DirectorHandle, param: &str, text: &str) -> Result<(), Vec<Problem>> {
     if param == "scene" {
         let name = serde_json::from_str::<String>(text).unwrap_or_else(|_| text.trim().to_owned());
-        return desk.set(&Map::from_iter([("scene".to_owned(), name.into())])).map_err(problems);
+        return handle.set(&Map::from_iter([("scene".to_owned(), name.into())])).map_err(problems);
     }
     let spec = params::find(param).map_err(|refusal| problems(vec![refusal]))?;
     let value = match serde_json::from_str::<Entries>(text) {
@@ -172,15 +172,15 @@ fn set_one(desk: &Desk, param: &str, text: &str) -> Result<(), Vec<Problem>> {
         Ok(Entries(ramp)) => Json::Object(ramp),
         Err(_) => spec.read_text(text).map_err(|refusal| problems(vec![refusal]))?.to_json(),
     };
-    desk.set(&Map::from_iter([(spec.name.to_owned(), value)])).map_err(problems)
+    handle.set(&Map::from_iter([(spec.name.to_owned(), value)])).map_err(problems)
 }
 
 /// `<base>/do/<action>`: nothing, `PRESS` (what the buttons of Home Assistant send), or an object of what it takes.
-fn act(desk: &Desk, name: &str, text: &str, id: &mut Json) -> Result<(), Vec<Problem>> {
+fn act(handle: &DirectorHandle, name: &str, text: &str, id: &mut Json) -> Result<(), Vec<Problem>> {
     director::find_action(name).map_err(|refusal| problems(vec![refusal]))?;
     let mut entries = if matches!(text.trim(), "" | "PRESS") { Map::new() } else { object(text)? };
     take_id(&mut entries, id)?;
-    desk.act(name, &entries).map_err(problems)
+    handle.act(name, &entries).map_err(problems)
 }
 
 fn unknown_topic(topic: &str) -> String {

@@ -16,7 +16,7 @@ use super::command::{self, Address, Message, Reply};
 use super::intake::{Admission, Intake};
 use super::outbox::Outbox;
 use super::voice::json;
-use crate::desk::Desk;
+use crate::director_handle::DirectorHandle;
 
 /// A stream of the same complaint is logged this often.
 const BETWEEN_COMPLAINTS: Duration = Duration::from_secs(60);
@@ -29,7 +29,7 @@ const TOO_MANY: &str = "commands come too fast, and too many wait already";
 
 /// Takes messages, obeys them and posts the answers.
 pub struct Ear<'a> {
-    desk: &'a Desk,
+    handle: &'a DirectorHandle,
     device: &'a DeviceId,
     base: &'a str,
     /// Where Home Assistant says that it has started.
@@ -60,7 +60,7 @@ struct Signed<'a> {
 
 impl<'a> Ear<'a> {
     pub fn new(
-        desk: &'a Desk,
+        handle: &'a DirectorHandle,
         device: &'a DeviceId,
         base: &'a str,
         birth_topic: String,
@@ -68,7 +68,7 @@ impl<'a> Ear<'a> {
         late: Outbox,
     ) -> Ear<'a> {
         Ear {
-            desk,
+            handle,
             device,
             base,
             birth_topic,
@@ -131,16 +131,16 @@ impl<'a> Ear<'a> {
     }
 
     fn obey(&self, publish: &Publish) {
-        self.desk.report(|telemetry| telemetry.commands += 1);
-        self.answer(publish, |message| command::obey(self.desk, message));
+        self.handle.report(|telemetry| telemetry.commands += 1);
+        self.answer(publish, |message| command::obey(self.handle, message));
     }
 
     fn leave_out(&self, publish: &Publish, why: &str) {
-        self.desk.report(|telemetry| telemetry.commands_superseded += 1);
+        self.handle.report(|telemetry| telemetry.commands_superseded += 1);
         if self.complaints().flooded.is_due() {
             warn!("commands come faster than they are obeyed: only the latest of each topic is");
         }
-        self.answer(publish, |message| Some(command::refuse(self.desk, message, why)));
+        self.answer(publish, |message| Some(command::refuse(self.handle, message, why)));
     }
 
     fn answer(&self, publish: &Publish, reply: impl FnOnce(&Message) -> Option<Reply>) {
@@ -179,7 +179,7 @@ impl<'a> Ear<'a> {
         }
         let (group, below) = rest.strip_prefix("group/")?.split_once('/')?;
         // One that was left may still send what was under way.
-        self.desk.ask(|director| director.groups().any(|member| member == group)).then_some((below, true))
+        self.handle.ask(|director| director.groups().any(|member| member == group)).then_some((below, true))
     }
 
     fn intake(&self) -> MutexGuard<'_, Intake> {

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::desk::Desk;
+use crate::director_handle::DirectorHandle;
 use crate::stop::told;
 pub use about::about;
 pub use client::{Client, ClientError, Refused, Told};
@@ -43,19 +43,19 @@ const SOUND: Duration = Duration::from_secs(30);
 ///
 /// Needs a tokio runtime with time and I/O. It never blocks it, and never fails: a broker that is absent, lost or
 /// refuses is looked for again, with one WARN when it goes and one INFO when it is back.
-pub async fn run(settings: Settings, desk: Desk, mut stop: watch::Receiver<bool>) {
+pub async fn run(settings: Settings, handle: DirectorHandle, mut stop: watch::Receiver<bool>) {
     let broker = format!("{}:{}", settings.host, settings.port);
     let mut outage = Outage::new(broker.clone(), settings.device.clone(), settings.optional);
     let mut retry = settings.retry.clone();
     loop {
         let connected = tokio::select! {
-            connected = Session::connect(&settings, &desk) => connected,
+            connected = Session::connect(&settings, &handle) => connected,
             () = told(&mut stop) => return,
         };
         let lost = match connected {
             Ok(session) => {
                 outage.over();
-                desk.report(|telemetry| telemetry.broker = format!("connected to {broker}"));
+                handle.report(|telemetry| telemetry.broker = format!("connected to {broker}"));
                 let since = Instant::now();
                 let Some(lost) = session.serve(&mut stop).await else { return };
                 if since.elapsed() > SOUND {
@@ -70,7 +70,7 @@ pub async fn run(settings: Settings, desk: Desk, mut stop: watch::Receiver<bool>
             Err(lost) => lost,
         };
         outage.goes_on(&lost);
-        desk.report(|telemetry| telemetry.broker = format!("none at {broker}"));
+        handle.report(|telemetry| telemetry.broker = format!("none at {broker}"));
         tokio::select! {
             () = sleep(retry.wait()) => {}
             () = told(&mut stop) => return,

@@ -21,7 +21,7 @@ use super::outbox::outbox;
 use super::tell;
 use super::voice::Voice;
 use super::{DeviceId, Home, Settings, told};
-use crate::desk::Desk;
+use crate::director_handle::DirectorHandle;
 
 /// The largest packet taken from the broker, which drops larger ones by itself: a megabyte of nonsense is still
 /// answered, by its length.
@@ -41,7 +41,7 @@ const FAREWELL: Duration = Duration::from_millis(800);
 pub struct Session {
     connection: EventLoop,
     voice: Voice,
-    desk: Desk,
+    handle: DirectorHandle,
     device: DeviceId,
     telemetry_every: Duration,
     home: Home,
@@ -49,7 +49,7 @@ pub struct Session {
 
 impl Session {
     /// Connects and waits for the broker's consent.
-    pub async fn connect(settings: &Settings, desk: &Desk) -> Result<Session, ConnectionError> {
+    pub async fn connect(settings: &Settings, handle: &DirectorHandle) -> Result<Session, ConnectionError> {
         let base = settings.device.base();
         let (client, mut connection) = AsyncClient::new(options(settings, &base), REQUESTS);
         let welcome = loop {
@@ -60,7 +60,7 @@ impl Session {
         Ok(Session {
             connection,
             voice: Voice::new(client, base, &welcome),
-            desk: desk.clone(),
+            handle: handle.clone(),
             device: settings.device.clone(),
             telemetry_every: settings.telemetry_every,
             home: settings.home.clone(),
@@ -69,26 +69,26 @@ impl Session {
 
     /// Obeys and tells until the connection is lost (then why), or the stop is said and `offline` sent (then none).
     pub async fn serve(self, stop: &mut watch::Receiver<bool>) -> Option<ConnectionError> {
-        let Session { mut connection, voice, desk, device, telemetry_every, home } = self;
+        let Session { mut connection, voice, handle, device, telemetry_every, home } = self;
         let ((outbox, replies), (late, late_replies)) = (outbox(), outbox());
-        let ear = Ear::new(&desk, &device, voice.base(), home.birth_topic(), outbox, late);
+        let ear = Ear::new(&handle, &device, voice.base(), home.birth_topic(), outbox, late);
         let (greeted, mut is_greeted) = watch::channel(false);
         let tell = async {
             // Whatever is told comes after `online`.
             told(&mut is_greeted).await;
             tokio::join!(
-                tell::tell_about(&voice, &desk, &device),
-                tell::tell_state(&voice, &desk),
-                tell::tell_telemetry(&voice, &desk, telemetry_every),
+                tell::tell_about(&voice, &handle, &device),
+                tell::tell_state(&voice, &handle),
+                tell::tell_telemetry(&voice, &handle, telemetry_every),
                 tell::tell_replies(&voice, replies),
                 tell::tell_replies(&voice, late_replies),
-                tell::tell_snapshots(&voice, &desk),
-                tell::tell_home(&voice, &desk, &device, &home, telemetry_every, &ear),
+                tell::tell_snapshots(&voice, &handle),
+                tell::tell_home(&voice, &handle, &device, &home, telemetry_every, &ear),
             )
         };
         let lost = tokio::select! {
             lost = listen(&mut connection, &ear) => Some(lost),
-            never = tell::listen(&voice, &desk, &home, &greeted) => match never {},
+            never = tell::listen(&voice, &handle, &home, &greeted) => match never {},
             (never, ..) = tell => match never {},
             never = ear.obey_those_that_wait() => match never {},
             () = told(stop) => None,

@@ -15,7 +15,7 @@ use super::ear::{Ear, SPREAD};
 use super::outbox::Letter;
 use super::voice::{Voice, json};
 use super::{DeviceId, Home};
-use crate::desk::Desk;
+use crate::director_handle::DirectorHandle;
 
 /// At most ten states a second: a slider that is dragged sends hundreds. While ramps move them, two.
 const BETWEEN_STATES: Duration = Duration::from_millis(100);
@@ -38,21 +38,21 @@ fn shared(base: &str) -> [String; 2] {
     [format!("{base}/set/#"), format!("{base}/do/#")]
 }
 
-fn groups(desk: &Desk) -> Vec<String> {
-    desk.ask(|director| director.groups().map(str::to_owned).collect())
+fn groups(handle: &DirectorHandle) -> Vec<String> {
+    handle.ask(|director| director.groups().map(str::to_owned).collect())
 }
 
 /// First the ears, then `online`: whoever reads that may command at once. Then listens to the groups that it joins.
-pub async fn listen(voice: &Voice, desk: &Desk, home: &Home, greeted: &watch::Sender<bool>) -> Infallible {
-    let mut edition = desk.edition();
+pub async fn listen(voice: &Voice, handle: &DirectorHandle, home: &Home, greeted: &watch::Sender<bool>) -> Infallible {
+    let mut edition = handle.edition();
     edition.mark_unchanged();
-    let mut heard = groups(desk);
+    let mut heard = groups(handle);
     voice.listen_to(topics(voice.base(), &heard).into_iter().chain(home.on.then(|| home.birth_topic()))).await;
     voice.say("status", QoS::AtLeastOnce, true, b"online".to_vec()).await;
     greeted.send_replace(true);
     loop {
         changed(&mut edition).await;
-        let now = groups(desk);
+        let now = groups(handle);
         for left in heard.iter().filter(|group| !now.contains(group)) {
             for topic in of_group(left) {
                 voice.listen_no_more(topic).await;
@@ -67,43 +67,43 @@ pub async fn listen(voice: &Voice, desk: &Desk, home: &Home, greeted: &watch::Se
     }
 }
 
-pub async fn tell_about(voice: &Voice, desk: &Desk, device: &DeviceId) -> Infallible {
-    let mut edition = desk.edition();
+pub async fn tell_about(voice: &Voice, handle: &DirectorHandle, device: &DeviceId) -> Infallible {
+    let mut edition = handle.edition();
     loop {
-        let provider = desk.telemetry().provider;
+        let provider = handle.telemetry().provider;
         edition.mark_unchanged();
-        voice.say("about", QoS::AtLeastOnce, true, json(&about(device, desk))).await;
-        while desk.telemetry().provider == provider && !edition.has_changed().unwrap_or(false) {
+        voice.say("about", QoS::AtLeastOnce, true, json(&about(device, handle))).await;
+        while handle.telemetry().provider == provider && !edition.has_changed().unwrap_or(false) {
             sleep(BETWEEN_LOOKS).await;
         }
     }
 }
 
 /// Tells the latest state, and then each change that is still the latest when its turn comes.
-pub async fn tell_state(voice: &Voice, desk: &Desk) -> Infallible {
-    let mut states = desk.state();
+pub async fn tell_state(voice: &Voice, handle: &DirectorHandle) -> Infallible {
+    let mut states = handle.state();
     loop {
         states.mark_unchanged();
-        let is_moving = tell_state_now(voice, desk).await;
+        let is_moving = tell_state_now(voice, handle).await;
         sleep(if is_moving { BETWEEN_MOVING_STATES } else { BETWEEN_STATES }).await;
         changed(&mut states).await;
     }
 }
 
 /// Returns whether ramps move it.
-async fn tell_state_now(voice: &Voice, desk: &Desk) -> bool {
-    let state = desk.state().borrow().clone();
+async fn tell_state_now(voice: &Voice, handle: &DirectorHandle) -> bool {
+    let state = handle.state().borrow().clone();
     let is_moving = state.get("ramps").and_then(|ramps| ramps.as_object()).is_some_and(|ramps| !ramps.is_empty());
     voice.say("state", QoS::AtLeastOnce, true, json(&state)).await;
     is_moving
 }
 
-pub async fn tell_telemetry(voice: &Voice, desk: &Desk, every: Duration) -> Infallible {
+pub async fn tell_telemetry(voice: &Voice, handle: &DirectorHandle, every: Duration) -> Infallible {
     let mut turn = interval(every);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         turn.tick().await;
-        voice.say("telemetry", QoS::AtMostOnce, false, json(&desk.telemetry())).await;
+        voice.say("telemetry", QoS::AtMostOnce, false, json(&handle.telemetry())).await;
     }
 }
 
@@ -121,13 +121,13 @@ pub async fn tell_replies(voice: &Voice, mut replies: mpsc::Receiver<Letter>) ->
 }
 
 /// Snapshots, where the owner of the device lets them be taken.
-pub async fn tell_snapshots(voice: &Voice, desk: &Desk) -> Infallible {
-    let mut pictures = desk.pictures();
+pub async fn tell_snapshots(voice: &Voice, handle: &DirectorHandle) -> Infallible {
+    let mut pictures = handle.pictures();
     loop {
         match pictures.recv().await {
             Ok(jpeg) => voice.say("snapshot", QoS::AtMostOnce, false, jpeg.to_vec()).await,
             Err(RecvError::Lagged(_)) => {}
-            // Cannot be: the desk is held here.
+            // Cannot be: the handle is held here.
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
@@ -137,22 +137,22 @@ pub async fn tell_snapshots(voice: &Voice, desk: &Desk) -> Infallible {
 /// what it was told.
 pub async fn tell_home(
     voice: &Voice,
-    desk: &Desk,
+    handle: &DirectorHandle,
     device: &DeviceId,
     home: &Home,
     telemetry_every: Duration,
     ear: &Ear<'_>,
 ) -> Infallible {
     let topic = home.topic(device);
-    let mut edition = desk.edition();
+    let mut edition = handle.edition();
     let mut is_changed = false;
     loop {
         edition.mark_unchanged();
         let payload = match home.on {
-            true => desk.ask(|director| {
+            true => handle.ask(|director| {
                 json(&discovery(&Offer {
                     device,
-                    catalogue: desk.catalogue(),
+                    catalogue: handle.catalogue(),
                     scenes: director.scenes().map(|(name, ..)| name.as_str()).collect(),
                     abilities: director.abilities(),
                     has_schedule: director.has_schedule(),
@@ -169,7 +169,7 @@ pub async fn tell_home(
         if std::mem::take(&mut is_changed) {
             // A scene that was not among the options is now.
             sleep(BETWEEN_LOOKS).await;
-            tell_state_now(voice, desk).await;
+            tell_state_now(voice, handle).await;
         }
         tokio::select! {
             () = changed(&mut edition) => {
@@ -185,7 +185,7 @@ pub async fn tell_home(
 /// Returns when there is something new.
 async fn changed<T>(watched: &mut watch::Receiver<T>) {
     if watched.changed().await.is_err() {
-        // Cannot be: the desk that could say it is held here. Nothing changes any more.
+        // Cannot be: the handle that could say it is held here. Nothing changes any more.
         std::future::pending::<()>().await;
     }
 }

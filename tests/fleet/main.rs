@@ -27,7 +27,7 @@ const TOGETHER: Duration = Duration::from_millis(50);
 fn mirror(broker: &Broker, number: usize) -> Device {
     // With the waits that a real device has.
     let settings = Settings::new("127.0.0.1", broker.port, format!("mirror-{number}").parse().unwrap());
-    Device::directed(settings, device::desk())
+    Device::directed(settings, device::handle())
 }
 
 fn resident_kib() -> u64 {
@@ -39,7 +39,7 @@ fn resident_kib() -> u64 {
 /// When each mirror's effective parameters were first seen with `zoom` at `value`.
 async fn changes(mirrors: &[Device], value: f64) -> Vec<Instant> {
     let waiting = mirrors.iter().map(|mirror| {
-        let mut params = mirror.desk.params();
+        let mut params = mirror.handle.params();
         tokio::spawn(async move {
             params.wait_for(|params| params.zoom == value).await.unwrap();
             Instant::now()

@@ -66,7 +66,7 @@ async fn telemetry_comes_again_and_again() {
     let device = Device::with(settings);
     let mut operator = Operator::connect(&broker).await;
     operator.hear_on("telemetry").await;
-    device.desk.report(|telemetry| telemetry.fps = 12.5);
+    device.handle.report(|telemetry| telemetry.fps = 12.5);
     let topic = format!("{BASE}/telemetry");
     let publish = operator
         .hear("telemetry with the new figure", |publish| {
@@ -82,7 +82,7 @@ async fn about_is_told_again_when_the_provider_turns_out() {
     let device = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;
     assert_eq!(operator::json(&operator.hear_on("about").await)["provider"], "");
-    device.desk.report(|telemetry| telemetry.provider = "cuda".into());
+    device.handle.report(|telemetry| telemetry.provider = "cuda".into());
     let topic = format!("{BASE}/about");
     operator
         .hear("about with the provider", |publish| {

@@ -74,7 +74,7 @@ async fn nothing_of_a_set_applies_where_one_part_is_wrong() {
 async fn a_reset_reaches_the_dream() {
     let broker = Broker::start();
     let device = Device::start(&broker);
-    let mut actions = device.desk.signals();
+    let mut actions = device.handle.signals();
     let mut operator = Operator::connect(&broker).await;
     operator.hear_status("online").await;
     for payload in ["", "PRESS", r#"{"id": "again"}"#] {
@@ -143,7 +143,7 @@ async fn what_another_writer_changes_is_told_too_and_only_the_latest_of_many() {
     // No await between them: for the device they come all at once.
     for n in 1..=100 {
         let changes = json!({"intensity": f64::from(n) / 1000.0});
-        device.desk.set(changes.as_object().unwrap()).unwrap();
+        device.handle.set(changes.as_object().unwrap()).unwrap();
     }
     let state = operator.hear_on("state").await;
     assert_eq!(operator::json(&state)["intensity"], 0.1);
@@ -156,11 +156,11 @@ async fn states_never_come_out_of_order() {
     let mut operator = Operator::connect(&broker).await;
     operator.hear_on("state").await;
     let writer = tokio::spawn({
-        let desk = device.desk.clone();
+        let handle = device.handle.clone();
         async move {
             for n in 1..=500 {
                 let changes = json!({"intensity": f64::from(n) / 1000.0});
-                desk.set(changes.as_object().unwrap()).unwrap();
+                handle.set(changes.as_object().unwrap()).unwrap();
                 tokio::time::sleep(std::time::Duration::from_micros(500)).await;
             }
         }

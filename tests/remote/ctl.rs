@@ -96,11 +96,11 @@ async fn one_of_several_has_to_be_named() {
 #[tokio::test]
 async fn a_snapshot_becomes_a_file() {
     let (broker, device) = start().await;
-    let desk = device.desk.clone();
-    let mut signals = desk.signals();
+    let handle = device.handle.clone();
+    let mut signals = handle.signals();
     tokio::spawn(async move {
         while signals.recv().await != Ok(Signal::Snapshot) {}
-        desk.hand_out(Arc::from(&b"JPEG"[..]));
+        handle.hand_out(Arc::from(&b"JPEG"[..]));
     });
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("now.jpg");

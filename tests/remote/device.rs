@@ -1,12 +1,12 @@
-//! The device under test: the real `remote::run` over a desk with two small made-up packs.
+//! The device under test: the real `remote::run` over a handle with two small made-up packs.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reverie::backoff::Backoff;
-use reverie::desk::{self, Desk};
 use reverie::director::{Abilities, Director, Scenes, Setup};
+use reverie::director_handle::{self, DirectorHandle};
 use reverie::pack::{Catalogue, Manifest};
 use reverie::params::Params;
 use reverie::remote::{self, Settings};
@@ -20,7 +20,7 @@ use super::broker::{Broker, PATIENCE};
 pub const BASE: &str = "reverie/mirror-1";
 
 pub struct Device {
-    pub desk: Desk,
+    pub handle: DirectorHandle,
     stop: watch::Sender<bool>,
     task: Option<JoinHandle<()>>,
     log: Log,
@@ -42,11 +42,11 @@ impl Device {
     pub fn with(settings: Settings) -> Device {
         settings.check().expect("sound settings");
         let catalogue = Arc::new(catalogue());
-        Device::directed(settings, Desk::new(catalogue.clone(), Params::new(&catalogue)))
+        Device::directed(settings, DirectorHandle::new(catalogue.clone(), Params::new(&catalogue)))
     }
 
     /// With scenes, groups and all that a director knows.
-    pub fn directed(settings: Settings, desk: Desk) -> Device {
+    pub fn directed(settings: Settings, handle: DirectorHandle) -> Device {
         let (stop, stopped) = watch::channel(false);
         let log = Log::default();
         let into = log.clone();
@@ -55,9 +55,9 @@ impl Device {
             .with_ansi(false)
             .with_writer(move || into.clone())
             .finish();
-        tokio::spawn(desk::direct(desk.clone(), stopped.clone()));
-        let task = tokio::spawn(remote::run(settings, desk.clone(), stopped).with_subscriber(subscriber));
-        Device { desk, stop, task: Some(task), log }
+        tokio::spawn(director_handle::direct(handle.clone(), stopped.clone()));
+        let task = tokio::spawn(remote::run(settings, handle.clone(), stopped).with_subscriber(subscriber));
+        Device { handle, stop, task: Some(task), log }
     }
 
     /// Stops it the orderly way.
@@ -79,7 +79,7 @@ impl Device {
     }
 
     pub fn state(&self) -> serde_json::Value {
-        self.desk.state().borrow().clone().into()
+        self.handle.state().borrow().clone().into()
     }
 
     /// Lines logged at `level` (`WARN`, `INFO`) so far.
@@ -89,8 +89,8 @@ impl Device {
     }
 }
 
-/// A desk with two scenes, of a device in the group `hall` which lets pictures out.
-pub fn desk() -> Desk {
+/// A handle with two scenes, of a device in the group `hall` which lets pictures out.
+pub fn handle() -> DirectorHandle {
     let catalogue = Arc::new(catalogue());
     let scene = |json: Json| json.as_object().unwrap().clone();
     let mut setup = Setup::new(Params::new(&catalogue));
@@ -100,14 +100,14 @@ pub fn desk() -> Desk {
     ]);
     setup.groups = vec!["hall".to_owned()];
     setup.abilities = Abilities { snapshots: true, restart: false };
-    Desk::directed(catalogue.clone(), Director::new(catalogue, setup))
+    DirectorHandle::directed(catalogue.clone(), Director::new(catalogue, setup))
 }
 
-/// A device with that desk.
+/// A device with that handle.
 pub fn directed(broker: &Broker, name: &str) -> Device {
     let mut settings = settings(broker);
     settings.device = name.parse().unwrap();
-    Device::directed(settings, desk())
+    Device::directed(settings, handle())
 }
 
 #[derive(Clone, Default)]

@@ -8,7 +8,7 @@ use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use serde_json::{Value as Json, json};
 
 use super::broker::{Broker, eventually};
-use super::device::{self, Device, desk, directed};
+use super::device::{self, Device, directed, handle};
 use super::operator::{self, Operator};
 
 async fn start(broker: &Broker) -> (Device, Operator) {
@@ -139,10 +139,10 @@ async fn a_snapshot_is_told_once_and_is_not_retained() {
     let broker = Broker::start();
     let (device, mut operator) = start(&broker).await;
     // The stage that takes pictures is replaced by one that draws four bytes.
-    let mut signals = device.desk.signals();
+    let mut signals = device.handle.signals();
     assert_eq!(operator.command("do/snapshot", "").await["ok"], true);
     assert_eq!(signals.recv().await, Ok(reverie::director::Signal::Snapshot));
-    device.desk.hand_out(Arc::from(&b"JPEG"[..]));
+    device.handle.hand_out(Arc::from(&b"JPEG"[..]));
     let picture = operator.hear_on("snapshot").await;
     assert_eq!((&picture.payload[..], picture.retain), (&b"JPEG"[..], false));
 }
@@ -153,14 +153,14 @@ async fn home_assistant_is_told_again_when_it_starts_and_when_there_is_more_to_t
     let mut settings = device::settings(&broker);
     settings.home.on = true;
     let mut home = Operator::hearing(&broker, "homeassistant/#").await;
-    let device = Device::directed(settings, desk());
+    let device = Device::directed(settings, handle());
     let mut told = async |what: &str| operator::json(&home.hear(what, |p| p.topic.ends_with(b"/config")).await);
     let first = told("what there is").await;
     insta::assert_json_snapshot!("home-assistant", first, {".**.sw_version" => "[version]"});
     let other = Operator::connect(&broker).await;
     other.publish("homeassistant/status", "online").await;
     assert_eq!(told("it again").await, first);
-    device.desk.act("save-scene", json!({"name": "third"}).as_object().unwrap()).unwrap();
+    device.handle.act("save-scene", json!({"name": "third"}).as_object().unwrap()).unwrap();
     let scenes = told("a scene more").await["components"]["scene"]["options"].clone();
     assert_eq!(scenes, json!(["calm", "wild", "third"]));
 }
@@ -203,7 +203,7 @@ async fn of_a_flood_the_last_command_counts_and_each_is_answered() {
     }
     sender.await.unwrap();
     eventually("the last one counts", || device.state()["intensity"] == 1).await;
-    let told = device.desk.telemetry();
+    let told = device.handle.telemetry();
     assert_eq!((told.commands, told.commands_superseded), (u64::from(done), u64::from(left_out)));
     assert!(device.logged("WARN").len() <= 1);
 }

@@ -91,7 +91,7 @@ async fn every_malformed_command_is_answered_and_changes_nothing() {
     let mut operator = Operator::connect(&broker).await;
     operator.hear_on("state").await;
     let before = device.state();
-    let mut actions = device.desk.signals();
+    let mut actions = device.handle.signals();
     for (topic, payload, says) in table() {
         let shown: String = String::from_utf8_lossy(&payload).chars().take(60).collect();
         let reply = operator.command(topic, payload).await;
@@ -159,7 +159,7 @@ async fn a_command_retained_before_the_device_came_does_not_replay() {
     operator.hear_on("set").await;
     operator.hear_on("do/reset").await;
     let device = Device::start(&broker);
-    let mut actions = device.desk.signals();
+    let mut actions = device.handle.signals();
     for _ in 0..2 {
         let reply = operator::json(&operator.hear_on("reply").await);
         assert_eq!((&reply["ok"], &reply["state"]["blank"]), (&false.into(), &false.into()), "{reply}");

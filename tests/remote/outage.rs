@@ -19,7 +19,7 @@ async fn a_broker_that_was_killed_and_started_again_finds_the_device_back() {
     broker.kill();
     eventually("the loss is noticed", || device.logged("WARN").len() == 1).await;
     // Meanwhile somebody else changes something.
-    device.desk.set(json!({"steps": 9}).as_object().unwrap()).unwrap();
+    device.handle.set(json!({"steps": 9}).as_object().unwrap()).unwrap();
     broker.start_again();
 
     operator.hear_status("online").await;

@@ -1,4 +1,4 @@
-//! The desk at which the dream is directed: `remote/` and `console/` write here, the stages read.
+//! The handle at which the dream is directed: `remote/` and `console/` write here, the stages read.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ const SIGNALS: usize = 256;
 
 /// The director, and what is made known of its decisions; shared by all rooms of the running daemon.
 #[derive(Clone)]
-pub struct Desk(Arc<Shared>);
+pub struct DirectorHandle(Arc<Shared>);
 
 struct Shared {
     catalogue: Arc<Catalogue>,
@@ -35,16 +35,16 @@ struct Shared {
     telemetry: Mutex<Telemetry>,
 }
 
-impl Desk {
-    /// A desk at which `params` stand, and nothing else: no scenes, no groups, no hours.
-    pub fn new(catalogue: Arc<Catalogue>, params: Params) -> Desk {
-        Desk::directed(catalogue.clone(), Director::new(catalogue, Setup::new(params)))
+impl DirectorHandle {
+    /// A handle at which `params` stand, and nothing else: no scenes, no groups, no hours.
+    pub fn new(catalogue: Arc<Catalogue>, params: Params) -> DirectorHandle {
+        DirectorHandle::directed(catalogue.clone(), Director::new(catalogue, Setup::new(params)))
     }
 
-    /// The desk of `director`, which directs over `catalogue`.
-    pub fn directed(catalogue: Arc<Catalogue>, director: Director) -> Desk {
+    /// The handle of `director`, which directs over `catalogue`.
+    pub fn directed(catalogue: Arc<Catalogue>, director: Director) -> DirectorHandle {
         let now = Now::read();
-        Desk(Arc::new(Shared {
+        DirectorHandle(Arc::new(Shared {
             catalogue,
             params: watch::Sender::new(director.params().clone()),
             state: watch::Sender::new(director.state(now)),
@@ -215,12 +215,12 @@ fn replace<T: PartialEq>(to: &watch::Sender<T>, value: T) -> bool {
 /// Lets the director's time pass until the `stop`: ramps move, what is due is done.
 ///
 /// Needs a tokio runtime with time.
-pub async fn direct(desk: Desk, mut stop: watch::Receiver<bool>) {
+pub async fn direct(handle: DirectorHandle, mut stop: watch::Receiver<bool>) {
     loop {
-        let rest = desk.advance();
+        let rest = handle.advance();
         tokio::select! {
             () = tokio::time::sleep(rest) => {}
-            () = desk.woken() => {}
+            () = handle.woken() => {}
             () = told(&mut stop) => return,
         }
     }
