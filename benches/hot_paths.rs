@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use reverie::compositor::{Compositor, Layer, Look};
-use reverie::config::Size;
 use reverie::display::{Canvas, Fader};
 use reverie::dream::{Dreamer, Settings};
 use reverie::flow::{Field, Luma, Pyramid, Search, Shrinker, Tracker};
@@ -16,6 +15,7 @@ use reverie::pack::Catalogue;
 use reverie::params::Params;
 use reverie::pixel::{self, Picture, Scaler, Tone};
 use reverie::runtime::{Ascent, Controls, Graph, Provider, Runtime, Settings as RuntimeSettings};
+use reverie::size::Size;
 use reverie::slot::Item;
 use reverie::source::{Colours, Converter, Layout, Matrix, Pixels};
 

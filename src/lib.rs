@@ -30,6 +30,7 @@ pub mod pixel;
 pub mod places;
 pub mod remote;
 pub mod runtime;
+pub mod size;
 pub mod slot;
 pub mod source;
 pub mod stop;

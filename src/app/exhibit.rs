@@ -8,11 +8,12 @@ use super::Stage;
 use super::live::Live;
 use super::meter::{Meter, ms};
 use super::stages::{PATIENCE, Report, Screen, Wiring};
-use crate::config::{self, Fit, Size};
+use crate::config::{self, Fit};
 use crate::director::Signal;
 use crate::display::{self, BootCard, Canvas, Caption, Fader, Lamp, Projector, Row, Shown, Tap};
 use crate::frame::Frame;
 use crate::health::Telemetry;
+use crate::size::Size;
 
 /// A picture that stands still is drawn again after so long, in case something else drew over it.
 const REDRAW: Duration = Duration::from_secs(1);

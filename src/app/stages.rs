@@ -12,13 +12,14 @@ use super::live::Live;
 use super::meter::{Meter, ms};
 use super::stage::give_way;
 use crate::compositor::{CanvasGovernor, Compositor, Layer, Look};
-use crate::config::{self, Size};
+use crate::config;
 use crate::director::Signal;
 use crate::director_handle::DirectorHandle;
 use crate::display::Tap;
 use crate::dream::{self, Dreamer};
 use crate::pack::Catalogue;
 use crate::runtime::Runtime;
+use crate::size::Size;
 use crate::slot::Slot;
 use crate::source::Source;
 

@@ -16,6 +16,7 @@ use crate::director::{Director, Now, Setup};
 use crate::director_handle::DirectorHandle;
 use crate::files::{Rights, write_whole};
 use crate::pack::Catalogue;
+use crate::size::Size;
 
 /// Dream live, until told to stop: what the camera sees, on the screen, directed over MQTT and from a web page.
 #[derive(ClapArgs)]
@@ -35,7 +36,7 @@ pub struct Args {
     listen: Option<String>,
     /// Working size of the dream, such as 320x180, instead of what the governor picks.
     #[arg(long, value_name = "WxH")]
-    size: Option<config::Size>,
+    size: Option<Size>,
     /// Folder of graph packs, or a pack; may be given several times.
     #[arg(long, value_name = "DIR")]
     packs: Vec<PathBuf>,

@@ -11,14 +11,12 @@ mod rooms;
 mod schedule;
 mod screen;
 mod sections;
-mod size;
 
 pub use camera::{Cameras, ControlValue, PIXEL_FORMATS};
 pub use direction::{Memory, Play, Start, state_folder};
 pub use schedule::Schedule;
 pub use screen::{Fit, Mode, Refresh, Rotation, Screen, ScreenKind, Vt};
 pub use sections::{Console, Dream, HomeAssistant, Mqtt, Runtime, Source, SourceKind, read_address};
-pub use size::Size;
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +25,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::director::Scenes;
 use crate::params;
+use crate::size::Size;
 
 /// Read when nobody names another file and it is there.
 pub const DEFAULT_FILE: &str = "/etc/reverie/reverie.toml";

@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Size;
 use super::sections::{Fault, range, size};
+use crate::size::Size;
 
 /// `[screen]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,12 +7,12 @@ use std::time::SystemTime;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Size;
 use super::camera::{Cameras, ControlValue, controls};
 use super::command;
 use super::credentials;
 use crate::remote::DeviceId;
 use crate::runtime::Provider;
+use crate::size::Size;
 
 /// `[source]`: where pictures come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

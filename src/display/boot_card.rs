@@ -2,8 +2,8 @@
 
 use ab_glyph::{Font, FontRef, Glyph, PxScale, ScaleFont, point};
 
-use crate::config::Size;
 use crate::frame::Frame;
+use crate::size::Size;
 
 const FONT: &[u8] = include_bytes!("../../deploy/fonts/Inter-Display-Regular.otf");
 

@@ -1,8 +1,9 @@
 //! How a picture lies on a screen: turned, mirrored, and cut or framed to its shape.
 
-use crate::config::{self, Fit, Rotation, Size};
+use crate::config::{self, Fit, Rotation};
 use crate::frame::Frame;
 use crate::pixel::{self, Scaler, Words};
+use crate::size::Size;
 
 /// What is drawn on: a screen's pixels, four bytes each: blue, green, red, nothing (XRGB8888).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

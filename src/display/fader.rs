@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::canvas::{Canvas, Painter};
-use crate::config::Size;
 use crate::frame::Frame;
+use crate::size::Size;
 
 /// A fade never lasts longer, however slow the dream.
 const LONGEST: Duration = Duration::from_millis(1000);

@@ -9,7 +9,7 @@ use memmap2::{MmapMut, MmapOptions};
 use super::ScreenError;
 use super::fader::View;
 use super::raster::{Channel, Layout};
-use crate::config::Size;
+use crate::size::Size;
 
 /// `<linux/fb.h>`: ask what varies with the mode, and what is fixed; move what is seen; darken.
 const FBIOGET_VSCREENINFO: libc::Ioctl = 0x4600;

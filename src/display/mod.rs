@@ -24,7 +24,8 @@ pub use tap::{Tap, Watcher};
 
 use std::path::PathBuf;
 
-use crate::config::{self, ScreenKind, Size};
+use crate::config::{self, ScreenKind};
+use crate::size::Size;
 use kms::{Kms, KmsError};
 
 /// A screen that was opened.

@@ -9,8 +9,9 @@ use super::fader::View;
 use super::vt::Graphics;
 use super::{Screen, ScreenError, Shown};
 use crate::backoff::Backoff;
-use crate::config::{self, ScreenKind, Size};
+use crate::config::{self, ScreenKind};
 use crate::hotplug::Hotplug;
+use crate::size::Size;
 
 /// Between two looks at a screen of which no word came.
 const LOOK: Duration = Duration::from_secs(5);

@@ -73,10 +73,10 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Size;
     use crate::display::canvas::Canvas;
     use crate::display::fader::Fader;
     use crate::frame::Frame;
+    use crate::size::Size;
     use std::time::{Duration, Instant};
 
     fn layout(bytes: usize, line: usize, [r, g, b]: [(u32, u32); 3]) -> Layout {

@@ -4,7 +4,7 @@ use minifb::{Key, Scale, ScaleMode, WindowOptions};
 
 use super::ScreenError;
 use super::fader::View;
-use crate::config::Size;
+use crate::size::Size;
 
 pub struct Window {
     window: minifb::Window,

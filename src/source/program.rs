@@ -380,7 +380,7 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Size;
+    use crate::size::Size;
 
     #[test]
     fn wishes_are_filled_in() {

@@ -1,6 +1,6 @@
 use super::scene::Scene;
 use super::*;
-use crate::config::Size;
+use crate::size::Size;
 
 const WIDTH: usize = 160;
 const HEIGHT: usize = 90;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reverie::compositor::{Compositor, Layer, Look};
-use reverie::config::{self, Rotation, Size};
+use reverie::config::{self, Rotation};
 use reverie::display::{Canvas, Fader};
 use reverie::dream::{Dreamer, Settings};
 use reverie::frame::Frame;
 use reverie::mirror::Mirror;
 use reverie::params::Params;
+use reverie::size::Size;
 use reverie::slot::Item;
 use reverie::source::{self, Colours, Converter, Matrix, Pixels};
 use reverie::y4m::{Header, Reader, Sampling, Writer};

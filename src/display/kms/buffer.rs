@@ -10,9 +10,9 @@ use memmap2::{MmapMut, MmapOptions};
 
 use super::card::Card;
 use super::swapchain::Surface;
-use crate::config::Size;
 use crate::display::fader::View;
 use crate::display::raster::Layout;
+use crate::size::Size;
 
 pub struct Buffer {
     dumb: DumbBuffer,

@@ -3,7 +3,8 @@
 use drm::control::{Mode, ModeFlags, ModeTypeFlags};
 use serde::Serialize;
 
-use crate::config::{self, Fit, Size};
+use crate::config::{self, Fit};
+use crate::size::Size;
 
 /// What matters of a mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

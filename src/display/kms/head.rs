@@ -8,7 +8,7 @@ use drm::control::{Device as _, Mode, PageFlipFlags, connector, crtc, plane};
 use super::buffer::Buffer;
 use super::card::Card;
 use super::swapchain::{Head, Surface as _};
-use crate::config::Size;
+use crate::size::Size;
 
 /// An output of a card, and what drives it.
 pub struct CardHead {

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 use super::choose;
-use crate::config::{Fit, Size};
+use crate::config::Fit;
 use crate::display::Shown;
 use crate::display::fader::View;
+use crate::size::Size;
 
 /// A flip that has not been seen to happen by then is late.
 const LATE: Duration = Duration::from_millis(100);

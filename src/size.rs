@@ -1,4 +1,4 @@
-//! Width and height, as people write them.
+//! Width and height in pixels, as people write them: `640x360`.
 
 use std::fmt;
 use std::str::FromStr;
