@@ -13,7 +13,7 @@ use tracing::debug;
 const KERNEL: u32 = 1;
 const UDEV: u32 = 2;
 /// The kernel's longest event is half of this.
-const LONGEST: usize = 4096;
+const MAX_EVENT_BYTES: usize = 4096;
 /// What udev's messages begin with, and where in them the properties begin and how many bytes they are: `struct
 /// udev_monitor_netlink_header`.
 const UDEV_PREFIX: &[u8] = b"libudev\0";
@@ -36,16 +36,16 @@ impl Hotplug {
     /// Whether anything was plugged in or out, or changed, since it was asked last. Does not wait.
     pub fn happened(&mut self) -> bool {
         let mut happened = false;
-        let mut event = [0; LONGEST];
+        let mut event = [0; MAX_EVENT_BYTES];
         while let Some(length) = self.receive(&mut event) {
             happened |= is_about(&event[..length], self.subsystem);
         }
         happened
     }
 
-    /// Waits for such word, `patience` at most.
-    pub fn wait(&mut self, patience: Duration) -> bool {
-        let until = Instant::now() + patience;
+    /// Waits for such word, `timeout` at most.
+    pub fn wait(&mut self, timeout: Duration) -> bool {
+        let until = Instant::now() + timeout;
         loop {
             if self.happened() {
                 return true;
@@ -142,9 +142,9 @@ fn open() -> io::Result<OwnedFd> {
     }
 }
 
-fn poll(socket: &OwnedFd, patience: Duration) {
+fn poll(socket: &OwnedFd, timeout: Duration) {
     let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    let ms = patience.as_millis().max(1).try_into().unwrap_or(i32::MAX);
+    let ms = timeout.as_millis().max(1).try_into().unwrap_or(i32::MAX);
     // SAFETY: one structure, alive for the call, and its count.
     unsafe { libc::poll(&raw mut poll, 1, ms) };
 }
@@ -174,7 +174,7 @@ mod tests {
             assert!(!is_about(&event, "drm") && !is_about(&event, "video"));
         }
         assert!(!is_about(&by_udev(PLUGGED)[..60], "video4linux"), "cut off");
-        let mut event = [0; LONGEST];
+        let mut event = [0; MAX_EVENT_BYTES];
         let length = lost_some(&mut event, "drm");
         assert!(is_about(&event[..length], "drm"));
     }

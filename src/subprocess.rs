@@ -16,13 +16,13 @@ use std::os::unix::process::CommandExt;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 /// How long a program may take to close what it has open, once it is interrupted.
-const GRACE: Duration = Duration::from_millis(500);
+const INTERRUPT_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a killed one may take to be gone. One that hangs in a driver takes longer, and is waited for elsewhere.
-const LAST: Duration = Duration::from_secs(1);
+const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often it is asked whether a program has ended.
-const LOOK: Duration = Duration::from_millis(5);
-/// Longer lines of a program's complaints are cut off.
-const LONGEST_LINE: usize = 240;
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// Longer lines of a program's error output are cut off.
+const MAX_LINE_BYTES: usize = 240;
 /// What systemd tells this process alone.
 const NOT_FOR_CHILDREN: [&str; 5] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "JOURNAL_STREAM"];
 
@@ -32,15 +32,15 @@ pub struct Subprocess {
     child: Option<Child>,
     group: Option<Pid>,
     status: Option<ExitStatus>,
-    complaints: Complaints,
+    stderr: StderrLog,
 }
 
 /// What a program wrote to its standard error.
 #[derive(Clone, Default)]
-struct Complaints(Arc<(Mutex<Heard>, Condvar)>);
+struct StderrLog(Arc<(Mutex<StderrState>, Condvar)>);
 
 #[derive(Default)]
-struct Heard {
+struct StderrState {
     last: Option<String>,
     is_over: bool,
 }
@@ -59,11 +59,11 @@ pub fn find(program: &str) -> Option<PathBuf> {
 }
 
 impl Subprocess {
-    /// Starts `command`, whose standard input and output the caller has chosen. `hear` gets each line of its standard error.
+    /// Starts `command`, whose standard input and output the caller has chosen. `on_line` gets each line of its standard error.
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn start(mut command: Command, hear: impl FnMut(&str) + Send + 'static) -> io::Result<Subprocess> {
+    pub fn start(mut command: Command, on_line: impl FnMut(&str) + Send + 'static) -> io::Result<Subprocess> {
         for name in NOT_FOR_CHILDREN {
             command.env_remove(name);
         }
@@ -71,12 +71,12 @@ impl Subprocess {
         let stderr = child.stderr.take();
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         // From here on it ends with this, whatever fails.
-        let started = Subprocess { child: Some(child), group, status: None, complaints: Complaints::default() };
+        let started = Subprocess { child: Some(child), group, status: None, stderr: StderrLog::default() };
         if let Some(stderr) = stderr {
-            let complaints = started.complaints.clone();
-            let listen = move || complaints.listen(stderr, hear);
+            let log = started.stderr.clone();
+            let listen = move || log.listen(stderr, on_line);
             // Not joined: where another program was handed the pipe and goes on, so does this thread.
-            drop(std::thread::Builder::new().name("complaints".to_owned()).spawn(listen)?);
+            drop(std::thread::Builder::new().name("stderr".to_owned()).spawn(listen)?);
         }
         Ok(started)
     }
@@ -91,29 +91,29 @@ impl Subprocess {
         self.child.as_mut()?.stdin.take()
     }
 
-    /// How it ended; none where it still runs after `patience`.
-    pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+    /// How it ended; none where it still runs after `timeout`.
+    pub fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
         let begun = Instant::now();
         while !self.has_ended() {
-            if begun.elapsed() >= patience {
+            if begun.elapsed() >= timeout {
                 return None;
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
         }
         self.reap()
     }
 
     /// The last line that it wrote to its standard error. Of one that has ended the very last one is waited for, a moment.
-    pub fn last_complaint(&self) -> Option<String> {
-        let patience = if self.status.is_some() { GRACE } else { Duration::ZERO };
-        let heard = self.complaints.heard();
-        let (heard, _) = self
-            .complaints
+    pub fn last_error_line(&self) -> Option<String> {
+        let timeout = if self.status.is_some() { INTERRUPT_TIMEOUT } else { Duration::ZERO };
+        let state = self.stderr.state();
+        let (state, _) = self
+            .stderr
             .0
             .1
-            .wait_timeout_while(heard, patience, |heard| !heard.is_over)
+            .wait_timeout_while(state, timeout, |state| !state.is_over)
             .unwrap_or_else(PoisonError::into_inner);
-        heard.last.clone()
+        state.last.clone()
     }
 
     /// Whether it has ended, without reaping it: as long as it is not reaped nobody else can be given its number.
@@ -147,11 +147,11 @@ impl Drop for Subprocess {
             return;
         }
         self.signal(Signal::INT);
-        if self.wait(GRACE).is_some() {
+        if self.wait(INTERRUPT_TIMEOUT).is_some() {
             return;
         }
         self.signal(Signal::KILL);
-        if self.wait(LAST).is_none()
+        if self.wait(KILL_TIMEOUT).is_none()
             && let Some(mut child) = self.child.take()
         {
             // It hangs in a driver. It must not hang us, nor stay a zombie once it comes back.
@@ -160,52 +160,52 @@ impl Drop for Subprocess {
     }
 }
 
-impl Complaints {
-    fn heard(&self) -> MutexGuard<'_, Heard> {
+impl StderrLog {
+    fn state(&self) -> MutexGuard<'_, StderrState> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn listen(&self, mut stderr: ChildStderr, mut hear: impl FnMut(&str)) {
+    fn listen(&self, mut stderr: ChildStderr, mut on_line: impl FnMut(&str)) {
         let (mut bytes, mut lines) = ([0; 4096], Lines::default());
-        let mut hear = |line: &str| {
-            self.heard().last = Some(line.to_owned());
-            hear(line);
+        let mut on_line = |line: &str| {
+            self.state().last = Some(line.to_owned());
+            on_line(line);
         };
         loop {
             match stderr.read(&mut bytes) {
                 Ok(0) => break,
-                Ok(count) => lines.take(&bytes[..count], &mut hear),
+                Ok(count) => lines.take(&bytes[..count], &mut on_line),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => break,
             }
         }
-        lines.end(&mut hear);
-        self.heard().is_over = true;
+        lines.end(&mut on_line);
+        self.state().is_over = true;
         self.0.1.notify_all();
     }
 }
 
-/// Makes lines of what comes, none longer than [`LONGEST_LINE`].
+/// Makes lines of what comes, none longer than [`MAX_LINE_BYTES`].
 #[derive(Default)]
 struct Lines(Vec<u8>);
 
 impl Lines {
-    fn take(&mut self, bytes: &[u8], hear: &mut impl FnMut(&str)) {
+    fn take(&mut self, bytes: &[u8], on_line: &mut impl FnMut(&str)) {
         for &byte in bytes {
             // Progress is written over itself.
             if matches!(byte, b'\n' | b'\r') {
-                self.end(hear);
-            } else if self.0.len() < LONGEST_LINE {
+                self.end(on_line);
+            } else if self.0.len() < MAX_LINE_BYTES {
                 self.0.push(byte);
             }
         }
     }
 
-    fn end(&mut self, hear: &mut impl FnMut(&str)) {
+    fn end(&mut self, on_line: &mut impl FnMut(&str)) {
         let text = String::from_utf8_lossy(&self.0);
         let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         if !plain.trim().is_empty() {
-            hear(&without_passwords(plain.trim()));
+            on_line(&without_passwords(plain.trim()));
         }
         self.0.clear();
     }
@@ -252,7 +252,7 @@ mod tests {
         let begun = Instant::now();
         while !is_so() {
             assert!(begun.elapsed() < Duration::from_secs(10), "not within 10 s: {what}");
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 
@@ -269,7 +269,7 @@ mod tests {
     fn how_it_ended_and_what_it_said_last_is_known() {
         let mut program = Subprocess::start(shell("echo one >&2; printf 'two\\rthree' >&2; exit 3"), |_| {}).unwrap();
         assert_eq!(program.wait(Duration::from_secs(10)).unwrap().code(), Some(3));
-        assert_eq!(program.last_complaint().as_deref(), Some("three"));
+        assert_eq!(program.last_error_line().as_deref(), Some("three"));
         assert_eq!(program.wait(Duration::ZERO).unwrap().code(), Some(3), "asked again");
     }
 
@@ -292,7 +292,7 @@ mod tests {
         assert!(pids().iter().all(|pid| is_there(*pid)));
         let begun = Instant::now();
         drop(program);
-        assert!(begun.elapsed() < GRACE + LAST, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < INTERRUPT_TIMEOUT + KILL_TIMEOUT, "{:?}", begun.elapsed());
         until("all are gone", || !pids().iter().any(|pid| is_running(*pid)));
     }
 
@@ -315,12 +315,12 @@ mod tests {
     #[test]
     fn lines_are_bounded_and_plain() {
         let (mut lines, mut heard) = (Lines::default(), Vec::new());
-        let mut hear = |line: &str| heard.push(line.to_owned());
-        lines.take(b"  a\tb\x1b[0m\n\n\r", &mut hear);
-        lines.take(&[b'x'; 9999], &mut hear);
-        lines.take(b"\nrest", &mut hear);
-        lines.end(&mut hear);
-        assert_eq!(heard, ["a b [0m", &"x".repeat(LONGEST_LINE), "rest"]);
+        let mut on_line = |line: &str| heard.push(line.to_owned());
+        lines.take(b"  a\tb\x1b[0m\n\n\r", &mut on_line);
+        lines.take(&[b'x'; 9999], &mut on_line);
+        lines.take(b"\nrest", &mut on_line);
+        lines.end(&mut on_line);
+        assert_eq!(heard, ["a b [0m", &"x".repeat(MAX_LINE_BYTES), "rest"]);
     }
 
     #[test]
@@ -341,6 +341,6 @@ mod tests {
         command.env("NOTIFY_SOCKET", "/run/x");
         let mut program = Subprocess::start(command, |_| {}).unwrap();
         program.wait(Duration::from_secs(10)).unwrap();
-        assert_eq!(program.last_complaint().as_deref(), Some("none"));
+        assert_eq!(program.last_error_line().as_deref(), Some("none"));
     }
 }

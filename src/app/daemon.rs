@@ -14,10 +14,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{error, info, warn};
 
-use super::live::{Live, renewed};
-use super::stage::give_way;
+use super::reloadable::{Reloadable, restart_on_change};
+use super::stage::lower_priority;
 use super::stages::{self, Screen, Wiring};
-use super::{Running, Stage, exhibit, keeper, snapshots};
+use super::{RunningStage, Stage, exhibit, keeper, snapshots};
 use crate::config::{Config, ConfigError};
 use crate::console;
 use crate::director::{self, Setup};
@@ -41,15 +41,15 @@ pub struct Plan {
 }
 
 /// The display counts as stuck without a heartbeat for so long while it shows pictures.
-const SEEN_STUCK: Duration = Duration::from_secs(8);
+const DISPLAY_DEADLINE: Duration = Duration::from_secs(8);
 /// The others: drivers may take their time, and so may one ascent on a very slow board.
-const STUCK: Duration = Duration::from_secs(30);
+const STAGE_DEADLINE: Duration = Duration::from_secs(30);
 /// Between two looks at the stages.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// From a command to restart to the end, so that the answer is sent.
-const ANSWERED: Duration = Duration::from_millis(300);
+const RESTART_DELAY: Duration = Duration::from_millis(300);
 /// How long the stages and the broker are given to end. Together with everything else less than 2 s.
-const DRAIN: Duration = Duration::from_millis(1500);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Dreams until SIGTERM or SIGINT, then leaves the process with exit code 0. SIGHUP has the configuration read anew, unless it is
 /// a terminal's that was closed.
@@ -85,13 +85,13 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
     // In a thread of its own, whose niceness the network's threads inherit.
     let (loader, loading) = oneshot::channel();
     std::thread::Builder::new().name("load-network".to_owned()).spawn(move || {
-        give_way();
+        lower_priority();
         let _ = loader.send(Runtime::load(settings));
     })?;
-    let mut watch = Watch::new(&plan, &configs, &wiring);
+    let mut supervisor = Supervisor::new(&plan, &configs, &wiring);
     let loaded = tokio::select! {
         loaded = loading => loaded.context("loading ONNX Runtime").and_then(|loaded| Ok(loaded?)),
-        name = watch.over(&running, &mut signals) => {
+        name = supervisor.run(&running, &mut signals) => {
             end(name, &stop, &running, tasks).await;
             return Ok(());
         }
@@ -99,25 +99,30 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
     let runtime = match loaded {
         Ok(runtime) => Arc::new(runtime),
         Err(error) => {
-            show_fault(&error, &mut watch, &running, &mut signals).await;
+            show_fault(&error, &mut supervisor, &running, &mut signals).await;
             end("no network", &stop, &running, tasks).await;
             return Err(error);
         }
     };
     info!("network: ONNX Runtime {} from {}", runtime.version(), runtime.library().display());
     running.extend(start_dreaming(&plan, &configs, runtime, &stop, &wiring)?);
-    let name = watch.over(&running, &mut signals).await;
+    let name = supervisor.run(&running, &mut signals).await;
     Notify::default().stopping();
     end(name, &stop, &running, tasks).await;
     Ok(())
 }
 
 /// How long a screen says why nothing is dreamed, before systemd starts everything anew.
-const FAULT_SHOWN: Duration = Duration::from_secs(15);
+const FAULT_DISPLAY_TIME: Duration = Duration::from_secs(15);
 
 /// Lets the one in front of the screen read what is wrong, where there is a screen.
-async fn show_fault(error: &anyhow::Error, watch: &mut Watch<'_>, running: &[Running], signals: &mut Signals) {
-    let wiring = watch.wiring;
+async fn show_fault(
+    error: &anyhow::Error,
+    supervisor: &mut Supervisor<'_>,
+    running: &[RunningStage],
+    signals: &mut Signals,
+) {
+    let wiring = supervisor.wiring;
     wiring.set_fault(format!("{error:#}"));
     // The display may still be looking for one.
     let looked = async {
@@ -125,10 +130,10 @@ async fn show_fault(error: &anyhow::Error, watch: &mut Watch<'_>, running: &[Run
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let _ = timeout(LOOK, looked).await;
+    let _ = timeout(CHECK_INTERVAL, looked).await;
     if matches!(wiring.screen(), Some(Screen::Present { .. })) {
         error!("{error:#}");
-        let _ = timeout(FAULT_SHOWN, watch.over(running, signals)).await;
+        let _ = timeout(FAULT_DISPLAY_TIME, supervisor.run(running, signals)).await;
     }
 }
 
@@ -140,18 +145,19 @@ fn start(
     configs: &Configs,
     stop: &Stop,
     wiring: &Wiring,
-) -> anyhow::Result<(Vec<Running>, Vec<JoinHandle<()>>)> {
+) -> anyhow::Result<(Vec<RunningStage>, Vec<JoinHandle<()>>)> {
     let handle = &plan.handle;
     let stage = |name| Stage::new(name, stop.clone());
 
-    let (mut screen, mut identity) = (Live::new(configs, |config| config.screen.clone()), Live::new(configs, identity));
+    let (mut screen, mut identity) =
+        (Reloadable::new(configs, |config| config.screen.clone()), Reloadable::new(configs, identity));
     let own = wiring.clone();
     let exhibit = move |stage: &Stage| exhibit::exhibit(stage, &mut screen, &mut identity, &own);
-    let display = stage("display").start(handle.clone(), SEEN_STUCK, exhibit)?;
+    let display = stage("display").start(handle.clone(), DISPLAY_DEADLINE, exhibit)?;
 
-    let (mut settings, own) = (Live::new(configs, Config::source), wiring.clone());
-    let source =
-        stage("source").start(handle.clone(), STUCK, move |stage| stages::source(stage, &mut settings, &own))?;
+    let (mut settings, own) = (Reloadable::new(configs, Config::source), wiring.clone());
+    let source = stage("source")
+        .start(handle.clone(), STAGE_DEADLINE, move |stage| stages::source(stage, &mut settings, &own))?;
 
     let preview = console::Preview::new(wiring.tap.clone());
     let encoder = preview.clone();
@@ -159,20 +165,20 @@ fn start(
         encoder.encode(|| stage.heartbeat());
         Ok(())
     };
-    let encoder = stage("preview").start(handle.clone(), STUCK, encode)?;
+    let encoder = stage("preview").start(handle.clone(), STAGE_DEADLINE, encode)?;
 
     let told = || stop.for_tasks();
     let keeper = {
         let handle = handle.clone();
-        renewed("keeper", Live::new(configs, Config::memory_file), told(), move |file, end| {
+        restart_on_change("keeper", Reloadable::new(configs, Config::memory_file), told(), move |file, end| {
             keeper::keep(handle.clone(), file.clone(), end)
         })
     };
     let page = {
         let (handle, preview) = (handle.clone(), preview.clone());
-        renewed(
+        restart_on_change(
             "web page",
-            Live::new(configs, |config| (config.console.clone(), config.device())),
+            Reloadable::new(configs, |config| (config.console.clone(), config.device())),
             told(),
             move |part, end| {
                 let (settings, device) = part.clone();
@@ -182,19 +188,19 @@ fn start(
     };
     let broker = {
         let handle = handle.clone();
-        renewed("broker", Live::new(configs, BrokerPart::of), told(), move |part, end| {
-            direct_from_afar(part.config.broker(), handle.clone(), end)
+        restart_on_change("broker", Reloadable::new(configs, BrokerSettings::of), told(), move |part, end| {
+            run_broker(part.config.broker(), handle.clone(), end)
         })
     };
     let director = {
         let handle = handle.clone();
-        renewed("director", Live::new(configs, |_| ()), told(), move |(), end| {
+        restart_on_change("director", Reloadable::new(configs, |_| ()), told(), move |(), end| {
             director_handle::direct(handle.clone(), end)
         })
     };
     let snapshots = {
         let handle = handle.clone();
-        renewed("snapshots", Live::new(configs, |_| ()), told(), move |(), end| {
+        restart_on_change("snapshots", Reloadable::new(configs, |_| ()), told(), move |(), end| {
             snapshots::take_snapshots(handle.clone(), preview.clone(), end)
         })
     };
@@ -218,21 +224,21 @@ fn identity(config: &Config) -> exhibit::Identity {
 }
 
 /// What the broker's session depends on: keys of the configuration, and files that they name.
-struct BrokerPart {
+struct BrokerSettings {
     config: Config,
     files: Vec<Option<SystemTime>>,
 }
 
-impl BrokerPart {
-    fn of(config: &Config) -> BrokerPart {
+impl BrokerSettings {
+    fn of(config: &Config) -> BrokerSettings {
         let (config, files) = (config.clone(), config.mqtt.files_changed());
-        BrokerPart { config, files }
+        BrokerSettings { config, files }
     }
 }
 
-impl PartialEq for BrokerPart {
-    fn eq(&self, other: &BrokerPart) -> bool {
-        let keys = |part: &BrokerPart| {
+impl PartialEq for BrokerSettings {
+    fn eq(&self, other: &BrokerSettings) -> bool {
+        let keys = |part: &BrokerSettings| {
             let config = &part.config;
             (config.mqtt.clone(), config.home_assistant.clone(), config.console.clone())
         };
@@ -240,7 +246,7 @@ impl PartialEq for BrokerPart {
     }
 }
 
-async fn direct_from_afar(
+async fn run_broker(
     broker: Result<Option<remote::Settings>, ConfigError>,
     handle: DirectorHandle,
     mut stop: watch::Receiver<bool>,
@@ -260,71 +266,72 @@ fn start_dreaming(
     runtime: Arc<Runtime>,
     stop: &Stop,
     wiring: &Wiring,
-) -> anyhow::Result<[Running; 2]> {
+) -> anyhow::Result<[RunningStage; 2]> {
     // Not before: until there is something to dream with, the boot card is shown.
-    let (mut canvas, own) = (Live::new(configs, Config::canvas), wiring.clone());
+    let (mut canvas, own) = (Reloadable::new(configs, Config::canvas), wiring.clone());
     let composition = Stage::new("compositor", stop.clone());
-    let composition =
-        composition.start(plan.handle.clone(), STUCK, move |stage| stages::compose(stage, &mut canvas, &own))?;
-    let (mut settings, own) = (Live::new(configs, Config::dream_settings), wiring.clone());
+    let composition = composition
+        .start(plan.handle.clone(), STAGE_DEADLINE, move |stage| stages::compose(stage, &mut canvas, &own))?;
+    let (mut settings, own) = (Reloadable::new(configs, Config::dream_settings), wiring.clone());
     let mut studio = stages::DreamStage::new(runtime, plan.catalogue.clone());
     let dream = Stage::new("dream", stop.clone());
-    let dream = dream.start(plan.handle.clone(), STUCK, move |stage| studio.run(stage, &mut settings, &own))?;
+    let dream =
+        dream.start(plan.handle.clone(), STAGE_DEADLINE, move |stage| studio.run(stage, &mut settings, &own))?;
     Ok([composition, dream])
 }
 
 /// Says the stop, and lets all end that can.
-async fn end(why: &str, stop: &Stop, running: &[Running], tasks: Vec<JoinHandle<()>>) {
+async fn end(why: &str, stop: &Stop, running: &[RunningStage], tasks: Vec<JoinHandle<()>>) {
     info!("{why}: stopping");
     stop.say();
     drain(running, tasks).await;
 }
 
 /// Looks after the running stages, and tells systemd.
-struct Watch<'a> {
+struct Supervisor<'a> {
     plan: &'a Plan,
     configs: &'a Configs,
     wiring: &'a Wiring,
     started: Instant,
     notify: Notify,
-    told: broadcast::Receiver<director::Signal>,
+    signals: broadcast::Receiver<director::Signal>,
     stuck: Vec<&'static str>,
 }
 
-impl<'a> Watch<'a> {
-    fn new(plan: &'a Plan, configs: &'a Configs, wiring: &'a Wiring) -> Watch<'a> {
-        let (notify, told) = (Notify::default(), plan.handle.signals());
-        Watch { plan, configs, wiring, started: Instant::now(), notify, told, stuck: Vec::new() }
+impl<'a> Supervisor<'a> {
+    fn new(plan: &'a Plan, configs: &'a Configs, wiring: &'a Wiring) -> Supervisor<'a> {
+        let (notify, signals) = (Notify::default(), plan.handle.signals());
+        Supervisor { plan, configs, wiring, started: Instant::now(), notify, signals, stuck: Vec::new() }
     }
 
     /// Watches the stages until there is a reason to stop; returns it.
-    async fn over(&mut self, running: &[Running], signals: &mut Signals) -> &'static str {
+    async fn run(&mut self, running: &[RunningStage], signals: &mut Signals) -> &'static str {
         let watchdog = health::watchdog_period();
-        let mut look = interval(watchdog.map_or(LOOK, |period| period.min(LOOK)));
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticker = interval(watchdog.map_or(CHECK_INTERVAL, |period| period.min(CHECK_INTERVAL)));
+        ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Said::Stop(name) => return name,
-                    Said::Reload => self.reload(),
+                    ProcessSignal::Terminate(name) => return name,
+                    ProcessSignal::Reload => self.reload(),
                 },
-                signal = self.told.recv() => {
+                signal = self.signals.recv() => {
                     if signal == Ok(director::Signal::Restart) {
                         // Its answer is on the way.
-                        tokio::time::sleep(ANSWERED).await;
+                        tokio::time::sleep(RESTART_DELAY).await;
                         return "restart, as commanded";
                     }
                 }
-                _ = look.tick() => self.look(running, watchdog.is_some()),
+                _ = ticker.tick() => self.check(running, watchdog.is_some()),
             }
         }
     }
 
-    fn look(&mut self, running: &[Running], is_watched: bool) {
+    fn check(&mut self, running: &[RunningStage], is_watched: bool) {
         let stuck: Vec<&str> = running.iter().filter(|r| r.is_stuck()).map(|r| r.stage.name()).collect();
         for running in running.iter().filter(|r| r.is_stuck() && !self.stuck.contains(&r.stage.name())) {
-            let (stage, patience) = (running.stage.name(), running.patience.as_secs());
-            error!(stage, "{stage} has not moved for {patience} s; systemd starts everything anew");
+            let (stage, seconds) = (running.stage.name(), running.deadline.as_secs());
+            error!(stage, "{stage} has not moved for {seconds} s; systemd starts everything anew");
         }
         match (is_watched, stuck.is_empty()) {
             (true, true) => self.notify.alive(),
@@ -382,7 +389,7 @@ fn status_line(now: &Telemetry) -> String {
 }
 
 /// Gives stages and tasks a moment to end: the screen its console back, the broker its farewell.
-async fn drain(running: &[Running], tasks: Vec<JoinHandle<()>>) {
+async fn drain(running: &[RunningStage], tasks: Vec<JoinHandle<()>>) {
     let ended = async {
         for task in tasks {
             let _ = task.await;
@@ -391,16 +398,16 @@ async fn drain(running: &[Running], tasks: Vec<JoinHandle<()>>) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    if timeout(DRAIN, ended).await.is_err() {
+    if timeout(DRAIN_TIMEOUT, ended).await.is_err() {
         let late: Vec<&str> = running.iter().filter(|r| !r.has_ended()).map(|r| r.stage.name()).collect();
         info!("not waited for: {}", if late.is_empty() { "the broker".to_owned() } else { late.join(", ") });
     }
 }
 
 /// What a signal says.
-enum Said {
+enum ProcessSignal {
     /// And its name.
-    Stop(&'static str),
+    Terminate(&'static str),
     Reload,
 }
 
@@ -423,11 +430,11 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Said {
+    async fn next(&mut self) -> ProcessSignal {
         tokio::select! {
-            _ = self.terminate.recv() => Said::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Said::Stop("SIGINT"),
-            _ = self.hang_up.recv() => if self.has_terminal { Said::Stop("SIGHUP") } else { Said::Reload },
+            _ = self.terminate.recv() => ProcessSignal::Terminate("SIGTERM"),
+            _ = self.interrupt.recv() => ProcessSignal::Terminate("SIGINT"),
+            _ = self.hang_up.recv() => if self.has_terminal { ProcessSignal::Terminate("SIGHUP") } else { ProcessSignal::Reload },
         }
     }
 }

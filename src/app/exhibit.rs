@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Stage;
-use super::live::Live;
 use super::meter::{Meter, ms};
-use super::stages::{PATIENCE, Report, Screen, Wiring};
+use super::reloadable::Reloadable;
+use super::stages::{MAX_WAIT, Screen, TelemetryTimer, Wiring};
 use crate::config::{self, Fit};
 use crate::director::Signal;
 use crate::display::{self, BootCard, Canvas, Caption, Fader, Lamp, Projector, Row, Shown, Tap};
@@ -40,30 +40,30 @@ pub struct Identity {
 /// Shows what comes through `wiring` until the stop.
 pub fn exhibit(
     stage: &Stage,
-    settings: &mut Live<config::Screen>,
-    identity: &mut Live<Identity>,
+    settings: &mut Reloadable<config::Screen>,
+    identity: &mut Reloadable<Identity>,
     wiring: &Wiring,
 ) -> anyhow::Result<()> {
     let params = wiring.handle.params();
     let mut signals = wiring.handle.signals();
     stage.extend_deadline(OPENING);
     let mut exhibit = Exhibit::new(settings.get(), wiring);
-    let mut report = Report::default();
+    let mut report = TelemetryTimer::default();
     let mut card = Some(BootCard::default());
     // The last that were told on the screen, with their numbers: bugs, one of this stage's own too when it begins again; and what is wrong with the
     // configuration.
     let mut noted = [None, None];
     let mut due = Instant::now();
     while stage.heartbeat() {
-        identity.renew();
-        if settings.renew() {
+        identity.refresh();
+        if settings.refresh() {
             stage.extend_deadline(OPENING);
             exhibit.take_up(settings.get());
         }
         // Nobody looks: dreams are taken and nothing is drawn.
         let idle = exhibit.projector.screen().is_headless() && !wiring.tap.is_watched();
-        let wait = if idle { PATIENCE } else { due.saturating_duration_since(Instant::now()) };
-        let picture = wiring.pictures.take(wait.min(PATIENCE));
+        let wait = if idle { MAX_WAIT } else { due.saturating_duration_since(Instant::now()) };
+        let picture = wiring.pictures.take(wait.min(MAX_WAIT));
         let is_new = picture.is_some();
         if let Some(picture) = picture {
             card = None;

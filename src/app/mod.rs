@@ -3,12 +3,12 @@
 mod daemon;
 mod exhibit;
 mod keeper;
-mod live;
 mod meter;
+mod reloadable;
 mod snapshots;
 mod stage;
 mod stages;
 
 pub use daemon::{Plan, run};
 pub use keeper::recall;
-pub use stage::{Running, Stage};
+pub use stage::{RunningStage, Stage};

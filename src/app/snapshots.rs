@@ -13,7 +13,7 @@ use crate::director_handle::DirectorHandle;
 use crate::stop::told;
 
 /// For a picture to be drawn and encoded.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PICTURE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Hands out the picture that is shown, each time it is asked for, until the `stop`.
 pub async fn take_snapshots(handle: DirectorHandle, preview: Preview, mut stop: watch::Receiver<bool>) {
@@ -30,9 +30,9 @@ pub async fn take_snapshots(handle: DirectorHandle, preview: Preview, mut stop: 
         }
         // Of many asked for at once one picture is enough.
         signals = signals.resubscribe();
-        match tokio::time::timeout(PATIENCE, preview.watch().next()).await {
+        match tokio::time::timeout(PICTURE_TIMEOUT, preview.watch().next()).await {
             Ok(Some(jpeg)) => handle.hand_out(Arc::from(&jpeg[..])),
-            _ => warn!("no snapshot: nothing was shown within {} s", PATIENCE.as_secs()),
+            _ => warn!("no snapshot: nothing was shown within {} s", PICTURE_TIMEOUT.as_secs()),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::health::Fault;
 use crate::stop::Stop;
 
 /// A run as long as this counts as success: the next failure waits the first wait again.
-const SOUND: Duration = Duration::from_secs(60);
+const STABLE_AFTER: Duration = Duration::from_secs(60);
 
 /// What a stage's work is given: word of the stop, and where it shows that it lives.
 #[derive(Clone)]
@@ -24,20 +24,20 @@ pub struct Stage {
     stop: Stop,
     started: Instant,
     /// Milliseconds from `started` to the last heartbeat; one that lies ahead is an allowance.
-    beat: Arc<AtomicU64>,
+    heartbeat: Arc<AtomicU64>,
 }
 
 /// A running stage, as the one who watches it sees it.
-pub struct Running {
+pub struct RunningStage {
     pub stage: Stage,
     /// How long its heartbeat may stay away before it counts as stuck.
-    pub patience: Duration,
+    pub deadline: Duration,
     thread: JoinHandle<()>,
 }
 
 impl Stage {
     pub fn new(name: &'static str, stop: Stop) -> Stage {
-        Stage { name, stop, started: Instant::now(), beat: Arc::default() }
+        Stage { name, stop, started: Instant::now(), heartbeat: Arc::default() }
     }
 
     pub fn name(&self) -> &'static str {
@@ -46,7 +46,7 @@ impl Stage {
 
     /// Shows that the stage lives; false where it is to end.
     pub fn heartbeat(&self) -> bool {
-        self.beat.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
+        self.heartbeat.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
         !self.stop.is_said()
     }
 
@@ -54,7 +54,7 @@ impl Stage {
     /// it.
     pub fn extend_deadline(&self, time: Duration) {
         let until = self.started.elapsed() + time;
-        self.beat.store(until.as_millis() as u64, Ordering::Relaxed);
+        self.heartbeat.store(until.as_millis() as u64, Ordering::Relaxed);
     }
 
     /// Sleeps for `time` and lives on meanwhile; false where the stage is to end.
@@ -71,8 +71,8 @@ impl Stage {
     }
 
     /// Time since the last heartbeat.
-    pub fn silence(&self) -> Duration {
-        self.started.elapsed().saturating_sub(Duration::from_millis(self.beat.load(Ordering::Relaxed)))
+    pub fn since_heartbeat(&self) -> Duration {
+        self.started.elapsed().saturating_sub(Duration::from_millis(self.heartbeat.load(Ordering::Relaxed)))
     }
 
     /// Starts a thread that does `work` until the stop is said, again and again where it fails or panics.
@@ -82,13 +82,13 @@ impl Stage {
     pub fn start(
         self,
         handle: DirectorHandle,
-        patience: Duration,
+        deadline: Duration,
         work: impl FnMut(&Stage) -> anyhow::Result<()> + Send + 'static,
-    ) -> std::io::Result<Running> {
+    ) -> std::io::Result<RunningStage> {
         let stage = self.clone();
         let thread =
             std::thread::Builder::new().name(self.name.to_owned()).spawn(move || self.supervise(&handle, work))?;
-        Ok(Running { stage, patience, thread })
+        Ok(RunningStage { stage, deadline, thread })
     }
 
     fn supervise(&self, handle: &DirectorHandle, mut work: impl FnMut(&Stage) -> anyhow::Result<()>) {
@@ -100,7 +100,7 @@ impl Stage {
             if self.stop.is_said() {
                 return;
             }
-            if begun.elapsed() > SOUND {
+            if begun.elapsed() > STABLE_AFTER {
                 backoff.reset();
             }
             let wait = backoff.wait();
@@ -110,7 +110,7 @@ impl Stage {
                 Ok(Err(failure)) => warn!(stage = self.name, "{} failed: {failure:#}; {again}", self.name),
                 // A panic is a bug of ours, to be reported.
                 Err(panic) => {
-                    let text = panic_text(panic.as_ref());
+                    let text = panic_message(panic.as_ref());
                     error!(stage = self.name, "{} panicked: {text}; {again}", self.name);
                     let fault = format!("{} broke off and begins again: {text}", self.name);
                     handle
@@ -123,9 +123,9 @@ impl Stage {
     }
 }
 
-impl Running {
+impl RunningStage {
     pub fn is_stuck(&self) -> bool {
-        self.stage.silence() > self.patience
+        self.stage.since_heartbeat() > self.deadline
     }
 
     pub fn has_ended(&self) -> bool {
@@ -134,16 +134,16 @@ impl Running {
 }
 
 /// How far a thread that gives way stands back, of 19: beside one that does not it gets a tenth of a core that both want.
-const NICE: i32 = 10;
+const NICENESS: i32 = 10;
 
 /// Makes the calling thread, and those that it starts, wait for others that want the processor: the picture comes at the camera's rate,
 /// the dream when it can.
-pub fn give_way() {
+pub fn lower_priority() {
     // On Linux this is the thread alone. Where it is not allowed to, it competes as before.
-    let _ = rustix::process::setpriority_process(None, NICE);
+    let _ = rustix::process::setpriority_process(None, NICENESS);
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()
@@ -210,10 +210,10 @@ mod tests {
     fn what_takes_long_is_given_its_time_and_no_more() {
         let stage = Stage::new("slow", Stop::default());
         stage.extend_deadline(Duration::from_secs(3600));
-        assert_eq!(stage.silence(), Duration::ZERO);
+        assert_eq!(stage.since_heartbeat(), Duration::ZERO);
         stage.heartbeat();
         std::thread::sleep(Duration::from_millis(5));
-        assert!(stage.silence() > Duration::ZERO, "the next heartbeat ends it");
+        assert!(stage.since_heartbeat() > Duration::ZERO, "the next heartbeat ends it");
     }
 
     #[test]

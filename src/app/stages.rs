@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::Stage;
-use super::live::Live;
 use super::meter::{Meter, ms};
-use super::stage::give_way;
+use super::reloadable::Reloadable;
+use super::stage::lower_priority;
 use crate::compositor::{CanvasGovernor, Compositor, Layer, Look};
 use crate::config;
 use crate::director::Signal;
@@ -24,16 +24,16 @@ use crate::slot::Slot;
 use crate::source::Source;
 
 /// Between two entries into the telemetry.
-const REPORT: Duration = Duration::from_secs(1);
+const TELEMETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest wait for a neighbour: no heartbeat stays away because of it.
-pub const PATIENCE: Duration = Duration::from_millis(200);
+pub const MAX_WAIT: Duration = Duration::from_millis(200);
 /// What the first ascents may take: a GPU tries its kernels, a slow board begins before it knows how slow it is. Later ones may take as
 /// long as a frame did before.
 const WARM_UP: Duration = Duration::from_secs(300);
 /// No picture for so long, and there is no camera: the dream goes on by itself.
-const STALE: Duration = Duration::from_secs(3);
+const STALE_AFTER: Duration = Duration::from_secs(3);
 /// The longest wait for a camera picture: a fade goes on without one.
-const TICK: Duration = Duration::from_millis(40);
+const FRAME_TIMEOUT: Duration = Duration::from_millis(40);
 
 /// What the stages share.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ pub struct Wiring {
     pub pictures: Slot,
     /// Compositor to dream, and back.
     pub looks: Slot<Look>,
-    pub layers: Arc<Mutex<Option<Dreamed>>>,
+    pub layers: Arc<Mutex<Option<PendingLayer>>>,
     pub tap: Tap,
     /// Turns true with the first picture shown.
     pub seen: Arc<AtomicBool>,
@@ -55,7 +55,7 @@ pub struct Wiring {
 }
 
 /// A difference on its way to the compositor.
-pub struct Dreamed {
+pub struct PendingLayer {
     layer: Arc<Layer>,
     commanded: Option<Instant>,
 }
@@ -100,10 +100,10 @@ impl Wiring {
     fn put_layer(&self, layer: Arc<Layer>, commanded: Option<Instant>) {
         let mut layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
         let missed = layers.take().and_then(|missed| missed.commanded);
-        *layers = Some(Dreamed { layer, commanded: missed.or(commanded) });
+        *layers = Some(PendingLayer { layer, commanded: missed.or(commanded) });
     }
 
-    fn take_layer(&self) -> Option<Dreamed> {
+    fn take_layer(&self) -> Option<PendingLayer> {
         self.layers.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -117,20 +117,20 @@ impl Wiring {
 }
 
 /// Reads pictures and passes them on.
-pub fn source(stage: &Stage, settings: &mut Live<config::Source>, wiring: &Wiring) -> anyhow::Result<()> {
-    let alive = || {
+pub fn source(stage: &Stage, settings: &mut Reloadable<config::Source>, wiring: &Wiring) -> anyhow::Result<()> {
+    let heartbeat = || {
         stage.heartbeat();
     };
-    let mut source = Source::open(settings.get(), &alive)?;
-    let mut report = Report::default();
+    let mut source = Source::open(settings.get(), &heartbeat)?;
+    let mut report = TelemetryTimer::default();
     while stage.heartbeat() {
-        if settings.renew() {
+        if settings.refresh() {
             // Closed before another is opened: it may be the same camera.
             drop(source);
-            source = Source::open(settings.get(), &alive)?;
+            source = Source::open(settings.get(), &heartbeat)?;
         }
         let mut frame = wiring.camera.blank();
-        if source.next(&mut frame, &alive)? {
+        if source.next(&mut frame, &heartbeat)? {
             wiring.camera.put(frame);
         } else {
             wiring.camera.give_back(frame);
@@ -146,23 +146,23 @@ pub fn source(stage: &Stage, settings: &mut Live<config::Source>, wiring: &Wirin
 }
 
 /// Puts camera and dream together, at the camera's rate.
-pub fn compose(stage: &Stage, settings: &mut Live<Size>, wiring: &Wiring) -> anyhow::Result<()> {
+pub fn compose(stage: &Stage, settings: &mut Reloadable<Size>, wiring: &Wiring) -> anyhow::Result<()> {
     let params = wiring.handle.params();
     let mut compositor = Compositor::default();
     let mut canvas = CanvasGovernor::new(canvas_size(settings.get(), wiring));
-    let (mut meter, mut report) = (Meter::default(), Report::default());
+    let (mut meter, mut report) = (Meter::default(), TelemetryTimer::default());
     let (mut last, mut came) = (Instant::now(), None::<Instant>);
     let mut has_looked = false;
     while stage.heartbeat() {
-        settings.renew();
+        settings.refresh();
         canvas.set_largest(canvas_size(settings.get(), wiring));
-        let picture = wiring.camera.take(TICK);
+        let picture = wiring.camera.take(FRAME_TIMEOUT);
         let begun = Instant::now();
         let elapsed = begun - std::mem::replace(&mut last, begun);
         let (mirror, paused) = (params.borrow().mirror, params.borrow().paused);
         match &picture {
             Some(picture) => compositor.see(picture, canvas.size(), mirror, elapsed),
-            None => compositor.wait(came.is_some_and(|came| came.elapsed() < STALE), canvas.size(), elapsed),
+            None => compositor.wait(came.is_some_and(|came| came.elapsed() < STALE_AFTER), canvas.size(), elapsed),
         }
         // The one look that was put, if it was taken since, is what the next difference is made for; the difference that was made before it is
         // there by then, since the dream puts that first.
@@ -233,8 +233,13 @@ impl DreamStage {
     }
 
     /// Dreams until the stop.
-    pub fn run(&mut self, stage: &Stage, settings: &mut Live<dream::Settings>, wiring: &Wiring) -> anyhow::Result<()> {
-        give_way();
+    pub fn run(
+        &mut self,
+        stage: &Stage,
+        settings: &mut Reloadable<dream::Settings>,
+        wiring: &Wiring,
+    ) -> anyhow::Result<()> {
+        lower_priority();
         loop {
             // One that panicked is lost and made anew, as is one for other settings.
             let mut dreamer = self
@@ -242,7 +247,7 @@ impl DreamStage {
                 .take()
                 .unwrap_or_else(|| Dreamer::new(self.runtime.clone(), self.catalogue.clone(), settings.get().clone()));
             let outcome = dream(stage, &mut dreamer, settings, wiring);
-            if !matches!(outcome, Ok(Ended::Renewed)) {
+            if !matches!(outcome, Ok(DreamExit::SettingsChanged)) {
                 // Over a failure, since the dream in it is.
                 self.kept = Some(dreamer);
                 return outcome.map(drop);
@@ -251,25 +256,25 @@ impl DreamStage {
     }
 }
 
-enum Ended {
+enum DreamExit {
     Stopped,
     /// Its settings are others.
-    Renewed,
+    SettingsChanged,
 }
 
 /// Dreams at the rate wanted, at most.
 fn dream(
     stage: &Stage,
     dreamer: &mut Dreamer,
-    settings: &mut Live<dream::Settings>,
+    settings: &mut Reloadable<dream::Settings>,
     wiring: &Wiring,
-) -> anyhow::Result<Ended> {
+) -> anyhow::Result<DreamExit> {
     let period = Duration::from_secs_f64(1.0 / settings.get().target_fps);
     let mut params = wiring.handle.params();
     let mut now = params.borrow_and_update().clone();
     let mut signals = wiring.handle.signals();
     let mut meter = Meter::default();
-    let mut report = Report::default();
+    let mut report = TelemetryTimer::default();
     // A frame of many steps on a slow board is slow, not stuck.
     let (beat, allowance) = (stage.clone(), Arc::new(Mutex::new(WARM_UP)));
     let allowed = |allowance: &Mutex<Duration>| *allowance.lock().unwrap_or_else(PoisonError::into_inner);
@@ -279,8 +284,8 @@ fn dream(
     let mut has_dreamed = false;
     let mut commanded = None;
     while stage.heartbeat() {
-        if settings.renew() {
-            return Ok(Ended::Renewed);
+        if settings.refresh() {
+            return Ok(DreamExit::SettingsChanged);
         }
         // Before the parameters: what is read after it follows it.
         commanded = commanded.or(wiring.handle.take_commanded());
@@ -296,18 +301,18 @@ fn dream(
         }
         // Also while nothing is dreamed: that is told then.
         if report.is_due() {
-            tell(dreamer, &mut meter, wiring);
+            report_telemetry(dreamer, &mut meter, wiring);
             dreamer.feel_heat(wiring.handle.telemetry().heat_room);
         }
         if now.paused && has_dreamed {
             last = Instant::now();
-            stage.sleep(PATIENCE.min(period));
+            stage.sleep(MAX_WAIT.min(period));
             continue;
         }
         if let Some(Screen::Present { size, is_filled: true }) = wiring.screen() {
             dreamer.take_shape((size.width, size.height));
         }
-        let Some(look) = wiring.looks.take(PATIENCE) else { continue };
+        let Some(look) = wiring.looks.take(MAX_WAIT) else { continue };
         let begun = Instant::now();
         let elapsed = begun - std::mem::replace(&mut last, begun);
         stage.extend_deadline(allowed(&allowance));
@@ -323,10 +328,10 @@ fn dream(
         meter.count(Instant::now(), dreamer.vitals().frame_time);
         stage.sleep(period.saturating_sub(begun.elapsed()));
     }
-    Ok(Ended::Stopped)
+    Ok(DreamExit::Stopped)
 }
 
-fn tell(dreamer: &Dreamer, meter: &mut Meter, wiring: &Wiring) {
+fn report_telemetry(dreamer: &Dreamer, meter: &mut Meter, wiring: &Wiring) {
     let (vitals, reading) = (dreamer.vitals(), meter.read(Instant::now()).unwrap_or_default());
     wiring.handle.report(|telemetry| {
         telemetry.fps = (reading.fps * 100.0).round() / 100.0;
@@ -342,11 +347,11 @@ fn tell(dreamer: &Dreamer, meter: &mut Meter, wiring: &Wiring) {
 
 /// When to write into the telemetry.
 #[derive(Default)]
-pub struct Report(Option<Instant>);
+pub struct TelemetryTimer(Option<Instant>);
 
-impl Report {
+impl TelemetryTimer {
     pub fn is_due(&mut self) -> bool {
-        let due = self.0.is_none_or(|last| last.elapsed() >= REPORT);
+        let due = self.0.is_none_or(|last| last.elapsed() >= TELEMETRY_INTERVAL);
         if due {
             self.0 = Some(Instant::now());
         }

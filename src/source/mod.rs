@@ -1,6 +1,6 @@
 //! Where pictures come from.
 //!
-//! [`Source`] hides whether it is a camera that comes and goes ([`seeker`]), a program that stands for one ([`program`]) or a
+//! [`Source`] hides whether it is a camera that comes and goes ([`supervisor`]), a program that stands for one ([`program`]) or a
 //! picture that is drawn ([`scene`]): still, folder and pattern behave like a live camera, in real time.
 
 mod convert;
@@ -10,8 +10,8 @@ mod pattern;
 mod picture;
 mod program;
 mod scene;
-mod seeker;
 mod still;
+mod supervisor;
 mod v4l2;
 mod view;
 
@@ -24,13 +24,13 @@ pub use convert::{Colours, Converter, Layout, Matrix, Pixels};
 use program::Program;
 pub use program::try_out as try_program;
 use scene::Drawn;
-use seeker::Seeker;
+use supervisor::CameraSupervisor;
 pub use v4l2::{Survey, survey};
 
 /// A source that was opened.
 pub enum Source {
     Drawn(Box<Drawn>),
-    Camera(Box<Seeker>),
+    Camera(Box<CameraSupervisor>),
     Program(Box<Program>),
 }
 
@@ -46,7 +46,7 @@ pub enum SourceError {
 }
 
 /// Called before each step that may take a driver some seconds: whoever watches sees that the source lives.
-pub type Alive<'a> = &'a dyn Fn();
+pub type Heartbeat<'a> = &'a dyn Fn();
 
 impl Source {
     /// Opens what `settings` name. A camera that is not there is no error: it is looked for from then on, and a program that
@@ -54,12 +54,14 @@ impl Source {
     ///
     /// # Errors
     /// Where a picture or a folder cannot be read.
-    pub fn open(settings: &config::Source, alive: Alive) -> Result<Source, SourceError> {
+    pub fn open(settings: &config::Source, heartbeat: Heartbeat) -> Result<Source, SourceError> {
         let path = settings.path.clone().unwrap_or_default();
         let (width, height) = (settings.size().width, settings.size().height);
         let scene = match settings.kind {
-            SourceKind::Auto => return Ok(Source::Camera(Box::new(Seeker::with_stand_in(settings, alive)))),
-            SourceKind::V4l2 => return Ok(Source::Camera(Box::new(Seeker::new(settings, alive)))),
+            SourceKind::Auto => {
+                return Ok(Source::Camera(Box::new(CameraSupervisor::with_stand_in(settings, heartbeat))));
+            }
+            SourceKind::V4l2 => return Ok(Source::Camera(Box::new(CameraSupervisor::new(settings, heartbeat)))),
             SourceKind::Program => return Ok(Source::Program(Box::new(Program::new(settings)))),
             SourceKind::Still => scene::Scene::Still(still::Still::read(&path, width, height, settings.wander)?),
             SourceKind::Folder => scene::Scene::Folder(folder::Folder::open(&path, width, height, settings)?),
@@ -74,10 +76,10 @@ impl Source {
     ///
     /// # Errors
     /// Where nothing more can come from it; a lost camera is none, for it may come back.
-    pub fn next(&mut self, frame: &mut Frame, alive: Alive) -> Result<bool, SourceError> {
+    pub fn next(&mut self, frame: &mut Frame, heartbeat: Heartbeat) -> Result<bool, SourceError> {
         match self {
             Source::Drawn(drawn) => drawn.next(frame).map(|()| true),
-            Source::Camera(seeker) => seeker.next(frame, alive),
+            Source::Camera(supervisor) => supervisor.next(frame, heartbeat),
             Source::Program(program) => program.next(frame),
         }
     }
@@ -86,7 +88,7 @@ impl Source {
     pub fn state(&self) -> Option<CameraState> {
         match self {
             Source::Drawn(_) => None,
-            Source::Camera(seeker) => Some(seeker.state()),
+            Source::Camera(supervisor) => Some(supervisor.state()),
             Source::Program(program) => Some(program.state()),
         }
     }
@@ -95,7 +97,7 @@ impl Source {
     pub fn status(&self) -> String {
         match self {
             Source::Drawn(drawn) => drawn.name().to_owned(),
-            Source::Camera(seeker) => seeker.status(),
+            Source::Camera(supervisor) => supervisor.status(),
             Source::Program(program) => program.status(),
         }
     }

@@ -1,7 +1,7 @@
 //! A program as a camera: whatever writes YUV4MPEG2 to its standard output.
 //!
 //! The program is started, read until its first error or its end, and started again: every loss takes the same way, as with
-//! cameras ([`super::seeker`]). A thread reads its pictures into a latest-wins slot, so that a program that is faster than
+//! cameras ([`super::supervisor`]). A thread reads its pictures into a latest-wins slot, so that a program that is faster than
 //! the dream never makes it lag; one that is slower is waited for. What it writes to its standard error goes to the log.
 
 use std::process::{Command, Stdio};
@@ -21,19 +21,19 @@ use crate::subprocess::{self, Subprocess};
 use crate::y4m::{Reader, Y4mError};
 
 /// How long one wait for a picture lasts, so that a stop is heard, and the end of a film.
-const PATIENCE: Duration = Duration::from_millis(100);
+const MAX_WAIT: Duration = Duration::from_millis(100);
 /// A program that sent pictures and is silent for so long has stalled.
-const SILENCE: Duration = Duration::from_secs(5);
+const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same before its first picture: network cameras and the Jetson's camera service take their time.
-const FIRST_SILENCE: Duration = Duration::from_secs(20);
+const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(20);
 /// A program that streamed for so long is started again soon when it is lost, and at once when it simply ended: a film that is
 /// over. For one that never lasts the waits grow.
-const SOUND: Duration = Duration::from_secs(1);
+const STABLE_AFTER: Duration = Duration::from_secs(1);
 /// Pictures are not read faster than this: a program that makes them without a pause would take a core for nothing.
-const SHORTEST_PERIOD: Duration = Duration::from_nanos(1_000_000_000 / 240);
+const MIN_FRAME_PERIOD: Duration = Duration::from_nanos(1_000_000_000 / 240);
 /// Lines of complaints that are logged at once, and how often one more is.
-const MOST_LINES: f64 = 10.0;
-const LINE_EVERY: Duration = Duration::from_secs(6);
+const LOG_BURST: f64 = 10.0;
+const LOG_INTERVAL: Duration = Duration::from_secs(6);
 
 /// A program that comes and goes.
 pub struct Program {
@@ -69,13 +69,13 @@ impl Program {
     pub fn next(&mut self, frame: &mut Frame) -> Result<bool, SourceError> {
         let Some(running) = &mut self.running else {
             let wait = self.start_at.saturating_duration_since(Instant::now());
-            std::thread::sleep(wait.min(PATIENCE));
-            if wait <= PATIENCE {
+            std::thread::sleep(wait.min(MAX_WAIT));
+            if wait <= MAX_WAIT {
                 self.start();
             }
             return Ok(false);
         };
-        match running.next(frame, PATIENCE) {
+        match running.next(frame, MAX_WAIT) {
             Ok(false) => Ok(false),
             Ok(true) => {
                 self.state = CameraState::Streaming;
@@ -86,8 +86,8 @@ impl Program {
                 }
                 Ok(true)
             }
-            Err(ending) => {
-                self.lose(ending);
+            Err(loss) => {
+                self.lose(loss);
                 Ok(false)
             }
         }
@@ -111,15 +111,15 @@ impl Program {
     fn start(&mut self) {
         let throttle = Arc::clone(&self.throttle);
         let name = name(&self.command).to_owned();
-        let hear = move |line: &str| {
+        let on_line = move |line: &str| {
             let mut throttle = throttle.lock().unwrap_or_else(PoisonError::into_inner);
             match throttle.lets_through(Instant::now()) {
                 None => {}
                 Some(0) => info!("{name}: {line}"),
-                Some(missed) => info!("{name}: {line} ({missed} lines before it are left out)"),
+                Some(suppressed) => info!("{name}: {line} ({suppressed} lines before it are left out)"),
             }
         };
-        match Running::start(&self.command, hear) {
+        match Running::start(&self.command, on_line) {
             Ok(running) => {
                 self.running = Some(running);
                 // A film that begins again goes on streaming.
@@ -127,23 +127,23 @@ impl Program {
                     self.state = CameraState::Opening;
                 }
             }
-            Err(reason) => self.lose(Ending::Failed(reason)),
+            Err(reason) => self.lose(Loss::Failed(reason)),
         }
     }
 
-    fn lose(&mut self, ending: Ending) {
+    fn lose(&mut self, loss: Loss) {
         let streamed = self.running.take().and_then(|running| running.streams_since);
-        let is_sound = streamed.is_some_and(|since| since.elapsed() >= SOUND);
-        if is_sound {
+        let was_stable = streamed.is_some_and(|since| since.elapsed() >= STABLE_AFTER);
+        if was_stable {
             self.backoff.reset();
         }
-        if matches!(ending, Ending::Finished) && is_sound {
+        if matches!(loss, Loss::Finished) && was_stable {
             debug!("{} is over, and is started again", name(&self.command));
             self.start();
             return;
         }
-        self.state = if matches!(ending, Ending::Stalled(_)) { CameraState::Stalled } else { CameraState::Absent };
-        let loss = format!("{}: {}", name(&self.command), ending.reason());
+        self.state = if matches!(loss, Loss::Stalled(_)) { CameraState::Stalled } else { CameraState::Absent };
+        let loss = format!("{}: {}", name(&self.command), loss.reason());
         if streamed.is_some() || loss != self.loss {
             warn!("camera {loss}; the dream goes on without it, and it is started again");
         }
@@ -153,23 +153,23 @@ impl Program {
     }
 }
 
-/// Runs the program of `settings` until its first picture, `patience` at most: what it sends, or why it sends nothing.
+/// Runs the program of `settings` until its first picture, `timeout` at most: what it sends, or why it sends nothing.
 ///
 /// # Errors
-/// Why, with its last complaint where it had one.
-pub fn try_out(settings: &config::Source, patience: Duration) -> Result<String, String> {
+/// Why, with its last line of error output where it had one.
+pub fn try_out(settings: &config::Source, timeout: Duration) -> Result<String, String> {
     let begun = Instant::now();
     let mut running = Running::start(&command(settings), |_| {})?;
     let mut frame = Frame::new(0, 0);
-    while begun.elapsed() < patience {
-        match running.next(&mut frame, PATIENCE) {
+    while begun.elapsed() < timeout {
+        match running.next(&mut frame, MAX_WAIT) {
             Ok(false) => {}
             Ok(true) => return Ok(format!("{}, after {:.1?}", running.description(), begun.elapsed())),
-            Err(ending) => return Err(ending.reason()),
+            Err(loss) => return Err(loss.reason()),
         }
     }
-    let complaint = running.program.last_complaint().map(|line| format!(": {line}")).unwrap_or_default();
-    Err(format!("no picture within {} s{complaint}", patience.as_secs()))
+    let last_line = running.program.last_error_line().map(|line| format!(": {line}")).unwrap_or_default();
+    Err(format!("no picture within {} s{last_line}", timeout.as_secs()))
 }
 
 /// The command with what it asks of the settings.
@@ -188,7 +188,7 @@ fn name(command: &[String]) -> &str {
 
 /// Why no more pictures come.
 #[derive(Debug)]
-enum Ending {
+enum Loss {
     /// It ended as programs do that have done their work.
     Finished,
     Failed(String),
@@ -196,11 +196,11 @@ enum Ending {
     Stalled(String),
 }
 
-impl Ending {
+impl Loss {
     fn reason(self) -> String {
         match self {
-            Ending::Finished => "it ended".to_owned(),
-            Ending::Failed(reason) | Ending::Stalled(reason) => reason,
+            Loss::Finished => "it ended".to_owned(),
+            Loss::Failed(reason) | Loss::Stalled(reason) => reason,
         }
     }
 }
@@ -221,11 +221,11 @@ struct Running {
 struct Shared {
     /// Nobody wants more.
     is_over: AtomicBool,
-    said: Mutex<Said>,
+    state: Mutex<ReaderState>,
 }
 
 #[derive(Default)]
-struct Said {
+struct ReaderState {
     /// `1280x720@30`.
     mode: String,
     /// How reading ended, where it did.
@@ -233,26 +233,26 @@ struct Said {
 }
 
 impl Running {
-    fn start(command: &[String], hear: impl FnMut(&str) + Send + 'static) -> Result<Running, String> {
+    fn start(command: &[String], on_line: impl FnMut(&str) + Send + 'static) -> Result<Running, String> {
         let (program, arguments) = command.split_first().ok_or("it has no name")?;
         let mut started = Command::new(program);
         started.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         let shared = Arc::new(Shared::default());
-        let mut hear = hear;
-        let heard = Arc::clone(&shared);
+        let mut on_line = on_line;
+        let heard_by = Arc::clone(&shared);
         // What it says of being ended interests nobody.
-        let hear = move |line: &str| {
-            if !heard.is_over.load(Ordering::Relaxed) {
-                hear(line);
+        let on_line = move |line: &str| {
+            if !heard_by.is_over.load(Ordering::Relaxed) {
+                on_line(line);
             }
         };
-        let mut program = Subprocess::start(started, hear).map_err(|e| format!("cannot be started: {e}"))?;
+        let mut program = Subprocess::start(started, on_line).map_err(|e| format!("cannot be started: {e}"))?;
         let stdout = program.stdout().ok_or("it has no standard output")?;
         let slot = Slot::default();
-        let (filled, teller) = (slot.clone(), Arc::clone(&shared));
+        let (filled, reader) = (slot.clone(), Arc::clone(&shared));
         let reading = move || {
-            let outcome = read(stdout, &filled, &teller);
-            teller.said().outcome = Some(outcome);
+            let outcome = read(stdout, &filled, &reader);
+            reader.state().outcome = Some(outcome);
         };
         // Not joined: it ends with the program's output, at the latest.
         let thread = std::thread::Builder::new().name("program".to_owned()).spawn(reading);
@@ -263,48 +263,48 @@ impl Running {
 
     /// The program and what it sends: `ffmpeg 1280x720@30`.
     fn description(&self) -> String {
-        format!("{} {}", self.name, self.shared.said().mode)
+        format!("{} {}", self.name, self.shared.state().mode)
     }
 
-    /// The newest picture, waited for up to `patience`; true where there is one.
-    fn next(&mut self, frame: &mut Frame, patience: Duration) -> Result<bool, Ending> {
+    /// The newest picture, waited for up to `timeout`; true where there is one.
+    fn next(&mut self, frame: &mut Frame, timeout: Duration) -> Result<bool, Loss> {
         // Looked at first, so that no picture is left behind.
-        let outcome = self.shared.said().outcome.take();
-        let patience = if outcome.is_some() { Duration::ZERO } else { patience };
-        if let Some(mut newest) = self.slot.take(patience) {
+        let outcome = self.shared.state().outcome.take();
+        let timeout = if outcome.is_some() { Duration::ZERO } else { timeout };
+        if let Some(mut newest) = self.slot.take(timeout) {
             std::mem::swap(frame, &mut newest);
             self.slot.give_back(newest);
             self.last = Instant::now();
             self.streams_since.get_or_insert(self.last);
-            self.shared.said().put_back(outcome);
+            self.shared.state().put_back(outcome);
             return Ok(true);
         }
         if let Some(outcome) = outcome {
-            return Err(self.ending(outcome));
+            return Err(self.loss_of(outcome));
         }
-        let silence = if self.streams_since.is_some() { SILENCE } else { FIRST_SILENCE };
+        let silence = if self.streams_since.is_some() { STALL_TIMEOUT } else { FIRST_FRAME_TIMEOUT };
         if self.last.elapsed() < silence {
             return Ok(false);
         }
-        let complaint = self.program.last_complaint().map(|line| format!(": {line}")).unwrap_or_default();
-        Err(Ending::Stalled(format!("no picture for {} s{complaint}", silence.as_secs())))
+        let last_line = self.program.last_error_line().map(|line| format!(": {line}")).unwrap_or_default();
+        Err(Loss::Stalled(format!("no picture for {} s{last_line}", silence.as_secs())))
     }
 
     /// Why its output ended so.
-    fn ending(&mut self, outcome: Result<(), Y4mError>) -> Ending {
+    fn loss_of(&mut self, outcome: Result<(), Y4mError>) -> Loss {
         // What it sent is no stream: that it then breaks off is our doing.
         if let Err(error) = &outcome
             && !matches!(error, Y4mError::Empty | Y4mError::Torn(_) | Y4mError::Io(_))
         {
-            return Ending::Failed(error.to_string());
+            return Loss::Failed(error.to_string());
         }
-        let status = self.program.wait(SOUND);
-        let complaint = self.program.last_complaint().map(|line| format!(": {line}")).unwrap_or_default();
+        let status = self.program.wait(STABLE_AFTER);
+        let last_line = self.program.last_error_line().map(|line| format!(": {line}")).unwrap_or_default();
         match (outcome, status) {
-            (Ok(()), Some(status)) if status.success() => Ending::Finished,
-            (_, Some(status)) if !status.success() => Ending::Failed(format!("it ended by {status}{complaint}")),
-            (Err(error), _) => Ending::Failed(format!("{error}{complaint}")),
-            (Ok(()), _) => Ending::Failed(format!("it closed its output{complaint}")),
+            (Ok(()), Some(status)) if status.success() => Loss::Finished,
+            (_, Some(status)) if !status.success() => Loss::Failed(format!("it ended by {status}{last_line}")),
+            (Err(error), _) => Loss::Failed(format!("{error}{last_line}")),
+            (Ok(()), _) => Loss::Failed(format!("it closed its output{last_line}")),
         }
     }
 }
@@ -316,12 +316,12 @@ impl Drop for Running {
 }
 
 impl Shared {
-    fn said(&self) -> MutexGuard<'_, Said> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, ReaderState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Said {
+impl ReaderState {
     fn put_back(&mut self, outcome: Option<Result<(), Y4mError>>) {
         if outcome.is_some() {
             self.outcome = outcome;
@@ -334,7 +334,7 @@ fn read(stdout: impl std::io::Read, slot: &Slot, shared: &Shared) -> Result<(), 
     let mut reader = Reader::new(stdout)?;
     let header = reader.header();
     let rate = header.rate.map(|rate| format!("@{rate}")).unwrap_or_default();
-    shared.said().mode = format!("{}x{}{rate}", header.width, header.height);
+    shared.state().mode = format!("{}x{}{rate}", header.width, header.height);
     while !shared.is_over.load(Ordering::Relaxed) {
         let begun = Instant::now();
         let mut frame = slot.blank();
@@ -343,7 +343,7 @@ fn read(stdout: impl std::io::Read, slot: &Slot, shared: &Shared) -> Result<(), 
         }
         frame.is_live = true;
         slot.put(frame);
-        std::thread::sleep(SHORTEST_PERIOD.saturating_sub(begun.elapsed()));
+        std::thread::sleep(MIN_FRAME_PERIOD.saturating_sub(begun.elapsed()));
     }
     Ok(())
 }
@@ -354,12 +354,12 @@ struct Throttle {
     /// Lines that may be logged now.
     left: f64,
     since: Option<Instant>,
-    missed: u64,
+    suppressed: u64,
 }
 
 impl Default for Throttle {
     fn default() -> Throttle {
-        Throttle { left: MOST_LINES, since: None, missed: 0 }
+        Throttle { left: LOG_BURST, since: None, suppressed: 0 }
     }
 }
 
@@ -367,13 +367,13 @@ impl Throttle {
     /// Whether a line may be logged, and how many before it were not.
     fn lets_through(&mut self, now: Instant) -> Option<u64> {
         let passed = self.since.replace(now).map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        self.left = (self.left + passed.as_secs_f64() / LINE_EVERY.as_secs_f64()).min(MOST_LINES);
+        self.left = (self.left + passed.as_secs_f64() / LOG_INTERVAL.as_secs_f64()).min(LOG_BURST);
         if self.left < 1.0 {
-            self.missed += 1;
+            self.suppressed += 1;
             return None;
         }
         self.left -= 1.0;
-        Some(std::mem::take(&mut self.missed))
+        Some(std::mem::take(&mut self.suppressed))
     }
 }
 
@@ -397,10 +397,13 @@ mod tests {
     fn a_flood_of_complaints_is_logged_in_part() {
         let (mut throttle, start) = (Throttle::default(), Instant::now());
         let logged = (0..100_000u32).filter_map(|n| throttle.lets_through(start + Duration::from_millis(n.into())));
-        let missed: Vec<u64> = logged.collect();
+        let suppressed: Vec<u64> = logged.collect();
         // A hundred seconds of a thousand lines each.
-        assert!((20..30).contains(&missed.len()), "{missed:?}");
-        assert!(missed[..10].iter().all(|missed| *missed == 0) && missed[11] > 5000, "{missed:?}");
-        assert_eq!(throttle.lets_through(start + Duration::from_secs(9999)).map(|missed| missed > 0), Some(true));
+        assert!((20..30).contains(&suppressed.len()), "{suppressed:?}");
+        assert!(suppressed[..10].iter().all(|suppressed| *suppressed == 0) && suppressed[11] > 5000, "{suppressed:?}");
+        assert_eq!(
+            throttle.lets_through(start + Duration::from_secs(9999)).map(|suppressed| suppressed > 0),
+            Some(true)
+        );
     }
 }

@@ -196,7 +196,7 @@ fn unreadable(name: &str, program: &Subprocess, status: Option<ExitStatus>, erro
 /// The best that is known of why ffmpeg failed: its own last words, else how it ended, else what we saw of it.
 fn reason(program: &Subprocess, status: Option<ExitStatus>, seen: Option<String>) -> String {
     let ended = status.filter(|status| !status.success()).map(|status| status.to_string());
-    program.last_complaint().or(ended).or(seen).unwrap_or_else(|| "it did not end".to_owned())
+    program.last_error_line().or(ended).or(seen).unwrap_or_else(|| "it did not end".to_owned())
 }
 
 /// What is done to a clip's pictures on their way: one rate, square pixels, and colours by BT.709.

@@ -1,7 +1,7 @@
 //! A V4L2 camera: the modes it has, the one that is used, and the pictures it streams, in one plane or several.
 //!
 //! After any error or silence a camera is good for nothing but closing. [`Camera`] is therefore opened, read until the first
-//! error, and dropped; [`super::seeker`] opens it anew.
+//! error, and dropped; [`super::supervisor`] opens it anew.
 
 mod controls;
 mod modes;
@@ -19,22 +19,22 @@ use std::time::{Duration, Instant};
 use serde::{Serialize, Serializer};
 
 use super::convert::{Converter, Pixels};
-use super::{Alive, SourceError};
+use super::{Heartbeat, SourceError};
 use crate::config;
 use crate::frame::Frame;
-use modes::{Mode, Wish};
-use node::{Format, Node, Word};
+use modes::{Constraints, Mode};
+use node::{Format, Node, PollEvent};
 use ring::Ring;
 
 pub use survey::{Survey, survey};
 
 /// A camera silent for this long is stalled; some take longer to their first picture.
-const SILENCE: Duration = Duration::from_secs(2);
-const FIRST_SILENCE: Duration = Duration::from_secs(6);
+const STALL_TIMEOUT: Duration = Duration::from_secs(2);
+const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(6);
 /// Modes that are tried of a camera whose driver refuses the best.
-const TRIES: usize = 8;
+const MAX_MODES_TRIED: usize = 8;
 /// Unreadable pictures in a row after which the camera is lost: one is a hiccup of the cable.
-const SPOILT: u32 = 60;
+const MAX_UNREADABLE: u32 = 60;
 /// What USB 2 carries of one stream: three packets of 1024 bytes in each of 8000 microframes a second (USB 2.0
 /// specification, 5.6.3), at 480 Mbit/s.
 const USB2_BYTES: f64 = 3.0 * 1024.0 * 8000.0;
@@ -81,7 +81,7 @@ pub struct Camera {
     /// `/dev/video0 (HD Webcam), MJPG 640x360`.
     pub name: String,
     /// Controls that could not be set, and why.
-    pub complaints: Vec<String>,
+    pub control_errors: Vec<String>,
     node: Rc<Node>,
     ring: Ring,
     format: Format,
@@ -89,13 +89,13 @@ pub struct Camera {
     converter: Converter,
     /// When the last picture came, or the stream began.
     last: Instant,
-    streams: bool,
-    spoilt: u32,
+    has_streamed: bool,
+    unreadable_in_a_row: u32,
 }
 
 /// Why a camera has to be opened anew.
 #[derive(Debug)]
-pub struct Lost {
+pub struct CameraLost {
     pub reason: String,
     /// It is there and open, and sends nothing.
     pub is_stalled: bool,
@@ -124,28 +124,28 @@ impl Camera {
     ///
     /// # Errors
     /// It is not there, not to be opened, captures nothing, or has no format that can be read.
-    pub fn open(path: &Path, settings: &config::Source, alive: Alive) -> Result<Camera, SourceError> {
-        Camera::start(path, settings, alive)
+    pub fn open(path: &Path, settings: &config::Source, heartbeat: Heartbeat) -> Result<Camera, SourceError> {
+        Camera::start(path, settings, heartbeat)
             .map_err(|reason| SourceError::Camera { device: path.display().to_string(), reason })
     }
 
-    fn start(path: &Path, settings: &config::Source, alive: Alive) -> Result<Camera, String> {
+    fn start(path: &Path, settings: &config::Source, heartbeat: Heartbeat) -> Result<Camera, String> {
         let node = Rc::new(Node::open(path)?);
-        let wish = wish(&node, settings);
-        let modes = usable(&offered(&node, &wish), settings, &wish)?;
+        let constraints = constraints(&node, settings);
+        let modes = usable(&offered(&node, &constraints), settings, &constraints)?;
         let mut reasons = Vec::new();
         // What the way to the camera had no room for.
         let mut too_much = f64::INFINITY;
         for mode in &modes {
-            let bandwidth = mode.bandwidth(&wish).unwrap_or_default();
+            let bandwidth = mode.bandwidth(&constraints).unwrap_or_default();
             if bandwidth >= too_much {
                 continue;
             }
-            if reasons.len() == TRIES {
+            if reasons.len() == MAX_MODES_TRIED {
                 break;
             }
-            alive();
-            match Camera::begin(&node, mode, &wish, &settings.controls) {
+            heartbeat();
+            match Camera::begin(&node, mode, &constraints, &settings.controls) {
                 Ok(camera) => return Ok(camera),
                 Err(Refusal { reason, code }) => {
                     reasons.push(format!("{mode}: {reason}"));
@@ -164,7 +164,7 @@ impl Camera {
     fn begin(
         node: &Rc<Node>,
         mode: &Mode,
-        wish: &Wish,
+        constraints: &Constraints,
         wanted: &[(String, config::ControlValue)],
     ) -> Result<Camera, Refusal> {
         let refused = |e: io::Error| Refusal { reason: explained(&e), code: e.raw_os_error() };
@@ -176,30 +176,41 @@ impl Camera {
         if !format.is_whole {
             return Err(unfit("it sends the two fields of a picture one after the other".to_owned()));
         }
-        node.set_rate(mode.fps.unwrap_or(wish.fps));
+        node.set_rate(mode.fps.unwrap_or(constraints.fps));
         node.listen();
-        let complaints = controls::set(node, wanted);
+        let control_errors = controls::set(node, wanted);
         let ring = Ring::start(node).map_err(refused)?;
         let (width, height) = (format.layout.width, format.layout.height);
         let name = format!("{} ({}), {} {width}x{height}", node.path().display(), node.card, format.fourcc);
         let (node, converter, last) = (Rc::clone(node), Converter::default(), Instant::now());
-        Ok(Camera { name, complaints, node, ring, format, pixels, converter, last, streams: false, spoilt: 0 })
+        Ok(Camera {
+            name,
+            control_errors,
+            node,
+            ring,
+            format,
+            pixels,
+            converter,
+            last,
+            has_streamed: false,
+            unreadable_in_a_row: 0,
+        })
     }
 
-    /// Waits for the next picture, `patience` at most; true where `frame` holds it.
+    /// Waits for the next picture, `timeout` at most; true where `frame` holds it.
     ///
     /// # Errors
     /// The camera is lost: drop it.
-    pub fn next(&mut self, frame: &mut Frame, patience: Duration) -> Result<bool, Lost> {
-        let lost = |reason: String| Lost { reason, is_stalled: false };
-        match self.node.wait(patience).map_err(|e| lost(explained(&e)))? {
-            Word::Nothing => return self.silence(),
-            Word::SourceChange => return Err(lost("what it sends has changed its shape".to_owned())),
+    pub fn next(&mut self, frame: &mut Frame, timeout: Duration) -> Result<bool, CameraLost> {
+        let lost = |reason: String| CameraLost { reason, is_stalled: false };
+        match self.node.wait(timeout).map_err(|e| lost(explained(&e)))? {
+            PollEvent::Timeout => return self.check_stalled(),
+            PollEvent::SourceChange => return Err(lost("what it sends has changed its shape".to_owned())),
             // What the trouble is, the next call says.
-            Word::Picture | Word::Trouble => {}
+            PollEvent::Frame | PollEvent::Error => {}
         }
-        let Some(filled) = self.ring.take().map_err(|e| lost(explained(&e)))? else { return self.silence() };
-        let read = if filled.is_spoilt {
+        let Some(filled) = self.ring.take().map_err(|e| lost(explained(&e)))? else { return self.check_stalled() };
+        let read = if filled.is_corrupt {
             Err("the driver calls it spoilt".to_owned())
         } else {
             self.converter.convert(self.pixels, &self.ring.planes(&filled), &self.format.layout, frame)
@@ -208,32 +219,32 @@ impl Camera {
         self.last = Instant::now();
         (frame.captured, frame.is_live) = (filled.captured, true);
         let Err(reason) = read else {
-            self.streams = true;
-            self.spoilt = 0;
+            self.has_streamed = true;
+            self.unreadable_in_a_row = 0;
             return Ok(true);
         };
-        self.spoilt += 1;
+        self.unreadable_in_a_row += 1;
         tracing::debug!("{}: a picture is left out: {reason}", self.name);
-        match self.spoilt < SPOILT {
+        match self.unreadable_in_a_row < MAX_UNREADABLE {
             true => Ok(false),
-            false => Err(lost(format!("{SPOILT} pictures in a row were unreadable: {reason}"))),
+            false => Err(lost(format!("{MAX_UNREADABLE} pictures in a row were unreadable: {reason}"))),
         }
     }
 
     /// No picture yet, which may last too long.
-    fn silence(&self) -> Result<bool, Lost> {
-        let patience = if self.streams { SILENCE } else { FIRST_SILENCE };
-        match self.last.elapsed() < patience {
+    fn check_stalled(&self) -> Result<bool, CameraLost> {
+        let timeout = if self.has_streamed { STALL_TIMEOUT } else { FIRST_FRAME_TIMEOUT };
+        match self.last.elapsed() < timeout {
             true => Ok(false),
-            false => Err(Lost { reason: format!("no picture for {} s", patience.as_secs()), is_stalled: true }),
+            false => Err(CameraLost { reason: format!("no picture for {} s", timeout.as_secs()), is_stalled: true }),
         }
     }
 }
 
 /// What is wanted of this camera.
-fn wish(node: &Node, settings: &config::Source) -> Wish {
+fn constraints(node: &Node, settings: &config::Source) -> Constraints {
     let size = settings.size();
-    Wish { width: size.width, height: size.height, fps: settings.fps().into(), bandwidth: bandwidth(node) }
+    Constraints { width: size.width, height: size.height, fps: settings.fps().into(), bandwidth: bandwidth(node) }
 }
 
 /// Bytes a second that its USB port carries of one stream; none for a camera that hangs on something else.
@@ -246,18 +257,18 @@ fn bandwidth(node: &Node) -> Option<f64> {
 }
 
 /// The modes of a camera, of each format and size the one whose rate fits best. Of a driver that lists nothing: what it may take.
-fn offered(node: &Node, wish: &Wish) -> Vec<Mode> {
+fn offered(node: &Node, constraints: &Constraints) -> Vec<Mode> {
     let mut formats = node.formats();
     formats.dedup();
     let mut modes = Vec::new();
     for format in formats {
         let sizes = node.sizes(format);
         if sizes.is_empty() {
-            modes.push(Mode { format, width: wish.width, height: wish.height, fps: None });
+            modes.push(Mode { format, width: constraints.width, height: constraints.height, fps: None });
         }
         for size in sizes {
-            let (width, height) = size.nearest(wish);
-            let fps = modes::best_rate(&node.rates(format, (width, height)), wish.fps);
+            let (width, height) = size.nearest(constraints);
+            let fps = modes::best_rate(&node.rates(format, (width, height)), constraints.fps);
             modes.push(Mode { format, width, height, fps });
         }
     }
@@ -265,8 +276,8 @@ fn offered(node: &Node, wish: &Wish) -> Vec<Mode> {
 }
 
 /// The modes that may be used, best first: of the format that is configured, where one is.
-fn usable(offered: &[Mode], settings: &config::Source, wish: &Wish) -> Result<Vec<Mode>, String> {
-    let mut ranked = modes::ranked(offered, wish);
+fn usable(offered: &[Mode], settings: &config::Source, constraints: &Constraints) -> Result<Vec<Mode>, String> {
+    let mut ranked = modes::ranked(offered, constraints);
     if let Some(name) = &settings.format {
         // One format has several names: MJPG and JPEG; NV12 with its planes in one memory or in two.
         ranked.retain(|mode| Pixels::of(mode.format) == Pixels::named(name));
@@ -320,21 +331,21 @@ mod tests {
     #[test]
     fn a_camera_without_readable_pictures_is_refused_by_name() {
         let settings = config::Source::default();
-        let wish = Wish { width: 640, height: 360, fps: 30.0, bandwidth: None };
+        let constraints = Constraints { width: 640, height: 360, fps: 30.0, bandwidth: None };
         let offered = ["H264", "RG10"].map(|name| Mode {
             format: FourCc(*name.as_bytes().first_chunk().unwrap()),
             width: 640,
             height: 480,
             fps: None,
         });
-        let refusal = usable(&offered, &settings, &wish).unwrap_err();
+        let refusal = usable(&offered, &settings, &constraints).unwrap_err();
         assert!(refusal.starts_with("offers H264, RG10, none of which can be read (read are MJPG, "), "{refusal}");
         let named = config::Source { format: Some("yuyv".to_owned()), ..settings };
-        assert_eq!(usable(&offered, &named, &wish).unwrap_err(), "has no yuyv pictures; it offers H264, RG10");
+        assert_eq!(usable(&offered, &named, &constraints).unwrap_err(), "has no yuyv pictures; it offers H264, RG10");
         let planes = Mode { format: FourCc(*b"NM12"), ..offered[0] };
         let named = config::Source { format: Some("nv12".to_owned()), ..named };
         let plain = Mode { format: FourCc(*b"NV12"), ..planes };
-        assert_eq!(usable(&[planes, offered[0]], &named, &wish), Ok(vec![planes]), "its planes apart");
-        assert_eq!(usable(&[planes, plain], &named, &wish), Ok(vec![plain, planes]), "the very name first");
+        assert_eq!(usable(&[planes, offered[0]], &named, &constraints), Ok(vec![planes]), "its planes apart");
+        assert_eq!(usable(&[planes, plain], &named, &constraints), Ok(vec![plain, planes]), "the very name first");
     }
 }

@@ -35,7 +35,7 @@ pub struct Mode {
 
 /// What is wanted of a camera.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Wish {
+pub struct Constraints {
     pub width: usize,
     pub height: usize,
     pub fps: f64,
@@ -45,10 +45,10 @@ pub struct Wish {
 
 impl Sizes {
     /// The size nearest to the wished one that covers it; where none does, the largest.
-    pub fn nearest(&self, wish: &Wish) -> (usize, usize) {
+    pub fn nearest(&self, constraints: &Constraints) -> (usize, usize) {
         match *self {
             Sizes::Only(width, height) => (width, height),
-            Sizes::Steps { width, height } => (step_up(width, wish.width), step_up(height, wish.height)),
+            Sizes::Steps { width, height } => (step_up(width, constraints.width), step_up(height, constraints.height)),
         }
     }
 }
@@ -83,9 +83,9 @@ pub fn best_rate(rates: &[Rates], fps: f64) -> Option<f64> {
 
 impl Mode {
     /// Bytes a second on the way from the camera; none for a format that is not read.
-    pub fn bandwidth(&self, wish: &Wish) -> Option<f64> {
+    pub fn bandwidth(&self, constraints: &Constraints) -> Option<f64> {
         let bytes = (self.width * self.height) as f64 * Pixels::of(self.format)?.bytes();
-        Some(bytes * self.fps.unwrap_or(wish.fps))
+        Some(bytes * self.fps.unwrap_or(constraints.fps))
     }
 }
 
@@ -93,16 +93,16 @@ impl Mode {
 /// wished one; a picture that is in colour and that the way to the camera carries; a size that covers the wished one; then the
 /// least work, which is that of the pixels there are times what each costs. So a nearby size above is taken, and uncompressed
 /// pictures before compressed ones.
-pub fn ranked(modes: &[Mode], wish: &Wish) -> Vec<Mode> {
+pub fn ranked(modes: &[Mode], constraints: &Constraints) -> Vec<Mode> {
     let rank = |mode: &Mode| {
         let pixels = Pixels::of(mode.format)?;
-        let fps = mode.fps.unwrap_or(wish.fps);
-        let lacks_rate = (wish.fps * 0.99 - fps).max(0.0);
+        let fps = mode.fps.unwrap_or(constraints.fps);
+        let lacks_rate = (constraints.fps * 0.99 - fps).max(0.0);
         let area = (mode.width * mode.height) as f64;
-        let bytes = mode.bandwidth(wish)?;
-        let is_carried = pixels == Pixels::Jpeg || wish.bandwidth.is_none_or(|most| bytes <= most);
-        let seen = (mode.width.min(wish.width) * mode.height.min(wish.height)) as f64;
-        let lacks_size = (wish.width * wish.height) as f64 - seen;
+        let bytes = mode.bandwidth(constraints)?;
+        let is_carried = pixels == Pixels::Jpeg || constraints.bandwidth.is_none_or(|most| bytes <= most);
+        let seen = (mode.width.min(constraints.width) * mode.height.min(constraints.height)) as f64;
+        let lacks_size = (constraints.width * constraints.height) as f64 - seen;
         let flaws = f64::from(u8::from(!is_carried)) + f64::from(u8::from(pixels == Pixels::Grey));
         Some([lacks_rate, flaws, lacks_size, area * fps * pixels.cost()])
     };
@@ -119,11 +119,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn choose(modes: &[Mode], wish: &Wish) -> Option<Mode> {
-        ranked(modes, wish).first().copied()
+    fn choose(modes: &[Mode], constraints: &Constraints) -> Option<Mode> {
+        ranked(modes, constraints).first().copied()
     }
 
-    const WISH: Wish = Wish { width: 640, height: 360, fps: 30.0, bandwidth: None };
+    const CONSTRAINTS: Constraints = Constraints { width: 640, height: 360, fps: 30.0, bandwidth: None };
 
     fn mode(format: &[u8; 4], width: usize, height: usize, fps: f64) -> Mode {
         Mode { format: FourCc(*format), width, height, fps: Some(fps) }
@@ -138,33 +138,33 @@ mod tests {
             mode(b"MJPG", 1280, 720, 30.0),
             mode(b"MJPG", 1920, 1080, 30.0),
         ];
-        let usb2 = Wish { bandwidth: Some(24.576e6), ..WISH };
+        let usb2 = Constraints { bandwidth: Some(24.576e6), ..CONSTRAINTS };
         assert_eq!(choose(&modes, &usb2), Some(modes[0]));
-        let large = Wish { width: 1280, height: 720, ..usb2 };
+        let large = Constraints { width: 1280, height: 720, ..usb2 };
         assert_eq!(choose(&modes, &large), Some(modes[3]), "its raw pictures come too seldom");
-        let larger = Wish { width: 4000, height: 3000, ..usb2 };
+        let larger = Constraints { width: 4000, height: 3000, ..usb2 };
         assert_eq!(choose(&modes, &larger), Some(modes[4]), "the largest where none is large enough");
-        let seldom = Wish { width: 1280, height: 720, fps: 10.0, ..usb2 };
+        let seldom = Constraints { width: 1280, height: 720, fps: 10.0, ..usb2 };
         assert_eq!(choose(&modes, &seldom), Some(modes[1]));
-        let fast = Wish { fps: 60.0, ..usb2 };
+        let fast = Constraints { fps: 60.0, ..usb2 };
         assert_eq!(choose(&modes, &fast), Some(modes[0]), "the fastest there is");
     }
 
     #[test]
     fn colour_is_worth_more_than_grey_and_what_cannot_be_read_is_nothing() {
         let modes = [mode(b"GREY", 640, 360, 30.0), mode(b"MJPG", 1920, 1080, 30.0), mode(b"H264", 640, 360, 30.0)];
-        assert_eq!(choose(&modes, &WISH), Some(modes[1]));
-        assert_eq!(choose(&modes[..1], &WISH), Some(modes[0]));
-        assert_eq!(choose(&modes[2..], &WISH), None);
-        assert_eq!(ranked(&modes, &WISH), [modes[1], modes[0]], "the next best, should the best be refused");
+        assert_eq!(choose(&modes, &CONSTRAINTS), Some(modes[1]));
+        assert_eq!(choose(&modes[..1], &CONSTRAINTS), Some(modes[0]));
+        assert_eq!(choose(&modes[2..], &CONSTRAINTS), None);
+        assert_eq!(ranked(&modes, &CONSTRAINTS), [modes[1], modes[0]], "the next best, should the best be refused");
     }
 
     #[test]
     fn a_cable_too_thin_for_raw_pictures_gets_compressed_ones() {
         let modes = [mode(b"YUYV", 1280, 720, 30.0), mode(b"MJPG", 1280, 720, 30.0)];
-        let wish = Wish { width: 1280, height: 720, ..WISH };
-        assert_eq!(choose(&modes, &wish), Some(modes[0]));
-        assert_eq!(choose(&modes, &Wish { bandwidth: Some(24.576e6), ..wish }), Some(modes[1]));
+        let constraints = Constraints { width: 1280, height: 720, ..CONSTRAINTS };
+        assert_eq!(choose(&modes, &constraints), Some(modes[0]));
+        assert_eq!(choose(&modes, &Constraints { bandwidth: Some(24.576e6), ..constraints }), Some(modes[1]));
     }
 
     #[test]
@@ -174,9 +174,9 @@ mod tests {
         assert_eq!(best_rate(&[Rates::Only(15.0), Rates::Only(5.0)], 30.0), Some(15.0));
         assert_eq!(best_rate(&[], 30.0), None);
         let steps = Sizes::Steps { width: (320, 3840, 2), height: (180, 2160, 2) };
-        assert_eq!(steps.nearest(&WISH), (640, 360));
-        assert_eq!(steps.nearest(&Wish { width: 641, height: 9999, ..WISH }), (642, 2160));
-        assert_eq!(steps.nearest(&Wish { width: 1, height: 1, ..WISH }), (320, 180));
+        assert_eq!(steps.nearest(&CONSTRAINTS), (640, 360));
+        assert_eq!(steps.nearest(&Constraints { width: 641, height: 9999, ..CONSTRAINTS }), (642, 2160));
+        assert_eq!(steps.nearest(&Constraints { width: 1, height: 1, ..CONSTRAINTS }), (320, 180));
     }
 
     proptest! {
@@ -186,12 +186,12 @@ mod tests {
             rates in prop::collection::vec((any::<f64>(), any::<f64>(), any::<bool>()), 0..5),
         ) {
             let wide = |(a, b, c): (u32, u32, u32)| (a as usize, b as usize, c as usize);
-            let (w, h) = Sizes::Steps { width: wide(width), height: wide(height) }.nearest(&WISH);
+            let (w, h) = Sizes::Steps { width: wide(width), height: wide(height) }.nearest(&CONSTRAINTS);
             let rates: Vec<Rates> =
                 rates.into_iter().map(|(a, b, only)| if only || a.is_nan() || b.is_nan() { Rates::Only(a) } else { Rates::Between(a, b) }).collect();
             let fps = best_rate(&rates, 30.0);
             let mode = Mode { format: FourCc(*b"YUYV"), width: w, height: h, fps };
-            prop_assert_eq!(choose(&[mode], &WISH).map(|m| (m.width, m.height)), Some((w, h)));
+            prop_assert_eq!(choose(&[mode], &CONSTRAINTS).map(|m| (m.width, m.height)), Some((w, h)));
         }
     }
 }

@@ -22,7 +22,7 @@ const fn ioc(direction: vidioc::_IOC_TYPE, number: vidioc::_IOC_TYPE, size: usiz
 }
 
 /// A list longer than this is a driver's mistake.
-const MOST_ENTRIES: u32 = 512;
+const MAX_ENTRIES: u32 = 512;
 
 pub struct Node {
     path: PathBuf,
@@ -45,13 +45,13 @@ pub struct Format {
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
-    Nothing,
-    Picture,
+pub enum PollEvent {
+    Timeout,
+    Frame,
     /// The format of the pictures changes under us.
     SourceChange,
     /// Something that is to be asked for: an error, most likely.
-    Trouble,
+    Error,
 }
 
 impl Node {
@@ -131,7 +131,7 @@ impl Node {
             let mut asked = entry(index);
             self.call(request, &mut asked).ok().map(|()| asked)
         };
-        (0..MOST_ENTRIES).map_while(ask).collect()
+        (0..MAX_ENTRIES).map_while(ask).collect()
     }
 
     /// The pixel formats it offers.
@@ -236,24 +236,24 @@ impl Node {
         let _ = self.call(VIDIOC_SUBSCRIBE_EVENT, &mut event);
     }
 
-    /// Waits for a picture or an event, `patience` at most.
-    pub fn wait(&self, patience: Duration) -> io::Result<Word> {
+    /// Waits for a picture or an event, `timeout` at most.
+    pub fn wait(&self, timeout: Duration) -> io::Result<PollEvent> {
         let mut poll = libc::pollfd { fd: self.fd(), events: libc::POLLIN | libc::POLLPRI, revents: 0 };
         // SAFETY: one structure, alive for the call, and its count.
-        if unsafe { libc::poll(&raw mut poll, 1, patience.as_millis().try_into().unwrap_or(i32::MAX)) } < 0 {
+        if unsafe { libc::poll(&raw mut poll, 1, timeout.as_millis().try_into().unwrap_or(i32::MAX)) } < 0 {
             let error = io::Error::last_os_error();
-            return if error.kind() == io::ErrorKind::Interrupted { Ok(Word::Nothing) } else { Err(error) };
+            return if error.kind() == io::ErrorKind::Interrupted { Ok(PollEvent::Timeout) } else { Err(error) };
         }
         if poll.revents & libc::POLLPRI != 0 {
             let mut event: v4l2_event = blank();
             if self.call(VIDIOC_DQEVENT, &mut event).is_ok() && event.type_ == V4L2_EVENT_SOURCE_CHANGE {
-                return Ok(Word::SourceChange);
+                return Ok(PollEvent::SourceChange);
             }
         }
         Ok(match poll.revents {
-            revents if revents & libc::POLLIN != 0 => Word::Picture,
-            revents if revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 => Word::Trouble,
-            _ => Word::Nothing,
+            revents if revents & libc::POLLIN != 0 => PollEvent::Frame,
+            revents if revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 => PollEvent::Error,
+            _ => PollEvent::Timeout,
         })
     }
 }

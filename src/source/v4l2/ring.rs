@@ -14,7 +14,7 @@ const BUFFERS: u32 = 4;
 /// More planes than any format we read.
 pub const PLANES: usize = 3;
 /// What the kernel may answer about (`VIDEO_MAX_PLANES`).
-const MOST_PLANES: usize = 8;
+const VIDEO_MAX_PLANES: usize = 8;
 
 /// A stream that runs, until dropped.
 pub struct Ring {
@@ -27,7 +27,7 @@ pub struct Filled {
     index: u32,
     /// First byte and length of the picture in each plane.
     used: [(usize, usize); PLANES],
-    pub is_spoilt: bool,
+    pub is_corrupt: bool,
     /// When the light fell on the sensor, as far as the driver tells.
     pub captured: Instant,
 }
@@ -58,7 +58,7 @@ impl Ring {
     /// The planes of one buffer.
     fn map(&self, index: u32) -> io::Result<Vec<Mmap>> {
         let (buffer, planes) = self.call(vidioc::VIDIOC_QUERYBUF, index)?;
-        let count = if self.node.is_multi_planar { (buffer.length as usize).min(MOST_PLANES) } else { 1 };
+        let count = if self.node.is_multi_planar { (buffer.length as usize).min(VIDEO_MAX_PLANES) } else { 1 };
         let place = |plane: &v4l2_plane| {
             // SAFETY: of memory to be mapped, drivers fill in the offset.
             unsafe { (plane.m.mem_offset, plane.length) }
@@ -80,13 +80,17 @@ impl Ring {
     }
 
     /// A request about a buffer, with room for its planes.
-    fn call(&self, request: vidioc::_IOC_TYPE, index: u32) -> io::Result<(v4l2_buffer, [v4l2_plane; MOST_PLANES])> {
-        let mut planes = [blank::<v4l2_plane>(); MOST_PLANES];
+    fn call(
+        &self,
+        request: vidioc::_IOC_TYPE,
+        index: u32,
+    ) -> io::Result<(v4l2_buffer, [v4l2_plane; VIDEO_MAX_PLANES])> {
+        let mut planes = [blank::<v4l2_plane>(); VIDEO_MAX_PLANES];
         let memory = V4L2_MEMORY_MMAP;
         let mut buffer = v4l2_buffer { index, type_: self.node.kind(), memory, ..blank() };
         if self.node.is_multi_planar {
             buffer.m.planes = planes.as_mut_ptr();
-            buffer.length = MOST_PLANES as u32;
+            buffer.length = VIDEO_MAX_PLANES as u32;
         }
         // The planes outlive the call.
         self.node.call(request, &mut buffer)?;
@@ -112,8 +116,8 @@ impl Ring {
         } else {
             used[0] = (0, buffer.bytesused as usize);
         }
-        let is_spoilt = buffer.flags & V4L2_BUF_FLAG_ERROR != 0;
-        Ok(Some(Filled { index: buffer.index, used, is_spoilt, captured: time_of(&buffer) }))
+        let is_corrupt = buffer.flags & V4L2_BUF_FLAG_ERROR != 0;
+        Ok(Some(Filled { index: buffer.index, used, is_corrupt, captured: time_of(&buffer) }))
     }
 
     /// The planes of a filled buffer, none of them longer than its memory.

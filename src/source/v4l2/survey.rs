@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::node::Node;
-use super::{FourCc, controls, nodes, offered, usable, wish};
+use super::{FourCc, constraints, controls, nodes, offered, usable};
 use crate::config::{self, SourceKind};
 use crate::source::convert::Pixels;
-use crate::source::seeker;
+use crate::source::supervisor;
 
 use super::modes::{Mode, Rates, Sizes};
 
@@ -57,7 +57,7 @@ pub struct ListedFormat {
 
 /// Looks at every camera. Nothing is set and nothing is started, so that another program may use it meanwhile.
 pub fn survey(settings: &config::Source) -> Survey {
-    let wanted = seeker::devices(settings);
+    let wanted = supervisor::devices(settings);
     let cameras: Vec<Listed> = nodes().iter().filter_map(|path| look(path, settings)).collect();
     let is = |camera: &&Listed, path: &Path| path.canonicalize().is_ok_and(|path| path == camera.path);
     let used = wanted.iter().find_map(|path| cameras.iter().find(|camera| is(camera, path) && camera.chosen.is_some()));
@@ -89,8 +89,8 @@ fn look(path: &Path, settings: &config::Source) -> Option<Listed> {
     listed.formats = node.formats().into_iter().map(|format| list_format(&node, format)).collect();
     listed.controls =
         controls::controls(&node).into_iter().map(|control| (control.name.clone(), control.range())).collect();
-    let wish = wish(&node, settings);
-    match usable(&offered(&node, &wish), settings, &wish) {
+    let constraints = constraints(&node, settings);
+    match usable(&offered(&node, &constraints), settings, &constraints) {
         Ok(modes) => listed.chosen = modes.first().copied(),
         Err(reason) => listed.error = Some(reason),
     }

@@ -8,8 +8,8 @@ use tracing::{info, warn};
 use super::folder::Folder;
 use super::pattern::Pattern;
 use super::scene::{Drawn, Scene};
-use super::v4l2::{self, Camera, Lost};
-use super::{Alive, SourceError};
+use super::v4l2::{self, Camera, CameraLost};
+use super::{Heartbeat, SourceError};
 use crate::backoff::Backoff;
 use crate::config;
 use crate::frame::Frame;
@@ -17,19 +17,19 @@ use crate::health::CameraState;
 use crate::hotplug::Hotplug;
 
 /// How long one wait for a camera lasts, so that a stop is heard.
-const PATIENCE: Duration = Duration::from_millis(200);
+const MAX_WAIT: Duration = Duration::from_millis(200);
 /// A camera that ran for so long is looked for soon again when it is lost; for one that only ever sends a picture or two the waits
 /// grow.
-const SOUND: Duration = Duration::from_millis(500);
+const STABLE_AFTER: Duration = Duration::from_millis(500);
 
-/// What a camera does for the seeker.
+/// What a camera does for the supervisor.
 pub(super) trait Capture {
     /// As [`Camera::name`].
     fn name(&self) -> &str;
-    /// As [`Camera::complaints`].
-    fn complaints(&self) -> &[String];
+    /// As [`Camera::control_errors`].
+    fn control_errors(&self) -> &[String];
     /// As [`Camera::next`].
-    fn next(&mut self, frame: &mut Frame, patience: Duration) -> Result<bool, Lost>;
+    fn next(&mut self, frame: &mut Frame, timeout: Duration) -> Result<bool, CameraLost>;
 }
 
 impl Capture for Camera {
@@ -37,20 +37,20 @@ impl Capture for Camera {
         &self.name
     }
 
-    fn complaints(&self) -> &[String] {
-        &self.complaints
+    fn control_errors(&self) -> &[String] {
+        &self.control_errors
     }
 
-    fn next(&mut self, frame: &mut Frame, patience: Duration) -> Result<bool, Lost> {
-        Camera::next(self, frame, patience)
+    fn next(&mut self, frame: &mut Frame, timeout: Duration) -> Result<bool, CameraLost> {
+        Camera::next(self, frame, timeout)
     }
 }
 
 /// Opens the camera of this name: [`Camera::open`], and in tests one that is made up.
-type Open = fn(&Path, &config::Source, Alive) -> Result<Box<dyn Capture>, SourceError>;
+type Open = fn(&Path, &config::Source, Heartbeat) -> Result<Box<dyn Capture>, SourceError>;
 
 /// Looks for a camera, and stands in for one that was never there.
-pub struct Seeker {
+pub struct CameraSupervisor {
     settings: config::Source,
     open: Open,
     camera: Option<(PathBuf, Box<dyn Capture>)>,
@@ -64,31 +64,31 @@ pub struct Seeker {
     stand_in: Option<Drawn>,
     hotplug: Hotplug,
     backoff: Backoff,
-    look_at: Instant,
+    next_attempt: Instant,
     /// What was told last.
-    told: Told,
+    logged: Logged,
 }
 
 #[derive(Default)]
-struct Told {
+struct Logged {
     /// Why there is none; the same is told once.
     absence: String,
     /// Why it was lost. Of one that had sent nothing, the same is told once.
     loss: String,
     /// Controls that could not be set; likewise.
-    complaints: Vec<String>,
+    control_errors: Vec<String>,
 }
 
-impl Seeker {
+impl CameraSupervisor {
     /// Looks for a camera and shows nothing until it is found.
-    pub fn new(settings: &config::Source, alive: Alive) -> Seeker {
-        let mut seeker = Seeker::idle(settings, open);
-        seeker.look("it is waited for", true, alive);
-        seeker
+    pub fn new(settings: &config::Source, heartbeat: Heartbeat) -> CameraSupervisor {
+        let mut supervisor = CameraSupervisor::idle(settings, open);
+        supervisor.look("it is waited for", true, heartbeat);
+        supervisor
     }
 
     /// Looks for a camera, and meanwhile shows the photos that ship, or a test pattern where they are missing.
-    pub fn with_stand_in(settings: &config::Source, alive: Alive) -> Seeker {
+    pub fn with_stand_in(settings: &config::Source, heartbeat: Heartbeat) -> CameraSupervisor {
         let size = settings.size();
         let photos = crate::places::photo_folder().and_then(|photos| {
             Folder::open(&photos, size.width, size.height, settings)
@@ -99,15 +99,15 @@ impl Seeker {
             Some(photos) => (Scene::Folder(photos), "the shipped photos"),
             None => (Scene::Pattern(Pattern), "the test pattern"),
         };
-        let mut seeker = Seeker::idle(settings, open);
-        seeker.look(&format!("dreaming on {name}; plug one in and it is used"), true, alive);
+        let mut supervisor = CameraSupervisor::idle(settings, open);
+        supervisor.look(&format!("dreaming on {name}; plug one in and it is used"), true, heartbeat);
         // Until the first picture comes.
-        seeker.stand_in = Some(Drawn::new(scene, settings));
-        seeker
+        supervisor.stand_in = Some(Drawn::new(scene, settings));
+        supervisor
     }
 
-    fn idle(settings: &config::Source, open: Open) -> Seeker {
-        Seeker {
+    fn idle(settings: &config::Source, open: Open) -> CameraSupervisor {
+        CameraSupervisor {
             settings: settings.clone(),
             open,
             camera: None,
@@ -118,27 +118,27 @@ impl Seeker {
             // Before the first look: what is plugged in meanwhile is heard of.
             hotplug: Hotplug::listen("video4linux"),
             backoff: Backoff::default(),
-            look_at: Instant::now(),
-            told: Told::default(),
+            next_attempt: Instant::now(),
+            logged: Logged::default(),
         }
     }
 
     /// As [`super::Source::next`].
-    pub fn next(&mut self, frame: &mut Frame, alive: Alive) -> Result<bool, SourceError> {
+    pub fn next(&mut self, frame: &mut Frame, heartbeat: Heartbeat) -> Result<bool, SourceError> {
         if self.camera.is_some() {
             return Ok(self.read(frame));
         }
         let plugged = match &self.stand_in {
             Some(_) => self.hotplug.happened(),
-            None => self.hotplug.wait(PATIENCE.min(self.look_at.saturating_duration_since(Instant::now()))),
+            None => self.hotplug.wait(MAX_WAIT.min(self.next_attempt.saturating_duration_since(Instant::now()))),
         };
         if plugged {
             // What was plugged in, perhaps before the loss was noticed, is worth a look at once, and again soon: drivers take a
             // moment, and so do its rights. What is wrong then is told if it stays.
             self.backoff.reset();
-            self.look("it is looked for again", false, alive);
-        } else if Instant::now() >= self.look_at {
-            self.look("it is looked for again", true, alive);
+            self.look("it is looked for again", false, heartbeat);
+        } else if Instant::now() >= self.next_attempt {
+            self.look("it is looked for again", true, heartbeat);
         }
         match &mut self.stand_in {
             Some(stand_in) => stand_in.next(frame).map(|()| true),
@@ -150,8 +150,8 @@ impl Seeker {
     fn read(&mut self, frame: &mut Frame) -> bool {
         let Some((path, camera)) = &mut self.camera else { return false };
         // A stand-in keeps its own time.
-        let patience = if self.stand_in.is_some() { Duration::ZERO } else { PATIENCE };
-        match camera.next(frame, patience) {
+        let timeout = if self.stand_in.is_some() { Duration::ZERO } else { MAX_WAIT };
+        match camera.next(frame, timeout) {
             Ok(came) => {
                 if came && self.streams_since.is_none() {
                     info!("camera: {}", camera.name());
@@ -159,7 +159,7 @@ impl Seeker {
                     self.streams_since = Some(Instant::now());
                     self.silent.clear();
                     self.stand_in = None;
-                    self.told.absence.clear();
+                    self.logged.absence.clear();
                 }
                 came || self.stand_in.as_mut().is_some_and(|stand_in| stand_in.next(frame).is_ok())
             }
@@ -175,19 +175,19 @@ impl Seeker {
     fn lose(&mut self, path: PathBuf, why: String, is_stalled: bool) {
         self.camera = None;
         let streamed = self.streams_since.take();
-        if streamed.is_some_and(|since| since.elapsed() >= SOUND) {
+        if streamed.is_some_and(|since| since.elapsed() >= STABLE_AFTER) {
             self.backoff.reset();
         }
-        if streamed.is_some() || why != self.told.loss {
+        if streamed.is_some() || why != self.logged.loss {
             warn!("camera {why}; the dream goes on without it, and it is looked for again");
         }
-        self.told.loss = why;
+        self.logged.loss = why;
         if streamed.is_none() {
             self.silent.retain(|silent| *silent != path);
             self.silent.push(path);
         }
         self.state = if is_stalled { CameraState::Stalled } else { CameraState::Absent };
-        self.look_at = Instant::now() + self.backoff.wait();
+        self.next_attempt = Instant::now() + self.backoff.wait();
     }
 
     pub fn state(&self) -> CameraState {
@@ -199,27 +199,24 @@ impl Seeker {
             (Some((_, camera)), CameraState::Streaming, _) => format!("streaming {}", camera.name()),
             (Some((_, camera)), ..) => format!("opening {}", camera.name()),
             (None, _, Some(stand_in)) => format!("absent, {} instead", stand_in.name()),
-            (None, CameraState::Stalled, None) => format!("stalled: {}", self.told.loss),
+            (None, CameraState::Stalled, None) => format!("stalled: {}", self.logged.loss),
             (None, ..) => "absent".to_owned(),
         }
     }
 
-    /// Opens the first camera that can be opened; else says why there is none, where it `tells`.
-    fn look(&mut self, meanwhile: &str, tells: bool, alive: Alive) {
+    /// Opens the first camera that can be opened; else says why there is none, where it `logs`.
+    fn look(&mut self, meanwhile: &str, logs: bool, heartbeat: Heartbeat) {
         let mut devices = devices(&self.settings);
         // The order of the others stays.
         devices.sort_by_key(|device| self.silent.iter().position(|silent| silent == device));
         let mut reasons = Vec::new();
         for device in devices {
-            alive();
-            match (self.open)(&device, &self.settings, alive) {
+            heartbeat();
+            match (self.open)(&device, &self.settings, heartbeat) {
                 Ok(camera) => {
-                    if camera.complaints() != self.told.complaints {
-                        camera
-                            .complaints()
-                            .iter()
-                            .for_each(|complaint| warn!("camera {}: {complaint}", device.display()));
-                        self.told.complaints = camera.complaints().to_vec();
+                    if camera.control_errors() != self.logged.control_errors {
+                        camera.control_errors().iter().for_each(|error| warn!("camera {}: {error}", device.display()));
+                        self.logged.control_errors = camera.control_errors().to_vec();
                     }
                     self.camera = Some((device, camera));
                     if self.state == CameraState::Absent {
@@ -231,11 +228,11 @@ impl Seeker {
             }
         }
         self.state = CameraState::Absent;
-        self.look_at = Instant::now() + self.backoff.wait();
+        self.next_attempt = Instant::now() + self.backoff.wait();
         let reasons = if reasons.is_empty() { "none found".to_owned() } else { reasons.join("; ") };
-        if tells && reasons != self.told.absence {
+        if logs && reasons != self.logged.absence {
             info!("camera: {reasons}; {meanwhile}");
-            self.told.absence = reasons;
+            self.logged.absence = reasons;
         }
     }
 }
@@ -245,8 +242,8 @@ pub fn devices(settings: &config::Source) -> Vec<PathBuf> {
     if settings.device.is_any() { v4l2::nodes() } else { settings.device.paths() }
 }
 
-fn open(device: &Path, settings: &config::Source, alive: Alive) -> Result<Box<dyn Capture>, SourceError> {
-    Camera::open(device, settings, alive).map(|camera| Box::new(camera) as Box<dyn Capture>)
+fn open(device: &Path, settings: &config::Source, heartbeat: Heartbeat) -> Result<Box<dyn Capture>, SourceError> {
+    Camera::open(device, settings, heartbeat).map(|camera| Box::new(camera) as Box<dyn Capture>)
 }
 
 #[cfg(test)]
@@ -255,32 +252,32 @@ mod tests {
     use crate::config::Cameras;
 
     /// `works` sends pictures, `falters` some and then none, `silent…` none; there are no others.
-    struct Made {
+    struct FakeCamera {
         name: String,
         left: u32,
     }
 
-    impl Capture for Made {
+    impl Capture for FakeCamera {
         fn name(&self) -> &str {
             &self.name
         }
 
-        fn complaints(&self) -> &[String] {
+        fn control_errors(&self) -> &[String] {
             &[]
         }
 
-        fn next(&mut self, _: &mut Frame, _: Duration) -> Result<bool, Lost> {
+        fn next(&mut self, _: &mut Frame, _: Duration) -> Result<bool, CameraLost> {
             match self.left.checked_sub(1) {
                 Some(left) => self.left = left,
-                None => return Err(Lost { reason: "no picture".to_owned(), is_stalled: true }),
+                None => return Err(CameraLost { reason: "no picture".to_owned(), is_stalled: true }),
             }
             Ok(true)
         }
     }
 
-    fn seeker(devices: &[&str]) -> Seeker {
+    fn supervisor(devices: &[&str]) -> CameraSupervisor {
         let device = Cameras(devices.iter().map(|name| format!("/{name}")).collect());
-        Seeker::idle(&config::Source { device, ..config::Source::default() }, |device, _, _| {
+        CameraSupervisor::idle(&config::Source { device, ..config::Source::default() }, |device, _, _| {
             let name = device.display().to_string();
             let left = match name.as_str() {
                 "/works" => u32::MAX,
@@ -288,82 +285,85 @@ mod tests {
                 name if name.starts_with("/silent") => 0,
                 _ => return Err(SourceError::Camera { device: name, reason: "is not there".to_owned() }),
             };
-            Ok(Box::new(Made { name, left }))
+            Ok(Box::new(FakeCamera { name, left }))
         })
     }
 
     /// Looks at once, whatever wait there is, and reads; the camera that was used and whether a picture came.
-    fn step(seeker: &mut Seeker) -> (String, bool) {
+    fn step(supervisor: &mut CameraSupervisor) -> (String, bool) {
         let mut frame = Frame::new(0, 0);
-        if seeker.camera.is_none() {
-            seeker.look("", true, &|| {});
+        if supervisor.camera.is_none() {
+            supervisor.look("", true, &|| {});
         }
-        let name = seeker.camera.as_ref().map(|(_, camera)| camera.name().to_owned()).unwrap_or_default();
-        (name, seeker.read(&mut frame))
+        let name = supervisor.camera.as_ref().map(|(_, camera)| camera.name().to_owned()).unwrap_or_default();
+        (name, supervisor.read(&mut frame))
     }
 
-    fn used(seeker: &mut Seeker, steps: usize) -> Vec<String> {
-        (0..steps).map(|_| step(seeker).0).collect()
+    fn used(supervisor: &mut CameraSupervisor, steps: usize) -> Vec<String> {
+        (0..steps).map(|_| step(supervisor).0).collect()
     }
 
     #[test]
     fn the_first_that_works_is_used() {
-        let mut seeker = seeker(&["absent", "works", "falters"]);
-        assert_eq!(step(&mut seeker), ("/works".to_owned(), true));
-        assert_eq!((seeker.state(), seeker.status().as_str()), (CameraState::Streaming, "streaming /works"));
-        assert_eq!(used(&mut seeker, 3), ["/works"; 3]);
+        let mut supervisor = supervisor(&["absent", "works", "falters"]);
+        assert_eq!(step(&mut supervisor), ("/works".to_owned(), true));
+        assert_eq!((supervisor.state(), supervisor.status().as_str()), (CameraState::Streaming, "streaming /works"));
+        assert_eq!(used(&mut supervisor, 3), ["/works"; 3]);
     }
 
     #[test]
     fn each_camera_that_is_tried_is_told_to_whoever_watches() {
         let tried = std::cell::Cell::new(0);
-        seeker(&["absent", "gone", "works", "falters"]).look("", true, &|| tried.set(tried.get() + 1));
+        supervisor(&["absent", "gone", "works", "falters"]).look("", true, &|| tried.set(tried.get() + 1));
         assert_eq!(tried.get(), 3);
     }
 
     #[test]
     fn those_that_send_nothing_keep_no_other_away() {
-        let mut seeker = seeker(&["silent1", "silent2", "absent", "works"]);
-        assert_eq!(used(&mut seeker, 3), ["/silent1", "/silent2", "/works"]);
-        let mut seeker = self::seeker(&["silent1", "silent2"]);
-        assert_eq!(used(&mut seeker, 4), ["/silent1", "/silent2", "/silent1", "/silent2"], "none is given up");
-        assert_eq!((seeker.state(), seeker.status().as_str()), (CameraState::Stalled, "stalled: /silent2: no picture"));
+        let mut supervisor = supervisor(&["silent1", "silent2", "absent", "works"]);
+        assert_eq!(used(&mut supervisor, 3), ["/silent1", "/silent2", "/works"]);
+        let mut supervisor = self::supervisor(&["silent1", "silent2"]);
+        assert_eq!(used(&mut supervisor, 4), ["/silent1", "/silent2", "/silent1", "/silent2"], "none is given up");
+        assert_eq!(
+            (supervisor.state(), supervisor.status().as_str()),
+            (CameraState::Stalled, "stalled: /silent2: no picture")
+        );
     }
 
     #[test]
     fn one_that_sent_something_stays_the_first() {
-        let mut seeker = seeker(&["falters", "works"]);
-        assert_eq!(used(&mut seeker, 6), ["/falters"; 6]);
+        let mut supervisor = supervisor(&["falters", "works"]);
+        assert_eq!(used(&mut supervisor, 6), ["/falters"; 6]);
     }
 
     #[test]
     fn a_picture_now_and_then_shortens_no_wait() {
-        let mut seeker = seeker(&["falters"]);
+        let mut supervisor = supervisor(&["falters"]);
         let mut waits = Vec::new();
         for number in 0..24 {
-            step(&mut seeker);
+            step(&mut supervisor);
             if number % 3 == 2 {
-                assert!(seeker.camera.is_none());
-                waits.push(seeker.look_at.saturating_duration_since(Instant::now()));
+                assert!(supervisor.camera.is_none());
+                waits.push(supervisor.next_attempt.saturating_duration_since(Instant::now()));
             }
         }
         assert!(waits[0] < Duration::from_secs(2) && waits[7] > Duration::from_secs(20), "{waits:?}");
         // Had it run for long:
-        step(&mut seeker);
-        seeker.streams_since = Instant::now().checked_sub(SOUND);
-        used(&mut seeker, 2);
-        assert!(seeker.look_at.saturating_duration_since(Instant::now()) < Duration::from_secs(2));
+        step(&mut supervisor);
+        supervisor.streams_since = Instant::now().checked_sub(STABLE_AFTER);
+        used(&mut supervisor, 2);
+        assert!(supervisor.next_attempt.saturating_duration_since(Instant::now()) < Duration::from_secs(2));
     }
 
     #[test]
     fn one_that_is_not_there_is_absent_and_looked_for_later_and_later() {
-        let mut seeker = seeker(&["absent"]);
+        let mut supervisor = supervisor(&["absent"]);
         for longest in [1, 2, 4, 8] {
-            seeker.look("", true, &|| {});
-            let wait = seeker.look_at.saturating_duration_since(Instant::now());
+            supervisor.look("", true, &|| {});
+            let wait = supervisor.next_attempt.saturating_duration_since(Instant::now());
             assert!(wait <= Duration::from_secs(longest) && wait > Duration::from_millis(700 * longest), "{wait:?}");
         }
-        assert_eq!((seeker.state(), seeker.status().as_str()), (CameraState::Absent, "absent"));
-        assert_eq!(seeker.told.absence, "camera /absent: is not there");
+        assert_eq!((supervisor.state(), supervisor.status().as_str()), (CameraState::Absent, "absent"));
+        assert_eq!(supervisor.logged.absence, "camera /absent: is not there");
     }
 }

@@ -11,36 +11,36 @@ use crate::config::Config;
 use crate::stop::{Stop, told};
 
 /// One room's part of the configuration, as it is now.
-pub struct Live<T> {
+pub struct Reloadable<T> {
     configs: watch::Receiver<Arc<Config>>,
     part: fn(&Config) -> T,
-    now: T,
+    current: T,
 }
 
-impl<T: PartialEq> Live<T> {
-    pub fn new(configs: &watch::Sender<Arc<Config>>, part: fn(&Config) -> T) -> Live<T> {
+impl<T: PartialEq> Reloadable<T> {
+    pub fn new(configs: &watch::Sender<Arc<Config>>, part: fn(&Config) -> T) -> Reloadable<T> {
         let configs = configs.subscribe();
-        let now = part(&configs.borrow());
-        Live { configs, part, now }
+        let current = part(&configs.borrow());
+        Reloadable { configs, part, current }
     }
 
     pub fn get(&self) -> &T {
-        &self.now
+        &self.current
     }
 
     /// Takes up what was read since; true where this part differs.
-    pub fn renew(&mut self) -> bool {
+    pub fn refresh(&mut self) -> bool {
         if !self.configs.has_changed().unwrap_or(false) {
             return false;
         }
         let part = (self.part)(&self.configs.borrow_and_update());
-        std::mem::replace(&mut self.now, part) != self.now
+        std::mem::replace(&mut self.current, part) != self.current
     }
 
     /// Returns when this part differs.
     async fn changed(&mut self) {
         loop {
-            if self.renew() {
+            if self.refresh() {
                 return;
             }
             if self.configs.changed().await.is_err() {
@@ -53,9 +53,9 @@ impl<T: PartialEq> Live<T> {
 
 /// Runs a task until the `stop`, anew whenever its part of the configuration differs, and after a while where it panicked. It is
 /// handed the part, and word to end.
-pub async fn renewed<T, F>(
+pub async fn restart_on_change<T, F>(
     name: &'static str,
-    mut live: Live<T>,
+    mut settings: Reloadable<T>,
     mut stop: watch::Receiver<bool>,
     task: impl Fn(&T, watch::Receiver<bool>) -> F,
 ) where
@@ -65,7 +65,7 @@ pub async fn renewed<T, F>(
     let mut backoff = Backoff::default();
     loop {
         let end = Stop::default();
-        let mut running = tokio::spawn(task(live.get(), end.for_tasks()));
+        let mut running = tokio::spawn(task(settings.get(), end.for_tasks()));
         let is_over = tokio::select! {
             ended = &mut running => {
                 if ended.is_ok() {
@@ -79,7 +79,7 @@ pub async fn renewed<T, F>(
                     () = told(&mut stop) => return,
                 }
             }
-            () = live.changed() => false,
+            () = settings.changed() => false,
             () = told(&mut stop) => true,
         };
         end.say();
@@ -108,8 +108,8 @@ mod tests {
         let stop = Stop::default();
         let log = Arc::new(Mutex::new(Vec::new()));
         let own = log.clone();
-        let live = Live::new(&configs, |config| config.mqtt.host.clone());
-        let running = tokio::spawn(renewed("task", live, stop.for_tasks(), move |host, mut end| {
+        let settings = Reloadable::new(&configs, |config| config.mqtt.host.clone());
+        let running = tokio::spawn(restart_on_change("task", settings, stop.for_tasks(), move |host, mut end| {
             let (host, log) = (host.clone(), own.clone());
             async move {
                 log.lock().unwrap().push(format!("+{host}"));
@@ -140,10 +140,10 @@ mod tests {
         let stop = Stop::default();
         let times = Arc::new(Mutex::new(0));
         let own = times.clone();
-        let live = Live::new(&configs, |_| ());
+        let settings = Reloadable::new(&configs, |_| ());
         let again = Arc::new(tokio::sync::Notify::new());
         let word = again.clone();
-        let running = tokio::spawn(renewed("task", live, stop.for_tasks(), move |(), mut end| {
+        let running = tokio::spawn(restart_on_change("task", settings, stop.for_tasks(), move |(), mut end| {
             let (times, word) = (own.clone(), word.clone());
             async move {
                 *times.lock().unwrap() += 1;
@@ -161,9 +161,9 @@ mod tests {
     #[test]
     fn a_part_is_new_once() {
         let configs = watch::Sender::new(with_host("a"));
-        let mut live = Live::new(&configs, |config| config.mqtt.host.clone());
-        assert!(!live.renew());
+        let mut settings = Reloadable::new(&configs, |config| config.mqtt.host.clone());
+        assert!(!settings.refresh());
         configs.send_replace(with_host("b"));
-        assert!(live.renew() && live.get() == "b" && !live.renew());
+        assert!(settings.refresh() && settings.get() == "b" && !settings.refresh());
     }
 }
