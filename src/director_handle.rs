@@ -1,4 +1,4 @@
-//! The handle at which the dream is directed: `remote/` and `console/` write here, the stages read.
+//! The shared handle on the director: commands go in here, the stages read what was decided.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::pack::Catalogue;
 use crate::params::{Params, Refusal};
 use crate::stop::told;
 
-/// Signals that wait for the one who carries them out: more than commands are taken in a burst.
-const SIGNALS: usize = 256;
+/// Signals that wait for whoever carries them out: more than the commands of one burst.
+const SIGNAL_CAPACITY: usize = 256;
 
-/// The director, and what is made known of its decisions; shared by all rooms of the running daemon.
+/// The director behind a lock, with its decisions published to every stage and task of the running daemon.
 #[derive(Clone)]
 pub struct DirectorHandle(Arc<Shared>);
 
@@ -27,22 +27,22 @@ struct Shared {
     edition: watch::Sender<u64>,
     changes: watch::Sender<Changes>,
     signals: broadcast::Sender<Signal>,
-    /// A command came: whoever waits for the next moment has to reckon anew.
-    woken: Notify,
-    /// When the first of those commands came that no picture follows yet.
+    /// A command came: how long nothing happens by itself must be computed again.
+    command_came: Notify,
+    /// When the first command came that no picture reflects yet.
     commanded: Mutex<Option<Instant>>,
-    pictures: broadcast::Sender<Arc<[u8]>>,
+    snapshots: broadcast::Sender<Arc<[u8]>>,
     telemetry: Mutex<Telemetry>,
 }
 
 impl DirectorHandle {
-    /// A handle at which `params` stand, and nothing else: no scenes, no groups, no hours.
+    /// A handle on a director that begins with `params`: no scenes, no groups, no opening hours.
     pub fn new(catalogue: Arc<Catalogue>, params: Params) -> DirectorHandle {
-        DirectorHandle::directed(catalogue.clone(), Director::new(catalogue, Setup::new(params)))
+        DirectorHandle::with_director(catalogue.clone(), Director::new(catalogue, Setup::new(params)))
     }
 
-    /// The handle of `director`, which directs over `catalogue`.
-    pub fn directed(catalogue: Arc<Catalogue>, director: Director) -> DirectorHandle {
+    /// A handle on `director`, which was made for the same `catalogue`.
+    pub fn with_director(catalogue: Arc<Catalogue>, director: Director) -> DirectorHandle {
         let now = Now::read();
         DirectorHandle(Arc::new(Shared {
             catalogue,
@@ -51,10 +51,10 @@ impl DirectorHandle {
             edition: watch::Sender::new(director.edition()),
             changes: watch::Sender::new(director.changes()),
             director: Mutex::new(director),
-            signals: broadcast::channel(SIGNALS).0,
-            woken: Notify::new(),
+            signals: broadcast::channel(SIGNAL_CAPACITY).0,
+            command_came: Notify::new(),
             commanded: Mutex::default(),
-            pictures: broadcast::channel(2).0,
+            snapshots: broadcast::channel(2).0,
             telemetry: Mutex::default(),
         }))
     }
@@ -64,19 +64,19 @@ impl DirectorHandle {
         &self.0.catalogue
     }
 
-    /// Applies all of a `set`, or none and says why. Two writers at once do not lose each other's changes.
+    /// Applies a `set` whole, or nothing and returns why. Concurrent writers do not lose each other's changes.
     pub fn set(&self, entries: &Map<String, Json>) -> Result<(), Vec<Refusal>> {
-        self.direct(|director, now| director.set(entries, now))
+        self.apply(|director, now| director.set(entries, now))
     }
 
-    /// Does the action `name` with what its payload says, or nothing and says why.
-    pub fn act(&self, name: &str, entries: &Map<String, Json>) -> Result<(), Vec<Refusal>> {
-        let signal = self.direct(|director, now| director.act(name, entries, now))?;
+    /// Runs the action `name` with the entries of its payload, or does nothing and returns why.
+    pub fn run_action(&self, name: &str, entries: &Map<String, Json>) -> Result<(), Vec<Refusal>> {
+        let signal = self.apply(|director, now| director.act(name, entries, now))?;
         signal.into_iter().for_each(|signal| self.signal(signal));
         Ok(())
     }
 
-    /// Lets time pass, and says how long nothing more happens by itself.
+    /// Brings the director up to now, and returns how long nothing more happens by itself.
     pub fn advance(&self) -> Duration {
         let mut director = self.director();
         let now = Now::read();
@@ -88,24 +88,21 @@ impl DirectorHandle {
         rest
     }
 
-    /// Returns when a command came since the last call.
-    pub async fn woken(&self) {
-        self.0.woken.notified().await;
+    /// Waits for a command; returns at once where one came since the last call.
+    pub async fn wait_for_command(&self) {
+        self.0.command_came.notified().await;
     }
 
-    /// Goes on with a configuration that was read anew.
+    /// Takes over a configuration that was read again.
     pub fn reconfigure(&self, setup: Setup) {
         let mut director = self.director();
         let now = Now::read();
         director.reconfigure(setup, now);
         self.publish(&director, now);
-        self.0.woken.notify_one();
+        self.0.command_came.notify_one();
     }
 
-    fn direct<T>(
-        &self,
-        command: impl FnOnce(&mut Director, Now) -> Result<T, Vec<Refusal>>,
-    ) -> Result<T, Vec<Refusal>> {
+    fn apply<T>(&self, command: impl FnOnce(&mut Director, Now) -> Result<T, Vec<Refusal>>) -> Result<T, Vec<Refusal>> {
         let mut director = self.director();
         let now = Now::read();
         let came = Instant::now();
@@ -113,11 +110,11 @@ impl DirectorHandle {
         if self.publish(&director, now) {
             self.commanded().get_or_insert(came);
         }
-        self.0.woken.notify_one();
+        self.0.command_came.notify_one();
         Ok(outcome)
     }
 
-    /// When the first command came since the last call that changed what is dreamed. Parameters read after this follow it.
+    /// When the first command since the last call came that changed a parameter. Parameters read after this include it.
     pub fn take_commanded(&self) -> Option<Instant> {
         self.commanded().take()
     }
@@ -126,7 +123,7 @@ impl DirectorHandle {
         self.0.commanded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes known what `director` has decided; true where the parameters are others.
+    /// Publishes what `director` has decided; true where the parameters changed.
     fn publish(&self, director: &Director, now: Now) -> bool {
         let Shared { params, state, edition, changes, .. } = &*self.0;
         let changed = replace(params, director.params().clone());
@@ -137,7 +134,7 @@ impl DirectorHandle {
     }
 
     fn signal(&self, signal: Signal) {
-        // Nobody listening means that the dream is being started: it begins fresh anyway.
+        // Without a receiver the dream is being started, and begins afresh anyway.
         let _ = self.0.signals.send(signal);
     }
 
@@ -145,53 +142,53 @@ impl DirectorHandle {
         self.0.director.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the director.
+    /// Reads something from the director; `question` must be quick, for it holds the lock.
     pub fn ask<T>(&self, question: impl FnOnce(&Director) -> T) -> T {
         question(&self.director())
     }
 
-    /// What is to be remembered at the moment.
+    /// What is to be saved, as of now.
     pub fn memory(&self) -> Memory {
         self.director().memory()
     }
 
-    /// The effective parameters now, and word of every change.
+    /// The effective parameters, and every change of them.
     pub fn params(&self) -> watch::Receiver<Params> {
         self.0.params.subscribe()
     }
 
-    /// What `state` tells now, and word of every change.
+    /// The payload of `state`, and every change of it.
     pub fn state(&self) -> watch::Receiver<Map<String, Json>> {
         self.0.state.subscribe()
     }
 
-    /// Word of every change of scenes, playlist and groups.
+    /// A counter of the changes of scenes, playlist and groups.
     pub fn edition(&self) -> watch::Receiver<u64> {
         self.0.edition.subscribe()
     }
 
-    /// Word of every change of what is remembered.
+    /// Counts the changes of what is to be saved.
     pub fn changes(&self) -> watch::Receiver<Changes> {
         self.0.changes.subscribe()
     }
 
-    /// What is to be carried out, from now on.
+    /// Signals to be carried out, from now on.
     pub fn signals(&self) -> broadcast::Receiver<Signal> {
         self.0.signals.subscribe()
     }
 
     /// Snapshots, as JPEG, from now on.
-    pub fn pictures(&self) -> broadcast::Receiver<Arc<[u8]>> {
-        self.0.pictures.subscribe()
+    pub fn snapshots(&self) -> broadcast::Receiver<Arc<[u8]>> {
+        self.0.snapshots.subscribe()
     }
 
-    /// Hands out a snapshot. Only asked for by [`Signal::Snapshot`], which the owner of the device has allowed.
-    pub fn hand_out(&self, jpeg: Arc<[u8]>) {
-        // Nobody takes it: the broker is away.
-        let _ = self.0.pictures.send(jpeg);
+    /// Publishes a snapshot (JPEG). Only to be called on [`Signal::Snapshot`], which the owner of the device has allowed.
+    pub fn publish_snapshot(&self, jpeg: Arc<[u8]>) {
+        // No receiver: the broker is away.
+        let _ = self.0.snapshots.send(jpeg);
     }
 
-    /// Writes into the telemetry; `write` must be quick, for all stages share it.
+    /// Writes into the telemetry; `write` must be quick, for all stages share the lock.
     pub fn report(&self, write: impl FnOnce(&mut Telemetry)) {
         write(&mut self.0.telemetry.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -201,7 +198,7 @@ impl DirectorHandle {
     }
 }
 
-/// Tells `value` where it is another than before; true then.
+/// Sends `value` where it differs from the last one; true then.
 fn replace<T: PartialEq>(to: &watch::Sender<T>, value: T) -> bool {
     to.send_if_modified(|old| {
         let is_new = *old != value;
@@ -212,15 +209,15 @@ fn replace<T: PartialEq>(to: &watch::Sender<T>, value: T) -> bool {
     })
 }
 
-/// Lets the director's time pass until the `stop`: ramps move, what is due is done.
+/// Keeps the director up to date until the `stop`: ramps move, and what is due is done.
 ///
-/// Needs a tokio runtime with time.
-pub async fn direct(handle: DirectorHandle, mut stop: watch::Receiver<bool>) {
+/// Needs a tokio runtime with its timer enabled.
+pub async fn run(handle: DirectorHandle, mut stop: watch::Receiver<bool>) {
     loop {
         let rest = handle.advance();
         tokio::select! {
             () = tokio::time::sleep(rest) => {}
-            () = handle.woken() => {}
+            () = handle.wait_for_command() => {}
             () = told(&mut stop) => return,
         }
     }

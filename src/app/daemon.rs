@@ -195,7 +195,7 @@ fn start(
     let director = {
         let handle = handle.clone();
         restart_on_change("director", Reloadable::new(configs, |_| ()), told(), move |(), end| {
-            director_handle::direct(handle.clone(), end)
+            director_handle::run(handle.clone(), end)
         })
     };
     let snapshots = {

@@ -31,7 +31,7 @@ pub async fn take_snapshots(handle: DirectorHandle, preview: Preview, mut stop: 
         // Of many asked for at once one picture is enough.
         signals = signals.resubscribe();
         match tokio::time::timeout(PICTURE_TIMEOUT, preview.watch().next()).await {
-            Ok(Some(jpeg)) => handle.hand_out(Arc::from(&jpeg[..])),
+            Ok(Some(jpeg)) => handle.publish_snapshot(Arc::from(&jpeg[..])),
             _ => warn!("no snapshot: nothing was shown within {} s", PICTURE_TIMEOUT.as_secs()),
         }
     }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::BadInput;
 use super::ctl_watch::Watch;
 use crate::params;
-use crate::remote::{Client, Password, Settings, Tls, Told};
+use crate::remote::{Client, Password, ReceivedMessage, Settings, Tls};
 
 /// Direct a mirror, a group of them or all, over MQTT.
 #[derive(ClapArgs)]
@@ -253,7 +253,7 @@ fn number_or_text(text: &str) -> Json {
 
 /// Every device that ever was here, and whether it is online.
 async fn devices(client: &mut Client) -> anyhow::Result<Vec<(String, bool)>> {
-    client.hear("reverie/+/status").await?;
+    client.subscribe("reverie/+/status").await?;
     let deadline = Instant::now() + RETAINED;
     let mut found = Vec::new();
     while let Some(told) = client.next(deadline).await? {
@@ -276,9 +276,14 @@ async fn direct_one(client: &mut Client, device: &str, topic: &str, payload: Jso
     let correlation = format!("{:016x}", fastrand::u64(..));
     // Below the device's own name, where its broker lets it answer.
     let reply_to = format!("reply/{device}/ctl-{correlation}");
-    client.hear(&reply_to).await?;
+    client.subscribe(&reply_to).await?;
     client
-        .say(&format!("reverie/{device}/{topic}"), payload.to_string().into(), Some(&reply_to), correlation.as_bytes())
+        .publish(
+            &format!("reverie/{device}/{topic}"),
+            payload.to_string().into(),
+            Some(&reply_to),
+            correlation.as_bytes(),
+        )
         .await?;
     match client.next_on(&reply_to, Instant::now() + ANSWER).await? {
         Some(told) => complain(&[reply(&told)?]),
@@ -288,8 +293,8 @@ async fn direct_one(client: &mut Client, device: &str, topic: &str, payload: Jso
 
 async fn direct_many(client: &mut Client, base: &str, topic: &str, payload: Json) -> anyhow::Result<()> {
     let correlation = format!("{:016x}", fastrand::u64(..));
-    client.hear("reverie/+/reply").await?;
-    client.say(&format!("{base}/{topic}"), payload.to_string().into(), None, correlation.as_bytes()).await?;
+    client.subscribe("reverie/+/reply").await?;
+    client.publish(&format!("{base}/{topic}"), payload.to_string().into(), None, correlation.as_bytes()).await?;
     let deadline = Instant::now() + ANSWERS;
     let mut replies = Vec::new();
     while let Some(told) = client.next(deadline).await? {
@@ -306,7 +311,7 @@ async fn direct_many(client: &mut Client, base: &str, topic: &str, payload: Json
     complain(&replies)
 }
 
-fn reply(told: &Told) -> anyhow::Result<Json> {
+fn reply(told: &ReceivedMessage) -> anyhow::Result<Json> {
     serde_json::from_slice(&told.payload).with_context(|| format!("{}: this answer is no JSON", told.topic))
 }
 
@@ -331,7 +336,7 @@ fn complain(replies: &[Json]) -> anyhow::Result<()> {
 /// What `device` has told on `topic` and left there.
 async fn retained(client: &mut Client, device: &str, topic: &str) -> anyhow::Result<Json> {
     let topic = format!("reverie/{device}/{topic}");
-    client.hear(&topic).await?;
+    client.subscribe(&topic).await?;
     let told = client.next_on(&topic, Instant::now() + ANSWER).await?;
     let told = told.with_context(|| format!("there is no mirror {device} at this broker (reverie ctl devices)"))?;
     serde_json::from_slice(&told.payload).with_context(|| format!("{}: this is no JSON", told.topic))
@@ -355,7 +360,7 @@ fn scenes(about: &Json) -> String {
 
 async fn watch(client: &mut Client, device: &str) -> anyhow::Result<()> {
     for topic in ["status", "state", "telemetry"] {
-        client.hear(&format!("reverie/{device}/{topic}")).await?;
+        client.subscribe(&format!("reverie/{device}/{topic}")).await?;
     }
     let mut watch = Watch::default();
     loop {
@@ -367,7 +372,7 @@ async fn watch(client: &mut Client, device: &str) -> anyhow::Result<()> {
 
 async fn snapshot(client: &mut Client, device: &str, output: &Path) -> anyhow::Result<()> {
     let topic = format!("reverie/{device}/snapshot");
-    client.hear(&topic).await?;
+    client.subscribe(&topic).await?;
     direct_one(client, device, "do/snapshot", json!({})).await?;
     if let Some(told) = client.next_on(&topic, Instant::now() + PICTURE).await? {
         return write_whole(output, &told.payload);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::remote::Told;
+use crate::remote::ReceivedMessage;
 
 /// What was told last.
 #[derive(Default)]
@@ -12,7 +12,7 @@ pub struct Watch {
 
 impl Watch {
     /// What is new in `told`, a line each; nothing where that is nothing.
-    pub fn lines(&mut self, told: &Told) -> String {
+    pub fn lines(&mut self, told: &ReceivedMessage) -> String {
         let text = String::from_utf8_lossy(&told.payload);
         match told.topic.rsplit('/').next() {
             Some("status") => format!("{text}\n"),
@@ -59,8 +59,8 @@ fn plain(value: &Json) -> String {
 mod tests {
     use super::*;
 
-    fn told(topic: &str, payload: &str) -> Told {
-        Told { topic: format!("reverie/m/{topic}"), payload: payload.into(), correlation: None }
+    fn told(topic: &str, payload: &str) -> ReceivedMessage {
+        ReceivedMessage { topic: format!("reverie/m/{topic}"), payload: payload.into(), correlation: None }
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         director.recall(memory, start == Start::Last);
     }
     director.begin(Now::read());
-    let handle = DirectorHandle::directed(catalogue.clone(), director);
+    let handle = DirectorHandle::with_director(catalogue.clone(), director);
     let packs = catalogue.clone();
     let reread = Box::new(move || {
         let mut config = load::read(args.config.as_deref())?;

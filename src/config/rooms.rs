@@ -39,12 +39,12 @@ impl Config {
         self.mqtt.device.as_deref().and_then(|name| name.parse().ok()).unwrap_or_else(DeviceId::of_this_host)
     }
 
-    fn home(&self) -> remote::Home {
+    fn home_assistant(&self) -> remote::HomeAssistant {
         let console = &self.console;
         let is_called = console.on && console.allow_remote;
         // Of one that listens everywhere nobody here knows by which address it is found.
         let page = is_called.then_some(console.listen).filter(|listen| !listen.ip().is_unspecified());
-        remote::Home {
+        remote::HomeAssistant {
             on: self.home_assistant.on,
             prefix: self.home_assistant.prefix.clone(),
             page: page.map(|page| format!("http://{page}/")),
@@ -93,7 +93,7 @@ impl Config {
         if let (true, Some(ca)) = (own.tls, ca) {
             settings.tls = Some(Tls::read(&ca, cert.as_deref().zip(key.as_deref())).map_err(fault)?);
         }
-        settings.home = self.home();
+        settings.home = self.home_assistant();
         settings.check().map_err(fault)?;
         match handed_over {
             Some(message) => Err(ConfigError::HandedOver { message }),

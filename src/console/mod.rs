@@ -1,7 +1,7 @@
 //! The web page: what the screen shows, and every parameter as a knob.
 //!
 //! Plain HTTP for the machine itself; other machines are let in only where the configuration says so. `set` and `do`
-//! mean what the same topics mean over MQTT ([`remote::obey`]), and [`guard`] keeps other sites' pages out.
+//! mean what the same topics mean over MQTT ([`remote::execute`]), and [`guard`] keeps other sites' pages out.
 
 mod guard;
 mod preview;
@@ -143,25 +143,25 @@ async fn about(State(room): State<Room>) -> Response {
 }
 
 async fn set(State(room): State<Room>, body: Result<Bytes, BytesRejection>) -> Response {
-    obey(&room.handle, "set", body)
+    execute(&room.handle, "set", body)
 }
 
 async fn set_one(State(room): State<Room>, Path(param): Path<String>, body: Result<Bytes, BytesRejection>) -> Response {
-    obey(&room.handle, &format!("set/{param}"), body)
+    execute(&room.handle, &format!("set/{param}"), body)
 }
 
 async fn act(State(room): State<Room>, Path(action): Path<String>, body: Result<Bytes, BytesRejection>) -> Response {
-    obey(&room.handle, &format!("do/{action}"), body)
+    execute(&room.handle, &format!("do/{action}"), body)
 }
 
 /// Does what an MQTT message of the same topic would; 422 where it is refused, with the reasons.
-fn obey(handle: &DirectorHandle, topic: &str, body: Result<Bytes, BytesRejection>) -> Response {
+fn execute(handle: &DirectorHandle, topic: &str, body: Result<Bytes, BytesRejection>) -> Response {
     let payload = match body {
         Ok(payload) => payload,
         Err(rejection) => return refusal(rejection.status(), &format!("a command has at most {MAX_BODY} bytes")),
     };
     let message = Message { topic, payload: &payload, retained: false, correlation: None };
-    match remote::obey(handle, &message) {
+    match remote::execute(handle, &message) {
         Some(reply) => {
             let status = if reply.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
             (status, json_now(&reply)).into_response()

@@ -14,19 +14,19 @@ use super::Settings;
 use super::outage;
 use super::session::link;
 
-/// For the broker to consent to something.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// For the broker to acknowledge a request.
+const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client that the broker accepted.
 pub struct Client {
     client: AsyncClient,
     connection: EventLoop,
-    told: VecDeque<Told>,
+    received: VecDeque<ReceivedMessage>,
 }
 
-/// Something that was told.
+/// A message that was received.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
+pub struct ReceivedMessage {
     pub topic: String,
     pub payload: Vec<u8>,
     /// The MQTT 5 correlation data.
@@ -41,11 +41,11 @@ pub enum ClientError {
     #[error("the connection to the broker was lost: {0}")]
     Lost(Box<ConnectionError>),
     #[error("the broker does not let this user hear {0}: look at its ACL")]
-    NotHeard(String),
+    SubscribeRefused(String),
     #[error("the broker does not let this user say {0}: look at its ACL")]
-    NotSaid(String),
+    PublishRefused(String),
     #[error("the broker does not answer")]
-    Silent,
+    NoAnswer,
 }
 
 /// Why a device is not let in.
@@ -62,7 +62,7 @@ impl Client {
     ///
     /// # Errors
     /// Why not.
-    pub async fn try_out(settings: &Settings) -> Result<(), Refused> {
+    pub async fn check_broker(settings: &Settings) -> Result<(), Refused> {
         match Client::connect(settings).await {
             Ok(_) => Ok(()),
             Err(ClientError::Connect { source, .. }) => Err(outage::refused(&source, &settings.device)),
@@ -84,29 +84,29 @@ impl Client {
                 }
             }
         }
-        Ok(Client { client, connection, told: VecDeque::new() })
+        Ok(Client { client, connection, received: VecDeque::new() })
     }
 
     /// Hears what is told on `filter` from now on, and what is retained there.
-    pub async fn hear(&mut self, filter: &str) -> Result<(), ClientError> {
+    pub async fn subscribe(&mut self, filter: &str) -> Result<(), ClientError> {
         let subscription = Filter::new(filter, QoS::AtLeastOnce);
         // The client's own queue has room: nothing else is under way.
         let _ = self.client.try_subscribe_many([subscription]);
-        let consent = |packet: &Packet| match packet {
+        let acknowledged = |packet: &Packet| match packet {
             Packet::SubAck(SubAck { return_codes, .. }) => {
                 Some(return_codes.iter().all(|code| matches!(code, SubscribeReasonCode::Success(_))))
             }
             _ => None,
         };
-        match self.until(Instant::now() + PATIENCE, consent).await? {
+        match self.until(Instant::now() + ACK_TIMEOUT, acknowledged).await? {
             Some(true) => Ok(()),
-            Some(false) => Err(ClientError::NotHeard(filter.to_owned())),
-            None => Err(ClientError::Silent),
+            Some(false) => Err(ClientError::SubscribeRefused(filter.to_owned())),
+            None => Err(ClientError::NoAnswer),
         }
     }
 
     /// Says `payload` on `topic`; the answer is wanted on `reply_to`, with `correlation`.
-    pub async fn say(
+    pub async fn publish(
         &mut self,
         topic: &str,
         payload: Vec<u8>,
@@ -119,31 +119,31 @@ impl Client {
             ..PublishProperties::default()
         };
         let _ = self.client.try_publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties);
-        let consent = |packet: &Packet| match packet {
+        let acknowledged = |packet: &Packet| match packet {
             Packet::PubAck(answer) => Some(!matches!(answer.reason, PubAckReason::NotAuthorized)),
             _ => None,
         };
-        match self.until(Instant::now() + PATIENCE, consent).await? {
+        match self.until(Instant::now() + ACK_TIMEOUT, acknowledged).await? {
             Some(true) => Ok(()),
-            Some(false) => Err(ClientError::NotSaid(topic.to_owned())),
-            None => Err(ClientError::Silent),
+            Some(false) => Err(ClientError::PublishRefused(topic.to_owned())),
+            None => Err(ClientError::NoAnswer),
         }
     }
 
     /// The next thing told, where it comes before `deadline`.
-    pub async fn next(&mut self, deadline: Instant) -> Result<Option<Told>, ClientError> {
-        if let Some(told) = self.told.pop_front() {
-            return Ok(Some(told));
+    pub async fn next(&mut self, deadline: Instant) -> Result<Option<ReceivedMessage>, ClientError> {
+        if let Some(received) = self.received.pop_front() {
+            return Ok(Some(received));
         }
         self.until(deadline, |packet| matches!(packet, Packet::Publish(_)).then_some(())).await?;
-        Ok(self.told.pop_front())
+        Ok(self.received.pop_front())
     }
 
     /// The next thing told on `topic`, where it comes before `deadline`. What is told on others waits.
-    pub async fn next_on(&mut self, topic: &str, deadline: Instant) -> Result<Option<Told>, ClientError> {
+    pub async fn next_on(&mut self, topic: &str, deadline: Instant) -> Result<Option<ReceivedMessage>, ClientError> {
         loop {
-            if let Some(place) = self.told.iter().position(|told| told.topic == topic) {
-                return Ok(self.told.remove(place));
+            if let Some(place) = self.received.iter().position(|received| received.topic == topic) {
+                return Ok(self.received.remove(place));
             }
             let is_there = self.until(deadline, |packet| matches!(packet, Packet::Publish(_)).then_some(())).await?;
             if is_there.is_none() {
@@ -156,7 +156,7 @@ impl Client {
     async fn until<T>(
         &mut self,
         deadline: Instant,
-        fits: impl Fn(&Packet) -> Option<T>,
+        matches: impl Fn(&Packet) -> Option<T>,
     ) -> Result<Option<T>, ClientError> {
         loop {
             let event = match timeout_at(deadline, self.connection.poll()).await {
@@ -165,9 +165,9 @@ impl Client {
                 Ok(Ok(event)) => event,
             };
             let Event::Incoming(packet) = event else { continue };
-            let found = fits(&packet);
+            let found = matches(&packet);
             if let Packet::Publish(publish) = packet {
-                self.told.push_back(told(publish));
+                self.received.push_back(received(publish));
             }
             if found.is_some() {
                 return Ok(found);
@@ -176,8 +176,8 @@ impl Client {
     }
 }
 
-fn told(publish: Publish) -> Told {
-    Told {
+fn received(publish: Publish) -> ReceivedMessage {
+    ReceivedMessage {
         topic: String::from_utf8_lossy(&publish.topic).into_owned(),
         payload: publish.payload.to_vec(),
         correlation: publish.properties.and_then(|p| p.correlation_data).map(|data| data.to_vec()),

@@ -25,7 +25,7 @@ const MAX_RESPONSE_TOPIC: usize = 1024;
 const MAX_QUOTE: usize = 80;
 
 /// Topics below the base that the device itself writes: messages there are no commands.
-const OWN: &[&str] = &["status", "about", "state", "telemetry", "reply", "snapshot"];
+const DEVICE_TOPICS: &[&str] = &["status", "about", "state", "telemetry", "reply", "snapshot"];
 
 /// A message below the base topic.
 pub struct Message<'a> {
@@ -39,7 +39,7 @@ pub struct Message<'a> {
 
 /// Where a reply goes.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Address {
+pub struct ReplyTo {
     /// The response topic asked for; none: `<base>/reply`.
     pub topic: Option<String>,
     /// The correlation data to send back.
@@ -48,7 +48,7 @@ pub struct Address {
     pub at_least_once: bool,
 }
 
-impl Address {
+impl ReplyTo {
     /// Bytes it holds.
     pub fn size(&self) -> usize {
         self.topic.as_ref().map_or(0, String::len) + self.correlation.as_ref().map_or(0, Vec::len)
@@ -85,22 +85,22 @@ impl From<Refusal> for Problem {
 
 /// Whether a message on `topic`, below the base, would be a command: it is not where the device itself writes.
 pub fn is_command(topic: &str) -> bool {
-    !OWN.contains(&topic.split('/').next().unwrap_or_default())
+    !DEVICE_TOPICS.contains(&topic.split('/').next().unwrap_or_default())
 }
 
 /// Does what `message` says. None where it is no command at all, but the device's own telling.
-pub fn obey(handle: &DirectorHandle, message: &Message) -> Option<Reply> {
+pub fn execute(handle: &DirectorHandle, message: &Message) -> Option<Reply> {
     if !is_command(message.topic) {
         return None;
     }
     let mut id = message.correlation.map(id_of_correlation).unwrap_or_default();
-    let errors = carry_out(handle, message, &mut id).err().unwrap_or_default();
+    let errors = run(handle, message, &mut id).err().unwrap_or_default();
     let state = handle.state().borrow().clone();
     Some(Reply { id, ok: errors.is_empty(), errors, state })
 }
 
 /// The answer to a command that is not looked at, and why.
-pub fn refuse(handle: &DirectorHandle, message: &Message, why: &str) -> Reply {
+pub fn reject(handle: &DirectorHandle, message: &Message, why: &str) -> Reply {
     let mut id = message.correlation.map(id_of_correlation).unwrap_or_default();
     let text =
         Some(message.payload).filter(|payload| payload.len() <= MAX_PAYLOAD).and_then(|p| std::str::from_utf8(p).ok());
@@ -108,7 +108,7 @@ pub fn refuse(handle: &DirectorHandle, message: &Message, why: &str) -> Reply {
         // One that is no id is not echoed, and no further fault of a command that is refused anyway.
         let _ = take_id(&mut entries, &mut id);
     }
-    Reply { id, ok: false, errors: on_the_whole(why), state: handle.state().borrow().clone() }
+    Reply { id, ok: false, errors: about_the_command(why), state: handle.state().borrow().clone() }
 }
 
 /// What follows `base` in a `topic` below it; nothing for the base itself.
@@ -130,10 +130,10 @@ pub fn response_topic(asked: &str, base: &str) -> Option<String> {
     (publishable && !reserved).then(|| asked.to_owned())
 }
 
-fn carry_out(handle: &DirectorHandle, message: &Message, id: &mut Json) -> Result<(), Vec<Problem>> {
+fn run(handle: &DirectorHandle, message: &Message, id: &mut Json) -> Result<(), Vec<Problem>> {
     let topic = message.topic;
     if message.retained {
-        return Err(on_the_whole(if message.payload.is_empty() {
+        return Err(about_the_command(if message.payload.is_empty() {
             "retained messages are no commands; this empty one cleared what was retained here"
         } else {
             "retained commands are ignored, since they would replay at every start: send it without the retain flag, \
@@ -142,14 +142,14 @@ fn carry_out(handle: &DirectorHandle, message: &Message, id: &mut Json) -> Resul
     }
     if message.payload.len() > MAX_PAYLOAD {
         let size = message.payload.len();
-        return Err(on_the_whole(format!("the payload has {size} bytes; a command has at most {MAX_PAYLOAD}")));
+        return Err(about_the_command(format!("the payload has {size} bytes; a command has at most {MAX_PAYLOAD}")));
     }
-    let text = std::str::from_utf8(message.payload).map_err(|_| on_the_whole("the payload is not UTF-8 text"))?;
+    let text = std::str::from_utf8(message.payload).map_err(|_| about_the_command("the payload is not UTF-8 text"))?;
     match topic.split_once('/') {
         None if topic == "set" => set(handle, text, id),
         Some(("set", param)) => set_one(handle, param, text),
         Some(("do", action)) => act(handle, action, text, id),
-        _ => Err(on_the_whole(unknown_topic(topic))),
+        _ => Err(about_the_command(unknown_topic(topic))),
     }
 }
 
@@ -180,7 +180,7 @@ fn act(handle: &DirectorHandle, name: &str, text: &str, id: &mut Json) -> Result
     director::find_action(name).map_err(|refusal| problems(vec![refusal]))?;
     let mut entries = if matches!(text.trim(), "" | "PRESS") { Map::new() } else { object(text)? };
     take_id(&mut entries, id)?;
-    handle.act(name, &entries).map_err(problems)
+    handle.run_action(name, &entries).map_err(problems)
 }
 
 fn unknown_topic(topic: &str) -> String {
@@ -218,11 +218,13 @@ fn id_of_correlation(data: &[u8]) -> Json {
 fn object(text: &str) -> Result<Map<String, Json>, Vec<Problem>> {
     match serde_json::from_str(text) {
         Ok(Entries(entries)) => Ok(entries),
-        Err(e) => Err(on_the_whole(format!("the payload is not a JSON object such as {{\"intensity\": 0.5}}: {e}"))),
+        Err(e) => {
+            Err(about_the_command(format!("the payload is not a JSON object such as {{\"intensity\": 0.5}}: {e}")))
+        }
     }
 }
 
-fn on_the_whole(message: impl Into<String>) -> Vec<Problem> {
+fn about_the_command(message: impl Into<String>) -> Vec<Problem> {
     vec![Problem { param: None, message: message.into() }]
 }
 

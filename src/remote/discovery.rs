@@ -12,7 +12,7 @@ use crate::params::{Kind, Scope, Spec, TABLE};
 
 /// Whether and where it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Home {
+pub struct HomeAssistant {
     /// Off: what was told earlier is taken back.
     pub on: bool,
     /// Home Assistant's discovery prefix, `homeassistant` unless that was changed there.
@@ -21,13 +21,13 @@ pub struct Home {
     pub page: Option<String>,
 }
 
-impl Default for Home {
-    fn default() -> Home {
-        Home { on: false, prefix: "homeassistant".to_owned(), page: None }
+impl Default for HomeAssistant {
+    fn default() -> HomeAssistant {
+        HomeAssistant { on: false, prefix: "homeassistant".to_owned(), page: None }
     }
 }
 
-impl Home {
+impl HomeAssistant {
     /// Where the device's entities are told.
     pub fn topic(&self, device: &DeviceId) -> String {
         format!("{}/device/{}/config", self.prefix, object_id(device))
@@ -39,8 +39,8 @@ impl Home {
     }
 }
 
-/// What there is to be offered.
-pub struct Offer<'a> {
+/// What the device offers, as far as discovery tells it.
+pub struct DeviceDescription<'a> {
     pub device: &'a DeviceId,
     pub catalogue: &'a Catalogue,
     pub scenes: Vec<&'a str>,
@@ -55,45 +55,45 @@ const MISSED: u32 = 3;
 /// The longest state that Home Assistant keeps, characters.
 const LONGEST_STATE: usize = 255;
 
-/// The payload of [`Home::topic`].
-pub fn discovery(offer: &Offer) -> Json {
-    let base = offer.device.base();
+/// The payload of [`HomeAssistant::topic`].
+pub fn discovery(description: &DeviceDescription) -> Json {
+    let base = description.device.base();
     let version = env!("CARGO_PKG_VERSION");
     let mut components = Map::new();
     let mut add = |key: &str, mut component: Json| {
-        component["unique_id"] = format!("{}-{key}", object_id(offer.device)).into();
+        component["unique_id"] = format!("{}-{key}", object_id(description.device)).into();
         components.insert(key.replace('-', "_"), component);
     };
     for spec in TABLE {
-        add(spec.name, parameter(spec, &base, offer.catalogue));
+        add(spec.name, parameter(spec, &base, description.catalogue));
     }
-    if !offer.scenes.is_empty() {
-        add("scene", scene(&base, &offer.scenes));
+    if !description.scenes.is_empty() {
+        add("scene", scene(&base, &description.scenes));
     }
-    for (action, component) in buttons(&base, offer.abilities) {
+    for (action, component) in buttons(&base, description.abilities) {
         add(action, component);
     }
-    if offer.abilities.snapshots {
+    if description.abilities.snapshots {
         let topic = format!("{base}/snapshot");
         add(
             "picture",
             json!({"platform": "image", "name": "Picture", "image_topic": topic, "content_type": "image/jpeg"}),
         );
     }
-    if offer.has_schedule {
+    if description.has_schedule {
         add("open", open(&base));
     }
-    for (name, component) in diagnostics(&base, offer.telemetry_every) {
+    for (name, component) in diagnostics(&base, description.telemetry_every) {
         add(name, component);
     }
     let mut device = json!({
-        "identifiers": [object_id(offer.device)],
-        "name": offer.device.as_str(),
+        "identifiers": [object_id(description.device)],
+        "name": description.device.as_str(),
         "manufacturer": "Reverie",
         "model": "Dreaming mirror",
         "sw_version": version,
     });
-    if let Some(page) = offer.page {
+    if let Some(page) = description.page {
         device["configuration_url"] = page.into();
     }
     json!({
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn every_parameter_is_an_entity_with_an_icon_and_an_id_of_its_own() {
         let (device, catalogue) = ("hall-3".parse().unwrap(), catalogue());
-        let offer = |snapshots, scenes| Offer {
+        let description = |snapshots, scenes| DeviceDescription {
             device: &device,
             catalogue: &catalogue,
             scenes,
@@ -336,7 +336,7 @@ mod tests {
             page: None,
             telemetry_every: Duration::from_secs(10),
         };
-        let payload = discovery(&offer(true, vec!["calm"]));
+        let payload = discovery(&description(true, vec!["calm"]));
         let components = payload["components"].as_object().unwrap();
         for spec in TABLE {
             assert_ne!(icon(spec.name), icon("?"), "{} has no icon", spec.name);
@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(ids.len(), components.len());
         for only_where_allowed in ["picture", "snapshot", "restart", "open", "scene"] {
             assert!(components.contains_key(only_where_allowed));
-            assert!(discovery(&offer(false, vec![]))["components"].get(only_where_allowed).is_none());
+            assert!(discovery(&description(false, vec![]))["components"].get(only_where_allowed).is_none());
         }
         assert_eq!(components["octave_scale"]["name"], "Octave scale");
         // A broker's packet limit is commonly well above this.

@@ -9,15 +9,15 @@ mod about;
 mod client;
 mod command;
 mod discovery;
-mod ear;
-mod intake;
 mod outage;
 mod outbox;
+mod publish;
+mod publisher;
+mod rate_limiter;
+mod receiver;
 mod schema;
 mod session;
 mod settings;
-mod tell;
-mod voice;
 
 use std::time::{Duration, Instant};
 
@@ -27,16 +27,16 @@ use tokio::time::sleep;
 use crate::director_handle::DirectorHandle;
 use crate::stop::told;
 pub use about::about;
-pub use client::{Client, ClientError, Refused, Told};
-pub use command::{Message, Reply, obey};
-pub use discovery::{Home, Offer, discovery};
+pub use client::{Client, ClientError, ReceivedMessage, Refused};
+pub use command::{Message, Reply, execute};
+pub use discovery::{DeviceDescription, HomeAssistant, discovery};
 use outage::Outage;
 use session::Session;
 pub use settings::{DeviceId, Password, SYSTEM_AUTHORITIES, Settings, SettingsError, Tls};
 
 /// A connection that held this long counts as good: the next attempt waits the first wait again. One that breaks
 /// sooner does not, or two devices of one name would throw each other out every second.
-const SOUND: Duration = Duration::from_secs(30);
+const STABLE_AFTER: Duration = Duration::from_secs(30);
 
 /// Answers commands and tells state, telemetry and status, until `stop` turns true (or its sender is gone); then says
 /// `offline` and disconnects, all within about a second.
@@ -54,11 +54,11 @@ pub async fn run(settings: Settings, handle: DirectorHandle, mut stop: watch::Re
         };
         let lost = match connected {
             Ok(session) => {
-                outage.over();
+                outage.end();
                 handle.report(|telemetry| telemetry.broker = format!("connected to {broker}"));
                 let since = Instant::now();
                 let Some(lost) = session.serve(&mut stop).await else { return };
-                if since.elapsed() > SOUND {
+                if since.elapsed() > STABLE_AFTER {
                     retry.reset();
                 }
                 tokio::select! {
@@ -69,7 +69,7 @@ pub async fn run(settings: Settings, handle: DirectorHandle, mut stop: watch::Re
             }
             Err(lost) => lost,
         };
-        outage.goes_on(&lost);
+        outage.record(&lost);
         handle.report(|telemetry| telemetry.broker = format!("none at {broker}"));
         tokio::select! {
             () = sleep(retry.wait()) => {}

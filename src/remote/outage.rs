@@ -20,7 +20,7 @@ pub struct Outage {
     been_connected: bool,
     since: Option<Instant>,
     /// Kinds of reasons already told in this outage: a broker that comes back but refuses is worth a second line.
-    told: HashSet<Kind>,
+    logged: HashSet<Kind>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,16 +32,16 @@ enum Kind {
 
 impl Outage {
     pub fn new(broker: String, device: DeviceId, optional: bool) -> Outage {
-        Outage { broker, device, optional, been_connected: false, since: None, told: HashSet::new() }
+        Outage { broker, device, optional, been_connected: false, since: None, logged: HashSet::new() }
     }
 
     /// An attempt failed or a connection broke, because of `reason`.
-    pub fn goes_on(&mut self, reason: &ConnectionError) {
+    pub fn record(&mut self, reason: &ConnectionError) {
         let begins = self.since.is_none();
         self.since.get_or_insert_with(Instant::now);
         let (kind, why) = explain(reason, &self.device);
         let broker = &self.broker;
-        if !self.told.insert(kind) {
+        if !self.logged.insert(kind) {
             debug!("broker {broker}: {why}");
         } else if self.optional && !self.been_connected && kind == Kind::Absent {
             info!("broker: none at {broker}; it is directed from the web page alone, and one that is started is used");
@@ -53,14 +53,14 @@ impl Outage {
     }
 
     /// Connected.
-    pub fn over(&mut self) {
+    pub fn end(&mut self) {
         let base = self.device.base();
         match self.since.take() {
             Some(since) => info!("broker {} is there after {:.0?}: {base}", self.broker, since.elapsed()),
             None => info!("connected to broker {}: {base}", self.broker),
         }
         self.been_connected = true;
-        self.told.clear();
+        self.logged.clear();
     }
 }
 

@@ -16,11 +16,14 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::ear::Ear;
 use super::outbox::outbox;
-use super::tell;
-use super::voice::Voice;
-use super::{DeviceId, Home, Settings, told};
+use super::publish::{
+    keep_subscribed, publish_about, publish_discovery, publish_replies, publish_snapshots, publish_state,
+    publish_telemetry,
+};
+use super::publisher::Publisher;
+use super::receiver::CommandReceiver;
+use super::{DeviceId, HomeAssistant, Settings, told};
 use crate::director_handle::DirectorHandle;
 
 /// The largest packet taken from the broker, which drops larger ones by itself: a megabyte of nonsense is still
@@ -29,29 +32,29 @@ const MAX_PACKET: u32 = (1 << 20) + (64 << 10);
 /// Silence after which the connection is tested; the broker tells the last will after one and a half of it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// For the connection, TLS and the broker's first answer together, seconds.
-const PATIENCE: u64 = 10;
+const CONNECT_TIMEOUT_SECS: u64 = 10;
 /// Packets between us and the connection: as few as keep it busy, since what lies there is old already.
-const REQUESTS: usize = 16;
+const REQUEST_QUEUE: usize = 16;
 /// Unacknowledged packets; a broker's own limit is commonly 20.
 const IN_FLIGHT: u16 = 16;
-/// For the last words.
-const FAREWELL: Duration = Duration::from_millis(800);
+/// For `offline` and the disconnection to be sent.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// A connection that the broker accepted.
 pub struct Session {
     connection: EventLoop,
-    voice: Voice,
+    publisher: Publisher,
     handle: DirectorHandle,
     device: DeviceId,
     telemetry_every: Duration,
-    home: Home,
+    home: HomeAssistant,
 }
 
 impl Session {
     /// Connects and waits for the broker's consent.
     pub async fn connect(settings: &Settings, handle: &DirectorHandle) -> Result<Session, ConnectionError> {
         let base = settings.device.base();
-        let (client, mut connection) = AsyncClient::new(options(settings, &base), REQUESTS);
+        let (client, mut connection) = AsyncClient::new(options(settings, &base), REQUEST_QUEUE);
         let welcome = loop {
             if let Event::Incoming(Packet::ConnAck(welcome)) = connection.poll().await? {
                 break welcome;
@@ -59,7 +62,7 @@ impl Session {
         };
         Ok(Session {
             connection,
-            voice: Voice::new(client, base, &welcome),
+            publisher: Publisher::new(client, base, &welcome),
             handle: handle.clone(),
             device: settings.device.clone(),
             telemetry_every: settings.telemetry_every,
@@ -69,32 +72,32 @@ impl Session {
 
     /// Obeys and tells until the connection is lost (then why), or the stop is said and `offline` sent (then none).
     pub async fn serve(self, stop: &mut watch::Receiver<bool>) -> Option<ConnectionError> {
-        let Session { mut connection, voice, handle, device, telemetry_every, home } = self;
+        let Session { mut connection, publisher, handle, device, telemetry_every, home } = self;
         let ((outbox, replies), (late, late_replies)) = (outbox(), outbox());
-        let ear = Ear::new(&handle, &device, voice.base(), home.birth_topic(), outbox, late);
-        let (greeted, mut is_greeted) = watch::channel(false);
-        let tell = async {
+        let receiver = CommandReceiver::new(&handle, &device, publisher.base(), home.birth_topic(), outbox, late);
+        let (online_sent, mut is_online_sent) = watch::channel(false);
+        let publish = async {
             // Whatever is told comes after `online`.
-            told(&mut is_greeted).await;
+            told(&mut is_online_sent).await;
             tokio::join!(
-                tell::tell_about(&voice, &handle, &device),
-                tell::tell_state(&voice, &handle),
-                tell::tell_telemetry(&voice, &handle, telemetry_every),
-                tell::tell_replies(&voice, replies),
-                tell::tell_replies(&voice, late_replies),
-                tell::tell_snapshots(&voice, &handle),
-                tell::tell_home(&voice, &handle, &device, &home, telemetry_every, &ear),
+                publish_about(&publisher, &handle, &device),
+                publish_state(&publisher, &handle),
+                publish_telemetry(&publisher, &handle, telemetry_every),
+                publish_replies(&publisher, replies),
+                publish_replies(&publisher, late_replies),
+                publish_snapshots(&publisher, &handle),
+                publish_discovery(&publisher, &handle, &device, &home, telemetry_every, &receiver),
             )
         };
         let lost = tokio::select! {
-            lost = listen(&mut connection, &ear) => Some(lost),
-            never = tell::listen(&voice, &handle, &home, &greeted) => match never {},
-            (never, ..) = tell => match never {},
-            never = ear.obey_those_that_wait() => match never {},
+            lost = read(&mut connection, &receiver) => Some(lost),
+            never = keep_subscribed(&publisher, &handle, &home, &online_sent) => match never {},
+            (never, ..) = publish => match never {},
+            never = receiver.run_queued() => match never {},
             () = told(stop) => None,
         };
-        if lost.is_none() && timeout(FAREWELL, say_farewell(&mut connection, &voice)).await.is_err() {
-            debug!("the broker took no farewell");
+        if lost.is_none() && timeout(DISCONNECT_TIMEOUT, disconnect(&mut connection, &publisher)).await.is_err() {
+            debug!("the broker did not take the last messages");
         }
         lost
     }
@@ -116,7 +119,7 @@ pub fn link(settings: &Settings, client: &str) -> MqttOptions {
         .set_clean_start(true)
         .set_network_options(network)
         .set_keep_alive(KEEP_ALIVE)
-        .set_connection_timeout(PATIENCE)
+        .set_connection_timeout(CONNECT_TIMEOUT_SECS)
         .set_outgoing_inflight_upper_limit(IN_FLIGHT)
         .set_connect_properties(ConnectProperties { max_packet_size: Some(MAX_PACKET), ..ConnectProperties::new() });
     if let Some(username) = &settings.username {
@@ -130,24 +133,24 @@ pub fn link(settings: &Settings, client: &str) -> MqttOptions {
 }
 
 /// Reads the connection and obeys, until it is lost.
-async fn listen(connection: &mut EventLoop, ear: &Ear<'_>) -> ConnectionError {
+async fn read(connection: &mut EventLoop, receiver: &CommandReceiver<'_>) -> ConnectionError {
     loop {
         match connection.poll().await {
             Ok(Event::Incoming(Packet::Publish(publish))) => {
-                ear.hear(publish);
+                receiver.receive(publish);
                 // In a flood there is always one more to read: let the replies have their turn.
                 tokio::task::yield_now().await;
             }
-            Ok(Event::Incoming(Packet::SubAck(answer))) => ear.take_consent(&answer),
+            Ok(Event::Incoming(Packet::SubAck(answer))) => receiver.check_subscription(&answer),
             Ok(_) => {}
             Err(lost) => return lost,
         }
     }
 }
 
-async fn say_farewell(connection: &mut EventLoop, voice: &Voice) {
+async fn disconnect(connection: &mut EventLoop, publisher: &Publisher) {
     // Until the broker has heard it all and closes. Closed by us with its acknowledgements unread, the connection would be
     // reset, and the last words with it.
     let send = async { while connection.poll().await.is_ok() {} };
-    tokio::join!(voice.farewell(), send);
+    tokio::join!(publisher.go_offline(), send);
 }

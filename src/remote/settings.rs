@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::Home;
+use super::HomeAssistant;
 use crate::backoff::Backoff;
 
 /// How the broker is reached, and as whom.
@@ -35,7 +35,7 @@ pub struct Settings {
     pub spread: Duration,
     /// Between two telemetry messages.
     pub telemetry_every: Duration,
-    pub home: Home,
+    pub home: HomeAssistant,
 }
 
 impl Settings {
@@ -52,7 +52,7 @@ impl Settings {
             retry: Backoff::default(),
             spread: Duration::from_secs(4),
             telemetry_every: Duration::from_secs(10),
-            home: Home::default(),
+            home: HomeAssistant::default(),
         }
     }
 

@@ -100,7 +100,7 @@ async fn a_snapshot_becomes_a_file() {
     let mut signals = handle.signals();
     tokio::spawn(async move {
         while signals.recv().await != Ok(Signal::Snapshot) {}
-        handle.hand_out(Arc::from(&b"JPEG"[..]));
+        handle.publish_snapshot(Arc::from(&b"JPEG"[..]));
     });
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("now.jpg");

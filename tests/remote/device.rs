@@ -55,7 +55,7 @@ impl Device {
             .with_ansi(false)
             .with_writer(move || into.clone())
             .finish();
-        tokio::spawn(director_handle::direct(handle.clone(), stopped.clone()));
+        tokio::spawn(director_handle::run(handle.clone(), stopped.clone()));
         let task = tokio::spawn(remote::run(settings, handle.clone(), stopped).with_subscriber(subscriber));
         Device { handle, stop, task: Some(task), log }
     }
@@ -100,7 +100,7 @@ pub fn handle() -> DirectorHandle {
     ]);
     setup.groups = vec!["hall".to_owned()];
     setup.abilities = Abilities { snapshots: true, restart: false };
-    DirectorHandle::directed(catalogue.clone(), Director::new(catalogue, setup))
+    DirectorHandle::with_director(catalogue.clone(), Director::new(catalogue, setup))
 }
 
 /// A device with that handle.

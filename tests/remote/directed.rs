@@ -142,7 +142,7 @@ async fn a_snapshot_is_told_once_and_is_not_retained() {
     let mut signals = device.handle.signals();
     assert_eq!(operator.command("do/snapshot", "").await["ok"], true);
     assert_eq!(signals.recv().await, Ok(reverie::director::Signal::Snapshot));
-    device.handle.hand_out(Arc::from(&b"JPEG"[..]));
+    device.handle.publish_snapshot(Arc::from(&b"JPEG"[..]));
     let picture = operator.hear_on("snapshot").await;
     assert_eq!((&picture.payload[..], picture.retain), (&b"JPEG"[..], false));
 }
@@ -160,7 +160,7 @@ async fn home_assistant_is_told_again_when_it_starts_and_when_there_is_more_to_t
     let other = Operator::connect(&broker).await;
     other.publish("homeassistant/status", "online").await;
     assert_eq!(told("it again").await, first);
-    device.handle.act("save-scene", json!({"name": "third"}).as_object().unwrap()).unwrap();
+    device.handle.run_action("save-scene", json!({"name": "third"}).as_object().unwrap()).unwrap();
     let scenes = told("a scene more").await["components"]["scene"]["options"].clone();
     assert_eq!(scenes, json!(["calm", "wild", "third"]));
 }

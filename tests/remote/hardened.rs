@@ -97,7 +97,7 @@ async fn whoever_has_a_devices_certificate_is_that_device_and_no_other() {
         thief.send(topic, true, r#"{"intensity": 0.5, "blank": true}"#, PublishProperties::default()).await;
     }
     // The owner takes a picture of the other device: the thief does not see it.
-    two.handle.hand_out(std::sync::Arc::from(&b"JPEG"[..]));
+    two.handle.publish_snapshot(std::sync::Arc::from(&b"JPEG"[..]));
     director.hear("the picture", |p| p.topic == b"reverie/mirror-2/snapshot"[..] && p.payload == b"JPEG"[..]).await;
     // What the thief may do comes after all that it may not.
     thief.publish("reverie/mirror-1/telemetry", "the end").await;
@@ -147,7 +147,7 @@ async fn the_director_directs_one_and_many_and_a_viewer_only_looks() {
     director.send("reverie/mirror-1/set/zoom", false, "0.25", properties).await;
     let answer = director.hear("the answer", |p| p.topic == b"reply/mirror-1/tablet"[..]).await;
     assert_eq!(operator::json(&answer)["ok"], true);
-    one.handle.hand_out(std::sync::Arc::from(&b"JPEG"[..]));
+    one.handle.publish_snapshot(std::sync::Arc::from(&b"JPEG"[..]));
     director.hear("the picture", |p| p.payload == b"JPEG"[..]).await;
     director.publish("reverie/mirror-1/set/jitter", "9").await;
     let is_later = |p: &rumqttc::v5::mqttbytes::v5::Publish| {
@@ -225,7 +225,7 @@ async fn over_the_bridge_states_go_out_and_commands_come_in_but_no_pictures() {
     let mut outside = client(&cloud, "director").await;
     let topic = "museum-1/reverie/mirror-1/state";
     outside.hear("its state", |p| p.topic == topic.as_bytes()).await;
-    mirror.handle.hand_out(std::sync::Arc::from(&b"JPEG"[..]));
+    mirror.handle.publish_snapshot(std::sync::Arc::from(&b"JPEG"[..]));
     outside.publish("museum-1/reverie/mirror-1/set/intensity", "0.5").await;
     let is_changed = |p: &rumqttc::v5::mqttbytes::v5::Publish| {
         p.topic == topic.as_bytes() && operator::json(p)["intensity"] == json!(0.5)

@@ -138,7 +138,7 @@ fn reach(about: &'static str, settings: &Settings) -> Finding {
         Ok(runtime) => runtime,
         Err(error) => return Finding::warning(about, format!("cannot look: {error}"), "try again"),
     };
-    let tried = runtime.block_on(async { tokio::time::timeout(PATIENCE, Client::try_out(settings)).await });
+    let tried = runtime.block_on(async { tokio::time::timeout(PATIENCE, Client::check_broker(settings)).await });
     let how = if settings.tls.is_some() { " by TLS" } else { "" };
     match tried {
         Ok(Ok(())) => Finding::ok(about, format!("{address} lets it in{how} as `{}`", settings.device)),

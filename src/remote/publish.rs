@@ -10,18 +10,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::about::about;
-use super::discovery::{Offer, discovery};
-use super::ear::{Ear, SPREAD};
-use super::outbox::Letter;
-use super::voice::{Voice, json};
-use super::{DeviceId, Home};
+use super::discovery::{DeviceDescription, discovery};
+use super::outbox::PendingReply;
+use super::publisher::{Publisher, json};
+use super::receiver::{CommandReceiver, REPLY_SPREAD};
+use super::{DeviceId, HomeAssistant};
 use crate::director_handle::DirectorHandle;
 
 /// At most ten states a second: a slider that is dragged sends hundreds. While ramps move them, two.
-const BETWEEN_STATES: Duration = Duration::from_millis(100);
-const BETWEEN_MOVING_STATES: Duration = Duration::from_millis(500);
+const STATE_INTERVAL: Duration = Duration::from_millis(100);
+const RAMP_STATE_INTERVAL: Duration = Duration::from_millis(500);
 /// How soon a change of what `about` says is noticed.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+const ABOUT_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The topics of commands: the device's own, those of its groups, and those for all.
 fn topics(base: &str, groups: &[String]) -> Vec<String> {
@@ -43,76 +43,83 @@ fn groups(handle: &DirectorHandle) -> Vec<String> {
 }
 
 /// First the ears, then `online`: whoever reads that may command at once. Then listens to the groups that it joins.
-pub async fn listen(voice: &Voice, handle: &DirectorHandle, home: &Home, greeted: &watch::Sender<bool>) -> Infallible {
+pub async fn keep_subscribed(
+    publisher: &Publisher,
+    handle: &DirectorHandle,
+    home: &HomeAssistant,
+    online_sent: &watch::Sender<bool>,
+) -> Infallible {
     let mut edition = handle.edition();
     edition.mark_unchanged();
-    let mut heard = groups(handle);
-    voice.listen_to(topics(voice.base(), &heard).into_iter().chain(home.on.then(|| home.birth_topic()))).await;
-    voice.say("status", QoS::AtLeastOnce, true, b"online".to_vec()).await;
-    greeted.send_replace(true);
+    let mut subscribed = groups(handle);
+    publisher
+        .subscribe(topics(publisher.base(), &subscribed).into_iter().chain(home.on.then(|| home.birth_topic())))
+        .await;
+    publisher.publish("status", QoS::AtLeastOnce, true, b"online".to_vec()).await;
+    online_sent.send_replace(true);
     loop {
         changed(&mut edition).await;
         let now = groups(handle);
-        for left in heard.iter().filter(|group| !now.contains(group)) {
+        for left in subscribed.iter().filter(|group| !now.contains(group)) {
             for topic in of_group(left) {
-                voice.listen_no_more(topic).await;
+                publisher.unsubscribe(topic).await;
             }
         }
         let joined: Vec<String> =
-            now.iter().filter(|group| !heard.contains(group)).flat_map(|group| of_group(group)).collect();
+            now.iter().filter(|group| !subscribed.contains(group)).flat_map(|group| of_group(group)).collect();
         if !joined.is_empty() {
-            voice.listen_to(joined).await;
+            publisher.subscribe(joined).await;
         }
-        heard = now;
+        subscribed = now;
     }
 }
 
-pub async fn tell_about(voice: &Voice, handle: &DirectorHandle, device: &DeviceId) -> Infallible {
+pub async fn publish_about(publisher: &Publisher, handle: &DirectorHandle, device: &DeviceId) -> Infallible {
     let mut edition = handle.edition();
     loop {
         let provider = handle.telemetry().provider;
         edition.mark_unchanged();
-        voice.say("about", QoS::AtLeastOnce, true, json(&about(device, handle))).await;
+        publisher.publish("about", QoS::AtLeastOnce, true, json(&about(device, handle))).await;
         while handle.telemetry().provider == provider && !edition.has_changed().unwrap_or(false) {
-            sleep(BETWEEN_LOOKS).await;
+            sleep(ABOUT_POLL_INTERVAL).await;
         }
     }
 }
 
 /// Tells the latest state, and then each change that is still the latest when its turn comes.
-pub async fn tell_state(voice: &Voice, handle: &DirectorHandle) -> Infallible {
+pub async fn publish_state(publisher: &Publisher, handle: &DirectorHandle) -> Infallible {
     let mut states = handle.state();
     loop {
         states.mark_unchanged();
-        let is_moving = tell_state_now(voice, handle).await;
-        sleep(if is_moving { BETWEEN_MOVING_STATES } else { BETWEEN_STATES }).await;
+        let is_moving = publish_state_now(publisher, handle).await;
+        sleep(if is_moving { RAMP_STATE_INTERVAL } else { STATE_INTERVAL }).await;
         changed(&mut states).await;
     }
 }
 
 /// Returns whether ramps move it.
-async fn tell_state_now(voice: &Voice, handle: &DirectorHandle) -> bool {
+async fn publish_state_now(publisher: &Publisher, handle: &DirectorHandle) -> bool {
     let state = handle.state().borrow().clone();
     let is_moving = state.get("ramps").and_then(|ramps| ramps.as_object()).is_some_and(|ramps| !ramps.is_empty());
-    voice.say("state", QoS::AtLeastOnce, true, json(&state)).await;
+    publisher.publish("state", QoS::AtLeastOnce, true, json(&state)).await;
     is_moving
 }
 
-pub async fn tell_telemetry(voice: &Voice, handle: &DirectorHandle, every: Duration) -> Infallible {
+pub async fn publish_telemetry(publisher: &Publisher, handle: &DirectorHandle, every: Duration) -> Infallible {
     let mut turn = interval(every);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         turn.tick().await;
-        voice.say("telemetry", QoS::AtMostOnce, false, json(&handle.telemetry())).await;
+        publisher.publish("telemetry", QoS::AtMostOnce, false, json(&handle.telemetry())).await;
     }
 }
 
-pub async fn tell_replies(voice: &Voice, mut replies: mpsc::Receiver<Letter>) -> Infallible {
+pub async fn publish_replies(publisher: &Publisher, mut replies: mpsc::Receiver<PendingReply>) -> Infallible {
     loop {
         match replies.recv().await {
-            Some(letter) => {
-                sleep_until(letter.due.into()).await;
-                voice.reply(letter).await;
+            Some(reply) => {
+                sleep_until(reply.due.into()).await;
+                publisher.reply(reply).await;
             }
             // Cannot be: the outbox lives as long as this.
             None => std::future::pending().await,
@@ -121,11 +128,11 @@ pub async fn tell_replies(voice: &Voice, mut replies: mpsc::Receiver<Letter>) ->
 }
 
 /// Snapshots, where the owner of the device lets them be taken.
-pub async fn tell_snapshots(voice: &Voice, handle: &DirectorHandle) -> Infallible {
-    let mut pictures = handle.pictures();
+pub async fn publish_snapshots(publisher: &Publisher, handle: &DirectorHandle) -> Infallible {
+    let mut pictures = handle.snapshots();
     loop {
         match pictures.recv().await {
-            Ok(jpeg) => voice.say("snapshot", QoS::AtMostOnce, false, jpeg.to_vec()).await,
+            Ok(jpeg) => publisher.publish("snapshot", QoS::AtMostOnce, false, jpeg.to_vec()).await,
             Err(RecvError::Lagged(_)) => {}
             // Cannot be: the handle is held here.
             Err(RecvError::Closed) => std::future::pending().await,
@@ -135,13 +142,13 @@ pub async fn tell_snapshots(voice: &Voice, handle: &DirectorHandle) -> Infallibl
 
 /// Tells Home Assistant what there is, again when that changes and when it has started; or, where it is not to know, takes back
 /// what it was told.
-pub async fn tell_home(
-    voice: &Voice,
+pub async fn publish_discovery(
+    publisher: &Publisher,
     handle: &DirectorHandle,
     device: &DeviceId,
-    home: &Home,
+    home: &HomeAssistant,
     telemetry_every: Duration,
-    ear: &Ear<'_>,
+    receiver: &CommandReceiver<'_>,
 ) -> Infallible {
     let topic = home.topic(device);
     let mut edition = handle.edition();
@@ -150,7 +157,7 @@ pub async fn tell_home(
         edition.mark_unchanged();
         let payload = match home.on {
             true => handle.ask(|director| {
-                json(&discovery(&Offer {
+                json(&discovery(&DeviceDescription {
                     device,
                     catalogue: handle.catalogue(),
                     scenes: director.scenes().map(|(name, ..)| name.as_str()).collect(),
@@ -162,22 +169,22 @@ pub async fn tell_home(
             }),
             false => Vec::new(),
         };
-        voice.publish(topic.clone(), QoS::AtLeastOnce, true, payload, PublishProperties::default()).await;
+        publisher.publish_to(topic.clone(), QoS::AtLeastOnce, true, payload, PublishProperties::default()).await;
         if !home.on {
             std::future::pending::<()>().await;
         }
         if std::mem::take(&mut is_changed) {
             // A scene that was not among the options is now.
-            sleep(BETWEEN_LOOKS).await;
-            tell_state_now(voice, handle).await;
+            sleep(ABOUT_POLL_INTERVAL).await;
+            publish_state_now(publisher, handle).await;
         }
         tokio::select! {
             () = changed(&mut edition) => {
-                sleep(BETWEEN_LOOKS).await;
+                sleep(ABOUT_POLL_INTERVAL).await;
                 is_changed = true;
             }
             // Not all devices of a house at once.
-            () = ear.home_is_born() => sleep(SPREAD.mul_f64(fastrand::f64())).await,
+            () = receiver.home_assistant_started() => sleep(REPLY_SPREAD.mul_f64(fastrand::f64())).await,
         }
     }
 }
