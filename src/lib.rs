@@ -8,6 +8,7 @@
 
 pub mod app;
 pub mod backoff;
+pub mod checks;
 pub mod cli;
 pub mod compositor;
 pub mod config;

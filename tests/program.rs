@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use reverie::config::{self, SourceKind};
 use reverie::frame::Frame;
 use reverie::health::CameraState;
-use reverie::source::{Source, try_program};
+use reverie::source::{self, Source, SourceKind, try_program};
 use reverie::y4m::{Header, Rate, Sampling, Writer};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
@@ -38,12 +37,12 @@ impl World {
         World(folder)
     }
 
-    fn settings(&self, script: &str) -> config::Source {
+    fn settings(&self, script: &str) -> source::Settings {
         let script = format!("cd '{}'; echo $$ >>started; {script}", self.0.path().display());
-        config::Source {
+        source::Settings {
             kind: SourceKind::Program,
             command: vec!["sh".to_owned(), "-c".to_owned(), script],
-            ..config::Source::default()
+            ..source::Settings::default()
         }
     }
 

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use reverie::config::Mode;
+use reverie::display::Mode;
 use reverie::display::{Timing, choose_mode, monitor_name};
 
 fuzz_target!(|bytes: &[u8]| {

@@ -8,9 +8,8 @@ use super::Stage;
 use super::meter::{Meter, ms};
 use super::reloadable::Reloadable;
 use super::stages::{MAX_WAIT, Screen, TelemetryTimer, Wiring};
-use crate::config::{self, Fit};
 use crate::director::Signal;
-use crate::display::{self, BootCard, Canvas, Caption, Fader, Lamp, Projector, Row, Shown, Tap};
+use crate::display::{self, BootCard, Canvas, Caption, Fader, Fit, Lamp, Projector, Row, Shown, Tap};
 use crate::frame::Frame;
 use crate::health::Telemetry;
 use crate::size::Size;
@@ -40,7 +39,7 @@ pub struct Identity {
 /// Shows what comes through `wiring` until the stop.
 pub fn exhibit(
     stage: &Stage,
-    settings: &mut Reloadable<config::Screen>,
+    settings: &mut Reloadable<display::Settings>,
     identity: &mut Reloadable<Identity>,
     wiring: &Wiring,
 ) -> anyhow::Result<()> {
@@ -151,7 +150,7 @@ struct Exhibit<'a> {
 }
 
 impl<'a> Exhibit<'a> {
-    fn new(settings: &config::Screen, wiring: &'a Wiring) -> Exhibit<'a> {
+    fn new(settings: &display::Settings, wiring: &'a Wiring) -> Exhibit<'a> {
         let (now, projector) = (Instant::now(), Projector::new(settings));
         let fader = Fader::new(projector.canvas(projector.screen().size()), now);
         let mut exhibit = Exhibit {
@@ -177,7 +176,7 @@ impl<'a> Exhibit<'a> {
     }
 
     /// Goes on as configured anew.
-    fn take_up(&mut self, settings: &config::Screen) {
+    fn take_up(&mut self, settings: &display::Settings) {
         self.projector.configure(settings);
         (self.fallback, self.fit) = (settings.size, settings.fit);
         self.begin_anew();

@@ -12,7 +12,6 @@ use super::meter::{Meter, ms};
 use super::reloadable::Reloadable;
 use super::stage::lower_priority;
 use crate::compositor::{CanvasGovernor, Compositor, Layer, Look};
-use crate::config;
 use crate::director::Signal;
 use crate::director_handle::DirectorHandle;
 use crate::display::Tap;
@@ -21,7 +20,7 @@ use crate::pack::Catalogue;
 use crate::runtime::Runtime;
 use crate::size::Size;
 use crate::slot::Slot;
-use crate::source::Source;
+use crate::source::{self, Source};
 
 /// Between two entries into the telemetry.
 const TELEMETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -117,7 +116,7 @@ impl Wiring {
 }
 
 /// Reads pictures and passes them on.
-pub fn source(stage: &Stage, settings: &mut Reloadable<config::Source>, wiring: &Wiring) -> anyhow::Result<()> {
+pub fn source(stage: &Stage, settings: &mut Reloadable<source::Settings>, wiring: &Wiring) -> anyhow::Result<()> {
     let heartbeat = || {
         stage.heartbeat();
     };

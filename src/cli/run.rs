@@ -11,12 +11,14 @@ use super::BadInput;
 use super::flags::ParamFlags;
 use super::load::{self, bad};
 use crate::app;
-use crate::config::{self, Config, ScreenKind, SourceKind, Start};
+use crate::config::{self, Config, Start};
 use crate::director::{Director, Now, Setup};
 use crate::director_handle::DirectorHandle;
+use crate::display::{self, ScreenKind};
 use crate::files::{Rights, write_whole};
 use crate::pack::Catalogue;
 use crate::size::Size;
+use crate::source::{self, SourceKind};
 
 /// Dream live, until told to stop: what the camera sees, on the screen, directed over MQTT and from a web page.
 #[derive(ClapArgs)]
@@ -178,7 +180,7 @@ impl Args {
     }
 }
 
-fn set_source(text: &str, source: &mut config::Source) -> Result<(), BadInput> {
+fn set_source(text: &str, source: &mut source::Settings) -> Result<(), BadInput> {
     let path = Path::new(text);
     source.kind = match text {
         "auto" => SourceKind::Auto,
@@ -203,7 +205,7 @@ fn set_source(text: &str, source: &mut config::Source) -> Result<(), BadInput> {
     Ok(())
 }
 
-fn set_screen(text: &str, screen: &mut config::Screen) -> Result<(), BadInput> {
+fn set_screen(text: &str, screen: &mut display::Settings) -> Result<(), BadInput> {
     screen.kind = match text {
         "auto" => ScreenKind::Auto,
         "kms" => ScreenKind::Kms,

@@ -3,29 +3,26 @@
 //! The file's keys are the fields of the sections; `deploy/reverie.toml` shows each with its default, and a
 //! test holds it to that.
 
-mod camera;
-mod command;
 mod credentials;
 mod direction;
 mod rooms;
 mod schedule;
-mod screen;
 mod sections;
 
-pub use camera::{Cameras, ControlValue, PIXEL_FORMATS};
 pub use direction::{Memory, Play, Start, state_folder};
 pub use schedule::Schedule;
-pub use screen::{Fit, Mode, Refresh, Rotation, Screen, ScreenKind, Vt};
-pub use sections::{Console, Dream, HomeAssistant, Mqtt, Runtime, Source, SourceKind, read_address};
+pub use sections::{Console, Dream, HomeAssistant, Mqtt, Runtime, read_address};
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use crate::checks::InvalidSetting;
 use crate::director::Scenes;
 use crate::params;
 use crate::size::Size;
+use crate::{display, source};
 
 /// Read when nobody names another file and it is there.
 pub const DEFAULT_FILE: &str = "/etc/reverie/reverie.toml";
@@ -36,8 +33,8 @@ pub const DEFAULT_FILE: &str = "/etc/reverie/reverie.toml";
 pub struct Config {
     /// Folders of graph packs; none: the installed ones.
     pub packs: Vec<PathBuf>,
-    pub source: Source,
-    pub screen: Screen,
+    pub source: source::Settings,
+    pub screen: display::Settings,
     pub dream: Dream,
     pub runtime: Runtime,
     pub mqtt: Mqtt,
@@ -91,18 +88,13 @@ impl Config {
         let mut config = Config::parse(text, path)?;
         // A relative path means one beside the file that says it, wherever the daemon was started.
         let folder = path.parent().unwrap_or(Path::new(""));
-        let paths = config
-            .packs
-            .iter_mut()
-            .chain(config.source.paths())
-            .chain(config.runtime.paths())
-            .chain(&mut config.memory.file);
+        let paths = config.packs.iter_mut().chain(config.runtime.paths()).chain(&mut config.memory.file);
         for said in paths.chain(config.mqtt.paths()) {
             if !credentials::is_credential(said) {
                 *said = folder.join(&said);
             }
         }
-        command::resolve(&mut config.source.command, folder);
+        config.source.resolve_paths(folder);
         Ok(config)
     }
 
@@ -137,10 +129,14 @@ impl Config {
     }
 
     /// The source, with what it leaves open as the mirror needs it: the canvas' size, and no fewer pictures than it dreams.
-    pub fn source(&self) -> Source {
+    pub fn source(&self) -> source::Settings {
         let dreams = self.dream.target_fps.ceil() as u32;
         let fps = self.source.fps.unwrap_or(self.source.fps().max(dreams));
-        Source { size: Some(self.source.size.unwrap_or(self.dream.canvas)), fps: Some(fps), ..self.source.clone() }
+        source::Settings {
+            size: Some(self.source.size.unwrap_or(self.dream.canvas)),
+            fps: Some(fps),
+            ..self.source.clone()
+        }
     }
 
     /// The largest canvas.
@@ -150,9 +146,17 @@ impl Config {
 
     /// Checks every value against its range. `file`, where there is one, opens the error.
     pub fn check(&self, file: Option<&Path>) -> Result<(), ConfigError> {
-        let fault = (self.source.fault())
-            .or_else(|| self.screen.fault())
-            .or_else(|| self.dream.fault())
+        let place = || file.map(|path| format!("{}: ", path.display())).unwrap_or_default();
+        let in_section = |section: &'static str| {
+            move |e: InvalidSetting| ConfigError::Value {
+                place: place(),
+                key: format!("{section}.{}", e.key),
+                message: e.message,
+            }
+        };
+        self.source.check().map_err(in_section("source"))?;
+        self.screen.check().map_err(in_section("screen"))?;
+        let fault = (self.dream.fault())
             .or_else(|| self.runtime.fault())
             .or_else(|| self.mqtt.fault())
             .or_else(|| self.groups_fault())
@@ -161,11 +165,7 @@ impl Config {
             .or_else(|| self.console.fault());
         match fault {
             None => Ok(()),
-            Some((key, message)) => Err(ConfigError::Value {
-                place: file.map(|path| format!("{}: ", path.display())).unwrap_or_default(),
-                key: key.to_owned(),
-                message,
-            }),
+            Some((key, message)) => Err(ConfigError::Value { place: place(), key: key.to_owned(), message }),
         }
     }
 }

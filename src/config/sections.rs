@@ -1,75 +1,17 @@
 //! The sections of the configuration file: what can be said, what holds where nothing is said, what is allowed.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::camera::{Cameras, ControlValue, controls};
-use super::command;
 use super::credentials;
+use crate::checks::{check_range, check_size};
 use crate::remote::DeviceId;
 use crate::runtime::Provider;
 use crate::size::Size;
-
-/// `[source]`: where pictures come from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Source {
-    pub kind: SourceKind,
-    /// The cameras that may be used, best first; none: all there are.
-    pub device: Cameras,
-    /// Pixel format asked of the camera, by its four letters; none: the one that costs least.
-    pub format: Option<String>,
-    /// The picture of `still`, the folder of `folder`.
-    pub path: Option<PathBuf>,
-    /// The program of `program`, and its arguments.
-    #[serde(deserialize_with = "command::deserialize")]
-    pub command: Vec<String>,
-    /// What the camera is to be set to, by the names that `v4l2-ctl` gives its controls.
-    #[serde(with = "controls")]
-    pub controls: Vec<(String, ControlValue)>,
-    /// Least size asked of the camera, size drawn by the others; none: [`Source::size`] says.
-    pub size: Option<Size>,
-    /// Pictures a second; none: [`Source::fps`] says.
-    pub fps: Option<u32>,
-    /// Still pictures are seen through a slowly wandering virtual camera.
-    pub wander: bool,
-    /// Seconds each picture of a folder stays.
-    pub hold: f64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SourceKind {
-    /// A camera where there is one, else pictures; one plugged in later is taken up.
-    Auto,
-    V4l2,
-    Still,
-    Folder,
-    Pattern,
-    /// One that writes YUV4MPEG2 to its standard output.
-    Program,
-}
-
-impl Default for Source {
-    fn default() -> Source {
-        Source {
-            kind: SourceKind::Auto,
-            device: Cameras::default(),
-            format: None,
-            controls: Vec::new(),
-            path: None,
-            command: Vec::new(),
-            size: None,
-            fps: None,
-            wander: true,
-            hold: 40.0,
-        }
-    }
-}
 
 /// `[dream]`: how large and how fast.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -239,49 +181,6 @@ fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::E
 /// The first thing wrong with a section: the key, and what it takes. `None`: all is well.
 pub(super) type Fault = Option<(&'static str, String)>;
 
-impl Source {
-    /// The size that is captured or drawn, in pixels, where [`crate::config::Config::source`] has not said another.
-    pub fn size(&self) -> Size {
-        self.size.unwrap_or(Size { width: 1280, height: 720 })
-    }
-
-    /// Pictures a second: what every camera has, where nothing is said.
-    pub fn fps(&self) -> u32 {
-        self.fps.unwrap_or(30)
-    }
-
-    pub(super) fn fault(&self) -> Fault {
-        let needs_path = |what: &str, there: fn(&Path) -> bool| match &self.path {
-            None => Some(("source.path", format!("is missing: kind = \"{what}\" needs it"))),
-            Some(path) if !there(path) => Some(("source.path", format!("{}: there is no such {what}", path.display()))),
-            Some(_) => None,
-        };
-        self.size
-            .and_then(|said| size("source.size", said, 16, 7680))
-            .or_else(|| self.fps.and_then(|fps| range("source.fps", fps.into(), 1.0, 240.0)))
-            .or_else(|| range("source.hold", self.hold, 5.0, 86_400.0))
-            .or_else(|| self.format.as_deref().and_then(unread))
-            .or_else(|| self.device.fault())
-            .or_else(|| match self.kind {
-                SourceKind::Still => needs_path("still", Path::is_file),
-                SourceKind::Folder => needs_path("folder", Path::is_dir),
-                SourceKind::Program => command::fault(&self.command),
-                SourceKind::Auto | SourceKind::V4l2 | SourceKind::Pattern => None,
-            })
-    }
-
-    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        self.path.iter_mut()
-    }
-}
-
-/// A format that no camera's pictures are read in.
-fn unread(format: &str) -> Fault {
-    let names = super::PIXEL_FORMATS;
-    let is_read = names.iter().any(|name| name.eq_ignore_ascii_case(format));
-    (!is_read).then(|| ("source.format", format!("`{format}` is none of {}", names.join(", "))))
-}
-
 impl Dream {
     pub(super) fn fault(&self) -> Fault {
         self.size
@@ -360,11 +259,9 @@ impl Console {
 }
 
 pub(super) fn range(key: &'static str, value: f64, min: f64, max: f64) -> Fault {
-    (!(min..=max).contains(&value)).then(|| (key, format!("{value} is not a number from {min} to {max}")))
+    check_range(key, value, min, max).err().map(|e| (key, e.message))
 }
 
 pub(super) fn size(key: &'static str, size: Size, min: usize, max: usize) -> Fault {
-    let fits = |n| (min..=max).contains(&n);
-    (!fits(size.width) || !fits(size.height))
-        .then(|| (key, format!("{size} is not a size from {min}x{min} to {max}x{max}")))
+    check_size(key, size, min, max).err().map(|e| (key, e.message))
 }

@@ -1,6 +1,6 @@
 //! How a picture lies on a screen: turned, mirrored, and cut or framed to its shape.
 
-use crate::config::{self, Fit, Rotation};
+use super::{Fit, Rotation, Settings};
 use crate::frame::Frame;
 use crate::pixel::{self, Scaler, Words};
 use crate::size::Size;
@@ -17,7 +17,7 @@ pub struct Canvas {
 
 impl Canvas {
     /// A canvas of `size` on which pictures lie as `settings` say.
-    pub fn new(size: Size, settings: &config::Screen) -> Canvas {
+    pub fn new(size: Size, settings: &Settings) -> Canvas {
         Canvas { size, rotate: settings.rotate, mirror: settings.mirror, fit: settings.fit }
     }
 

@@ -7,6 +7,7 @@ mod fbdev;
 mod kms;
 mod projector;
 mod raster;
+mod settings;
 mod survey;
 mod tap;
 pub mod vt;
@@ -19,12 +20,12 @@ pub use fader::{Fader, Lamp, View};
 #[doc(hidden)]
 pub use kms::{Timing, choose as choose_mode, monitor_name};
 pub use projector::Projector;
+pub use settings::{Fit, Mode, Refresh, Rotation, ScreenKind, Settings, Vt};
 pub use survey::{Survey, survey};
 pub use tap::{Tap, Watcher};
 
 use std::path::PathBuf;
 
-use crate::config::{self, ScreenKind};
 use crate::size::Size;
 use kms::{Kms, KmsError};
 
@@ -72,7 +73,7 @@ impl Screen {
     ///
     /// # Errors
     /// The screen that was named is not there. `auto` always finds one.
-    pub fn open(settings: &config::Screen) -> Result<(Screen, Option<String>), ScreenError> {
+    pub fn open(settings: &Settings) -> Result<(Screen, Option<String>), ScreenError> {
         let screen = match settings.kind {
             ScreenKind::Auto => return Ok(Screen::best(settings)),
             ScreenKind::Kms => Screen::kms(settings)?,
@@ -83,7 +84,7 @@ impl Screen {
         Ok((screen, None))
     }
 
-    fn best(settings: &config::Screen) -> (Screen, Option<String>) {
+    fn best(settings: &Settings) -> (Screen, Option<String>) {
         // A card lies behind a desktop: what is drawn there is not seen, or spoils the desktop.
         let found = if has_desktop() { Screen::window(settings.size) } else { Screen::bare(settings) };
         match found {
@@ -93,7 +94,7 @@ impl Screen {
     }
 
     /// Without a desktop: KMS, else a framebuffer.
-    fn bare(settings: &config::Screen) -> Result<Screen, ScreenError> {
+    fn bare(settings: &Settings) -> Result<Screen, ScreenError> {
         if names_framebuffer(settings) {
             return Screen::fbdev(settings);
         }
@@ -105,11 +106,11 @@ impl Screen {
         }
     }
 
-    fn kms(settings: &config::Screen) -> Result<Screen, ScreenError> {
+    fn kms(settings: &Settings) -> Result<Screen, ScreenError> {
         Ok(Screen::Kms(Box::new(Kms::open(settings)?)))
     }
 
-    fn fbdev(settings: &config::Screen) -> Result<Screen, ScreenError> {
+    fn fbdev(settings: &Settings) -> Result<Screen, ScreenError> {
         Ok(Screen::Fbdev(Box::new(fbdev::Fbdev::open(&framebuffer(settings))?)))
     }
 
@@ -223,12 +224,12 @@ fn has_desktop() -> bool {
     ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-fn names_framebuffer(settings: &config::Screen) -> bool {
+fn names_framebuffer(settings: &Settings) -> bool {
     settings.device.as_deref().is_some_and(|device| device.starts_with("/dev/fb"))
 }
 
 /// The framebuffer that is used where one is.
-fn framebuffer(settings: &config::Screen) -> PathBuf {
+fn framebuffer(settings: &Settings) -> PathBuf {
     let named = settings.device.clone().filter(|device| !device.starts_with("/dev/dri"));
     named.unwrap_or_else(|| FRAMEBUFFER.into())
 }

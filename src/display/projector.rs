@@ -7,9 +7,8 @@ use tracing::{info, warn};
 use super::canvas::{self, Canvas};
 use super::fader::View;
 use super::vt::Graphics;
-use super::{Screen, ScreenError, Shown};
+use super::{Screen, ScreenError, ScreenKind, Settings, Shown};
 use crate::backoff::Backoff;
-use crate::config::{self, ScreenKind};
 use crate::hotplug::Hotplug;
 use crate::size::Size;
 
@@ -20,7 +19,7 @@ const STEADY: Duration = Duration::from_secs(10);
 
 /// Shows pictures on the best screen there is at the moment.
 pub struct Projector {
-    settings: config::Screen,
+    settings: Settings,
     /// Headless while there is no other.
     screen: Screen,
     opened: Instant,
@@ -39,7 +38,7 @@ pub struct Projector {
 
 impl Projector {
     /// Opens what `settings` name; where that is not there, it is looked for from then on.
-    pub fn new(settings: &config::Screen) -> Projector {
+    pub fn new(settings: &Settings) -> Projector {
         let mut projector = Projector {
             settings: settings.clone(),
             screen: Screen::Headless(settings.size),
@@ -58,9 +57,9 @@ impl Projector {
     }
 
     /// Goes on as `settings` say. Only where they name another screen, or another mode, is it opened anew.
-    pub fn configure(&mut self, settings: &config::Screen) {
-        let opens = |settings: &config::Screen| {
-            let config::Screen { kind, device, connector, mode, plane_scaling, size, vt, .. } = settings.clone();
+    pub fn configure(&mut self, settings: &Settings) {
+        let opens = |settings: &Settings| {
+            let Settings { kind, device, connector, mode, plane_scaling, size, vt, .. } = settings.clone();
             (kind, device, connector, mode, plane_scaling, size, vt)
         };
         if opens(&self.settings) == opens(settings) {
@@ -207,16 +206,13 @@ mod tests {
 
     #[test]
     fn a_screen_that_is_missing_is_looked_for_and_one_that_is_not_wanted_is_not() {
-        let missing = config::Screen {
-            kind: ScreenKind::Fbdev,
-            device: Some("/dev/no-such-screen".into()),
-            ..config::Screen::default()
-        };
+        let missing =
+            Settings { kind: ScreenKind::Fbdev, device: Some("/dev/no-such-screen".into()), ..Settings::default() };
         let mut projector = Projector::new(&missing);
         assert!(projector.screen().is_headless() && projector.look_at.is_some());
         let fader = Fader::new(projector.canvas(Size { width: 64, height: 48 }), Instant::now());
         assert_eq!(projector.show(&fader.view(Instant::now(), 1.0)), Shown::Seen);
-        let headless = Projector::new(&config::Screen { kind: ScreenKind::Headless, ..missing });
+        let headless = Projector::new(&Settings { kind: ScreenKind::Headless, ..missing });
         assert!(headless.screen().is_headless() && headless.look_at.is_none());
     }
 }

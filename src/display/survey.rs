@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::fbdev::Fbdev;
 use super::kms::{self, Listed};
-use crate::config;
+use super::{ScreenKind, Settings};
 
 /// Cards with their outputs, framebuffers, and what would be used.
 #[derive(Debug, Serialize)]
@@ -28,7 +28,7 @@ pub struct Framebuffer {
 }
 
 /// Looks at every card and framebuffer. Nothing is shown, and no mode is set.
-pub fn survey(settings: &config::Screen) -> Survey {
+pub fn survey(settings: &Settings) -> Survey {
     let cards = kms::survey(settings);
     let framebuffers: Vec<Framebuffer> = (0..8)
         .map(|number| PathBuf::from(format!("/dev/fb{number}")))
@@ -43,8 +43,8 @@ pub fn survey(settings: &config::Screen) -> Survey {
 }
 
 /// As [`super::Screen::open`] chooses, without opening.
-fn chosen(cards: &[Listed], framebuffers: &[Framebuffer], settings: &config::Screen) -> Option<String> {
-    use config::ScreenKind::{Auto, Fbdev, Headless, Kms, Window};
+fn chosen(cards: &[Listed], framebuffers: &[Framebuffer], settings: &Settings) -> Option<String> {
+    use ScreenKind::{Auto, Fbdev, Headless, Kms, Window};
     let card = || {
         let named = cards.iter().filter(|card| settings.device.as_ref().is_none_or(|device| *device == card.path));
         named.filter_map(|card| Some(format!("kms {} {}", card.path.display(), card.chosen.as_ref()?))).next()

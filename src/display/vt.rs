@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tracing::{debug, warn};
 
-use crate::config;
+use super::Vt;
 
 /// `<linux/kd.h>`.
 const KDSETMODE: libc::Ioctl = 0x4B3A;
@@ -31,11 +31,11 @@ pub struct Graphics(());
 impl Graphics {
     /// Takes the terminal that `vt` names. Where there is none, or it is not ours to take, the screen is used without: then the
     /// kernel may write into a framebuffer.
-    pub fn take(vt: &config::Vt) -> Option<Graphics> {
+    pub fn take(vt: &Vt) -> Option<Graphics> {
         let file = match vt {
-            config::Vt::Off => return None,
-            config::Vt::Device(path) => open(path),
-            config::Vt::Auto => own_terminal().map_or_else(|| open(Path::new(FOREGROUND)), Ok),
+            Vt::Off => return None,
+            Vt::Device(path) => open(path),
+            Vt::Auto => own_terminal().map_or_else(|| open(Path::new(FOREGROUND)), Ok),
         };
         match file.and_then(|file| set_mode(&file, KD_GRAPHICS).map(|()| file)) {
             Ok(file) => {
@@ -43,7 +43,7 @@ impl Graphics {
                 return Some(Graphics(()));
             }
             Err(error) => match vt {
-                config::Vt::Device(path) => {
+                Vt::Device(path) => {
                     warn!("screen: vt {} cannot be kept from drawing on it: {error}", path.display());
                 }
                 _ => debug!("no terminal is kept from drawing on the screen: {error}"),
@@ -119,8 +119,8 @@ mod tests {
 
     #[test]
     fn what_is_no_terminal_is_left_alone() {
-        assert!(Graphics::take(&config::Vt::Device("/dev/null".into())).is_none());
-        assert!(Graphics::take(&config::Vt::Off).is_none());
+        assert!(Graphics::take(&Vt::Device("/dev/null".into())).is_none());
+        assert!(Graphics::take(&Vt::Off).is_none());
         assert!(restore(Path::new("/dev/null")).is_err());
     }
 }

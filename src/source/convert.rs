@@ -312,7 +312,7 @@ fn from_jpeg(bytes: &[u8], layout: &Layout, whole: &mut Vec<u8>, frame: &mut Fra
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::PIXEL_FORMATS;
+    use crate::source::PIXEL_FORMATS;
     use crate::source::pattern::Pattern;
 
     #[test]

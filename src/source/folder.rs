@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use tracing::warn;
 
 use super::view::{Lens, View};
-use super::{SourceError, picture};
-use crate::config;
+use super::{Settings, SourceError, picture};
 use crate::frame::Frame;
 
 /// Seconds of a cross-fade.
@@ -31,7 +30,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    pub fn open(path: &Path, width: usize, height: usize, settings: &config::Source) -> Result<Folder, SourceError> {
+    pub fn open(path: &Path, width: usize, height: usize, settings: &Settings) -> Result<Folder, SourceError> {
         let mut folder = Folder {
             name: format!("folder {}", path.display()),
             path: path.to_owned(),

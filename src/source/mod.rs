@@ -10,6 +10,7 @@ mod pattern;
 mod picture;
 mod program;
 mod scene;
+mod settings;
 mod still;
 mod supervisor;
 mod v4l2;
@@ -17,13 +18,13 @@ mod view;
 
 use std::path::PathBuf;
 
-use crate::config::{self, SourceKind};
 use crate::frame::Frame;
 use crate::health::CameraState;
 pub use convert::{Colours, Converter, Layout, Matrix, Pixels};
 use program::Program;
 pub use program::try_out as try_program;
 use scene::Drawn;
+pub use settings::{Cameras, ControlValue, PIXEL_FORMATS, Settings, SourceKind};
 use supervisor::CameraSupervisor;
 pub use v4l2::{Survey, survey};
 
@@ -54,7 +55,7 @@ impl Source {
     ///
     /// # Errors
     /// Where a picture or a folder cannot be read.
-    pub fn open(settings: &config::Source, heartbeat: Heartbeat) -> Result<Source, SourceError> {
+    pub fn open(settings: &Settings, heartbeat: Heartbeat) -> Result<Source, SourceError> {
         let path = settings.path.clone().unwrap_or_default();
         let (width, height) = (settings.size().width, settings.size().height);
         let scene = match settings.kind {

@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use super::SourceError;
+use super::{Settings, SourceError};
 use crate::backoff::Backoff;
-use crate::config;
 use crate::frame::Frame;
 use crate::health::CameraState;
 use crate::slot::Slot;
@@ -50,7 +49,7 @@ pub struct Program {
 
 impl Program {
     /// Starts the program of `settings`.
-    pub fn new(settings: &config::Source) -> Program {
+    pub fn new(settings: &Settings) -> Program {
         let mut program = Program {
             command: command(settings),
             running: None,
@@ -157,7 +156,7 @@ impl Program {
 ///
 /// # Errors
 /// Why, with its last line of error output where it had one.
-pub fn try_out(settings: &config::Source, timeout: Duration) -> Result<String, String> {
+pub fn try_out(settings: &Settings, timeout: Duration) -> Result<String, String> {
     let begun = Instant::now();
     let mut running = Running::start(&command(settings), |_| {})?;
     let mut frame = Frame::new(0, 0);
@@ -173,7 +172,7 @@ pub fn try_out(settings: &config::Source, timeout: Duration) -> Result<String, S
 }
 
 /// The command with what it asks of the settings.
-fn command(settings: &config::Source) -> Vec<String> {
+fn command(settings: &Settings) -> Vec<String> {
     let (size, fps) = (settings.size(), settings.fps());
     let filled = |word: &String| {
         let word = word.replace("{width}", &size.width.to_string()).replace("{height}", &size.height.to_string());
@@ -384,11 +383,11 @@ mod tests {
 
     #[test]
     fn wishes_are_filled_in() {
-        let settings = config::Source {
+        let settings = Settings {
             command: ["a{width}x{height}", "{fps}/1", "{other}"].map(str::to_owned).into(),
             size: Some(Size { width: 320, height: 180 }),
             fps: Some(15),
-            ..config::Source::default()
+            ..Settings::default()
         };
         assert_eq!(command(&settings), ["a320x180", "15/1", "{other}"]);
     }

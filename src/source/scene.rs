@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::SourceError;
 use super::folder::Folder;
 use super::pattern::Pattern;
 use super::still::Still;
-use crate::config;
+use super::{Settings, SourceError};
 use crate::frame::Frame;
 
 /// What can be drawn. The same time gives the same picture.
@@ -48,7 +47,7 @@ pub struct Drawn {
 }
 
 impl Drawn {
-    pub fn new(scene: Scene, settings: &config::Source) -> Drawn {
+    pub fn new(scene: Scene, settings: &Settings) -> Drawn {
         Drawn {
             scene,
             width: settings.size().width,

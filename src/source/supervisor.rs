@@ -9,9 +9,8 @@ use super::folder::Folder;
 use super::pattern::Pattern;
 use super::scene::{Drawn, Scene};
 use super::v4l2::{self, Camera, CameraLost};
-use super::{Heartbeat, SourceError};
+use super::{Heartbeat, Settings, SourceError};
 use crate::backoff::Backoff;
-use crate::config;
 use crate::frame::Frame;
 use crate::health::CameraState;
 use crate::hotplug::Hotplug;
@@ -47,11 +46,11 @@ impl Capture for Camera {
 }
 
 /// Opens the camera of this name: [`Camera::open`], and in tests one that is made up.
-type Open = fn(&Path, &config::Source, Heartbeat) -> Result<Box<dyn Capture>, SourceError>;
+type Open = fn(&Path, &Settings, Heartbeat) -> Result<Box<dyn Capture>, SourceError>;
 
 /// Looks for a camera, and stands in for one that was never there.
 pub struct CameraSupervisor {
-    settings: config::Source,
+    settings: Settings,
     open: Open,
     camera: Option<(PathBuf, Box<dyn Capture>)>,
     state: CameraState,
@@ -81,14 +80,14 @@ struct Logged {
 
 impl CameraSupervisor {
     /// Looks for a camera and shows nothing until it is found.
-    pub fn new(settings: &config::Source, heartbeat: Heartbeat) -> CameraSupervisor {
+    pub fn new(settings: &Settings, heartbeat: Heartbeat) -> CameraSupervisor {
         let mut supervisor = CameraSupervisor::idle(settings, open);
         supervisor.look("it is waited for", true, heartbeat);
         supervisor
     }
 
     /// Looks for a camera, and meanwhile shows the photos that ship, or a test pattern where they are missing.
-    pub fn with_stand_in(settings: &config::Source, heartbeat: Heartbeat) -> CameraSupervisor {
+    pub fn with_stand_in(settings: &Settings, heartbeat: Heartbeat) -> CameraSupervisor {
         let size = settings.size();
         let photos = crate::places::photo_folder().and_then(|photos| {
             Folder::open(&photos, size.width, size.height, settings)
@@ -106,7 +105,7 @@ impl CameraSupervisor {
         supervisor
     }
 
-    fn idle(settings: &config::Source, open: Open) -> CameraSupervisor {
+    fn idle(settings: &Settings, open: Open) -> CameraSupervisor {
         CameraSupervisor {
             settings: settings.clone(),
             open,
@@ -238,18 +237,18 @@ impl CameraSupervisor {
 }
 
 /// The cameras to try, best first.
-pub fn devices(settings: &config::Source) -> Vec<PathBuf> {
+pub fn devices(settings: &Settings) -> Vec<PathBuf> {
     if settings.device.is_any() { v4l2::nodes() } else { settings.device.paths() }
 }
 
-fn open(device: &Path, settings: &config::Source, heartbeat: Heartbeat) -> Result<Box<dyn Capture>, SourceError> {
+fn open(device: &Path, settings: &Settings, heartbeat: Heartbeat) -> Result<Box<dyn Capture>, SourceError> {
     Camera::open(device, settings, heartbeat).map(|camera| Box::new(camera) as Box<dyn Capture>)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Cameras;
+    use crate::source::Cameras;
 
     /// `works` sends pictures, `falters` some and then none, `silent…` none; there are no others.
     struct FakeCamera {
@@ -277,7 +276,7 @@ mod tests {
 
     fn supervisor(devices: &[&str]) -> CameraSupervisor {
         let device = Cameras(devices.iter().map(|name| format!("/{name}")).collect());
-        CameraSupervisor::idle(&config::Source { device, ..config::Source::default() }, |device, _, _| {
+        CameraSupervisor::idle(&Settings { device, ..Settings::default() }, |device, _, _| {
             let name = device.display().to_string();
             let left = match name.as_str() {
                 "/works" => u32::MAX,

@@ -5,14 +5,14 @@ use crate::size::Size;
 const WIDTH: usize = 160;
 const HEIGHT: usize = 90;
 
-fn settings(kind: SourceKind, path: &str) -> config::Source {
-    config::Source {
+fn settings(kind: SourceKind, path: &str) -> Settings {
+    Settings {
         kind,
         path: Some(format!("{}/deploy/photos/{path}", env!("CARGO_MANIFEST_DIR")).into()),
         size: Some(Size { width: WIDTH, height: HEIGHT }),
         hold: 10.0,
         fps: Some(240),
-        ..config::Source::default()
+        ..Settings::default()
     }
 }
 

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reverie::compositor::{Compositor, Layer, Look};
-use reverie::config::{self, Rotation};
-use reverie::display::{Canvas, Fader};
+use reverie::display::{self, Canvas, Fader, Rotation};
 use reverie::dream::{Dreamer, Settings};
 use reverie::frame::Frame;
 use reverie::mirror::Mirror;
@@ -103,7 +102,7 @@ fn a_running_compositor_allocates_nothing() {
 #[test]
 fn a_running_display_allocates_nothing() {
     let start = Instant::now();
-    let settings = config::Screen { rotate: Rotation::Quarter, mirror: true, ..config::Screen::default() };
+    let settings = display::Settings { rotate: Rotation::Quarter, mirror: true, ..display::Settings::default() };
     let mut fader = Fader::new(Canvas::new(Size { width: 300, height: 400 }, &settings), start);
     let mut screen = vec![0; 4 * 300 * 400];
     let dreams = [picture((160, 96)), picture((160, 96))];

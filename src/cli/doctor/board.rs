@@ -7,10 +7,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::Finding;
-use crate::config::{self, Config, ScreenKind, SourceKind};
+use crate::config::Config;
 use crate::director::Now;
+use crate::display::{self, ScreenKind};
 use crate::health::{self, Zone};
-use crate::{display, source};
+use crate::source::{self, SourceKind};
 
 /// Groups that the service is in.
 const GROUPS: [&str; 2] = ["video", "render"];
@@ -62,7 +63,7 @@ pub fn cameras(config: &Config) -> Vec<Finding> {
 
 /// Runs the program that stands for a camera until its first picture. That there is such a program was checked with the
 /// configuration.
-fn program(about: &'static str, settings: &config::Source) -> Finding {
+fn program(about: &'static str, settings: &source::Settings) -> Finding {
     match source::try_program(settings, FIRST_PICTURE) {
         Ok(seen) => Finding::ok(about, seen),
         Err(reason) => {

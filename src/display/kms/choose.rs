@@ -3,7 +3,7 @@
 use drm::control::{Mode, ModeFlags, ModeTypeFlags};
 use serde::Serialize;
 
-use crate::config::{self, Fit};
+use crate::display::{self, Fit};
 use crate::size::Size;
 
 /// What matters of a mode.
@@ -44,12 +44,12 @@ fn refresh(clock: u64, total: u64, interlaced: bool, doubled: bool) -> u32 {
 ///
 /// # Errors
 /// There is none, in words that say which there are.
-pub fn choose(modes: &[Timing], wanted: config::Mode) -> Result<usize, String> {
+pub fn choose(modes: &[Timing], wanted: display::Mode) -> Result<usize, String> {
     let numbered = || modes.iter().enumerate();
     let found = match wanted {
         // Kernels list the best first where a monitor says nothing.
-        config::Mode::Preferred => numbered().find(|(_, m)| m.preferred).or_else(|| numbered().next()),
-        config::Mode::Exactly { size, refresh } => numbered()
+        display::Mode::Preferred => numbered().find(|(_, m)| m.preferred).or_else(|| numbered().next()),
+        display::Mode::Exactly { size, refresh } => numbered()
             .filter(|(_, m)| (m.width, m.height) == (size.width, size.height))
             // 59.94 is 60 to everybody who asks for it.
             .filter(|(_, m)| refresh.is_none_or(|rate| m.refresh_mhz.abs_diff(rate.mhz()) <= 500))
@@ -113,7 +113,7 @@ mod tests {
         Timing { width, height, refresh_mhz, preferred: false, interlaced: false }
     }
 
-    fn wanted(text: &str) -> config::Mode {
+    fn wanted(text: &str) -> display::Mode {
         text.parse().unwrap()
     }
 
@@ -125,14 +125,14 @@ mod tests {
             [mode(1024, 768, 60_000), interlaced, mode(1920, 1080, 50_000), mode(1920, 1080, 59_940), preferred];
         let chosen = |text: &str| choose(&modes, wanted(text));
         assert_eq!(chosen("preferred"), Ok(4));
-        assert_eq!(choose(&modes[..2], config::Mode::Preferred), Ok(0), "else the first");
+        assert_eq!(choose(&modes[..2], display::Mode::Preferred), Ok(0), "else the first");
         assert_eq!(chosen("1920x1080"), Ok(3), "the fastest that is not interlaced");
         assert_eq!(chosen("1920x1080@60"), Ok(3), "59.94 is 60");
         assert_eq!(chosen("1920x1080@50"), Ok(2));
         assert_eq!(chosen("1920x1080@59.94"), Ok(3));
         let refusal = chosen("1920x1080@75").unwrap_err();
         assert!(refusal.contains("no mode 1920x1080@75, but 1024x768@60, 1920x1080@60"), "{refusal}");
-        assert!(choose(&[], config::Mode::Preferred).unwrap_err().contains("no modes"));
+        assert!(choose(&[], display::Mode::Preferred).unwrap_err().contains("no modes"));
     }
 
     #[test]
@@ -154,11 +154,11 @@ mod tests {
                 .into_iter()
                 .map(|(width, height, refresh_mhz, preferred, interlaced)| Timing { width, height, refresh_mhz, preferred, interlaced })
                 .collect();
-            let wanted = config::Mode::Exactly { size: Size { width, height }, refresh: rate.map(config::Refresh::from_mhz) };
+            let wanted = display::Mode::Exactly { size: Size { width, height }, refresh: rate.map(display::Refresh::from_mhz) };
             if let Ok(index) = choose(&modes, wanted) {
                 prop_assert_eq!((modes[index].width, modes[index].height), (width, height));
             }
-            prop_assert_eq!(choose(&modes, config::Mode::Preferred).is_ok(), !modes.is_empty());
+            prop_assert_eq!(choose(&modes, display::Mode::Preferred).is_ok(), !modes.is_empty());
         }
 
         #[test]

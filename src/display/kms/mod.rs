@@ -20,8 +20,8 @@ use tracing::debug;
 
 use super::canvas;
 use super::fader::View;
-use super::{ScreenError, Shown};
-use crate::config::{self, Fit};
+use super::{Fit, Rotation, ScreenError, Settings, Shown};
+use crate::display;
 use crate::size::Size;
 use card::Card;
 use head::CardHead;
@@ -44,9 +44,9 @@ pub struct Kms {
     /// `HDMI-A-1`, and what the monitor calls itself.
     name: String,
     monitor: String,
-    wanted: config::Mode,
+    wanted: display::Mode,
     fit: Fit,
-    rotate: config::Rotation,
+    rotate: Rotation,
     dark: bool,
 }
 
@@ -66,7 +66,7 @@ impl Kms {
     ///
     /// # Errors
     /// Why none does, card by card.
-    pub fn open(settings: &config::Screen) -> Result<Kms, KmsError> {
+    pub fn open(settings: &Settings) -> Result<Kms, KmsError> {
         let cards = settings.device.as_ref().map_or_else(card::paths, |device| vec![device.clone()]);
         if cards.is_empty() {
             return Err(KmsError::NoCard("there is no graphics card (/dev/dri/card0)".to_owned()));
@@ -87,7 +87,7 @@ impl Kms {
         Err(if has_outputs { KmsError::NoMonitor(reasons) } else { KmsError::NoCard(reasons) })
     }
 
-    fn open_card(path: &Path, settings: &config::Screen) -> Result<Kms, KmsError> {
+    fn open_card(path: &Path, settings: &Settings) -> Result<Kms, KmsError> {
         let card = Card::open(path).map_err(|e| KmsError::NoCard(format!("cannot be opened: {}", explained(&e))))?;
         let outputs =
             output::outputs(&card).map_err(|e| KmsError::NoCard(format!("drives no monitor: {}", explained(&e))))?;
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn what_is_no_card_is_refused_with_its_reason() {
         let refused = |path: &str| {
-            let settings = config::Screen { device: Some(path.into()), ..config::Screen::default() };
+            let settings = Settings { device: Some(path.into()), ..Settings::default() };
             match Kms::open(&settings) {
                 Err(KmsError::NoCard(reason)) => reason,
                 Err(KmsError::NoMonitor(reason)) => panic!("{path} has outputs: {reason}"),

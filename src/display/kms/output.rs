@@ -11,7 +11,7 @@ use super::card::{self, Card};
 use super::choose::{self, Timing};
 use super::edid::monitor_name;
 use super::explained;
-use crate::config;
+use crate::display::{self, Settings};
 
 /// One output.
 pub struct Output {
@@ -60,7 +60,7 @@ pub fn read(card: &Card, connector: connector::Handle, probe: bool) -> io::Resul
 ///
 /// # Errors
 /// There is none; says which there are.
-pub fn choose<'a>(outputs: &'a [Output], settings: &config::Screen) -> Result<(&'a Output, Mode), String> {
+pub fn choose<'a>(outputs: &'a [Output], settings: &Settings) -> Result<(&'a Output, Mode), String> {
     let names = || outputs.iter().map(|output| output.name.as_str()).collect::<Vec<_>>().join(", ");
     let is_named = |output: &&Output| settings.connector.as_ref().is_none_or(|name| name == &output.name);
     if let Some(name) = &settings.connector
@@ -80,7 +80,7 @@ pub fn choose<'a>(outputs: &'a [Output], settings: &config::Screen) -> Result<(&
 }
 
 /// The mode of `output` that is `wanted`.
-pub fn mode(output: &Output, wanted: config::Mode) -> Result<Mode, String> {
+pub fn mode(output: &Output, wanted: display::Mode) -> Result<Mode, String> {
     let timings: Vec<Timing> = output.modes.iter().map(Timing::of).collect();
     choose::choose(&timings, wanted).map(|index| output.modes[index])
 }
@@ -122,7 +122,7 @@ pub struct ListedOutput {
 }
 
 /// Every card, and what hangs on it.
-pub fn survey(settings: &config::Screen) -> Vec<Listed> {
+pub fn survey(settings: &Settings) -> Vec<Listed> {
     let unknown = |path, error: io::Error| Listed {
         path,
         driver: String::new(),

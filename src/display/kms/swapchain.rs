@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 use super::choose;
-use crate::config::Fit;
-use crate::display::Shown;
 use crate::display::fader::View;
+use crate::display::{Fit, Shown};
 use crate::size::Size;
 
 /// A flip that has not been seen to happen by then is late.

@@ -3,7 +3,7 @@
 use super::sys::*;
 
 use super::node::{Node, blank, text};
-use crate::config::ControlValue;
+use crate::source::ControlValue;
 
 /// One knob.
 #[derive(Debug, Clone, PartialEq)]

@@ -19,8 +19,7 @@ use std::time::{Duration, Instant};
 use serde::{Serialize, Serializer};
 
 use super::convert::{Converter, Pixels};
-use super::{Heartbeat, SourceError};
-use crate::config;
+use super::{ControlValue, Heartbeat, PIXEL_FORMATS, Settings, SourceError};
 use crate::frame::Frame;
 use modes::{Constraints, Mode};
 use node::{Format, Node, PollEvent};
@@ -124,12 +123,12 @@ impl Camera {
     ///
     /// # Errors
     /// It is not there, not to be opened, captures nothing, or has no format that can be read.
-    pub fn open(path: &Path, settings: &config::Source, heartbeat: Heartbeat) -> Result<Camera, SourceError> {
+    pub fn open(path: &Path, settings: &Settings, heartbeat: Heartbeat) -> Result<Camera, SourceError> {
         Camera::start(path, settings, heartbeat)
             .map_err(|reason| SourceError::Camera { device: path.display().to_string(), reason })
     }
 
-    fn start(path: &Path, settings: &config::Source, heartbeat: Heartbeat) -> Result<Camera, String> {
+    fn start(path: &Path, settings: &Settings, heartbeat: Heartbeat) -> Result<Camera, String> {
         let node = Rc::new(Node::open(path)?);
         let constraints = constraints(&node, settings);
         let modes = usable(&offered(&node, &constraints), settings, &constraints)?;
@@ -165,7 +164,7 @@ impl Camera {
         node: &Rc<Node>,
         mode: &Mode,
         constraints: &Constraints,
-        wanted: &[(String, config::ControlValue)],
+        wanted: &[(String, ControlValue)],
     ) -> Result<Camera, Refusal> {
         let refused = |e: io::Error| Refusal { reason: explained(&e), code: e.raw_os_error() };
         let unfit = |reason: String| Refusal { reason, code: None };
@@ -242,7 +241,7 @@ impl Camera {
 }
 
 /// What is wanted of this camera.
-fn constraints(node: &Node, settings: &config::Source) -> Constraints {
+fn constraints(node: &Node, settings: &Settings) -> Constraints {
     let size = settings.size();
     Constraints { width: size.width, height: size.height, fps: settings.fps().into(), bandwidth: bandwidth(node) }
 }
@@ -276,7 +275,7 @@ fn offered(node: &Node, constraints: &Constraints) -> Vec<Mode> {
 }
 
 /// The modes that may be used, best first: of the format that is configured, where one is.
-fn usable(offered: &[Mode], settings: &config::Source, constraints: &Constraints) -> Result<Vec<Mode>, String> {
+fn usable(offered: &[Mode], settings: &Settings, constraints: &Constraints) -> Result<Vec<Mode>, String> {
     let mut ranked = modes::ranked(offered, constraints);
     if let Some(name) = &settings.format {
         // One format has several names: MJPG and JPEG; NV12 with its planes in one memory or in two.
@@ -291,7 +290,7 @@ fn usable(offered: &[Mode], settings: &config::Source, constraints: &Constraints
     let offers = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
     Err(match &settings.format {
         Some(wanted) => format!("has no {wanted} pictures; it offers {offers}"),
-        None => format!("offers {offers}, none of which can be read (read are {})", config::PIXEL_FORMATS.join(", ")),
+        None => format!("offers {offers}, none of which can be read (read are {})", PIXEL_FORMATS.join(", ")),
     })
 }
 
@@ -322,7 +321,7 @@ mod tests {
 
     #[test]
     fn what_is_no_camera_is_refused_with_its_reason() {
-        let settings = config::Source::default();
+        let settings = Settings::default();
         let refused = |path: &str| Camera::open(Path::new(path), &settings, &|| {}).err().unwrap().to_string();
         assert!(refused("/dev/null").contains("is no video device"), "{}", refused("/dev/null"));
         assert!(refused("/dev/no-such-camera").contains("No such file"), "{}", refused("/dev/no-such-camera"));
@@ -330,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_camera_without_readable_pictures_is_refused_by_name() {
-        let settings = config::Source::default();
+        let settings = Settings::default();
         let constraints = Constraints { width: 640, height: 360, fps: 30.0, bandwidth: None };
         let offered = ["H264", "RG10"].map(|name| Mode {
             format: FourCc(*name.as_bytes().first_chunk().unwrap()),
@@ -340,10 +339,10 @@ mod tests {
         });
         let refusal = usable(&offered, &settings, &constraints).unwrap_err();
         assert!(refusal.starts_with("offers H264, RG10, none of which can be read (read are MJPG, "), "{refusal}");
-        let named = config::Source { format: Some("yuyv".to_owned()), ..settings };
+        let named = Settings { format: Some("yuyv".to_owned()), ..settings };
         assert_eq!(usable(&offered, &named, &constraints).unwrap_err(), "has no yuyv pictures; it offers H264, RG10");
         let planes = Mode { format: FourCc(*b"NM12"), ..offered[0] };
-        let named = config::Source { format: Some("nv12".to_owned()), ..named };
+        let named = Settings { format: Some("nv12".to_owned()), ..named };
         let plain = Mode { format: FourCc(*b"NV12"), ..planes };
         assert_eq!(usable(&[planes, offered[0]], &named, &constraints), Ok(vec![planes]), "its planes apart");
         assert_eq!(usable(&[planes, plain], &named, &constraints), Ok(vec![plain, planes]), "the very name first");

@@ -7,9 +7,8 @@ use serde::Serialize;
 
 use super::node::Node;
 use super::{FourCc, constraints, controls, nodes, offered, usable};
-use crate::config::{self, SourceKind};
 use crate::source::convert::Pixels;
-use crate::source::supervisor;
+use crate::source::{Settings, SourceKind, supervisor};
 
 use super::modes::{Mode, Rates, Sizes};
 
@@ -56,7 +55,7 @@ pub struct ListedFormat {
 }
 
 /// Looks at every camera. Nothing is set and nothing is started, so that another program may use it meanwhile.
-pub fn survey(settings: &config::Source) -> Survey {
+pub fn survey(settings: &Settings) -> Survey {
     let wanted = supervisor::devices(settings);
     let cameras: Vec<Listed> = nodes().iter().filter_map(|path| look(path, settings)).collect();
     let is = |camera: &&Listed, path: &Path| path.canonicalize().is_ok_and(|path| path == camera.path);
@@ -68,7 +67,7 @@ pub fn survey(settings: &config::Source) -> Survey {
 }
 
 /// None for a node that is not for capturing at all, such as those for metadata.
-fn look(path: &Path, settings: &config::Source) -> Option<Listed> {
+fn look(path: &Path, settings: &Settings) -> Option<Listed> {
     let mut listed = Listed {
         path: path.to_owned(),
         stable_path: stable(path),

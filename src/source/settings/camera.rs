@@ -5,14 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::sections::Fault;
+use crate::checks::InvalidSetting;
 
-/// Names of the pixel formats that are read, as V4L2 gives them.
-pub const PIXEL_FORMATS: [&str; 11] =
-    ["MJPG", "JPEG", "YUYV", "UYVY", "NV12", "NM12", "YU12", "YM12", "RGB3", "BGR3", "GREY"];
-
-/// Cameras, best first: each by number (`0`), path (`/dev/video0`) or its name below `/dev/v4l/by-id`; in the file one of these
-/// or a list. None: all there are.
+/// Cameras, best first, each by number (`0`), path (`/dev/video0`) or name below `/dev/v4l/by-id`; in the file one of these
+/// or a list. Empty: all there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cameras(pub Vec<String>);
 
@@ -21,11 +17,11 @@ impl Cameras {
         self.0.is_empty()
     }
 
-    /// What is no camera of this machine: an address, of which only the scheme is told, since it may hold a password.
-    pub(super) fn fault(&self) -> Fault {
-        let (scheme, _) = self.0.iter().find_map(|name| name.split_once("://"))?;
+    /// Refuses an address. Only its scheme is shown, since the rest may hold a password.
+    pub(super) fn check(&self) -> Result<(), InvalidSetting> {
+        let Some((scheme, _)) = self.0.iter().find_map(|name| name.split_once("://")) else { return Ok(()) };
         let why = "is read by a program: kind = \"program\" (deploy/reference/program-source.md has the lines)";
-        Some(("source.device", format!("an address ({scheme}://…) {why}")))
+        Err(InvalidSetting::new("device", format!("an address ({scheme}://…) {why}")))
     }
 
     /// The files that these names mean, of which not all need to be there.
@@ -53,29 +49,29 @@ impl From<&str> for Cameras {
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a camera takes a number, a path, a name below /dev/v4l/by-id, or a list of these")]
-enum Said {
+enum RawCameras {
     Number(u32),
     Name(String),
-    List(Vec<One>),
+    List(Vec<RawCamera>),
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum One {
+enum RawCamera {
     Number(u32),
     Name(String),
 }
 
 impl<'de> Deserialize<'de> for Cameras {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Cameras, D::Error> {
-        let name = |one: One| match one {
-            One::Number(number) => number.to_string(),
-            One::Name(name) => name,
+        let name = |camera: RawCamera| match camera {
+            RawCamera::Number(number) => number.to_string(),
+            RawCamera::Name(name) => name,
         };
-        let names = match Said::deserialize(deserializer)? {
-            Said::Number(number) => vec![number.to_string()],
-            Said::Name(name) => vec![name],
-            Said::List(list) => list.into_iter().map(name).collect(),
+        let names = match RawCameras::deserialize(deserializer)? {
+            RawCameras::Number(number) => vec![number.to_string()],
+            RawCameras::Name(name) => vec![name],
+            RawCameras::List(list) => list.into_iter().map(name).collect(),
         };
         match names.iter().any(String::is_empty) {
             true => Err(serde::de::Error::custom("a camera's name is empty")),
@@ -132,10 +128,10 @@ mod tests {
 
     fn read(text: &str) -> Result<Cameras, String> {
         #[derive(Deserialize)]
-        struct Holder {
+        struct Section {
             device: Cameras,
         }
-        toml::from_str::<Holder>(text).map(|holder| holder.device).map_err(|e| e.to_string())
+        toml::from_str::<Section>(text).map(|section| section.device).map_err(|e| e.to_string())
     }
 
     #[test]

@@ -6,13 +6,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::sections::{Fault, range, size};
+use crate::checks::{InvalidSetting, check_range, check_size};
 use crate::size::Size;
 
-/// `[screen]`.
+/// Which screen is opened, and how pictures lie on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Screen {
+pub struct Settings {
     pub kind: ScreenKind,
     /// The card of `kms` (none: every card is tried), the framebuffer of `fbdev` (none: `/dev/fb0`).
     pub device: Option<PathBuf>,
@@ -87,9 +87,9 @@ pub enum Vt {
     Device(PathBuf),
 }
 
-impl Default for Screen {
-    fn default() -> Screen {
-        Screen {
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
             kind: ScreenKind::Auto,
             device: None,
             connector: None,
@@ -105,18 +105,20 @@ impl Default for Screen {
     }
 }
 
-impl Screen {
-    pub(super) fn fault(&self) -> Fault {
-        let lacking = self.kind == ScreenKind::Window && !cfg!(feature = "window");
-        let window = || ("screen.kind", "\"window\" is not built in: build with `--features window`".to_owned());
-        size("screen.size", self.size, 16, 7680)
-            .or_else(|| self.fps.and_then(|fps| range("screen.fps", fps.into(), 1.0, 240.0)))
-            .or_else(|| match self.mode {
-                Mode::Preferred => None,
-                Mode::Exactly { size: wanted, refresh } => size("screen.mode", wanted, 16, 16_384)
-                    .or_else(|| refresh.and_then(|rate| range("screen.mode", f64::from(rate.0) / 1000.0, 1.0, 1000.0))),
-            })
-            .or_else(|| lacking.then(window))
+impl Settings {
+    /// # Errors
+    /// The first key whose value cannot be used. Whether a screen is there is not asked.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        check_size("size", self.size, 16, 7680)?;
+        self.fps.map_or(Ok(()), |fps| check_range("fps", fps, 1.0, 240.0))?;
+        if let Mode::Exactly { size, refresh } = self.mode {
+            check_size("mode", size, 16, 16_384)?;
+            refresh.map_or(Ok(()), |rate| check_range("mode", f64::from(rate.0) / 1000.0, 1.0, 1000.0))?;
+        }
+        if self.kind == ScreenKind::Window && !cfg!(feature = "window") {
+            return Err(InvalidSetting::new("kind", "\"window\" is not built in: build with `--features window`"));
+        }
+        Ok(())
     }
 }
 
