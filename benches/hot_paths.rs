@@ -82,16 +82,16 @@ fn pixels(c: &mut Criterion) {
     let start = Instant::now();
     let screen = Size { width: SCREEN.0, height: SCREEN.1 };
     let mut fader = Fader::new(Canvas::plain(screen), start);
-    fader.take(&shown, Duration::from_millis(16), start);
+    fader.fade_to(&shown, Duration::from_millis(16), start);
     c.bench_function("a dream to screen size", |b| {
-        b.iter(|| fader.take(black_box(&shown), Duration::from_millis(16), start))
+        b.iter(|| fader.fade_to(black_box(&shown), Duration::from_millis(16), start))
     });
-    fader.take(&shown, Duration::from_millis(16), start + Duration::from_secs(1));
+    fader.fade_to(&shown, Duration::from_millis(16), start + Duration::from_secs(1));
     let between = start + Duration::from_millis(1500);
     let mut memory = vec![0; 4 * SCREEN.0 * SCREEN.1];
     let mut draw = |at, light| {
         let view = fader.view(at, light);
-        memory.chunks_exact_mut(4 * SCREEN.0).enumerate().for_each(|(y, row)| view.draw(y, row));
+        memory.chunks_exact_mut(4 * SCREEN.0).enumerate().for_each(|(y, row)| view.draw_row(y, row));
         memory[0]
     };
     c.bench_function("a faded picture to the screen", |b| b.iter(|| draw(black_box(between), 1.0)));

@@ -16,14 +16,14 @@ use tracing::{error, info, warn};
 
 use super::reloadable::{Reloadable, restart_on_change};
 use super::stage::lower_priority;
-use super::stages::{self, Screen, Wiring};
-use super::{RunningStage, Stage, exhibit, keeper, snapshots};
+use super::stages::{self, ScreenPresence, Wiring};
+use super::{RunningStage, Stage, display_worker, keeper, snapshots};
 use crate::config::{Config, ConfigError};
 use crate::console;
 use crate::director::{self, Setup};
 use crate::director_handle::{self, DirectorHandle};
 use crate::display::vt;
-use crate::health::{self, Notify, Telemetry};
+use crate::health::{self, SystemdNotifier, Telemetry};
 use crate::pack::Catalogue;
 use crate::remote;
 use crate::runtime::Runtime;
@@ -59,7 +59,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
 pub fn run(plan: Plan) -> anyhow::Result<Infallible> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     // A display that cannot be waited for does not give its terminal back.
-    let console = vt::GiveBack;
+    let console = vt::RestoreOnDrop;
     if let Err(error) = tokio.block_on(live(plan)) {
         // Not dropped: that would wait for a file that is still being written.
         tokio.shutdown_background();
@@ -107,7 +107,7 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
     info!("network: ONNX Runtime {} from {}", runtime.version(), runtime.library().display());
     running.extend(start_dreaming(&plan, &configs, runtime, &stop, &wiring)?);
     let name = supervisor.run(&running, &mut signals).await;
-    Notify::default().stopping();
+    SystemdNotifier::default().stopping();
     end(name, &stop, &running, tasks).await;
     Ok(())
 }
@@ -131,7 +131,7 @@ async fn show_fault(
         }
     };
     let _ = timeout(CHECK_INTERVAL, looked).await;
-    if matches!(wiring.screen(), Some(Screen::Present { .. })) {
+    if matches!(wiring.screen(), Some(ScreenPresence::Present { .. })) {
         error!("{error:#}");
         let _ = timeout(FAULT_DISPLAY_TIME, supervisor.run(running, signals)).await;
     }
@@ -152,8 +152,8 @@ fn start(
     let (mut screen, mut identity) =
         (Reloadable::new(configs, |config| config.screen.clone()), Reloadable::new(configs, identity));
     let own = wiring.clone();
-    let exhibit = move |stage: &Stage| exhibit::exhibit(stage, &mut screen, &mut identity, &own);
-    let display = stage("display").start(handle.clone(), DISPLAY_DEADLINE, exhibit)?;
+    let work = move |stage: &Stage| display_worker::run(stage, &mut screen, &mut identity, &own);
+    let display = stage("display").start(handle.clone(), DISPLAY_DEADLINE, work)?;
 
     let (mut settings, own) = (Reloadable::new(configs, Config::source), wiring.clone());
     let source = stage("source")
@@ -214,9 +214,9 @@ fn start(
     Ok((vec![display, source, encoder], tasks))
 }
 
-fn identity(config: &Config) -> exhibit::Identity {
+fn identity(config: &Config) -> display_worker::DeviceIdentity {
     let is_called = config.console.on && config.console.allow_remote;
-    exhibit::Identity {
+    display_worker::DeviceIdentity {
         device: config.device().to_string(),
         page: is_called.then_some(config.console.listen),
         has_broker: config.mqtt.host != "off",
@@ -293,14 +293,14 @@ struct Supervisor<'a> {
     configs: &'a Configs,
     wiring: &'a Wiring,
     started: Instant,
-    notify: Notify,
+    notify: SystemdNotifier,
     signals: broadcast::Receiver<director::Signal>,
     stuck: Vec<&'static str>,
 }
 
 impl<'a> Supervisor<'a> {
     fn new(plan: &'a Plan, configs: &'a Configs, wiring: &'a Wiring) -> Supervisor<'a> {
-        let (notify, signals) = (Notify::default(), plan.handle.signals());
+        let (notify, signals) = (SystemdNotifier::default(), plan.handle.signals());
         Supervisor { plan, configs, wiring, started: Instant::now(), notify, signals, stuck: Vec::new() }
     }
 
@@ -334,13 +334,13 @@ impl<'a> Supervisor<'a> {
             error!(stage, "{stage} has not moved for {seconds} s; systemd starts everything anew");
         }
         match (is_watched, stuck.is_empty()) {
-            (true, true) => self.notify.alive(),
+            (true, true) => self.notify.heartbeat(),
             // Not waited for until its patience is over.
-            (true, false) => self.notify.is_stuck(),
+            (true, false) => self.notify.trigger_watchdog(),
             (false, _) => {}
         }
         self.stuck = stuck;
-        let (temperature, heat_room) = health::heat(&health::zones(Path::new(health::THERMAL)));
+        let (temperature, heat_room) = health::heat(&health::thermal_zones(Path::new(health::THERMAL_DIR)));
         let power = health::power(Path::new("/"));
         self.wiring.handle.report(|telemetry| {
             telemetry.power = power;

@@ -1,7 +1,7 @@
 //! The daemon: it starts the stages, watches their heartbeats, and drains on stop.
 
 mod daemon;
-mod exhibit;
+mod display_worker;
 mod keeper;
 mod meter;
 mod reloadable;

@@ -1,4 +1,4 @@
-//! What the stages do: source, dream (and display: [`super::exhibit`]). Each runs until the stop or its first failure;
+//! What the stages do: source, dream (and display: [`super::display_worker`]). Each runs until the stop or its first failure;
 //! [`super::Stage`] starts it again.
 
 use std::sync::atomic::AtomicBool;
@@ -48,7 +48,7 @@ pub struct Wiring {
     /// Turns true with the first picture shown.
     pub seen: Arc<AtomicBool>,
     /// None before anybody has looked whether there is one.
-    pub screen: Arc<Mutex<Option<Screen>>>,
+    pub screen: Arc<Mutex<Option<ScreenPresence>>>,
     /// Why there will be no dream, for the screen.
     pub fault: Arc<Mutex<Option<String>>>,
 }
@@ -61,7 +61,7 @@ pub struct PendingLayer {
 
 /// The screen there is, as it is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Screen {
+pub enum ScreenPresence {
     Absent,
     /// Its pixels, and whether pictures cover it: then dreams of its shape lose nothing.
     Present {
@@ -85,12 +85,12 @@ impl Wiring {
         }
     }
 
-    pub fn set_screen(&self, screen: Screen) {
+    pub fn set_screen(&self, screen: ScreenPresence) {
         *self.screen.lock().unwrap_or_else(PoisonError::into_inner) = Some(screen);
     }
 
     /// The screen there is; none before anybody has looked.
-    pub fn screen(&self) -> Option<Screen> {
+    pub fn screen(&self) -> Option<ScreenPresence> {
         *self.screen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -212,7 +212,7 @@ pub fn compose(stage: &Stage, settings: &mut Reloadable<Size>, wiring: &Wiring) 
 /// The largest canvas there is use for: of the screen's shape, with no more pixels than it has, nor than `most`.
 fn canvas_size(most: &Size, wiring: &Wiring) -> (usize, usize) {
     match wiring.screen() {
-        Some(Screen::Present { size, is_filled: true }) => {
+        Some(ScreenPresence::Present { size, is_filled: true }) => {
             dream::largest_within(most.width * most.height, (size.width, size.height))
         }
         _ => (most.width, most.height),
@@ -308,7 +308,7 @@ fn dream(
             stage.sleep(MAX_WAIT.min(period));
             continue;
         }
-        if let Some(Screen::Present { size, is_filled: true }) = wiring.screen() {
+        if let Some(ScreenPresence::Present { size, is_filled: true }) = wiring.screen() {
             dreamer.take_shape((size.width, size.height));
         }
         let Some(look) = wiring.looks.take(MAX_WAIT) else { continue };

@@ -25,8 +25,8 @@ pub struct Args {
 }
 
 /// One that ends again and again lives no longer.
-const STAYS: Duration = Duration::from_secs(15);
-const LOOK: Duration = Duration::from_secs(1);
+const STABLE_AFTER: Duration = Duration::from_secs(15);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let (_, mut findings) = doctor::examine_program(args.config.as_deref());
@@ -43,7 +43,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Waits until the service dreams, and sees whether it still does a while later; nothing where there is no systemd.
-fn wait_for_dreams(patience: Duration) -> Option<Finding> {
+fn wait_for_dreams(timeout: Duration) -> Option<Finding> {
     const ABOUT: &str = "service";
     let begun = Instant::now();
     let mut dreams: Option<(Instant, String)> = None;
@@ -51,15 +51,17 @@ fn wait_for_dreams(patience: Duration) -> Option<Finding> {
         let service = doctor::service_state()?;
         match (service.is_dreaming(), &dreams) {
             (true, Some((_, restarts))) if *restarts != service.restarts => dreams = None,
-            (true, Some((since, _))) if since.elapsed() >= STAYS => return Some(Finding::ok(ABOUT, service.status)),
+            (true, Some((since, _))) if since.elapsed() >= STABLE_AFTER => {
+                return Some(Finding::ok(ABOUT, service.status));
+            }
             (true, Some(_)) => {}
             (true, None) => dreams = Some((Instant::now(), service.restarts.clone())),
             (false, _) => dreams = None,
         }
-        if dreams.is_none() && begun.elapsed() > patience {
+        if dreams.is_none() && begun.elapsed() > timeout {
             let seen = format!("{}, and does not dream: {}", service.state, service.status);
             return Some(Finding::failure(ABOUT, seen, "journalctl -u reverie -e says why"));
         }
-        sleep(LOOK);
+        sleep(POLL_INTERVAL);
     }
 }

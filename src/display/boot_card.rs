@@ -7,10 +7,10 @@ use crate::size::Size;
 
 const FONT: &[u8] = include_bytes!("../../deploy/fonts/Inter-Display-Regular.otf");
 
-const NIGHT: [u8; 3] = [10, 10, 16];
-const PALE: [u8; 3] = [236, 232, 224];
-const GREY: [u8; 3] = [128, 128, 140];
-const AMBER: [u8; 3] = [242, 174, 73];
+const BACKGROUND: [u8; 3] = [10, 10, 16];
+const TEXT: [u8; 3] = [236, 232, 224];
+const MUTED: [u8; 3] = [128, 128, 140];
+const WARNING: [u8; 3] = [242, 174, 73];
 
 /// What it says.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,20 +27,20 @@ pub struct Row {
     pub label: &'static str,
     pub text: String,
     /// Shown so that it is seen first: something is missing.
-    pub lacks: bool,
+    pub is_problem: bool,
 }
 
 impl BootCard {
     /// Draws it into `out`, which takes on `size`: that of the screen, as it is seen.
     pub fn draw(&self, size: Size, out: &mut Frame) {
         out.resize(size.width, size.height);
-        out.pixels.as_chunks_mut::<3>().0.fill(NIGHT);
+        out.pixels.as_chunks_mut::<3>().0.fill(BACKGROUND);
         let font = FontRef::try_from_slice(FONT).expect("the font that is built in is one");
         // Everything is so many units: readable from where a person stands, on any screen.
         let unit = (size.width as f32 / 30.0).min(size.height as f32 / 27.0);
         let mut pen = Pen { font, out, unit, left: 3.0 * unit, y: 3.0 * unit };
-        pen.line(&self.title, 2.6, PALE);
-        pen.line(&self.subtitle, 1.0, GREY);
+        pen.line(&self.title, 2.6, TEXT);
+        pen.line(&self.subtitle, 1.0, MUTED);
         pen.y += 1.6 * unit;
         for row in &self.rows {
             pen.row(row);
@@ -58,9 +58,9 @@ pub enum Caption {
 }
 
 /// Writes `text` across `picture`, as large as fits, on a darkened band.
-pub fn write_across(text: &str, caption: Caption, picture: &mut Frame) {
+pub fn draw_caption(text: &str, caption: Caption, picture: &mut Frame) {
     /// Of the picture's width.
-    const WIDEST: f32 = 0.9;
+    const MAX_WIDTH: f32 = 0.9;
     // Of its height.
     let (top, band) = match caption {
         Caption::Name => (0.35, 0.3),
@@ -74,10 +74,10 @@ pub fn write_across(text: &str, caption: Caption, picture: &mut Frame) {
     let font = FontRef::try_from_slice(FONT).expect("the font that is built in is one");
     let mut pen = Pen { font, out: picture, unit: height * band * 0.6, left: 0.0, y: 0.0 };
     let wide = pen.width(text, 1.0);
-    pen.unit *= (WIDEST * width / wide.max(1.0)).min(1.0);
+    pen.unit *= (MAX_WIDTH * width / wide.max(1.0)).min(1.0);
     let wide = pen.width(text, 1.0);
     pen.y = height * (top + band / 2.0) - pen.unit / 2.0;
-    pen.write(text, (width - wide) / 2.0, 1.0, PALE);
+    pen.write(text, (width - wide) / 2.0, 1.0, TEXT);
 }
 
 struct Pen<'a> {
@@ -90,9 +90,9 @@ struct Pen<'a> {
 }
 
 /// Where the texts of rows begin, in units from the labels.
-const COLUMN: f32 = 7.0;
+const TEXT_COLUMN: f32 = 7.0;
 /// Height of a row's letters, in units.
-const LETTERS: f32 = 1.15;
+const ROW_HEIGHT: f32 = 1.15;
 
 impl Pen<'_> {
     /// A line `height` units high; what does not fit is left out.
@@ -102,12 +102,12 @@ impl Pen<'_> {
     }
 
     fn row(&mut self, row: &Row) {
-        self.write(row.label, self.left, LETTERS, GREY);
-        let left = self.left + COLUMN * self.unit;
-        let colour = if row.lacks { AMBER } else { PALE };
-        for line in self.wrapped(&row.text, self.out.width as f32 - left - self.left, LETTERS) {
-            self.write(&line, left, LETTERS, colour);
-            self.y += 1.35 * LETTERS * self.unit;
+        self.write(row.label, self.left, ROW_HEIGHT, MUTED);
+        let left = self.left + TEXT_COLUMN * self.unit;
+        let colour = if row.is_problem { WARNING } else { TEXT };
+        for line in self.wrapped(&row.text, self.out.width as f32 - left - self.left, ROW_HEIGHT) {
+            self.write(&line, left, ROW_HEIGHT, colour);
+            self.y += 1.35 * ROW_HEIGHT * self.unit;
         }
         self.y += 0.25 * self.unit;
     }
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     fn card(text: &str) -> BootCard {
-        let row = |label, lacks| Row { label, text: text.to_owned(), lacks };
+        let row = |label, is_problem| Row { label, text: text.to_owned(), is_problem };
         let rows = vec![row("camera", true), row("broker", false)];
         BootCard { title: "hall-3".to_owned(), subtitle: "Reverie".to_owned(), rows }
     }
@@ -194,7 +194,7 @@ mod tests {
             for name in ["m", "hall-3", &"x".repeat(64), ""] {
                 let mut picture = Frame::new(width, height);
                 picture.pixels.fill(200);
-                write_across(name, Caption::Name, &mut picture);
+                draw_caption(name, Caption::Name, &mut picture);
                 let row = |y: usize| &picture.pixels[3 * width * y..3 * width * (y + 1)];
                 if height > 100 {
                     assert!(row(0).iter().chain(row(height - 1)).all(|value| *value == 200), "{name}");
@@ -211,6 +211,6 @@ mod tests {
         let mut frame = Frame::new(0, 0);
         card("none found").draw(Size { width: 1920, height: 1080 }, &mut frame);
         let is = |colour: [u8; 3]| frame.pixels.as_chunks::<3>().0.contains(&colour);
-        assert!(is(AMBER) && is(PALE) && is(GREY) && is(NIGHT));
+        assert!(is(WARNING) && is(TEXT) && is(MUTED) && is(BACKGROUND));
     }
 }

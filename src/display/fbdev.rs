@@ -31,7 +31,7 @@ struct Bitfield {
 /// `struct fb_var_screeninfo`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
-struct Variable {
+struct VarScreenInfo {
     xres: u32,
     yres: u32,
     xres_virtual: u32,
@@ -58,7 +58,7 @@ struct Variable {
 /// `struct fb_fix_screeninfo`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
-struct Fixed {
+struct FixScreenInfo {
     id: [u8; 16],
     smem_start: libc::c_ulong,
     smem_len: u32,
@@ -81,13 +81,13 @@ pub struct Fbdev {
     device: PathBuf,
     file: File,
     /// The mode it was opened in.
-    variable: Variable,
+    variable: VarScreenInfo,
     layout: Layout,
     memory: MmapMut,
     /// Whether there is room for a second picture below the first, which is drawn on while the first is seen.
-    pans: bool,
+    can_pan: bool,
     row: Vec<u8>,
-    dark: bool,
+    blanked: bool,
 }
 
 impl Fbdev {
@@ -99,9 +99,9 @@ impl Fbdev {
         let refuse = |reason: String| ScreenError::Framebuffer { device: device.to_owned(), reason };
         let io = |e: std::io::Error| refuse(crate::denied(&e).map_or_else(|| e.to_string(), str::to_owned));
         let file = OpenOptions::new().read(true).write(true).open(device).map_err(io)?;
-        let (mut variable, mut fixed) = (Variable::default(), Fixed::default());
-        tell(&file, FBIOGET_VSCREENINFO, &mut variable).map_err(io)?;
-        tell(&file, FBIOGET_FSCREENINFO, &mut fixed).map_err(io)?;
+        let (mut variable, mut fixed) = (VarScreenInfo::default(), FixScreenInfo::default());
+        fb_ioctl(&file, FBIOGET_VSCREENINFO, &mut variable).map_err(io)?;
+        fb_ioctl(&file, FBIOGET_FSCREENINFO, &mut fixed).map_err(io)?;
         if fixed.visual != TRUE_COLOUR {
             return Err(refuse(format!("it shows no true colours (visual {})", fixed.visual)));
         }
@@ -110,17 +110,26 @@ impl Fbdev {
         // SAFETY: the mapping is of device memory that no Rust reference but ours looks at; the kernel and other
         // programs may write pixels into it, and any bytes are pixels.
         let memory = unsafe { MmapOptions::new().len(fixed.smem_len as usize).map_mut(&file) }.map_err(io)?;
-        let fits = |top: u32| seen(&variable, &layout, top).is_some_and(|end| end <= memory.len());
+        let fits = |top: u32| visible_end(&variable, &layout, top).is_some_and(|end| end <= memory.len());
         if !fits(variable.yoffset) {
             let (width, height, bytes) = (variable.xres, variable.yres, memory.len());
             return Err(refuse(format!("its {bytes} bytes do not hold {width}x{height} pixels")));
         }
-        let pans = fixed.ypanstep > 0
+        let can_pan = fixed.ypanstep > 0
             && variable.yres.is_multiple_of(fixed.ypanstep.into())
             && variable.yres_virtual / 2 >= variable.yres
             && fits(0)
             && fits(variable.yres);
-        Ok(Fbdev { device: device.to_owned(), file, variable, layout, memory, pans, row: Vec::new(), dark: false })
+        Ok(Fbdev {
+            device: device.to_owned(),
+            file,
+            variable,
+            layout,
+            memory,
+            can_pan,
+            row: Vec::new(),
+            blanked: false,
+        })
     }
 
     pub fn size(&self) -> Size {
@@ -128,7 +137,7 @@ impl Fbdev {
     }
 
     pub fn name(&self) -> String {
-        let flips = if self.pans { ", flipped" } else { "" };
+        let flips = if self.can_pan { ", flipped" } else { "" };
         format!("fbdev {} {}, {} bits{flips}", self.device.display(), self.size(), 8 * self.layout.bytes)
     }
 
@@ -137,21 +146,21 @@ impl Fbdev {
     /// # Errors
     /// It is lost: drop it and open it again.
     pub fn show(&mut self, view: &View) -> Result<(), ScreenError> {
-        self.set_dark(false)?;
+        self.set_blanked(false)?;
         let shown = self.variable.yoffset;
-        let top = match self.pans {
+        let top = match self.can_pan {
             true if shown == 0 => self.variable.yres,
             true => 0,
             false => shown,
         };
         let start = top as usize * self.layout.line + self.variable.xoffset as usize * self.layout.bytes;
         self.layout.draw(view, &mut self.memory[start..], &mut self.row);
-        if self.pans {
-            let mut moved = Variable { yoffset: top, ..self.variable };
-            match tell(&self.file, FBIOPAN_DISPLAY, &mut moved) {
+        if self.can_pan {
+            let mut moved = VarScreenInfo { yoffset: top, ..self.variable };
+            match fb_ioctl(&self.file, FBIOPAN_DISPLAY, &mut moved) {
                 Ok(()) => self.variable.yoffset = top,
                 // Some drivers promise more than they do.
-                Err(_) => self.pans = false,
+                Err(_) => self.can_pan = false,
             }
         }
         Ok(())
@@ -161,10 +170,10 @@ impl Fbdev {
     ///
     /// # Errors
     /// The framebuffer is lost.
-    pub fn set_dark(&mut self, dark: bool) -> Result<(), ScreenError> {
-        if self.dark != dark {
-            self.dark = dark;
-            let level = if dark { POWERDOWN } else { UNBLANK };
+    pub fn set_blanked(&mut self, blanked: bool) -> Result<(), ScreenError> {
+        if self.blanked != blanked {
+            self.blanked = blanked;
+            let level = if blanked { POWERDOWN } else { UNBLANK };
             // SAFETY: the request takes a number, no pointer. Drivers that know no darkness refuse: it is black, then.
             unsafe { libc::ioctl(self.file.as_raw_fd(), FBIOBLANK, level) };
         }
@@ -177,9 +186,9 @@ impl Fbdev {
     /// It is another, or the framebuffer is gone: drop it and open it again.
     pub fn check(&self) -> Result<(), ScreenError> {
         let lost = |reason: String| ScreenError::Lost { screen: self.device.display().to_string(), reason };
-        let mut now = Variable::default();
-        tell(&self.file, FBIOGET_VSCREENINFO, &mut now).map_err(|e| lost(e.to_string()))?;
-        let shape = |v: &Variable| (v.xres, v.yres, v.bits_per_pixel);
+        let mut now = VarScreenInfo::default();
+        fb_ioctl(&self.file, FBIOGET_VSCREENINFO, &mut now).map_err(|e| lost(e.to_string()))?;
+        let shape = |v: &VarScreenInfo| (v.xres, v.yres, v.bits_per_pixel);
         if shape(&now) != shape(&self.variable) {
             return Err(lost(format!(
                 "its mode was changed to {}x{}, {} bits",
@@ -192,19 +201,19 @@ impl Fbdev {
 
 impl Drop for Fbdev {
     fn drop(&mut self) {
-        let _ = self.set_dark(false);
+        let _ = self.set_blanked(false);
     }
 }
 
 /// The byte after the last one seen where line `top` is the first; none where that is more than can be.
-fn seen(variable: &Variable, layout: &Layout, top: u32) -> Option<usize> {
+fn visible_end(variable: &VarScreenInfo, layout: &Layout, top: u32) -> Option<usize> {
     let (top, left) = (top as usize, variable.xoffset as usize);
     let (width, height) = (variable.xres as usize, variable.yres as usize);
     let last = (top.checked_add(height.checked_sub(1)?)?).checked_mul(layout.line)?;
     last.checked_add(left.checked_add(width)?.checked_mul(layout.bytes)?).filter(|_| width > 0)
 }
 
-fn layout(variable: &Variable, fixed: &Fixed) -> Layout {
+fn layout(variable: &VarScreenInfo, fixed: &FixScreenInfo) -> Layout {
     let channel = |field: Bitfield| Channel { offset: field.offset, length: field.length };
     Layout {
         bytes: (variable.bits_per_pixel as usize).div_ceil(8),
@@ -216,7 +225,7 @@ fn layout(variable: &Variable, fixed: &Fixed) -> Layout {
 }
 
 /// Asks or tells a framebuffer; `T` is the structure that `request` fills or takes.
-fn tell<T>(file: &File, request: libc::Ioctl, answer: &mut T) -> std::io::Result<()> {
+fn fb_ioctl<T>(file: &File, request: libc::Ioctl, answer: &mut T) -> std::io::Result<()> {
     // SAFETY: each request fills or takes the one structure that it is called with here, laid out as in <linux/fb.h>.
     match unsafe { libc::ioctl(file.as_raw_fd(), request, std::ptr::from_mut(answer)) } {
         -1 => Err(std::io::Error::last_os_error()),
@@ -232,8 +241,8 @@ mod tests {
     #[cfg(target_pointer_width = "64")]
     #[test]
     fn the_structures_are_as_large_as_the_kernels() {
-        assert_eq!(size_of::<Variable>(), 160);
-        assert_eq!(size_of::<Fixed>(), 80);
+        assert_eq!(size_of::<VarScreenInfo>(), 160);
+        assert_eq!(size_of::<FixScreenInfo>(), 80);
     }
 
     #[test]

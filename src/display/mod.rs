@@ -5,8 +5,8 @@ mod canvas;
 mod fader;
 mod fbdev;
 mod kms;
-mod projector;
 mod raster;
+mod screen_manager;
 mod settings;
 mod survey;
 mod tap;
@@ -14,12 +14,12 @@ pub mod vt;
 #[cfg(feature = "window")]
 mod window;
 
-pub use boot_card::{BootCard, Caption, Row, write_across};
+pub use boot_card::{BootCard, Caption, Row, draw_caption};
 pub use canvas::Canvas;
-pub use fader::{Fader, Lamp, View};
+pub use fader::{BrightnessRamp, Fader, View};
 #[doc(hidden)]
 pub use kms::{Timing, choose as choose_mode, monitor_name};
-pub use projector::Projector;
+pub use screen_manager::ScreenManager;
 pub use settings::{Fit, Mode, Refresh, Rotation, ScreenKind, Settings, Vt};
 pub use survey::{Survey, survey};
 pub use tap::{Tap, Watcher};
@@ -56,17 +56,17 @@ pub enum ScreenError {
 
 /// What became of a picture that was to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
-    Seen,
+pub enum ShowOutcome {
+    Shown,
     /// The last one is not seen yet.
-    LeftOut,
+    Skipped,
     /// The screen, or what it takes, is another: draw for it.
-    Anew,
+    ScreenChanged,
 }
 
-const FRAMEBUFFER: &str = "/dev/fb0";
+const DEFAULT_FRAMEBUFFER: &str = "/dev/fb0";
 /// Pictures a second on a screen that does not say its own.
-const RATE: f64 = 30.0;
+const DEFAULT_RATE: f64 = 30.0;
 
 impl Screen {
     /// Opens what `settings` name. With `auto` the best there is, and why not a better one.
@@ -147,7 +147,7 @@ impl Screen {
     pub fn rate(&self) -> f64 {
         match self {
             Screen::Kms(kms) => kms.rate().clamp(1.0, 240.0),
-            _ => RATE,
+            _ => DEFAULT_RATE,
         }
     }
 
@@ -163,7 +163,7 @@ impl Screen {
     ///
     /// # Errors
     /// The screen is lost: drop it and open it again.
-    pub fn show(&mut self, view: &View) -> Result<Shown, ScreenError> {
+    pub fn show(&mut self, view: &View) -> Result<ShowOutcome, ScreenError> {
         match self {
             Screen::Kms(kms) => return kms.show(view),
             Screen::Fbdev(fbdev) => fbdev.show(view)?,
@@ -171,28 +171,28 @@ impl Screen {
             Screen::Window(window) => window.show(view)?,
             Screen::Headless(_) => (),
         }
-        Ok(Shown::Seen)
+        Ok(ShowOutcome::Shown)
     }
 
     /// Darkens the monitor, which saves its light and its years; the next picture lights it again.
     ///
     /// # Errors
     /// As [`Screen::show`].
-    pub fn darken(&mut self) -> Result<(), ScreenError> {
+    pub fn blank(&mut self) -> Result<(), ScreenError> {
         match self {
-            Screen::Kms(kms) => kms.set_dark(true),
-            Screen::Fbdev(fbdev) => fbdev.set_dark(true),
+            Screen::Kms(kms) => kms.set_blanked(true),
+            Screen::Fbdev(fbdev) => fbdev.set_blanked(true),
             _ => Ok(()),
         }
     }
 
-    /// Looks whether it is still there; `asks` the monitor itself, after word that something was plugged or unplugged.
+    /// Looks whether it is still there; with `probe` asks the monitor itself, after word that something was plugged or unplugged.
     ///
     /// # Errors
     /// As [`Screen::show`].
-    pub fn check(&mut self, asks: bool) -> Result<(), ScreenError> {
+    pub fn check(&mut self, probe: bool) -> Result<(), ScreenError> {
         match self {
-            Screen::Kms(kms) => kms.check(asks),
+            Screen::Kms(kms) => kms.check(probe),
             Screen::Fbdev(fbdev) => fbdev.check(),
             _ => Ok(()),
         }
@@ -231,5 +231,5 @@ fn names_framebuffer(settings: &Settings) -> bool {
 /// The framebuffer that is used where one is.
 fn framebuffer(settings: &Settings) -> PathBuf {
     let named = settings.device.clone().filter(|device| !device.starts_with("/dev/dri"));
-    named.unwrap_or_else(|| FRAMEBUFFER.into())
+    named.unwrap_or_else(|| DEFAULT_FRAMEBUFFER.into())
 }

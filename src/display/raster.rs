@@ -45,12 +45,12 @@ impl Layout {
         let (own, width) = (4 * view.size.width, view.size.width);
         let lines = memory.chunks_mut(self.line).take(view.size.height).enumerate();
         if *self == Layout::xrgb8888(self.line) {
-            lines.filter(|(_, line)| line.len() >= own).for_each(|(y, line)| view.draw(y, line));
+            lines.filter(|(_, line)| line.len() >= own).for_each(|(y, line)| view.draw_row(y, line));
             return;
         }
         row.resize(own, 0);
         for (y, line) in lines.filter(|(_, line)| line.len() >= width * self.bytes) {
-            view.draw(y, row);
+            view.draw_row(y, row);
             for (bgrx, to) in row.as_chunks::<4>().0.iter().zip(line.chunks_exact_mut(self.bytes)) {
                 let value = self.pack(*bgrx).to_le_bytes();
                 to.copy_from_slice(&value[..self.bytes]);
@@ -96,7 +96,7 @@ mod tests {
         let mut memory = vec![0xEE; length];
         let now = Instant::now();
         let mut fader = Fader::new(Canvas::plain(Size { width: 2, height: 2 }), now);
-        fader.take(&picture(), Duration::from_millis(16), now);
+        fader.fade_to(&picture(), Duration::from_millis(16), now);
         layout.draw(&fader.view(now, 1.0), &mut memory, &mut Vec::new());
         memory
     }

@@ -6,21 +6,21 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::fbdev::Fbdev;
-use super::kms::{self, Listed};
+use super::kms::{self, CardInfo};
 use super::{ScreenKind, Settings};
 
 /// Cards with their outputs, framebuffers, and what would be used.
 #[derive(Debug, Serialize)]
 pub struct Survey {
-    pub cards: Vec<Listed>,
-    pub framebuffers: Vec<Framebuffer>,
+    pub cards: Vec<CardInfo>,
+    pub framebuffers: Vec<FramebufferInfo>,
     /// The output and mode, or framebuffer, that `reverie run` would use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chosen: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Framebuffer {
+pub struct FramebufferInfo {
     pub path: PathBuf,
     /// Its size and depth, or why it cannot be used.
     pub state: String,
@@ -30,12 +30,12 @@ pub struct Framebuffer {
 /// Looks at every card and framebuffer. Nothing is shown, and no mode is set.
 pub fn survey(settings: &Settings) -> Survey {
     let cards = kms::survey(settings);
-    let framebuffers: Vec<Framebuffer> = (0..8)
+    let framebuffers: Vec<FramebufferInfo> = (0..8)
         .map(|number| PathBuf::from(format!("/dev/fb{number}")))
         .filter(|path| path.exists())
         .map(|path| match Fbdev::open(&path) {
-            Ok(fbdev) => Framebuffer { state: fbdev.name(), usable: true, path },
-            Err(error) => Framebuffer { state: error.to_string(), usable: false, path },
+            Ok(fbdev) => FramebufferInfo { state: fbdev.name(), usable: true, path },
+            Err(error) => FramebufferInfo { state: error.to_string(), usable: false, path },
         })
         .collect();
     let chosen = chosen(&cards, &framebuffers, settings);
@@ -43,7 +43,7 @@ pub fn survey(settings: &Settings) -> Survey {
 }
 
 /// As [`super::Screen::open`] chooses, without opening.
-fn chosen(cards: &[Listed], framebuffers: &[Framebuffer], settings: &Settings) -> Option<String> {
+fn chosen(cards: &[CardInfo], framebuffers: &[FramebufferInfo], settings: &Settings) -> Option<String> {
     use ScreenKind::{Auto, Fbdev, Headless, Kms, Window};
     let card = || {
         let named = cards.iter().filter(|card| settings.device.as_ref().is_none_or(|device| *device == card.path));

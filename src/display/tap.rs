@@ -8,7 +8,7 @@ use crate::frame::Frame;
 use crate::slot::Slot;
 
 /// Time between two pictures offered.
-const PERIOD: Duration = Duration::from_millis(1000 / 12);
+const FRAME_INTERVAL: Duration = Duration::from_millis(1000 / 12);
 
 /// The display's end offers, the watchers' end takes; clones are of the same tap.
 #[derive(Clone, Default)]
@@ -33,7 +33,7 @@ impl Tap {
 
     /// Whether a picture is wanted at `now`, the last having been offered at `last`.
     pub fn wants(&self, last: Option<Instant>, now: Instant) -> bool {
-        self.is_watched() && last.is_none_or(|last| now.saturating_duration_since(last) >= PERIOD)
+        self.is_watched() && last.is_none_or(|last| now.saturating_duration_since(last) >= FRAME_INTERVAL)
     }
 
     /// A picture to be drawn on and offered; what it holds is left over.
@@ -46,9 +46,9 @@ impl Tap {
         self.slot.put(picture);
     }
 
-    /// The newest picture offered, waiting up to `patience` for one; to be given back.
-    pub fn take(&self, patience: Duration) -> Option<Frame> {
-        self.slot.take(patience)
+    /// The newest picture offered, waiting up to `timeout` for one; to be given back.
+    pub fn take(&self, timeout: Duration) -> Option<Frame> {
+        self.slot.take(timeout)
     }
 
     pub fn give_back(&self, frame: Frame) {
@@ -73,7 +73,7 @@ mod tests {
         assert!(!tap.wants(None, now));
         let (watcher, other) = (tap.watch(), tap.watch());
         drop(other);
-        assert!(tap.wants(None, now) && !tap.wants(Some(now), now) && tap.wants(Some(now), now + PERIOD));
+        assert!(tap.wants(None, now) && !tap.wants(Some(now), now) && tap.wants(Some(now), now + FRAME_INTERVAL));
         drop(watcher);
         assert!(!tap.is_watched());
     }

@@ -23,15 +23,15 @@ const KD_GRAPHICS: libc::c_ulong = 1;
 const FOREGROUND: &str = "/dev/tty0";
 
 /// The terminal that was taken, for whoever ends the process without a word to anybody.
-static TAKEN: Mutex<Option<File>> = Mutex::new(None);
+static HELD: Mutex<Option<File>> = Mutex::new(None);
 
 /// A terminal that draws nothing, until dropped.
-pub struct Graphics(());
+pub struct GraphicsMode(());
 
-impl Graphics {
+impl GraphicsMode {
     /// Takes the terminal that `vt` names. Where there is none, or it is not ours to take, the screen is used without: then the
     /// kernel may write into a framebuffer.
-    pub fn take(vt: &Vt) -> Option<Graphics> {
+    pub fn acquire(vt: &Vt) -> Option<GraphicsMode> {
         let file = match vt {
             Vt::Off => return None,
             Vt::Device(path) => open(path),
@@ -39,8 +39,8 @@ impl Graphics {
         };
         match file.and_then(|file| set_mode(&file, KD_GRAPHICS).map(|()| file)) {
             Ok(file) => {
-                *taken() = Some(file);
-                return Some(Graphics(()));
+                *held() = Some(file);
+                return Some(GraphicsMode(()));
             }
             Err(error) => match vt {
                 Vt::Device(path) => {
@@ -53,16 +53,16 @@ impl Graphics {
     }
 }
 
-impl Drop for Graphics {
+impl Drop for GraphicsMode {
     fn drop(&mut self) {
         release();
     }
 }
 
 /// Lets the terminal that was taken draw again when it is dropped, in a panic too.
-pub struct GiveBack;
+pub struct RestoreOnDrop;
 
-impl Drop for GiveBack {
+impl Drop for RestoreOnDrop {
     fn drop(&mut self) {
         release();
     }
@@ -70,7 +70,7 @@ impl Drop for GiveBack {
 
 /// Lets the terminal that was taken draw again, if one was.
 pub fn release() {
-    if let Some(file) = taken().take()
+    if let Some(file) = held().take()
         && let Err(error) = set_mode(&file, KD_TEXT)
     {
         debug!("the console cannot be given back: {error}");
@@ -85,8 +85,8 @@ pub fn restore(path: &Path) -> io::Result<()> {
     set_mode(&open(path)?, KD_TEXT)
 }
 
-fn taken() -> std::sync::MutexGuard<'static, Option<File>> {
-    TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
+fn held() -> std::sync::MutexGuard<'static, Option<File>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Asking and setting modes needs no reading, which not everybody in the group `tty` may.
@@ -119,8 +119,8 @@ mod tests {
 
     #[test]
     fn what_is_no_terminal_is_left_alone() {
-        assert!(Graphics::take(&Vt::Device("/dev/null".into())).is_none());
-        assert!(Graphics::take(&Vt::Off).is_none());
+        assert!(GraphicsMode::acquire(&Vt::Device("/dev/null".into())).is_none());
+        assert!(GraphicsMode::acquire(&Vt::Off).is_none());
         assert!(restore(Path::new("/dev/null")).is_err());
     }
 }

@@ -38,7 +38,7 @@ impl Window {
         }
         self.row.resize(4 * self.size.width, 0);
         for (y, line) in self.words.chunks_exact_mut(self.size.width).enumerate() {
-            view.draw(y, &mut self.row);
+            view.draw_row(y, &mut self.row);
             for (word, bgrx) in line.iter_mut().zip(self.row.as_chunks::<4>().0) {
                 *word = u32::from_le_bytes(*bgrx);
             }

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 /// Where the kernel tells temperatures.
-pub const THERMAL: &str = "/sys/class/thermal";
+pub const THERMAL_DIR: &str = "/sys/class/thermal";
 
 /// A place whose temperature is known.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Zone {
+pub struct ThermalZone {
     /// As its driver calls it: `cpu-thermal`.
     pub kind: String,
     pub celsius: f64,
@@ -16,37 +16,37 @@ pub struct Zone {
     pub passive: Option<f64>,
 }
 
-impl Zone {
+impl ThermalZone {
     /// How far it is from being slowed down, °C; below 0 where it is.
-    pub fn room(&self) -> Option<f64> {
+    pub fn headroom(&self) -> Option<f64> {
         self.passive.map(|passive| passive - self.celsius)
     }
 }
 
 /// Of these, how hot the hottest is, and how near the nearest is to being slowed down, °C.
-pub fn heat(zones: &[Zone]) -> (Option<f64>, Option<f64>) {
+pub fn heat(zones: &[ThermalZone]) -> (Option<f64>, Option<f64>) {
     let hottest = zones.iter().map(|zone| zone.celsius).max_by(f64::total_cmp);
-    (hottest, zones.iter().filter_map(Zone::room).min_by(f64::total_cmp))
+    (hottest, zones.iter().filter_map(ThermalZone::headroom).min_by(f64::total_cmp))
 }
 
 /// Every thermal zone below `folder` that tells a temperature. A sensor that is off says nonsense, such as -256 °C or nothing
 /// at all: it is left out.
-pub fn zones(folder: &Path) -> Vec<Zone> {
+pub fn thermal_zones(folder: &Path) -> Vec<ThermalZone> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let folders = entries.filter(|e| e.file_name().to_string_lossy().starts_with("thermal_zone")).map(|e| e.path());
-    let mut zones: Vec<Zone> = folders.filter_map(|folder| zone(&folder)).collect();
+    let mut zones: Vec<ThermalZone> = folders.filter_map(|folder| zone(&folder)).collect();
     zones.sort_by(|a, b| a.kind.cmp(&b.kind));
     zones
 }
 
-fn zone(folder: &Path) -> Option<Zone> {
+fn zone(folder: &Path) -> Option<ThermalZone> {
     let text = |name: &str| Some(fs::read_to_string(folder.join(name)).ok()?.trim().to_owned());
     // Thousandths of a degree.
     let celsius = |name: &str| Some(text(name)?.parse::<f64>().ok()? / 1000.0).filter(|t| (-40.0..150.0).contains(t));
     let trips = (0..16).map_while(|number| Some((text(&format!("trip_point_{number}_type"))?, number)));
     let passive = trips.filter(|(kind, _)| kind == "passive");
     let passive = passive.filter_map(|(_, number)| celsius(&format!("trip_point_{number}_temp")));
-    Some(Zone {
+    Some(ThermalZone {
         kind: text("type").unwrap_or_default(),
         celsius: celsius("temp")?,
         // One at 0 °C or so is switched off.
@@ -72,11 +72,14 @@ pub fn free_memory() -> Option<u64> {
     let address_space = rustix::process::getrlimit(rustix::process::Resource::As).current;
     let taken = number_after(&text("/proc/self/status"), "VmSize:").map_or(0, |kib| (kib * 1024.0) as u64);
     let limited = address_space.map(|most| most.saturating_sub(taken));
-    [system, limited, group_room(Path::new("/sys/fs/cgroup"), &text("/proc/self/cgroup"))].into_iter().flatten().min()
+    [system, limited, cgroup_headroom(Path::new("/sys/fs/cgroup"), &text("/proc/self/cgroup"))]
+        .into_iter()
+        .flatten()
+        .min()
 }
 
 /// What the process' control group, and those around it, leave; none where none has a limit. `own` is the kernel's word for which it is (version 2).
-fn group_room(root: &Path, own: &str) -> Option<u64> {
+fn cgroup_headroom(root: &Path, own: &str) -> Option<u64> {
     let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let number = |file: &Path| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
     let room = |group: &Path| {
@@ -97,7 +100,7 @@ mod tests {
     #[test]
     fn zones_are_read_with_where_they_are_slowed_down_and_nonsense_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(zones(folder.path()), []);
+        assert_eq!(thermal_zones(folder.path()), []);
         let put = |zone: &str, files: &[(&str, &str)]| {
             let zone = folder.path().join(zone);
             fs::create_dir(&zone).unwrap();
@@ -119,10 +122,10 @@ mod tests {
         put("thermal_zone3", &[("temp", "n/a")]);
         put("thermal_zone4", &[("temp", "999000")]);
         put("cooling_device0", &[("temp", "99000")]);
-        let zone = |kind: &str, celsius, passive| Zone { kind: kind.to_owned(), celsius, passive };
+        let zone = |kind: &str, celsius, passive| ThermalZone { kind: kind.to_owned(), celsius, passive };
         let gpu = zone("gpu-thermal", 61.25, Some(97.5));
-        assert_eq!(gpu.room(), Some(36.25));
-        assert_eq!(zones(folder.path()), [zone("cpu-thermal", 45.5, None), gpu]);
+        assert_eq!(gpu.headroom(), Some(36.25));
+        assert_eq!(thermal_zones(folder.path()), [zone("cpu-thermal", 45.5, None), gpu]);
     }
 
     #[test]
@@ -132,7 +135,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let service = root.path().join("system.slice/reverie.service");
         fs::create_dir_all(&service).unwrap();
-        let room = || group_room(root.path(), "1:name=systemd:/\n0::/system.slice/reverie.service\n");
+        let room = || cgroup_headroom(root.path(), "1:name=systemd:/\n0::/system.slice/reverie.service\n");
         assert_eq!(room(), None);
         fs::write(service.join("memory.current"), "300\n").unwrap();
         fs::write(service.join("memory.max"), "max\n").unwrap();

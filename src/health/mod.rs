@@ -5,7 +5,7 @@ mod jetson;
 mod notify;
 mod telemetry;
 
-pub use board::{THERMAL, Zone, free_memory, heat, memory_mib, zones};
+pub use board::{THERMAL_DIR, ThermalZone, free_memory, heat, memory_mib, thermal_zones};
 pub use jetson::{Power, power};
-pub use notify::{Notify, is_service, watchdog_period};
+pub use notify::{SystemdNotifier, is_service, watchdog_period};
 pub use telemetry::{CameraState, Fault, Telemetry};

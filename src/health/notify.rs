@@ -7,12 +7,12 @@ use tracing::debug;
 
 /// The line to systemd.
 #[derive(Debug, Default)]
-pub struct Notify {
+pub struct SystemdNotifier {
     ready: bool,
     status: String,
 }
 
-impl Notify {
+impl SystemdNotifier {
     /// It dreams and is seen: started. Said once.
     pub fn ready(&mut self) {
         if !self.ready {
@@ -30,12 +30,12 @@ impl Notify {
     }
 
     /// All heartbeats are fresh.
-    pub fn alive(&self) {
+    pub fn heartbeat(&self) {
         send(&NotifyState::Watchdog);
     }
 
     /// A stage moves no more: what is to be done then, now.
-    pub fn is_stuck(&self) {
+    pub fn trigger_watchdog(&self) {
         send(&NotifyState::WatchdogTrigger);
     }
 

@@ -109,9 +109,9 @@ fn a_running_display_allocates_nothing() {
     let mut number = 0;
     let mut dream = || {
         let now = start + Duration::from_millis(100 * number);
-        fader.take(&dreams[number as usize % 2], Duration::from_millis(16), now);
+        fader.fade_to(&dreams[number as usize % 2], Duration::from_millis(16), now);
         let view = fader.view(now + Duration::from_millis(50), 0.5);
-        screen.chunks_exact_mut(4 * 300).enumerate().for_each(|(y, row)| view.draw(y, row));
+        screen.chunks_exact_mut(4 * 300).enumerate().for_each(|(y, row)| view.draw_row(y, row));
         number += 1;
     };
     (0..3).for_each(|_| dream());

@@ -10,16 +10,16 @@ use super::Finding;
 use crate::config::Config;
 use crate::director::Now;
 use crate::display::{self, ScreenKind};
-use crate::health::{self, Zone};
+use crate::health::{self, ThermalZone};
 use crate::source::{self, SourceKind};
 
 /// Groups that the service is in.
-const GROUPS: [&str; 2] = ["video", "render"];
+const SERVICE_GROUPS: [&str; 2] = ["video", "render"];
 /// Free space below which nothing can be remembered soon, and below which somebody should look.
-const NO_ROOM: u64 = 1 << 20;
-const LITTLE_ROOM: u64 = 64 << 20;
+const DISK_FULL: u64 = 1 << 20;
+const DISK_LOW: u64 = 64 << 20;
 /// How long a program may take to its first picture.
-const FIRST_PICTURE: Duration = Duration::from_secs(15);
+const FIRST_PICTURE_LIMIT: Duration = Duration::from_secs(15);
 
 /// The camera that would be used.
 pub fn cameras(config: &Config) -> Vec<Finding> {
@@ -37,7 +37,7 @@ pub fn cameras(config: &Config) -> Vec<Finding> {
     nodes.extend(settings.device.paths().iter().filter_map(|path| path.canonicalize().ok()));
     nodes.sort();
     nodes.dedup();
-    let mut findings: Vec<Finding> = nodes.iter().filter_map(|path| closed(ABOUT, path)).collect();
+    let mut findings: Vec<Finding> = nodes.iter().filter_map(|path| access_problem(ABOUT, path)).collect();
     if findings.is_empty() && survey.chosen.is_none() {
         let remedy = "`reverie devices` lists what it offers; leave source.format and source.size open";
         let unfit = survey.cameras.iter().filter_map(|camera| Some((&camera.path, camera.error.as_ref()?)));
@@ -64,7 +64,7 @@ pub fn cameras(config: &Config) -> Vec<Finding> {
 /// Runs the program that stands for a camera until its first picture. That there is such a program was checked with the
 /// configuration.
 fn program(about: &'static str, settings: &source::Settings) -> Finding {
-    match source::try_program(settings, FIRST_PICTURE) {
+    match source::try_program(settings, FIRST_PICTURE_LIMIT) {
         Ok(seen) => Finding::ok(about, seen),
         Err(reason) => {
             let name = settings.command.first().map_or("", String::as_str);
@@ -85,7 +85,7 @@ pub fn screen(config: &Config) -> Vec<Finding> {
     findings.extend(modeset(Path::new("/sys/module/nvidia_drm/parameters/modeset")));
     let survey = display::survey(&config.screen);
     let nodes = survey.cards.iter().map(|card| &card.path).chain(survey.framebuffers.iter().map(|it| &it.path));
-    findings.extend(nodes.filter_map(|path| closed(ABOUT, path)));
+    findings.extend(nodes.filter_map(|path| access_problem(ABOUT, path)));
     let seen_elsewhere = "so the picture is seen on the web page alone";
     findings.push(match survey.chosen {
         Some(chosen) => Finding::ok(ABOUT, chosen),
@@ -120,13 +120,13 @@ fn modeset(parameter: &Path) -> Option<Finding> {
 }
 
 /// Why a device cannot be opened: by the service where root asks, else by the one who asks.
-fn closed(about: &'static str, path: &Path) -> Option<Finding> {
+fn access_problem(about: &'static str, path: &Path) -> Option<Finding> {
     let meta = fs::metadata(path).ok()?;
     let group = group_name(meta.gid());
     let seen = format!("{} belongs to group {group}, mode {:o}", path.display(), meta.mode() & 0o777);
     let wanted = rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK;
     if rustix::process::geteuid().is_root() {
-        let by_group = meta.mode() & 0o060 == 0o060 && GROUPS.contains(&group.as_str());
+        let by_group = meta.mode() & 0o060 == 0o060 && SERVICE_GROUPS.contains(&group.as_str());
         let open = by_group || meta.mode() & 0o006 == 0o006;
         let remedy = "the service is in video and render: udevadm control --reload && udevadm trigger; is 60-reverie.rules there?";
         return (!open).then(|| Finding::failure(about, seen, remedy));
@@ -142,17 +142,17 @@ fn group_name(id: u32) -> String {
 }
 
 pub fn heat() -> Finding {
-    judge_heat(&health::zones(Path::new(health::THERMAL)))
+    judge_heat(&health::thermal_zones(Path::new(health::THERMAL_DIR)))
 }
 
-fn judge_heat(zones: &[Zone]) -> Finding {
+fn judge_heat(zones: &[ThermalZone]) -> Finding {
     const ABOUT: &str = "heat";
     let Some(hottest) = zones.iter().max_by(|a, b| a.celsius.total_cmp(&b.celsius)) else {
         return Finding::ok(ABOUT, "this board tells no temperature");
     };
     let seen = format!("{:.0} °C at {}", hottest.celsius, hottest.kind);
     let Some((zone, room)) =
-        zones.iter().filter_map(|zone| Some((zone, zone.room()?))).min_by(|a, b| a.1.total_cmp(&b.1))
+        zones.iter().filter_map(|zone| Some((zone, zone.headroom()?))).min_by(|a, b| a.1.total_cmp(&b.1))
     else {
         return Finding::ok(ABOUT, seen);
     };
@@ -215,10 +215,10 @@ fn judge_disk(folder: &Path, free: u64, files: u64, read_only: bool) -> Finding 
             format!("{} is mounted read-only: scenes and settings are forgotten at every start", folder.display()),
             "mount a small partition there (deploy/power.md)",
         ),
-        () if free < NO_ROOM || files == 0 => {
+        () if free < DISK_FULL || files == 0 => {
             Finding::failure(ABOUT, format!("{seen}: full"), "make room: journalctl --vacuum-size=50M, apt clean")
         }
-        () if free < LITTLE_ROOM => Finding::warning(ABOUT, seen, "make room: journalctl --vacuum-size=50M, apt clean"),
+        () if free < DISK_LOW => Finding::warning(ABOUT, seen, "make room: journalctl --vacuum-size=50M, apt clean"),
         () => Finding::ok(ABOUT, seen),
     }
 }
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn heat_is_told_before_the_board_slows_down() {
-        let zone = |celsius, passive| Zone { kind: "cpu-thermal".to_owned(), celsius, passive };
+        let zone = |celsius, passive| ThermalZone { kind: "cpu-thermal".to_owned(), celsius, passive };
         assert_eq!(judge_heat(&[]).verdict, Verdict::Ok);
         assert_eq!(judge_heat(&[zone(99.0, None)]).verdict, Verdict::Ok);
         assert_eq!(judge_heat(&[zone(50.0, Some(97.0)), zone(60.0, None)]).verdict, Verdict::Ok);

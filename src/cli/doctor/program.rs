@@ -13,9 +13,9 @@ use crate::remote::{Client, Settings};
 use crate::runtime::{Ascent, Controls, Graph, Provider, Runtime, RuntimeError};
 
 /// A broker that is silent for longer is as good as none.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the network is tried on, pixels.
-const TRIAL: (usize, usize) = (128, 72);
+const TRIAL_SIZE: (usize, usize) = (128, 72);
 
 /// Reads the configuration; where that is wrong, the defaults stand in for it from here on.
 pub fn configuration(named: Option<&Path>) -> (Config, Vec<Finding>) {
@@ -84,10 +84,10 @@ fn library_remedy(error: &RuntimeError) -> &'static str {
 /// Climbs once, as the dream does.
 fn ascent(runtime: &Runtime, catalogue: &Catalogue) -> Finding {
     const ABOUT: &str = "network";
-    let (width, height) = TRIAL;
+    let (width, height) = TRIAL_SIZE;
     let tried = catalogue.default_layer().map(|name| -> Result<_, String> {
         let (folder, manifest, layer) = catalogue.layer(&name).map_err(|error| error.to_string())?;
-        let graph = Graph { folder, manifest, layer, size: TRIAL };
+        let graph = Graph { folder, manifest, layer, size: TRIAL_SIZE };
         let mut ascent = Ascent::open_soon(runtime, graph).map_err(|error| error.to_string())?;
         let neurons = vec![1.0; layer.channels];
         let controls = Controls { neurons: &neurons, step: 0.01, smoothing: 0.5, colour: 0.3, shift: (0, 0) };
@@ -124,7 +124,7 @@ pub fn broker(config: &Config) -> Finding {
     const ABOUT: &str = "broker";
     match config.broker() {
         Ok(None) => Finding::ok(ABOUT, "none, as configured"),
-        Ok(Some(settings)) => reach(ABOUT, &settings),
+        Ok(Some(settings)) => try_broker(ABOUT, &settings),
         Err(error @ ConfigError::HandedOver { .. }) => Finding::ok(ABOUT, format!("not tried: {error}")),
         Err(error) => {
             Finding::failure(ABOUT, error.to_string(), "look at the files that [mqtt] names, and who may read them")
@@ -132,13 +132,13 @@ pub fn broker(config: &Config) -> Finding {
     }
 }
 
-fn reach(about: &'static str, settings: &Settings) -> Finding {
+fn try_broker(about: &'static str, settings: &Settings) -> Finding {
     let address = format!("{}:{}", settings.host, settings.port);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Finding::warning(about, format!("cannot look: {error}"), "try again"),
     };
-    let tried = runtime.block_on(async { tokio::time::timeout(PATIENCE, Client::check_broker(settings)).await });
+    let tried = runtime.block_on(async { tokio::time::timeout(CONNECT_TIMEOUT, Client::check_broker(settings)).await });
     let how = if settings.tls.is_some() { " by TLS" } else { "" };
     match tried {
         Ok(Ok(())) => Finding::ok(about, format!("{address} lets it in{how} as `{}`", settings.device)),
@@ -148,7 +148,7 @@ fn reach(about: &'static str, settings: &Settings) -> Finding {
         Ok(Err(why)) => Finding::failure(about, format!("{address}: {}", why.text), why.remedy),
         Err(_) => {
             let remedy = "look at mqtt.host and mqtt.port, the cable, and the broker's firewall";
-            Finding::failure(about, format!("{address} does not answer within {} s", PATIENCE.as_secs()), remedy)
+            Finding::failure(about, format!("{address} does not answer within {} s", CONNECT_TIMEOUT.as_secs()), remedy)
         }
     }
 }

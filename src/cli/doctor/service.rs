@@ -14,25 +14,25 @@ pub fn look() -> Vec<Finding> {
         return Vec::new();
     }
     let mut findings = Vec::new();
-    if state("display-manager.service").is_some_and(|unit| unit["ActiveState"] == "active") {
+    if unit_properties("display-manager.service").is_some_and(|unit| unit["ActiveState"] == "active") {
         findings.push(Finding::warning(
             "screen",
             "a desktop runs, and holds the screen",
             "systemctl disable --now display-manager && systemctl set-default multi-user.target",
         ));
     }
-    findings.extend(state("reverie.service").map(|unit| judge(&unit)));
+    findings.extend(unit_properties("reverie.service").map(|unit| judge(&unit)));
     findings
 }
 
 /// Properties of a unit; none where systemd does not answer.
-pub fn state(unit: &str) -> Option<HashMap<String, String>> {
-    const WANTED: &str = "LoadState,ActiveState,SubState,UnitFileState,NRestarts,Result,StatusText";
-    let output = Command::new("systemctl").args(["show", "-p", WANTED, unit]).output().ok()?;
+fn unit_properties(unit: &str) -> Option<HashMap<String, String>> {
+    const PROPERTIES: &str = "LoadState,ActiveState,SubState,UnitFileState,NRestarts,Result,StatusText";
+    let output = Command::new("systemctl").args(["show", "-p", PROPERTIES, unit]).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let pairs = text.lines().filter_map(|line| line.split_once('='));
     let found: HashMap<String, String> = pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-    (found.len() == WANTED.split(',').count()).then_some(found)
+    (found.len() == PROPERTIES.split(',').count()).then_some(found)
 }
 
 /// The service, as it is now.
@@ -56,7 +56,7 @@ pub fn service_state() -> Option<Service> {
     if !Path::new("/run/systemd/system").exists() {
         return None;
     }
-    let mut unit = state("reverie.service")?;
+    let mut unit = unit_properties("reverie.service")?;
     let mut take = |key: &str| unit.remove(key).unwrap_or_default();
     Some(Service { state: take("ActiveState"), restarts: take("NRestarts"), status: take("StatusText") })
 }

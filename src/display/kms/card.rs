@@ -11,9 +11,9 @@ use drm::{ClientCapability, Device as _};
 
 /// Room for more outputs than any card has. drm's own `resource_handles` makes as much as a first answer says, and reads past its end where the second is
 /// longer, since a hub was plugged in meanwhile.
-const ROOM: usize = 1024;
+const MAX_HANDLES: usize = 1024;
 /// The plane property `type` of a plane that fills a screen.
-const PRIMARY: u64 = 1;
+const PLANE_TYPE_PRIMARY: u64 = 1;
 
 pub struct Card {
     path: PathBuf,
@@ -64,14 +64,14 @@ impl Card {
 
     /// The card's outputs; those of docks and hubs come and go.
     pub fn connectors(&self) -> io::Result<Vec<connector::Handle>> {
-        let mut numbers = Vec::with_capacity(ROOM);
+        let mut numbers = Vec::with_capacity(MAX_HANDLES);
         drm_ffi::mode::get_resources(self.as_fd(), None, None, Some(&mut numbers), None)?;
         Ok(numbers.into_iter().filter_map(from_u32).collect())
     }
 
     /// What can drive `encoder`.
     pub fn crtcs_of(&self, encoder: encoder::Handle) -> io::Result<Vec<crtc::Handle>> {
-        let mut numbers = Vec::with_capacity(ROOM);
+        let mut numbers = Vec::with_capacity(MAX_HANDLES);
         drm_ffi::mode::get_resources(self.as_fd(), None, Some(&mut numbers), None, None)?;
         let possible = drm_ffi::mode::get_encoder(self.as_fd(), encoder.into())?.possible_crtcs;
         let can = |place: usize| possible.checked_shr(place as u32).unwrap_or(0) & 1 == 1;
@@ -80,9 +80,9 @@ impl Card {
     }
 
     /// Waits for an event; false where none came in time.
-    pub fn wait(&self, patience: Duration) -> bool {
+    pub fn wait(&self, timeout: Duration) -> bool {
         let mut poll = libc::pollfd { fd: self.file.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        let ms = patience.as_millis().try_into().unwrap_or(i32::MAX);
+        let ms = timeout.as_millis().try_into().unwrap_or(i32::MAX);
         // SAFETY: one structure, alive for the call, and its count.
         unsafe { libc::poll(&raw mut poll, 1, ms) > 0 && poll.revents & libc::POLLIN != 0 }
     }
@@ -106,7 +106,8 @@ impl Card {
     /// The plane that fills the screen of `crtc`.
     pub fn primary_plane(&self, crtc: crtc::Handle) -> Option<plane::Handle> {
         let is_its = |plane: &plane::Handle| self.get_plane(*plane).is_ok_and(|info| info.crtc() == Some(crtc));
-        let is_primary = |plane: &plane::Handle| self.property(*plane, "type").is_some_and(|(_, kind)| kind == PRIMARY);
+        let is_primary =
+            |plane: &plane::Handle| self.property(*plane, "type").is_some_and(|(_, kind)| kind == PLANE_TYPE_PRIMARY);
         self.plane_handles().ok()?.into_iter().find(|plane| is_its(plane) && is_primary(plane))
     }
 }

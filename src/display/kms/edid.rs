@@ -1,16 +1,16 @@
 //! What a monitor calls itself, from its EDID. VESA E-EDID 1.4: a block of 128 bytes, four descriptors of 18 from byte 54.
 
 const HEADER: [u8; 8] = [0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0];
-const DESCRIPTORS: usize = 54;
-const DESCRIPTOR: usize = 18;
+const DESCRIPTORS_AT: usize = 54;
+const DESCRIPTOR_SIZE: usize = 18;
 /// The tag of a descriptor that holds the product's name.
-const NAME: u8 = 0xFC;
+const TAG_NAME: u8 = 0xFC;
 
 /// `DELL U2415`, or the maker's three letters where the monitor gives no name; none where these bytes are no EDID.
 pub fn monitor_name(edid: &[u8]) -> Option<String> {
     let block = edid.first_chunk::<128>().filter(|block| block.starts_with(&HEADER))?;
-    let descriptors = block[DESCRIPTORS..DESCRIPTORS + 4 * DESCRIPTOR].as_chunks::<DESCRIPTOR>().0;
-    let named = descriptors.iter().find(|d| d[..3] == [0, 0, 0] && d[3] == NAME);
+    let descriptors = block[DESCRIPTORS_AT..DESCRIPTORS_AT + 4 * DESCRIPTOR_SIZE].as_chunks::<DESCRIPTOR_SIZE>().0;
+    let named = descriptors.iter().find(|d| d[..3] == [0, 0, 0] && d[3] == TAG_NAME);
     named.map(|descriptor| text(&descriptor[5..])).filter(|name| !name.is_empty()).or_else(|| maker(block[8], block[9]))
 }
 
@@ -42,8 +42,8 @@ mod tests {
         // DEL: 4, 5, 12.
         block[8..10].copy_from_slice(&[0x10, 0xAC]);
         if let Some(name) = name {
-            let at = DESCRIPTORS + 2 * DESCRIPTOR;
-            block[at + 3] = NAME;
+            let at = DESCRIPTORS_AT + 2 * DESCRIPTOR_SIZE;
+            block[at + 3] = TAG_NAME;
             block[at + 5..at + 5 + name.len()].copy_from_slice(name);
         }
         block

@@ -46,7 +46,7 @@ impl Head for CardHead {
         self.card.set_crtc(self.crtc, Some(buffer.picture()), (0, 0), &[self.connector], Some(self.mode))
     }
 
-    fn enlarge(&self, buffer: &Buffer) -> io::Result<()> {
+    fn scale(&self, buffer: &Buffer) -> io::Result<()> {
         let fixed = |pixels: usize| (pixels as u32) << 16;
         let (full, size) = (self.size(), buffer.size());
         self.card.set_plane(
@@ -63,7 +63,7 @@ impl Head for CardHead {
         self.card.page_flip(self.crtc, buffer.picture(), PageFlipFlags::EVENT, None)
     }
 
-    fn has_flipped(&self, patience: Duration) -> bool {
-        self.card.wait(patience) && self.card.receive_events().is_ok()
+    fn has_flipped(&self, timeout: Duration) -> bool {
+        self.card.wait(timeout) && self.card.receive_events().is_ok()
     }
 }

@@ -20,7 +20,7 @@ use tracing::debug;
 
 use super::canvas;
 use super::fader::View;
-use super::{Fit, Rotation, ScreenError, Settings, Shown};
+use super::{Fit, Rotation, ScreenError, Settings, ShowOutcome};
 use crate::display;
 use crate::size::Size;
 use card::Card;
@@ -30,7 +30,7 @@ use swapchain::{Head as _, Swapchain};
 pub use choose::{Timing, choose};
 #[doc(hidden)]
 pub use edid::monitor_name;
-pub use output::{Listed, survey};
+pub use output::{CardInfo, survey};
 
 /// The connector property `DPMS`.
 const DPMS_ON: u64 = 0;
@@ -47,7 +47,7 @@ pub struct Kms {
     wanted: display::Mode,
     fit: Fit,
     rotate: Rotation,
-    dark: bool,
+    blanked: bool,
 }
 
 /// Why no monitor can be used.
@@ -88,21 +88,21 @@ impl Kms {
     }
 
     fn open_card(path: &Path, settings: &Settings) -> Result<Kms, KmsError> {
-        let card = Card::open(path).map_err(|e| KmsError::NoCard(format!("cannot be opened: {}", explained(&e))))?;
+        let card = Card::open(path).map_err(|e| KmsError::NoCard(format!("cannot be opened: {}", explain(&e))))?;
         let outputs =
-            output::outputs(&card).map_err(|e| KmsError::NoCard(format!("drives no monitor: {}", explained(&e))))?;
+            output::outputs(&card).map_err(|e| KmsError::NoCard(format!("drives no monitor: {}", explain(&e))))?;
         if outputs.is_empty() {
             return Err(KmsError::NoCard("has no outputs".to_owned()));
         }
         let (output, mode) = output::choose(&outputs, settings).map_err(KmsError::NoMonitor)?;
         let crtc = output::free_crtc(&card, output);
         let head = crtc.map(|crtc| CardHead { card, connector: output.connector, crtc, mode });
-        let chain = head.and_then(|head| Swapchain::light(head, settings.plane_scaling)).map_err(|e| {
+        let chain = head.and_then(|head| Swapchain::start(head, settings.plane_scaling)).map_err(|e| {
             KmsError::NoMonitor(match e.raw_os_error() {
                 Some(libc::EACCES | libc::EPERM) => {
                     format!("{}: another program (a desktop, a boot screen) drives it", output.name)
                 }
-                _ => format!("{}: its mode cannot be set: {}", output.name, explained(&e)),
+                _ => format!("{}: its mode cannot be set: {}", output.name, explain(&e)),
             })
         })?;
         // A screen that was dark when its program ended is lit again.
@@ -114,7 +114,7 @@ impl Kms {
             wanted: settings.mode,
             fit: settings.fit,
             rotate: settings.rotate,
-            dark: false,
+            blanked: false,
         })
     }
 
@@ -139,9 +139,9 @@ impl Kms {
     }
 
     pub fn name(&self) -> String {
-        let scaling = if self.chain.enlarges() { ", enlarged by the card" } else { "" };
+        let scaling = if self.chain.scales() { ", enlarged by the card" } else { "" };
         let monitor = if self.monitor.is_empty() { String::new() } else { format!(" ({})", self.monitor) };
-        let mode = output::rated(&self.chain.head().mode);
+        let mode = output::mode_name(&self.chain.head().mode);
         format!("kms {} {} {mode}{monitor}{scaling}", self.path().display(), self.name)
     }
 
@@ -149,37 +149,37 @@ impl Kms {
     ///
     /// # Errors
     /// The monitor is lost: drop it and open it again.
-    pub fn show(&mut self, view: &View) -> Result<Shown, ScreenError> {
-        self.set_dark(false)?;
-        self.chain.show(view, Instant::now()).map_err(|e| self.lost(explained(&e)))
+    pub fn show(&mut self, view: &View) -> Result<ShowOutcome, ScreenError> {
+        self.set_blanked(false)?;
+        self.chain.show(view, Instant::now()).map_err(|e| self.lost(explain(&e)))
     }
 
     /// Darkens the monitor, or lights it again; that costs it seconds. One that knows no darkness is black instead.
     ///
     /// # Errors
     /// It cannot be lit any more: it is lost.
-    pub fn set_dark(&mut self, dark: bool) -> Result<(), ScreenError> {
-        if self.dark == dark {
+    pub fn set_blanked(&mut self, blanked: bool) -> Result<(), ScreenError> {
+        if self.blanked == blanked {
             return Ok(());
         }
-        self.chain.settle(Instant::now());
+        self.chain.finish_flip(Instant::now());
         let CardHead { card, connector, .. } = self.chain.head();
-        match card.set_connector(*connector, "DPMS", if dark { DPMS_OFF } else { DPMS_ON }) {
-            Ok(()) => self.dark = dark,
-            Err(error) if dark => debug!("screen {}: stays lit, and black: {error}", self.name),
-            Err(error) => return Err(self.lost(format!("it cannot be lit: {}", explained(&error)))),
+        match card.set_connector(*connector, "DPMS", if blanked { DPMS_OFF } else { DPMS_ON }) {
+            Ok(()) => self.blanked = blanked,
+            Err(error) if blanked => debug!("screen {}: stays lit, and black: {error}", self.name),
+            Err(error) => return Err(self.lost(format!("it cannot be lit: {}", explain(&error)))),
         }
         Ok(())
     }
 
-    /// Looks whether the monitor is still there and still the same; `asks` it, which takes a moment, instead of believing what
+    /// Looks whether the monitor is still there and still the same; with `probe` asks it, which takes a moment, instead of believing what
     /// the driver knows.
     ///
     /// # Errors
     /// It is not: drop it and open what there is.
-    pub fn check(&mut self, asks: bool) -> Result<(), ScreenError> {
+    pub fn check(&mut self, probe: bool) -> Result<(), ScreenError> {
         let CardHead { card, connector, mode, .. } = self.chain.head();
-        let output = output::read(card, *connector, asks).map_err(|e| self.lost(explained(&e)))?;
+        let output = output::read(card, *connector, probe).map_err(|e| self.lost(explain(&e)))?;
         if output.state == connector::State::Disconnected {
             return Err(self.lost("it was unplugged".to_owned()));
         }
@@ -188,9 +188,9 @@ impl Kms {
         }
         // A driver that cannot set the link up by itself says so, and waits for us to set the mode again.
         let is_bad = card.property(*connector, "link-status").is_some_and(|(_, status)| status == LINK_BAD);
-        if is_bad && !self.dark {
-            self.chain.settle(Instant::now());
-            self.chain.relight().map_err(|e| self.lost(explained(&e)))?;
+        if is_bad && !self.blanked {
+            self.chain.finish_flip(Instant::now());
+            self.chain.reset_mode().map_err(|e| self.lost(explain(&e)))?;
         }
         Ok(())
     }
@@ -207,14 +207,14 @@ impl Kms {
 
 impl Drop for Kms {
     fn drop(&mut self) {
-        let _ = self.set_dark(false);
-        self.chain.settle(Instant::now());
+        let _ = self.set_blanked(false);
+        self.chain.finish_flip(Instant::now());
         // Buffers go with the card's file, and with it the kernel's console comes back.
     }
 }
 
 /// An error in words for the person in front of the device.
-fn explained(error: &io::Error) -> String {
+fn explain(error: &io::Error) -> String {
     if let Some(why) = crate::denied(error) {
         return why.to_owned();
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::card::{self, Card};
 use super::choose::{self, Timing};
 use super::edid::monitor_name;
-use super::explained;
+use super::explain;
 use crate::display::{self, Settings};
 
 /// One output.
@@ -100,10 +100,10 @@ pub fn free_crtc(card: &Card, output: &Output) -> io::Result<crtc::Handle> {
 
 /// A card and its outputs, for `reverie devices`.
 #[derive(Debug, Serialize)]
-pub struct Listed {
+pub struct CardInfo {
     pub path: PathBuf,
     pub driver: String,
-    pub outputs: Vec<ListedOutput>,
+    pub outputs: Vec<OutputInfo>,
     /// What would be shown on: `HDMI-A-1 1920x1080@60`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chosen: Option<String>,
@@ -113,7 +113,7 @@ pub struct Listed {
 }
 
 #[derive(Debug, Serialize)]
-pub struct ListedOutput {
+pub struct OutputInfo {
     pub name: String,
     pub connected: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,45 +122,46 @@ pub struct ListedOutput {
 }
 
 /// Every card, and what hangs on it.
-pub fn survey(settings: &Settings) -> Vec<Listed> {
-    let unknown = |path, error: io::Error| Listed {
+pub fn survey(settings: &Settings) -> Vec<CardInfo> {
+    let unknown = |path, error: io::Error| CardInfo {
         path,
         driver: String::new(),
         outputs: Vec::new(),
         chosen: None,
-        error: Some(explained(&error)),
+        error: Some(explain(&error)),
     };
-    let listed = |path: PathBuf| {
+    let card_info = |path: PathBuf| {
         let card = match Card::open(&path) {
             Ok(card) => card,
             Err(error) => return unknown(path, error),
         };
         match outputs(&card) {
             Ok(outputs) => {
-                let chosen =
-                    choose(&outputs, settings).ok().map(|(output, mode)| format!("{} {}", output.name, rated(&mode)));
-                let outputs = outputs.into_iter().map(listed_output).collect();
-                Listed { path, driver: card.driver(), outputs, chosen, error: None }
+                let chosen = choose(&outputs, settings)
+                    .ok()
+                    .map(|(output, mode)| format!("{} {}", output.name, mode_name(&mode)));
+                let outputs = outputs.into_iter().map(output_info).collect();
+                CardInfo { path, driver: card.driver(), outputs, chosen, error: None }
             }
-            Err(error) => Listed { driver: card.driver(), ..unknown(path, error) },
+            Err(error) => CardInfo { driver: card.driver(), ..unknown(path, error) },
         }
     };
-    card::paths().into_iter().map(listed).collect()
+    card::paths().into_iter().map(card_info).collect()
 }
 
-fn listed_output(output: Output) -> ListedOutput {
+fn output_info(output: Output) -> OutputInfo {
     let modes = output.modes.iter().map(Timing::of).collect();
     let connected = output.state == connector::State::Connected;
-    ListedOutput { name: output.name, connected, monitor: output.monitor, modes }
+    OutputInfo { name: output.name, connected, monitor: output.monitor, modes }
 }
 
 /// `1920x1080@60`.
-pub fn rated(mode: &Mode) -> String {
+pub fn mode_name(mode: &Mode) -> String {
     let timing = Timing::of(mode);
     format!("{}x{}@{:.0}", timing.width, timing.height, f64::from(timing.refresh_mhz) / 1000.0)
 }
 
-impl fmt::Display for Listed {
+impl fmt::Display for CardInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  {} ({})", self.path.display(), self.driver)?;
         if let Some(error) = &self.error {

@@ -7,15 +7,15 @@ use tracing::debug;
 
 use super::choose;
 use crate::display::fader::View;
-use crate::display::{Fit, Shown};
+use crate::display::{Fit, ShowOutcome};
 use crate::size::Size;
 
 /// A flip that has not been seen to happen by then is late.
-const LATE: Duration = Duration::from_millis(100);
+const LATE_AFTER: Duration = Duration::from_millis(100);
 /// After so long its event is taken for lost, as some drivers lose them.
-const NO_EVENT: Duration = Duration::from_millis(500);
+const EVENT_LOST_AFTER: Duration = Duration::from_millis(500);
 /// A screen that takes no flip for so long is lost.
-const STUCK: Duration = Duration::from_secs(3);
+const STUCK_AFTER: Duration = Duration::from_secs(3);
 
 /// What a card does for one monitor.
 pub trait Head {
@@ -29,11 +29,11 @@ pub trait Head {
     /// Sets the mode, on a buffer of its size.
     fn set_mode(&self, buffer: &Self::Buffer) -> io::Result<()>;
     /// Shows a smaller buffer all over the screen, or says that the card cannot.
-    fn enlarge(&self, buffer: &Self::Buffer) -> io::Result<()>;
+    fn scale(&self, buffer: &Self::Buffer) -> io::Result<()>;
     /// Asks for `buffer` to be shown from the next picture on; `EBUSY` while the last such wish is not fulfilled.
     fn flip(&self, buffer: &Self::Buffer) -> io::Result<()>;
     /// Waits for the word that the flip has happened.
-    fn has_flipped(&self, patience: Duration) -> bool;
+    fn has_flipped(&self, timeout: Duration) -> bool;
 }
 
 /// Memory that a card shows.
@@ -48,7 +48,7 @@ pub struct Swapchain<H: Head> {
     front: H::Buffer,
     back: H::Buffer,
     /// Whether the card enlarges pictures.
-    enlarges: bool,
+    scales: bool,
     pending: Option<Pending>,
     /// Since when no flip was taken.
     refused: Option<Instant>,
@@ -64,13 +64,13 @@ struct Pending {
 
 impl<H: Head> Swapchain<H> {
     /// Sets the mode, on black. Whether the card enlarges is found out by asking it to: the driver alone knows.
-    pub fn light(head: H, may_enlarge: bool) -> io::Result<Swapchain<H>> {
+    pub fn start(head: H, may_scale: bool) -> io::Result<Swapchain<H>> {
         let (front, back) = pair(&head, head.size())?;
         head.set_mode(&front)?;
         let mut chain =
-            Swapchain { head, front, back, enlarges: false, pending: None, refused: None, late: 0, row: Vec::new() };
-        if may_enlarge {
-            chain.enlarges = chain.replace(choose::smallest_canvas(chain.head.size()), None).map_or_else(
+            Swapchain { head, front, back, scales: false, pending: None, refused: None, late: 0, row: Vec::new() };
+        if may_scale {
+            chain.scales = chain.replace(choose::smallest_canvas(chain.head.size()), None).map_or_else(
                 |error| {
                     debug!("the card does not enlarge pictures ({error}): it is done here");
                     false
@@ -85,8 +85,8 @@ impl<H: Head> Swapchain<H> {
         &self.head
     }
 
-    pub fn enlarges(&self) -> bool {
-        self.enlarges
+    pub fn scales(&self) -> bool {
+        self.scales
     }
 
     /// Flips whose event came late or never.
@@ -96,17 +96,17 @@ impl<H: Head> Swapchain<H> {
 
     /// The size in which pictures made of dreams of `dream` pixels, upright on the screen, are taken.
     pub fn canvas(&self, dream: Size, fit: Fit) -> Size {
-        if self.enlarges { choose::canvas(self.head.size(), dream, fit) } else { self.head.size() }
+        if self.scales { choose::canvas(self.head.size(), dream, fit) } else { self.head.size() }
     }
 
     /// Shows a picture as large as [`Swapchain::canvas`] said, once the last one is seen.
     ///
     /// # Errors
     /// The card takes no more pictures.
-    pub fn show(&mut self, view: &View, now: Instant) -> io::Result<Shown> {
+    pub fn show(&mut self, view: &View, now: Instant) -> io::Result<ShowOutcome> {
         // Until the last one is seen, the one before is, and that is where this one would be drawn.
-        if !self.settle(now) {
-            return Ok(Shown::LeftOut);
+        if !self.finish_flip(now) {
+            return Ok(ShowOutcome::Skipped);
         }
         if view.size != self.back.size() {
             return self.change_size(view);
@@ -117,13 +117,13 @@ impl<H: Head> Swapchain<H> {
                 self.pending = Some(Pending { asked: now, is_late: false });
                 self.refused = None;
                 std::mem::swap(&mut self.front, &mut self.back);
-                Ok(Shown::Seen)
+                Ok(ShowOutcome::Shown)
             }
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
                 let since = *self.refused.get_or_insert(now);
-                match now.saturating_duration_since(since) > STUCK {
-                    true => Err(io::Error::other(format!("it took no picture for {} s", STUCK.as_secs()))),
-                    false => Ok(Shown::LeftOut),
+                match now.saturating_duration_since(since) > STUCK_AFTER {
+                    true => Err(io::Error::other(format!("it took no picture for {} s", STUCK_AFTER.as_secs()))),
+                    false => Ok(ShowOutcome::Skipped),
                 }
             }
             Err(error) => Err(error),
@@ -131,15 +131,15 @@ impl<H: Head> Swapchain<H> {
     }
 
     /// Whether the last flip has happened, as far as it can be known.
-    pub fn settle(&mut self, now: Instant) -> bool {
+    pub fn finish_flip(&mut self, now: Instant) -> bool {
         let Some(pending) = &mut self.pending else { return true };
         let waited = now.saturating_duration_since(pending.asked);
-        let has_flipped = self.head.has_flipped(LATE.saturating_sub(waited).max(Duration::from_millis(1)));
+        let has_flipped = self.head.has_flipped(LATE_AFTER.saturating_sub(waited).max(Duration::from_millis(1)));
         if !has_flipped && !pending.is_late {
             pending.is_late = true;
             self.late += 1;
         }
-        let is_over = has_flipped || waited >= NO_EVENT;
+        let is_over = has_flipped || waited >= EVENT_LOST_AFTER;
         if is_over {
             self.pending = None;
         }
@@ -147,16 +147,16 @@ impl<H: Head> Swapchain<H> {
     }
 
     /// Goes over to pictures of another size, `view` the first of them.
-    fn change_size(&mut self, view: &View) -> io::Result<Shown> {
-        if self.enlarges {
+    fn change_size(&mut self, view: &View) -> io::Result<ShowOutcome> {
+        if self.scales {
             match self.replace(view.size, Some(view)) {
-                Ok(()) => return Ok(Shown::Seen),
+                Ok(()) => return Ok(ShowOutcome::Shown),
                 Err(error) => debug!("the card does not enlarge {} ({error}): it is done here", view.size),
             }
-            self.enlarges = false;
+            self.scales = false;
         }
         self.replace(self.head.size(), None)?;
-        Ok(Shown::Anew)
+        Ok(ShowOutcome::ScreenChanged)
     }
 
     /// Shows new buffers of `size` instead of those there are, on which nothing may be pending.
@@ -166,7 +166,7 @@ impl<H: Head> Swapchain<H> {
             front.draw(view, &mut self.row);
         }
         let is_whole = size == self.head.size();
-        let shown = if is_whole { self.head.set_mode(&front) } else { self.head.enlarge(&front) };
+        let shown = if is_whole { self.head.set_mode(&front) } else { self.head.scale(&front) };
         let (one, other) = match shown {
             Ok(()) => (std::mem::replace(&mut self.front, front), std::mem::replace(&mut self.back, back)),
             Err(_) => (front, back),
@@ -177,13 +177,13 @@ impl<H: Head> Swapchain<H> {
     }
 
     /// Sets the mode once more; the picture stays.
-    pub fn relight(&mut self) -> io::Result<()> {
+    pub fn reset_mode(&mut self) -> io::Result<()> {
         if self.front.size() == self.head.size() {
             return self.head.set_mode(&self.front);
         }
         // A mode is set with a picture of its size alone.
         let full = self.head.buffer(self.head.size())?;
-        let lit = self.head.set_mode(&full).and_then(|()| self.head.enlarge(&self.front));
+        let lit = self.head.set_mode(&full).and_then(|()| self.head.scale(&self.front));
         self.head.free(full);
         lit
     }
@@ -275,7 +275,7 @@ mod tests {
             Ok(())
         }
 
-        fn enlarge(&self, buffer: &FakeBuffer) -> io::Result<()> {
+        fn scale(&self, buffer: &FakeBuffer) -> io::Result<()> {
             if buffer.size.width < self.least_width.get() {
                 return Err(io::Error::from_raw_os_error(libc::ERANGE));
             }
@@ -302,7 +302,7 @@ mod tests {
         }
     }
 
-    fn show(chain: &mut Swapchain<&Fake>, size: Size, now: Instant) -> io::Result<Shown> {
+    fn show(chain: &mut Swapchain<&Fake>, size: Size, now: Instant) -> io::Result<ShowOutcome> {
         let fader = Fader::new(Canvas::plain(size), now);
         chain.show(&fader.view(now, 1.0), now)
     }
@@ -310,10 +310,10 @@ mod tests {
     #[test]
     fn a_card_in_step_shows_each_picture() {
         let fake = Fake::default();
-        let mut chain = Swapchain::light(&fake, false).unwrap();
+        let mut chain = Swapchain::start(&fake, false).unwrap();
         let now = Instant::now();
         for _ in 0..5 {
-            assert_eq!(show(&mut chain, SCREEN, now).unwrap(), Shown::Seen);
+            assert_eq!(show(&mut chain, SCREEN, now).unwrap(), ShowOutcome::Shown);
             fake.vblank();
         }
         assert_eq!((chain.late(), fake.held.get(), fake.drawn.borrow().len()), (0, 2, 5));
@@ -322,18 +322,18 @@ mod tests {
     #[test]
     fn a_late_flip_is_counted_once_and_nothing_is_drawn_on_what_is_seen() {
         let fake = Fake::default();
-        let mut chain = Swapchain::light(&fake, false).unwrap();
+        let mut chain = Swapchain::start(&fake, false).unwrap();
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        assert_eq!(show(&mut chain, SCREEN, at(0)).unwrap(), Shown::Seen);
+        assert_eq!(show(&mut chain, SCREEN, at(0)).unwrap(), ShowOutcome::Shown);
         for ms in [120, 140, 160] {
-            assert_eq!(show(&mut chain, SCREEN, at(ms)).unwrap(), Shown::LeftOut);
+            assert_eq!(show(&mut chain, SCREEN, at(ms)).unwrap(), ShowOutcome::Skipped);
         }
         assert_eq!((chain.late(), fake.drawn.borrow().len()), (1, 1));
         fake.vblank();
-        assert_eq!(show(&mut chain, SCREEN, at(180)).unwrap(), Shown::Seen);
+        assert_eq!(show(&mut chain, SCREEN, at(180)).unwrap(), ShowOutcome::Shown);
         fake.vblank();
-        assert_eq!(show(&mut chain, SCREEN, at(200)).unwrap(), Shown::Seen);
+        assert_eq!(show(&mut chain, SCREEN, at(200)).unwrap(), ShowOutcome::Shown);
         assert_eq!(chain.late(), 1);
     }
 
@@ -341,11 +341,12 @@ mod tests {
     fn a_driver_that_loses_its_words_is_gone_on_with() {
         let fake = Fake::default();
         fake.loses_events.set(true);
-        let mut chain = Swapchain::light(&fake, false).unwrap();
+        let mut chain = Swapchain::start(&fake, false).unwrap();
         let start = Instant::now();
         let mut seen = 0;
         for ms in (0..3000).step_by(20) {
-            seen += u32::from(show(&mut chain, SCREEN, start + Duration::from_millis(ms)).unwrap() == Shown::Seen);
+            seen +=
+                u32::from(show(&mut chain, SCREEN, start + Duration::from_millis(ms)).unwrap() == ShowOutcome::Shown);
             fake.vblank();
         }
         assert_eq!((seen, chain.late()), (6, 6));
@@ -354,7 +355,7 @@ mod tests {
     #[test]
     fn a_card_that_takes_nothing_any_more_is_lost() {
         let fake = Fake::default();
-        let mut chain = Swapchain::light(&fake, false).unwrap();
+        let mut chain = Swapchain::start(&fake, false).unwrap();
         let start = Instant::now();
         let outcome = (0..6000).step_by(20).map(|ms| show(&mut chain, SCREEN, start + Duration::from_millis(ms)));
         let errors: Vec<String> = outcome.filter_map(|shown| shown.err().map(|e| e.to_string())).collect();
@@ -364,16 +365,16 @@ mod tests {
     #[test]
     fn a_card_that_enlarges_is_sent_small_pictures_and_no_buffer_is_forgotten() {
         let fake = Fake::default();
-        let mut chain = Swapchain::light(&fake, true).unwrap();
-        assert!(chain.enlarges());
+        let mut chain = Swapchain::start(&fake, true).unwrap();
+        assert!(chain.scales());
         for width in [16, 24, 32, 64, 16] {
             let size = Size { width, height: width / 2 };
-            assert_eq!(show(&mut chain, size, Instant::now()).unwrap(), Shown::Seen);
+            assert_eq!(show(&mut chain, size, Instant::now()).unwrap(), ShowOutcome::Shown);
             fake.vblank();
-            assert!(chain.settle(Instant::now()));
+            assert!(chain.finish_flip(Instant::now()));
             assert_eq!(fake.held.get(), 2);
         }
-        chain.relight().unwrap();
+        chain.reset_mode().unwrap();
         assert_eq!((fake.held.get(), fake.seen.get()), (2, chain.front.number));
     }
 
@@ -381,14 +382,14 @@ mod tests {
     fn a_card_that_does_not_enlarge_so_far_is_sent_whole_ones_from_then_on() {
         let fake = Fake::default();
         fake.least_width.set(16);
-        let mut chain = Swapchain::light(&fake, true).unwrap();
+        let mut chain = Swapchain::start(&fake, true).unwrap();
         fake.least_width.set(20);
         let small = Size { width: 18, height: 9 };
-        assert_eq!(show(&mut chain, small, Instant::now()).unwrap(), Shown::Anew);
+        assert_eq!(show(&mut chain, small, Instant::now()).unwrap(), ShowOutcome::ScreenChanged);
         assert_eq!((chain.canvas(small, Fit::Fill), fake.held.get()), (SCREEN, 2));
-        assert_eq!(show(&mut chain, SCREEN, Instant::now()).unwrap(), Shown::Seen);
+        assert_eq!(show(&mut chain, SCREEN, Instant::now()).unwrap(), ShowOutcome::Shown);
         fake.least_width.set(999);
-        let never = Swapchain::light(&fake, true).unwrap();
-        assert_eq!((never.enlarges(), fake.held.get()), (false, 4));
+        let never = Swapchain::start(&fake, true).unwrap();
+        assert_eq!((never.scales(), fake.held.get()), (false, 4));
     }
 }

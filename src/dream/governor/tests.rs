@@ -233,8 +233,10 @@ fn a_hot_board_dreams_less_at_the_same_rate_and_more_when_it_is_cool_again() {
         let end = now + seconds;
         while now < end {
             put("temp", format!("{:.0}", celsius * 1000.0));
-            let room =
-                crate::health::zones(folder.path()).iter().filter_map(crate::health::Zone::room).min_by(f64::total_cmp);
+            let room = crate::health::thermal_zones(folder.path())
+                .iter()
+                .filter_map(crate::health::ThermalZone::headroom)
+                .min_by(f64::total_cmp);
             let plan = governor.plan(&ask);
             let busy = board.time(&plan, ask.octave_scale, 1.0);
             let frame = busy.max(1.0 / fps);

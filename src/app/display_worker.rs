@@ -7,28 +7,30 @@ use std::time::{Duration, Instant};
 use super::Stage;
 use super::meter::{Meter, ms};
 use super::reloadable::Reloadable;
-use super::stages::{MAX_WAIT, Screen, TelemetryTimer, Wiring};
+use super::stages::{MAX_WAIT, ScreenPresence, TelemetryTimer, Wiring};
 use crate::director::Signal;
-use crate::display::{self, BootCard, Canvas, Caption, Fader, Fit, Lamp, Projector, Row, Shown, Tap};
+use crate::display::{
+    self, BootCard, BrightnessRamp, Canvas, Caption, Fader, Fit, Row, ScreenManager, ShowOutcome, Tap,
+};
 use crate::frame::Frame;
 use crate::health::Telemetry;
 use crate::size::Size;
 
 /// A picture that stands still is drawn again after so long, in case something else drew over it.
-const REDRAW: Duration = Duration::from_secs(1);
+const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
 /// Opening a screen may take so much longer than showing a picture: slow monitors, and cards that are asked in vain.
-const OPENING: Duration = Duration::from_secs(30);
+const OPEN_LIMIT: Duration = Duration::from_secs(30);
 /// How long a device shows its name, or what went wrong, and the least light for a name.
-const SHOWN: Duration = Duration::from_secs(10);
-const LEGIBLE: f64 = 0.5;
+const OVERLAY_TIME: Duration = Duration::from_secs(10);
+const MIN_NAME_BRIGHTNESS: f64 = 0.5;
 /// The longest note, in letters: a longer one would be too small to read.
-const NOTE: usize = 100;
+const MAX_NOTE_CHARS: usize = 100;
 /// The widest picture offered to the web page.
-const PREVIEW: usize = 1280;
+const MAX_PREVIEW_WIDTH: usize = 1280;
 
 /// Who this mirror is, for the boot card.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Identity {
+pub struct DeviceIdentity {
     pub device: String,
     /// Where the web page listens, where other machines may call it.
     pub page: Option<SocketAddr>,
@@ -37,87 +39,87 @@ pub struct Identity {
 }
 
 /// Shows what comes through `wiring` until the stop.
-pub fn exhibit(
+pub fn run(
     stage: &Stage,
     settings: &mut Reloadable<display::Settings>,
-    identity: &mut Reloadable<Identity>,
+    identity: &mut Reloadable<DeviceIdentity>,
     wiring: &Wiring,
 ) -> anyhow::Result<()> {
     let params = wiring.handle.params();
     let mut signals = wiring.handle.signals();
-    stage.extend_deadline(OPENING);
-    let mut exhibit = Exhibit::new(settings.get(), wiring);
+    stage.extend_deadline(OPEN_LIMIT);
+    let mut worker = DisplayWorker::new(settings.get(), wiring);
     let mut report = TelemetryTimer::default();
     let mut card = Some(BootCard::default());
     // The last that were told on the screen, with their numbers: bugs, one of this stage's own too when it begins again; and what is wrong with the
     // configuration.
-    let mut noted = [None, None];
+    let mut shown_notes = [None, None];
     let mut due = Instant::now();
     while stage.heartbeat() {
         identity.refresh();
         if settings.refresh() {
-            stage.extend_deadline(OPENING);
-            exhibit.take_up(settings.get());
+            stage.extend_deadline(OPEN_LIMIT);
+            worker.reconfigure(settings.get());
         }
         // Nobody looks: dreams are taken and nothing is drawn.
-        let idle = exhibit.projector.screen().is_headless() && !wiring.tap.is_watched();
+        let idle = worker.screens.screen().is_headless() && !wiring.tap.is_watched();
         let wait = if idle { MAX_WAIT } else { due.saturating_duration_since(Instant::now()) };
         let picture = wiring.pictures.take(wait.min(MAX_WAIT));
         let is_new = picture.is_some();
         if let Some(picture) = picture {
             card = None;
-            exhibit.take(picture);
+            worker.show_picture(picture);
         }
         while let Ok(signal) = signals.try_recv() {
             if signal == Signal::Identify {
-                exhibit.write(Caption::Name, identity.get().device.clone());
+                worker.show_overlay(Caption::Name, identity.get().device.clone());
             }
         }
-        exhibit.wipe();
+        worker.remove_expired_overlay();
         if report.is_due() {
-            exhibit.tell();
+            worker.report();
             let now = wiring.handle.telemetry();
             let faults = [
                 now.fault.as_ref().map(|fault| (fault.number, fault.text.clone())),
                 // The boot card has a row for it.
                 now.configuration.as_ref().filter(|_| card.is_none()).map(|why| (0, format!("configuration: {why}"))),
             ];
-            for (noted, fault) in noted.iter_mut().zip(faults) {
-                exhibit.note(noted, fault);
+            for (shown, fault) in shown_notes.iter_mut().zip(faults) {
+                worker.show_note(shown, fault);
             }
             if let Some(shown) = &mut card {
-                exhibit.show_card(shown, boot_card(identity.get(), &now, wiring.fault()));
+                worker.show_card(shown, boot_card(identity.get(), &now, wiring.fault()));
             }
         }
-        stage.extend_deadline(OPENING);
-        if exhibit.projector.look_again() {
-            exhibit.begin_anew();
+        stage.extend_deadline(OPEN_LIMIT);
+        if worker.screens.poll() {
+            worker.reset_canvas();
         }
         stage.heartbeat();
         let now = Instant::now();
         if idle {
-            exhibit.see();
+            worker.mark_shown();
             continue;
         }
         // A picture that is to be seen whole is shown as soon as it comes.
-        if now < due && !(is_new && exhibit.shows_at_once(now)) {
+        if now < due && !(is_new && worker.shows_at_once(now)) {
             continue;
         }
-        due = (due + exhibit.projector.period()).max(now);
-        let (light, pace) = match &*params.borrow() {
+        due = (due + worker.screens.frame_period()).max(now);
+        let (light, seconds) = match &*params.borrow() {
             // Even one that is dark says its name.
-            params if exhibit.shows_name() => (params.brightness.max(LEGIBLE), 0.0),
+            params if worker.shows_name() => (params.brightness.max(MIN_NAME_BRIGHTNESS), 0.0),
             params if params.blank => (0.0, params.pace.of("blank")),
             params => (params.brightness, params.pace.of("brightness")),
         };
-        exhibit.draw(light, pace, now);
-        exhibit.offer(now);
+        worker.draw(light, seconds, now);
+        worker.offer_preview(now);
     }
     Ok(())
 }
 
-/// Words across the picture, for some time.
-struct Words {
+/// Text across the picture, for some time.
+struct Overlay {
     caption: Caption,
     text: String,
     until: Instant,
@@ -126,130 +128,132 @@ struct Words {
 }
 
 /// A screen, what is on it, and what the web page sees of it.
-struct Exhibit<'a> {
+struct DisplayWorker<'a> {
     wiring: &'a Wiring,
-    fallback: Size,
+    fallback_size: Size,
     fit: Fit,
-    projector: Projector,
+    screens: ScreenManager,
     fader: Fader,
-    lamp: Lamp,
+    brightness: BrightnessRamp,
     /// The newest dream, or the boot card before it.
     newest: Option<Frame>,
     /// When the screen was last drawn on; none where it has to be.
-    drawn: Option<Instant>,
+    drawn_at: Option<Instant>,
     /// Written across the picture.
-    words: Option<Words>,
+    overlay: Option<Overlay>,
     is_dark: bool,
     preview: Option<Fader>,
-    offered: Option<Instant>,
+    offered_at: Option<Instant>,
     row: Vec<u8>,
     /// Whether the newest dream has begun to show; how long the last ones took to, and the last command.
-    is_seen: bool,
+    is_newest_shown: bool,
     latency: Meter,
-    command: Option<Duration>,
+    command_latency: Option<Duration>,
 }
 
-impl<'a> Exhibit<'a> {
-    fn new(settings: &display::Settings, wiring: &'a Wiring) -> Exhibit<'a> {
-        let (now, projector) = (Instant::now(), Projector::new(settings));
-        let fader = Fader::new(projector.canvas(projector.screen().size()), now);
-        let mut exhibit = Exhibit {
+impl<'a> DisplayWorker<'a> {
+    fn new(settings: &display::Settings, wiring: &'a Wiring) -> DisplayWorker<'a> {
+        let (now, screens) = (Instant::now(), ScreenManager::new(settings));
+        let fader = Fader::new(screens.canvas(screens.screen().size()), now);
+        let mut worker = DisplayWorker {
             wiring,
-            fallback: settings.size,
+            fallback_size: settings.size,
             fit: settings.fit,
-            projector,
+            screens,
             fader,
-            lamp: Lamp::new(1.0, now),
+            brightness: BrightnessRamp::new(1.0, now),
             newest: None,
-            drawn: None,
-            words: None,
+            drawn_at: None,
+            overlay: None,
             is_dark: false,
             preview: None,
-            offered: None,
+            offered_at: None,
             row: Vec::new(),
-            is_seen: true,
+            is_newest_shown: true,
             latency: Meter::default(),
-            command: None,
+            command_latency: None,
         };
-        exhibit.begin_anew();
-        exhibit
+        worker.reset_canvas();
+        worker
     }
 
     /// Goes on as configured anew.
-    fn take_up(&mut self, settings: &display::Settings) {
-        self.projector.configure(settings);
-        (self.fallback, self.fit) = (settings.size, settings.fit);
-        self.begin_anew();
+    fn reconfigure(&mut self, settings: &display::Settings) {
+        self.screens.reconfigure(settings);
+        (self.fallback_size, self.fit) = (settings.size, settings.fit);
+        self.reset_canvas();
     }
 
     /// Goes on, on another screen, with what was seen on the last.
-    fn begin_anew(&mut self) {
-        let dream = self.newest.as_ref().map_or(self.projector.screen().size(), size_of);
-        self.fader = Fader::new(self.projector.canvas(dream), Instant::now());
-        self.newest.iter().for_each(|dream| self.fader.take(dream, Duration::ZERO, Instant::now()));
-        self.drawn = None;
+    fn reset_canvas(&mut self) {
+        let dream = self.newest.as_ref().map_or(self.screens.screen().size(), size_of);
+        self.fader = Fader::new(self.screens.canvas(dream), Instant::now());
+        self.newest.iter().for_each(|dream| self.fader.fade_to(dream, Duration::ZERO, Instant::now()));
+        self.drawn_at = None;
         self.is_dark = false;
         self.preview = None;
         let is_filled = self.fit == Fit::Fill;
-        let seen = self.projector.seen_size();
-        self.wiring.set_screen(seen.map_or(Screen::Absent, |size| Screen::Present { size, is_filled }));
+        let seen = self.screens.visible_size();
+        self.wiring.set_screen(seen.map_or(ScreenPresence::Absent, |size| ScreenPresence::Present { size, is_filled }));
     }
 
-    fn take(&mut self, mut dream: Frame) {
-        self.is_seen = false;
-        if let Some(words) = &mut self.words {
-            words.plain.copy_from(&dream);
-            display::write_across(&words.text, words.caption, &mut dream);
+    fn show_picture(&mut self, mut dream: Frame) {
+        self.is_newest_shown = false;
+        if let Some(overlay) = &mut self.overlay {
+            overlay.plain.copy_from(&dream);
+            display::draw_caption(&overlay.text, overlay.caption, &mut dream);
         }
-        self.put(dream);
+        self.push(dream);
     }
 
     /// Shows some words across whatever is dreamed, for some seconds; those before them are gone. False where there is no
     /// picture yet.
-    fn write(&mut self, caption: Caption, text: String) -> bool {
-        let before = self.words.take().map(|words| words.plain);
+    fn show_overlay(&mut self, caption: Caption, text: String) -> bool {
+        let before = self.overlay.take().map(|overlay| overlay.plain);
         let Some(plain) = before.or_else(|| self.newest.clone()) else { return false };
         let mut written = plain.clone();
-        display::write_across(&text, caption, &mut written);
-        self.words = Some(Words { caption, text, until: Instant::now() + SHOWN, plain });
-        self.put(written);
+        display::draw_caption(&text, caption, &mut written);
+        self.overlay = Some(Overlay { caption, text, until: Instant::now() + OVERLAY_TIME, plain });
+        self.push(written);
         true
     }
 
-    /// Writes `fault` across the picture, where it is not `noted` yet.
-    fn note(&mut self, noted: &mut Option<(u64, String)>, fault: Option<(u64, String)>) {
-        if *noted == fault {
+    /// Writes `fault` across the picture, unless it is the one `shown` last.
+    fn show_note(&mut self, shown: &mut Option<(u64, String)>, fault: Option<(u64, String)>) {
+        if *shown == fault {
             return;
         }
-        let line = fault.as_ref().map(|(_, text)| text.lines().next().unwrap_or_default().chars().take(NOTE).collect());
-        if line.is_none_or(|line| self.write(Caption::Note, line)) {
-            *noted = fault;
+        let line = fault
+            .as_ref()
+            .map(|(_, text)| text.lines().next().unwrap_or_default().chars().take(MAX_NOTE_CHARS).collect());
+        if line.is_none_or(|line| self.show_overlay(Caption::Note, line)) {
+            *shown = fault;
         }
     }
 
     /// Shows what is dreamed without words, when their time is over.
-    fn wipe(&mut self) {
-        if let Some(words) = self.words.take_if(|words| words.until <= Instant::now()) {
-            self.put(words.plain);
+    fn remove_expired_overlay(&mut self) {
+        if let Some(overlay) = self.overlay.take_if(|overlay| overlay.until <= Instant::now()) {
+            self.push(overlay.plain);
         }
     }
 
     fn shows_name(&self) -> bool {
-        self.words.as_ref().is_some_and(|words| words.caption == Caption::Name)
+        self.overlay.as_ref().is_some_and(|overlay| overlay.caption == Caption::Name)
     }
 
-    fn put(&mut self, dream: Frame) {
+    fn push(&mut self, dream: Frame) {
         let now = Instant::now();
-        let canvas = self.projector.canvas(size_of(&dream));
+        let canvas = self.screens.canvas(size_of(&dream));
         if self.fader.canvas() != &canvas {
             // The card enlarges, and the dream grew: what is seen is drawn anew, then faded from as ever.
             let mut fader = Fader::new(canvas, now);
-            self.newest.iter().for_each(|seen| fader.take(seen, Duration::ZERO, self.fader.begun()));
+            self.newest.iter().for_each(|seen| fader.fade_to(seen, Duration::ZERO, self.fader.fade_began()));
             self.fader = fader;
         }
-        let period = self.projector.period();
+        let period = self.screens.frame_period();
         for fader in [Some(&mut self.fader), self.preview.as_mut()].into_iter().flatten() {
-            fader.take(&dream, period, now);
+            fader.fade_to(&dream, period, now);
         }
         if let Some(old) = self.newest.replace(dream) {
             self.wiring.pictures.give_back(old);
@@ -263,11 +267,11 @@ impl<'a> Exhibit<'a> {
             return;
         }
         let mut picture = Frame::new(0, 0);
-        card.draw(self.projector.seen_size().unwrap_or(self.fallback), &mut picture);
+        card.draw(self.screens.visible_size().unwrap_or(self.fallback_size), &mut picture);
         *shown = card;
         // At once: letters that fade into others cannot be read.
         self.newest = Some(picture);
-        self.begin_anew();
+        self.reset_canvas();
         self.wiring.seen.store(true, Ordering::Relaxed);
     }
 
@@ -277,24 +281,25 @@ impl<'a> Exhibit<'a> {
     }
 
     /// Draws what is seen at `now` where it is another picture than before.
-    fn draw(&mut self, aim: f64, pace: f64, now: Instant) {
-        let light = self.lamp.light(aim, pace, now);
-        if self.projector.screen().is_headless() {
-            return self.see();
+    fn draw(&mut self, target: f64, seconds: f64, now: Instant) {
+        let light = self.brightness.advance(target, seconds, now);
+        if self.screens.screen().is_headless() {
+            return self.mark_shown();
         }
-        let is_moving = self.lamp.is_moving() || self.fader.is_fading(now);
-        let is_stale = self.drawn.is_none_or(|drawn| now.saturating_duration_since(drawn) >= REDRAW) || !self.is_seen;
-        if light == 0.0 && !self.lamp.is_moving() {
+        let is_moving = self.brightness.is_moving() || self.fader.is_fading(now);
+        let is_stale = self.drawn_at.is_none_or(|drawn| now.saturating_duration_since(drawn) >= REDRAW_INTERVAL)
+            || !self.is_newest_shown;
+        if light == 0.0 && !self.brightness.is_moving() {
             if !self.is_dark {
-                match self.projector.show(&self.fader.view(now, light)) {
-                    Shown::Seen => {
+                match self.screens.show(&self.fader.view(now, light)) {
+                    ShowOutcome::Shown => {
                         self.is_dark = true;
-                        if self.projector.darken() {
-                            self.begin_anew();
+                        if self.screens.blank() {
+                            self.reset_canvas();
                         }
                     }
-                    Shown::LeftOut => (),
-                    Shown::Anew => self.begin_anew(),
+                    ShowOutcome::Skipped => (),
+                    ShowOutcome::ScreenChanged => self.reset_canvas(),
                 }
             }
             return;
@@ -303,56 +308,57 @@ impl<'a> Exhibit<'a> {
             return;
         }
         self.is_dark = false;
-        match self.projector.show(&self.fader.view(now, light)) {
-            Shown::Seen => {
+        match self.screens.show(&self.fader.view(now, light)) {
+            ShowOutcome::Shown => {
                 // Once more after the last moment of a fade, which is all of the new picture.
-                self.drawn = (!is_moving).then_some(now);
-                self.see();
+                self.drawn_at = (!is_moving).then_some(now);
+                self.mark_shown();
             }
-            Shown::LeftOut => self.drawn = None,
-            Shown::Anew => self.begin_anew(),
+            ShowOutcome::Skipped => self.drawn_at = None,
+            ShowOutcome::ScreenChanged => self.reset_canvas(),
         }
     }
 
     /// The newest dream is on the screen.
-    fn see(&mut self) {
-        if let Some(dream) = self.newest.as_ref().filter(|_| !std::mem::replace(&mut self.is_seen, true)) {
+    fn mark_shown(&mut self) {
+        if let Some(dream) = self.newest.as_ref().filter(|_| !std::mem::replace(&mut self.is_newest_shown, true)) {
             let now = Instant::now();
             self.latency.count(now, now.saturating_duration_since(dream.captured));
-            self.command = dream.commanded.map(|came| now.saturating_duration_since(came)).or(self.command);
+            self.command_latency =
+                dream.commanded.map(|came| now.saturating_duration_since(came)).or(self.command_latency);
         }
     }
 
     /// Offers the web page what is seen, upright, where somebody watches.
-    fn offer(&mut self, now: Instant) {
+    fn offer_preview(&mut self, now: Instant) {
         let tap: &Tap = &self.wiring.tap;
         if !tap.is_watched() {
             self.preview = None;
             return;
         }
-        if !tap.wants(self.offered, now) {
+        if !tap.wants(self.offered_at, now) {
             return;
         }
         let newest = &self.newest;
-        let seen = self.projector.seen_size().unwrap_or(self.fallback);
+        let seen = self.screens.visible_size().unwrap_or(self.fallback_size);
         let preview = self.preview.get_or_insert_with(|| {
-            let mut fader = Fader::new(Canvas::plain(at_most(seen, PREVIEW)), now);
-            newest.iter().for_each(|dream| fader.take(dream, Duration::ZERO, now));
+            let mut fader = Fader::new(Canvas::plain(at_most(seen, MAX_PREVIEW_WIDTH)), now);
+            newest.iter().for_each(|dream| fader.fade_to(dream, Duration::ZERO, now));
             fader
         });
         let mut picture = tap.blank();
-        preview.view(now, self.lamp.last()).write(&mut picture, &mut self.row);
+        preview.view(now, self.brightness.current()).write_frame(&mut picture, &mut self.row);
         tap.offer(picture);
-        self.offered = Some(now);
+        self.offered_at = Some(now);
     }
 
-    fn tell(&mut self) {
-        let (late, lost) = self.projector.mishaps();
+    fn report(&mut self) {
+        let (late, lost) = self.screens.late_and_lost();
         let latency = self.latency.read(Instant::now());
         self.wiring.handle.report(|telemetry| {
             telemetry.latency_ms = latency.map(|latency| ms(latency.p50));
-            telemetry.command_ms = self.command.map(ms);
-            telemetry.display = self.projector.screen().name();
+            telemetry.command_ms = self.command_latency.map(ms);
+            telemetry.display = self.screens.screen().name();
             (telemetry.display_late, telemetry.display_lost) = (late, lost);
         });
     }
@@ -371,8 +377,8 @@ fn at_most(size: Size, width: usize) -> Size {
 }
 
 /// What is known at this moment, and what is missing.
-fn boot_card(identity: &Identity, now: &Telemetry, fault: Option<String>) -> BootCard {
-    let row = |label, text: String, lacks| Row { label, text, lacks };
+fn boot_card(identity: &DeviceIdentity, now: &Telemetry, fault: Option<String>) -> BootCard {
+    let row = |label, text: String, is_problem| Row { label, text, is_problem };
     let addresses = addresses();
     let mut rows = vec![match addresses.is_empty() {
         true => row("address", "none: is a network cable plugged in?".to_owned(), true),
@@ -391,11 +397,11 @@ fn boot_card(identity: &Identity, now: &Telemetry, fault: Option<String>) -> Boo
         false => row("camera", now.camera.clone(), !has_camera),
     });
     if identity.has_broker {
-        let lacks = !now.broker.is_empty() && !now.broker.starts_with("connected");
+        let is_problem = !now.broker.is_empty() && !now.broker.starts_with("connected");
         rows.push(row(
             "broker",
             if now.broker.is_empty() { "looking for it".to_owned() } else { now.broker.clone() },
-            lacks,
+            is_problem,
         ));
     }
     if let Some(why) = &now.configuration {
@@ -439,7 +445,7 @@ mod tests {
 
     #[test]
     fn the_boot_card_says_what_is_missing() {
-        let identity = Identity {
+        let identity = DeviceIdentity {
             device: "hall-3".to_owned(),
             page: Some(SocketAddr::from(([10, 0, 0, 7], 8080))),
             has_broker: true,
@@ -449,20 +455,20 @@ mod tests {
             broker: "none at localhost:1883".to_owned(),
             ..Telemetry::default()
         };
-        let lacking =
-            |card: &BootCard| -> Vec<&str> { card.rows.iter().filter(|r| r.lacks).map(|r| r.label).collect() };
+        let problems =
+            |card: &BootCard| -> Vec<&str> { card.rows.iter().filter(|r| r.is_problem).map(|r| r.label).collect() };
         let card = boot_card(&identity, &now, Some("ONNX Runtime is missing".to_owned()));
         assert_eq!(card.title, "hall-3");
         assert!(card.rows.iter().any(|row| row.text == "http://10.0.0.7:8080/"), "{card:?}");
-        assert!(lacking(&card).ends_with(&["camera", "broker", "network"]), "{card:?}");
+        assert!(problems(&card).ends_with(&["camera", "broker", "network"]), "{card:?}");
         let well = Telemetry {
             camera: "streaming /dev/video0".to_owned(),
             broker: "connected to localhost:1883".to_owned(),
             ..Telemetry::default()
         };
-        assert!(boot_card(&identity, &well, None).rows.iter().all(|r| r.label == "address" || !r.lacks));
+        assert!(boot_card(&identity, &well, None).rows.iter().all(|r| r.label == "address" || !r.is_problem));
         let spoilt = Telemetry { configuration: Some("reverie.toml: there is no key `fsp`".to_owned()), ..well };
-        assert!(lacking(&boot_card(&identity, &spoilt, None)).contains(&"configuration"));
+        assert!(problems(&boot_card(&identity, &spoilt, None)).contains(&"configuration"));
     }
 
     #[test]
