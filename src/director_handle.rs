@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value as Json};
 use tokio::sync::{Notify, broadcast, watch};
 
-use crate::director::{Changes, Director, Memory, Now, Setup, Signal};
+use crate::director::{ChangeCounters, Director, Now, SavedState, Setup, Signal};
 use crate::health::Telemetry;
 use crate::pack::Catalogue;
 use crate::params::{Params, Refusal};
@@ -25,7 +25,7 @@ struct Shared {
     params: watch::Sender<Params>,
     state: watch::Sender<Map<String, Json>>,
     edition: watch::Sender<u64>,
-    changes: watch::Sender<Changes>,
+    changes: watch::Sender<ChangeCounters>,
     signals: broadcast::Sender<Signal>,
     /// A command came: how long nothing happens by itself must be computed again.
     command_came: Notify,
@@ -82,10 +82,10 @@ impl DirectorHandle {
         let now = Now::read();
         let signals = director.advance(now);
         self.publish(&director, now);
-        let rest = director.rest(now);
+        let idle = director.idle_time(now);
         drop(director);
         signals.into_iter().for_each(|signal| self.signal(signal));
-        rest
+        idle
     }
 
     /// Waits for a command; returns at once where one came since the last call.
@@ -148,8 +148,8 @@ impl DirectorHandle {
     }
 
     /// What is to be saved, as of now.
-    pub fn memory(&self) -> Memory {
-        self.director().memory()
+    pub fn saved_state(&self) -> SavedState {
+        self.director().saved_state()
     }
 
     /// The effective parameters, and every change of them.
@@ -168,7 +168,7 @@ impl DirectorHandle {
     }
 
     /// Counts the changes of what is to be saved.
-    pub fn changes(&self) -> watch::Receiver<Changes> {
+    pub fn changes(&self) -> watch::Receiver<ChangeCounters> {
         self.0.changes.subscribe()
     }
 

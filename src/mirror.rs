@@ -59,7 +59,7 @@ impl Mirror {
             self.compositor.was_taken(self.look.number);
             let since = std::mem::take(&mut self.since_dream);
             self.coming = self.dreamer.dream(&self.look, params, since)?;
-            self.left = self.every.unwrap_or_else(|| pictures_of(self.dreamer.vitals().frame_time, elapsed)).max(1);
+            self.left = self.every.unwrap_or_else(|| pictures_of(self.dreamer.status().frame_time, elapsed)).max(1);
         }
         if !params.paused || out.pixels.is_empty() {
             self.compositor.compose(out);

@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 use super::reloadable::{Reloadable, restart_on_change};
 use super::stage::lower_priority;
 use super::stages::{self, ScreenPresence, Wiring};
-use super::{RunningStage, Stage, display_worker, keeper, snapshots};
+use super::{RunningStage, Stage, display_worker, snapshots, state_file};
 use crate::config::{Config, ConfigError};
 use crate::console;
 use crate::director::{self, Setup};
@@ -168,10 +168,10 @@ fn start(
     let encoder = stage("preview").start(handle.clone(), STAGE_DEADLINE, encode)?;
 
     let told = || stop.for_tasks();
-    let keeper = {
+    let state_writer = {
         let handle = handle.clone();
         restart_on_change("keeper", Reloadable::new(configs, Config::memory_file), told(), move |file, end| {
-            keeper::keep(handle.clone(), file.clone(), end)
+            state_file::save_changes(handle.clone(), file.clone(), end)
         })
     };
     let page = {
@@ -207,7 +207,7 @@ fn start(
     let tasks = vec![
         tokio::spawn(director),
         tokio::spawn(snapshots),
-        tokio::spawn(keeper),
+        tokio::spawn(state_writer),
         tokio::spawn(page),
         tokio::spawn(broker),
     ];

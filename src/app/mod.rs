@@ -2,13 +2,13 @@
 
 mod daemon;
 mod display_worker;
-mod keeper;
 mod meter;
 mod reloadable;
 mod snapshots;
 mod stage;
 mod stages;
+mod state_file;
 
 pub use daemon::{Plan, run};
-pub use keeper::recall;
 pub use stage::{RunningStage, Stage};
+pub use state_file::load as load_state;

@@ -301,7 +301,7 @@ fn dream(
         // Also while nothing is dreamed: that is told then.
         if report.is_due() {
             report_telemetry(dreamer, &mut meter, wiring);
-            dreamer.feel_heat(wiring.handle.telemetry().heat_room);
+            dreamer.set_thermal_headroom(wiring.handle.telemetry().heat_room);
         }
         if now.paused && has_dreamed {
             last = Instant::now();
@@ -309,7 +309,7 @@ fn dream(
             continue;
         }
         if let Some(ScreenPresence::Present { size, is_filled: true }) = wiring.screen() {
-            dreamer.take_shape((size.width, size.height));
+            dreamer.set_screen_size((size.width, size.height));
         }
         let Some(look) = wiring.looks.take(MAX_WAIT) else { continue };
         let begun = Instant::now();
@@ -318,28 +318,28 @@ fn dream(
         let dreamed = dreamer.dream(&look, &now, elapsed);
         wiring.looks.give_back(look);
         if let Some(layer) = dreamed? {
-            wiring.put_layer(layer, commanded.take_if(|_| !dreamer.vitals().awaits_layer));
+            wiring.put_layer(layer, commanded.take_if(|_| !dreamer.status().awaits_layer));
             has_dreamed = true;
         }
-        if dreamer.vitals().provider.is_some() {
-            *allowance.lock().unwrap_or_else(PoisonError::into_inner) = dreamer.vitals().frame_time;
+        if dreamer.status().provider.is_some() {
+            *allowance.lock().unwrap_or_else(PoisonError::into_inner) = dreamer.status().frame_time;
         }
-        meter.count(Instant::now(), dreamer.vitals().frame_time);
+        meter.count(Instant::now(), dreamer.status().frame_time);
         stage.sleep(period.saturating_sub(begun.elapsed()));
     }
     Ok(DreamExit::Stopped)
 }
 
 fn report_telemetry(dreamer: &Dreamer, meter: &mut Meter, wiring: &Wiring) {
-    let (vitals, reading) = (dreamer.vitals(), meter.read(Instant::now()).unwrap_or_default());
+    let (status, reading) = (dreamer.status(), meter.read(Instant::now()).unwrap_or_default());
     wiring.handle.report(|telemetry| {
         telemetry.fps = (reading.fps * 100.0).round() / 100.0;
         telemetry.frame_ms_p50 = ms(reading.p50);
         telemetry.frame_ms_p99 = ms(reading.p99);
-        telemetry.provider = vitals.provider.map(|p| p.to_string()).unwrap_or_default();
-        (telemetry.width, telemetry.height) = (vitals.width, vitals.height);
-        (telemetry.octaves, telemetry.steps) = (vitals.octaves, vitals.steps);
-        telemetry.activation = vitals.activation;
+        telemetry.provider = status.provider.map(|p| p.to_string()).unwrap_or_default();
+        (telemetry.width, telemetry.height) = (status.width, status.height);
+        (telemetry.octaves, telemetry.steps) = (status.octaves, status.steps);
+        telemetry.activation = status.activation;
         telemetry.drops = wiring.pictures.dropped();
     });
 }

@@ -18,7 +18,7 @@ use super::BadInput;
 use super::flags::ParamFlags;
 use super::load;
 use crate::compositor::Look;
-use crate::dream::{Dreamer, Measured, Settings};
+use crate::dream::{Dreamer, Measurement, Settings};
 use crate::frame::Frame;
 use crate::health;
 use crate::pack::Catalogue;
@@ -138,7 +138,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         params.layer,
         full.0,
         full.1,
-        dreamer.vitals().provider.map_or("no provider (nothing to climb)".to_owned(), |p| p.to_string()),
+        dreamer.status().provider.map_or("no provider (nothing to climb)".to_owned(), |p| p.to_string()),
         growth(outcome),
         started.elapsed().as_secs_f64(),
     );
@@ -194,7 +194,7 @@ fn render(
     params: &Params,
     args: &Args,
     mut target: Target,
-) -> anyhow::Result<(Measured, Measured)> {
+) -> anyhow::Result<(Measurement, Measurement)> {
     let frames = args.frames.unwrap_or(1);
     let bar = ProgressBar::new(1).with_style(
         ProgressStyle::with_template("{msg:24} {wide_bar} {percent:>3} %  {eta} left").expect("a valid template"),
@@ -229,7 +229,7 @@ fn render(
     Ok((before, after))
 }
 
-fn growth((before, after): (Measured, Measured)) -> String {
+fn growth((before, after): (Measurement, Measurement)) -> String {
     let told = |name: &str, before: f64, after: f64| {
         let times = if before > 0.0 && after > 0.0 { format!(" (×{:.1})", after / before) } else { String::new() };
         format!("{name} {before:.4} → {after:.4}{times}")

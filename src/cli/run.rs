@@ -86,8 +86,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let start = config.memory.start;
     let mut director = Director::new(catalogue.clone(), setup);
-    if let Some(memory) = config.memory_file().and_then(|file| app::recall(&file)) {
-        director.recall(memory, start == Start::Last);
+    if let Some(state) = config.memory_file().and_then(|file| app::load_state(&file)) {
+        director.restore(state, start == Start::Last);
     }
     director.begin(Now::read());
     let handle = DirectorHandle::with_director(catalogue.clone(), director);

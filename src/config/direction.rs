@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sections::Fault;
 use super::{Config, ConfigError};
-use crate::director::{self, Abilities, MOST_GROUPS, Outside, Scenes, Setup};
+use crate::director::{self, Capabilities, MAX_GROUPS, Outside, Scenes, Setup};
 use crate::pack::Catalogue;
 use crate::params::{self, Params, Refusal, Scope};
 
@@ -64,8 +64,8 @@ impl Config {
 
     pub(super) fn groups_fault(&self) -> Fault {
         let groups = &self.mqtt.groups;
-        if groups.len() > MOST_GROUPS {
-            return Some(("mqtt.groups", format!("has {} groups; a device is in {MOST_GROUPS} at most", groups.len())));
+        if groups.len() > MAX_GROUPS {
+            return Some(("mqtt.groups", format!("has {} groups; a device is in {MAX_GROUPS} at most", groups.len())));
         }
         let wrong = groups.iter().find_map(|group| Some((group, director::check_group(group).err()?)));
         wrong.map(|(group, refusal)| ("mqtt.groups", format!("`{group}`: a group's name {}", refusal.message)))
@@ -99,7 +99,7 @@ impl Config {
             playlist: Some(self.play.scenes.clone()).filter(|scenes| !scenes.is_empty()),
             groups: self.mqtt.groups.clone(),
             schedule,
-            abilities: Abilities { snapshots: self.mqtt.snapshots, restart: crate::health::is_service() },
+            capabilities: Capabilities { snapshots: self.mqtt.snapshots, restart: crate::health::is_service() },
             seed: self.play.seed,
         })
     }

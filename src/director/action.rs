@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::change_request::ChangeRequest;
 use super::moment::Now;
-use super::order::Order;
-use super::{Director, MOST_GROUPS, scenes};
+use super::{Director, MAX_GROUPS, scenes};
 use crate::params::{Play, Refusal};
 
 /// Something to be done, read and checked.
@@ -39,7 +39,7 @@ pub enum Signal {
 }
 
 /// An action as it is described to people and programs.
-pub struct About {
+pub struct ActionSpec {
     pub name: &'static str,
     pub about: &'static str,
     /// What its payload takes, besides `id`, `at` and, where it says so, `over`.
@@ -47,35 +47,35 @@ pub struct About {
 }
 
 /// Every action.
-pub static ACTIONS: &[About] = &[
-    About { name: "snapshot", about: "Tell the picture that is shown, once, on `snapshot`.", takes: &[] },
-    About { name: "reset", about: "Forget the dream and begin again from the camera picture.", takes: &[] },
-    About { name: "next-scene", about: "Go to the next scene, or the next place of the walk.", takes: &["over"] },
-    About { name: "previous-scene", about: "Go back to the one before.", takes: &["over"] },
-    About { name: "pause", about: "Hold the present picture.", takes: &[] },
-    About { name: "resume", about: "Dream on.", takes: &[] },
-    About { name: "blank", about: "Show black.", takes: &[] },
-    About { name: "unblank", about: "Show the dream again.", takes: &[] },
-    About { name: "restart", about: "End and be started anew by systemd.", takes: &[] },
-    About { name: "identify", about: "Show the device's name on the screen for some seconds.", takes: &[] },
-    About { name: "save-scene", about: "Keep the present look under a name.", takes: &["name"] },
-    About { name: "delete-scene", about: "Forget a scene that was saved.", takes: &["name"] },
-    About {
+pub static ACTIONS: &[ActionSpec] = &[
+    ActionSpec { name: "snapshot", about: "Tell the picture that is shown, once, on `snapshot`.", takes: &[] },
+    ActionSpec { name: "reset", about: "Forget the dream and begin again from the camera picture.", takes: &[] },
+    ActionSpec { name: "next-scene", about: "Go to the next scene, or the next place of the walk.", takes: &["over"] },
+    ActionSpec { name: "previous-scene", about: "Go back to the one before.", takes: &["over"] },
+    ActionSpec { name: "pause", about: "Hold the present picture.", takes: &[] },
+    ActionSpec { name: "resume", about: "Dream on.", takes: &[] },
+    ActionSpec { name: "blank", about: "Show black.", takes: &[] },
+    ActionSpec { name: "unblank", about: "Show the dream again.", takes: &[] },
+    ActionSpec { name: "restart", about: "End and be started anew by systemd.", takes: &[] },
+    ActionSpec { name: "identify", about: "Show the device's name on the screen for some seconds.", takes: &[] },
+    ActionSpec { name: "save-scene", about: "Keep the present look under a name.", takes: &["name"] },
+    ActionSpec { name: "delete-scene", about: "Forget a scene that was saved.", takes: &["name"] },
+    ActionSpec {
         name: "playlist",
         about: "Choose the scenes that are played; an empty list is all there are.",
         takes: &["scenes"],
     },
-    About { name: "join", about: "Obey a group.", takes: &["group"] },
-    About { name: "leave", about: "Obey a group no more.", takes: &["group"] },
+    ActionSpec { name: "join", about: "Obey a group.", takes: &["group"] },
+    ActionSpec { name: "leave", about: "Obey a group no more.", takes: &["group"] },
 ];
 
 /// The longest name of a group: it is part of topics, as a device's is.
-const LONGEST_GROUP: usize = 64;
+const MAX_GROUP_LENGTH: usize = 64;
 /// More scenes than can be saved and configured have no use in a list.
-const LONGEST_PLAYLIST: usize = 256;
+const MAX_PLAYLIST_LENGTH: usize = 256;
 
 /// The row called `name`; else a refusal that names those there are.
-pub fn find(name: &str) -> Result<&'static About, Refusal> {
+pub fn find(name: &str) -> Result<&'static ActionSpec, Refusal> {
     ACTIONS.iter().find(|action| action.name == name).ok_or_else(|| {
         let known = ACTIONS.iter().map(|action| action.name).collect::<Vec<_>>().join(", ");
         Refusal::whole(format!("there is no action `{}`; there are: {known}", super::excerpt(name)))
@@ -135,8 +135,8 @@ fn scene_name(entries: &Map<String, Json>) -> Result<String, Refusal> {
 }
 
 fn playlist(entries: &Map<String, Json>) -> Result<Vec<String>, Refusal> {
-    let wrong = || Refusal::new("scenes", format!("is needed: a list of at most {LONGEST_PLAYLIST} scenes' names"));
-    let list = entries.get("scenes").and_then(Json::as_array).filter(|list| list.len() <= LONGEST_PLAYLIST);
+    let wrong = || Refusal::new("scenes", format!("is needed: a list of at most {MAX_PLAYLIST_LENGTH} scenes' names"));
+    let list = entries.get("scenes").and_then(Json::as_array).filter(|list| list.len() <= MAX_PLAYLIST_LENGTH);
     let name = |json: &Json| json.as_str().map(str::to_owned);
     list.and_then(|list| list.iter().map(name).collect()).ok_or_else(wrong)
 }
@@ -149,21 +149,21 @@ fn group(entries: &Map<String, Json>) -> Result<String, Refusal> {
 
 /// Checks a group's name, which is one level of a topic.
 pub fn check_group(name: &str) -> Result<(), Refusal> {
-    let fine = (1..=LONGEST_GROUP).contains(&name.len())
+    let fine = (1..=MAX_GROUP_LENGTH).contains(&name.len())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    let message = || format!("is 1 to {LONGEST_GROUP} letters, digits, `-` and `_`");
+    let message = || format!("is 1 to {MAX_GROUP_LENGTH} letters, digits, `-` and `_`");
     if fine { Ok(()) } else { Err(Refusal::new("group", message())) }
 }
 
 impl Director {
     /// Whether an action can be done here, at the moment.
-    pub(super) fn can(&self, action: &Action) -> Result<(), Refusal> {
+    pub(super) fn check_action(&self, action: &Action) -> Result<(), Refusal> {
         let refuse = |param: &str, message: &str| Err(Refusal::new(param, message));
         match action {
-            Action::Snapshot if !self.abilities.snapshots => {
+            Action::Snapshot if !self.capabilities.snapshots => {
                 Err(Refusal::whole("no picture leaves this device: its owner can allow it (mqtt.snapshots)"))
             }
-            Action::Restart if !self.abilities.restart => {
+            Action::Restart if !self.capabilities.restart => {
                 Err(Refusal::whole("nobody would start it anew: it does not run under systemd"))
             }
             Action::NextScene | Action::PreviousScene
@@ -174,7 +174,7 @@ impl Director {
             Action::SaveScene(name) if self.configured_scenes.contains_key(name) => {
                 refuse("name", "is a scene of the configuration, which is not changed from afar")
             }
-            Action::SaveScene(name) if !self.saved.contains_key(name) && self.saved.len() >= scenes::MOST_SAVED => {
+            Action::SaveScene(name) if !self.saved.contains_key(name) && self.saved.len() >= scenes::MAX_SAVED => {
                 refuse("name", "is one scene too many: delete another first")
             }
             Action::DeleteScene(name) if self.configured_scenes.contains_key(name) => {
@@ -187,7 +187,7 @@ impl Director {
                 Some(name) => Err(Refusal { param: "scenes".to_owned(), ..self.no_scene(name) }),
                 None => Ok(()),
             },
-            Action::Join(_) if self.groups().count() >= MOST_GROUPS => {
+            Action::Join(_) if self.groups().count() >= MAX_GROUPS => {
                 refuse("group", "is one group too many: leave another first")
             }
             Action::Leave(group) if self.configured_groups.contains(group) => {
@@ -198,22 +198,22 @@ impl Director {
     }
 
     /// Does it, at `now`; some are for others to carry out.
-    pub(super) fn do_it(
+    pub(super) fn perform(
         &mut self,
         action: Action,
         over: Option<f64>,
         now: Now,
     ) -> Result<Option<Signal>, Vec<Refusal>> {
-        self.can(&action).map_err(|refusal| vec![refusal])?;
+        self.check_action(&action).map_err(|refusal| vec![refusal])?;
         match action {
             Action::Reset => return Ok(Some(Signal::Reset)),
             Action::Snapshot => return Ok(Some(Signal::Snapshot)),
             Action::Identify => return Ok(Some(Signal::Identify)),
             Action::Restart => return Ok(Some(Signal::Restart)),
-            Action::NextScene => self.go(1, over, now)?,
-            Action::PreviousScene => self.go(-1, over, now)?,
+            Action::NextScene => self.play(1, over, now)?,
+            Action::PreviousScene => self.play(-1, over, now)?,
             Action::Switch(name, on) => {
-                self.carry_out(Order::of(Map::from_iter([(name.to_owned(), on.into())]), over), now)?;
+                self.apply(ChangeRequest::new(Map::from_iter([(name.to_owned(), on.into())]), over), now)?;
             }
             Action::SaveScene(name) => {
                 self.saved.insert(name.clone(), scenes::look(&self.targets));

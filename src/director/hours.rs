@@ -4,8 +4,8 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::change_request::ChangeRequest;
 use super::moment::Now;
-use super::order::Order;
 use super::schedule::Outside;
 use super::{Director, Schedule, scenes};
 use tracing::{info, warn};
@@ -17,16 +17,16 @@ pub struct Hours {
     /// None before the clock was set for the first time.
     pub open: Option<bool>,
     /// The look and the scene that are shown again at opening, where there is another in the meantime.
-    pub before: Option<Before>,
+    pub before: Option<LookBefore>,
 }
 
 /// What was shown before the closing, and is shown again at opening.
-pub struct Before {
+pub struct LookBefore {
     pub look: Map<String, Json>,
     pub scene: Option<String>,
 }
 
-impl Before {
+impl LookBefore {
     /// Takes those of `changes` that belong to a look: they are for the opening, not for the scene that is shown meanwhile.
     pub fn take_look_of(&mut self, changes: &mut Map<String, Json>) {
         let (looks, rest): (Map<_, _>, Map<_, _>) =
@@ -46,7 +46,7 @@ impl Before {
 
 impl Hours {
     /// Closed, with a scene for that: nothing else is played.
-    pub fn holds_a_scene(&self) -> bool {
+    pub fn shows_a_scene(&self) -> bool {
         let has_scene = self.schedule.as_ref().is_some_and(|s| matches!(s.outside(), Outside::Scene(_)));
         self.open == Some(false) && has_scene
     }
@@ -54,7 +54,7 @@ impl Hours {
 
 impl Director {
     /// Opens or closes where it is time to.
-    pub(super) fn keep_hours(&mut self, now: Now) {
+    pub(super) fn update_hours(&mut self, now: Now) {
         let Some(open) = self.hours.schedule.as_ref().and_then(|schedule| schedule.is_open(now.wall)) else { return };
         let was = self.hours.open.replace(open);
         match (was, open) {
@@ -62,37 +62,37 @@ impl Director {
             (Some(false), true) => self.open(now),
             _ => return,
         }
-        self.changes.own += 1;
+        self.changes.by_itself += 1;
     }
 
     fn close(&mut self, now: Now) {
         let Some(schedule) = &self.hours.schedule else { return };
-        let order = match schedule.outside().clone() {
-            Outside::Blank => Order::of(switch("blank", true), None),
+        let request = match schedule.outside().clone() {
+            Outside::Blank => ChangeRequest::new(switch("blank", true), None),
             Outside::Scene(name) => {
-                self.hours.before = Some(Before { look: scenes::look(&self.targets), scene: self.scene.clone() });
-                Order::show(name, Some(self.targets.glide))
+                self.hours.before = Some(LookBefore { look: scenes::look(&self.targets), scene: self.scene.clone() });
+                ChangeRequest::of_scene(name, Some(self.targets.glide))
             }
         };
         info!("closing, as scheduled");
-        self.follow(order, now);
+        self.apply_or_warn(request, now);
     }
 
     pub(super) fn open(&mut self, now: Now) {
         info!("opening, as scheduled");
         match self.hours.before.take() {
-            None => self.follow(Order::of(switch("blank", false), None), now),
-            Some(Before { look, scene }) => {
-                self.follow(Order::of(look, Some(self.targets.glide)), now);
+            None => self.apply_or_warn(ChangeRequest::new(switch("blank", false), None), now),
+            Some(LookBefore { look, scene }) => {
+                self.apply_or_warn(ChangeRequest::new(look, Some(self.targets.glide)), now);
                 self.scene = scene;
             }
         }
-        self.player.rest(now.steady);
+        self.player.hold_from(now.steady);
     }
 
     /// Does what nobody waits for an answer to.
-    pub(super) fn follow(&mut self, order: Order, now: Now) {
-        if let Err(refusals) = self.carry_out(order, now) {
+    pub(super) fn apply_or_warn(&mut self, request: ChangeRequest, now: Now) {
+        if let Err(refusals) = self.apply(request, now) {
             for refusal in refusals {
                 warn!("not done: {refusal}");
             }

@@ -5,21 +5,21 @@
 //! [`Params`].
 
 mod action;
+mod change_request;
 mod hours;
-mod memory;
 mod moment;
-mod order;
 mod pending;
 mod player;
 mod ramps;
 mod reload;
+mod saved_state;
 mod scenes;
 mod schedule;
 mod wander;
 
-pub use action::{ACTIONS, About, Action, Signal, check_group, find as find_action};
-pub use memory::{Changes, MOST_BYTES, Memory};
+pub use action::{ACTIONS, Action, ActionSpec, Signal, check_group, find as find_action};
 pub use moment::Now;
+pub use saved_state::{ChangeCounters, MAX_BYTES, SavedState};
 pub use scenes::{Scenes, check as check_scene, check_name as check_scene_name};
 pub use schedule::{Day, DayError, Outside, Schedule};
 
@@ -32,16 +32,16 @@ use tracing::warn;
 use crate::pack::Catalogue;
 use crate::params::{Kind, Params, Play, Refusal, Scope, Spec, TABLE};
 
+use change_request::ChangeRequest;
 use hours::Hours;
-use order::Order;
 use pending::{Pending, SET};
 use player::Player;
-use ramps::{Ramps, TICK};
+use ramps::{RAMP_INTERVAL, Ramps};
 
 /// Groups that a device may be in.
-pub const MOST_GROUPS: usize = 32;
+pub const MAX_GROUPS: usize = 32;
 /// The longest it is left alone: the clock on the wall may be set meanwhile.
-const LOOK: Duration = Duration::from_secs(1);
+const MAX_IDLE: Duration = Duration::from_secs(1);
 
 /// What a director begins with, all of it checked.
 pub struct Setup {
@@ -52,7 +52,7 @@ pub struct Setup {
     pub playlist: Option<Vec<String>>,
     pub groups: Vec<String>,
     pub schedule: Option<Schedule>,
-    pub abilities: Abilities,
+    pub capabilities: Capabilities,
     /// Of the walk and of shuffling; none: the one that is remembered, else one by chance.
     pub seed: Option<u64>,
 }
@@ -66,7 +66,7 @@ impl Setup {
             playlist: None,
             groups: Vec::new(),
             schedule: None,
-            abilities: Abilities::default(),
+            capabilities: Capabilities::default(),
             seed: None,
         }
     }
@@ -74,7 +74,7 @@ impl Setup {
 
 /// What this device can do, and what its owner lets it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Abilities {
+pub struct Capabilities {
     /// Pictures may leave the device.
     pub snapshots: bool,
     /// Somebody starts it anew when it ends.
@@ -84,7 +84,7 @@ pub struct Abilities {
 /// Decides what is dreamed.
 pub struct Director {
     catalogue: Arc<Catalogue>,
-    abilities: Abilities,
+    capabilities: Capabilities,
     configured: Params,
     configured_scenes: Scenes,
     configured_groups: Vec<String>,
@@ -103,7 +103,7 @@ pub struct Director {
     hours: Hours,
     /// The earliest first.
     pending: Vec<Pending>,
-    changes: Changes,
+    changes: ChangeCounters,
     /// Counts the changes of what `about` tells.
     edition: u64,
 }
@@ -114,7 +114,7 @@ impl Director {
         player.playlist.clone_from(&setup.playlist);
         Director {
             catalogue,
-            abilities: setup.abilities,
+            capabilities: setup.capabilities,
             targets: setup.params.clone(),
             params: setup.params.clone(),
             configured: setup.params,
@@ -129,7 +129,7 @@ impl Director {
             player,
             hours: Hours { schedule: setup.schedule, ..Hours::default() },
             pending: Vec::new(),
-            changes: Changes::default(),
+            changes: ChangeCounters::default(),
             edition: 0,
         }
     }
@@ -139,8 +139,8 @@ impl Director {
         &self.params
     }
 
-    pub fn abilities(&self) -> Abilities {
-        self.abilities
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
     }
 
     /// What the retained `state` tells: every parameter, and what goes on with them.
@@ -181,7 +181,7 @@ impl Director {
     }
 
     /// How often the things remembered have changed.
-    pub fn changes(&self) -> Changes {
+    pub fn changes(&self) -> ChangeCounters {
         self.changes
     }
 
@@ -192,18 +192,18 @@ impl Director {
 
     /// Applies all of a `set`, now or at its moment, or none of it and says why.
     pub fn set(&mut self, entries: &Map<String, Json>, now: Now) -> Result<(), Vec<Refusal>> {
-        let (mut order, mut refusals) = Order::read(entries, now);
-        if let Err(more) = self.check(&order) {
+        let (mut request, mut refusals) = ChangeRequest::read(entries, now);
+        if let Err(more) = self.check(&request) {
             refusals.extend(more);
         }
         if !refusals.is_empty() {
             return Err(refusals);
         }
-        match order.at.take() {
-            Some(at) if at > now.wall => self.wait_for(at, SET, entries)?,
-            _ => self.carry_out(order, now)?,
+        match request.at.take() {
+            Some(at) if at > now.wall => self.defer(at, SET, entries)?,
+            _ => self.apply(request, now)?,
         }
-        self.changes.told += 1;
+        self.changes.by_command += 1;
         Ok(())
     }
 
@@ -219,23 +219,23 @@ impl Director {
             outcome => return Err(outcome.err().into_iter().flatten().chain(refusals).collect()),
         };
         let (at, over) = (at.ok().flatten(), over.ok().flatten());
-        self.can(&action).map_err(|refusal| vec![refusal])?;
+        self.check_action(&action).map_err(|refusal| vec![refusal])?;
         let signal = match at {
             Some(at) if at > now.wall => {
-                self.wait_for(at, name, entries)?;
+                self.defer(at, name, entries)?;
                 None
             }
-            _ => self.do_it(action, over, now)?,
+            _ => self.perform(action, over, now)?,
         };
-        self.changes.told += 1;
+        self.changes.by_command += 1;
         Ok(signal)
     }
 
     /// Lets time pass: what is due is done. Returns what others are to carry out.
     pub fn advance(&mut self, now: Now) -> Vec<Signal> {
-        let signals = self.do_pending(now);
-        self.keep_hours(now);
-        self.play_on(now);
+        let signals = self.run_due_commands(now);
+        self.update_hours(now);
+        self.advance_player(now);
         if !self.ramps.is_empty() {
             self.ramps.advance(&mut self.params, now.steady);
         }
@@ -243,18 +243,18 @@ impl Director {
     }
 
     /// How long nothing happens by itself.
-    pub fn rest(&self, now: Now) -> Duration {
+    pub fn idle_time(&self, now: Now) -> Duration {
         let until = |moment: Instant| moment.saturating_duration_since(now.steady);
         let pending = self.pending.first().map(|pending| until(now.steady_at(pending.at)));
         let player = self.player.due(&self.targets).map(until);
-        let ramps = (!self.ramps.is_empty()).then_some(TICK);
-        [pending, player, ramps].into_iter().flatten().min().unwrap_or(LOOK).min(LOOK)
+        let ramps = (!self.ramps.is_empty()).then_some(RAMP_INTERVAL);
+        [pending, player, ramps].into_iter().flatten().min().unwrap_or(MAX_IDLE).min(MAX_IDLE)
     }
 
-    /// What the parameters would be told to be, and which of them the order names.
-    fn check(&self, order: &Order) -> Result<(Params, Map<String, Json>), Vec<Refusal>> {
+    /// What the parameters would be told to be, and which of them the request names.
+    fn check(&self, request: &ChangeRequest) -> Result<(Params, Map<String, Json>), Vec<Refusal>> {
         let mut named = Map::new();
-        if let Some(name) = &order.scene {
+        if let Some(name) = &request.scene {
             let scene = self.scene(name).ok_or_else(|| vec![self.no_scene(name)])?;
             let unfit = |refusals: Vec<Refusal>| {
                 let why = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -263,10 +263,10 @@ impl Director {
             self.targets.with(scene, &self.catalogue).map_err(unfit)?;
             named = scene.clone();
         }
-        if order.changes.contains_key("layer") && !order.changes.contains_key("neurons") {
+        if request.changes.contains_key("layer") && !request.changes.contains_key("neurons") {
             named.shift_remove("neurons");
         }
-        named.extend(order.changes.clone());
+        named.extend(request.changes.clone());
         let targets = self.targets.with(&named, &self.catalogue)?;
         Ok((targets, named))
     }
@@ -278,9 +278,9 @@ impl Director {
         Refusal::new("scene", format!("there is no scene `{}`; {known}", excerpt(name)))
     }
 
-    /// Does what `order` says, whole, from `now` on; its own moment is not looked at.
-    fn carry_out(&mut self, order: Order, now: Now) -> Result<(), Vec<Refusal>> {
-        let (targets, named) = self.check(&order)?;
+    /// Does what `request` asks for, whole, from `now` on; its own moment is not looked at.
+    fn apply(&mut self, request: ChangeRequest, now: Now) -> Result<(), Vec<Refusal>> {
+        let (targets, named) = self.check(&request)?;
         // Ramps that go on, and those that begin, go from where they are at this moment.
         self.ramps.advance(&mut self.params, now.steady);
         let (mut pace, fade) = (self.params.pace, targets.fade);
@@ -291,7 +291,7 @@ impl Director {
             if !changes && !named.contains_key(spec.name) {
                 continue;
             }
-            let over = order.over(spec);
+            let over = request.over(spec);
             match over.filter(|seconds| *seconds > 0.0 && ramps::is_number(spec)) {
                 Some(seconds) => {
                     self.ramps.begin(spec, &self.params, &targets, now.steady, moment::seconds(seconds));
@@ -306,7 +306,7 @@ impl Director {
                     }
                 }
             }
-            is_changed_by_hand |= changes && spec.scope == Scope::Look && order.scene.is_none();
+            is_changed_by_hand |= changes && spec.scope == Scope::Look && request.scene.is_none();
         }
         self.params.pace = self.ramps.pace(pace);
         let played = self.targets.play;
@@ -314,24 +314,24 @@ impl Director {
         if is_changed_by_hand {
             self.scene = None;
         }
-        if order.scene.is_some() {
-            self.scene = order.scene;
-            self.player.rest(now.steady);
+        if request.scene.is_some() {
+            self.scene = request.scene;
+            self.player.hold_from(now.steady);
         }
         if self.targets.play != played && self.targets.play != Play::Off {
-            self.play_from(0, order.over, now);
+            self.play_or_warn(0, request.over, now);
         }
         Ok(())
     }
 
     /// Goes `by` places on (or back), or for 0 to the present one, over a time said or the usual one.
-    fn go(&mut self, by: i64, over: Option<f64>, now: Now) -> Result<(), Vec<Refusal>> {
+    fn play(&mut self, by: i64, over: Option<f64>, now: Now) -> Result<(), Vec<Refusal>> {
         let play = self.targets.play;
         self.player.position = self.player.position.wrapping_add(by);
-        let order = match play {
+        let request = match play {
             Play::Wander => {
                 let (seed, position) = (self.player.seed, self.player.position);
-                Order::of(wander::place(&self.catalogue, &self.targets.layer, seed, position), over)
+                ChangeRequest::new(wander::place(&self.catalogue, &self.targets.layer, seed, position), over)
             }
             _ => {
                 let list: Vec<String> = self.playlist().into_iter().map(str::to_owned).collect();
@@ -344,38 +344,38 @@ impl Director {
                     self.player.position = shown as i64 + by;
                 }
                 let name = list[self.player.index(play, list.len())].clone();
-                Order::show(name, over)
+                ChangeRequest::of_scene(name, over)
             }
         };
-        self.player.rest(now.steady);
-        self.carry_out(order, now)
+        self.player.hold_from(now.steady);
+        self.apply(request, now)
     }
 
     /// Goes to the next place where its turn has come.
-    fn play_on(&mut self, now: Now) {
-        if self.targets.paused || self.hours.holds_a_scene() {
+    fn advance_player(&mut self, now: Now) {
+        if self.targets.paused || self.hours.shows_a_scene() {
             return;
         }
         if self.player.due(&self.targets).is_some_and(|due| now.steady >= due) {
-            self.changes.own += 1;
-            self.play_from(1, Some(self.targets.glide), now);
+            self.changes.by_itself += 1;
+            self.play_or_warn(1, Some(self.targets.glide), now);
         }
     }
 
-    /// As [`Director::go`], where nobody waits for an answer.
-    fn play_from(&mut self, by: i64, over: Option<f64>, now: Now) {
-        if let Err(refusals) = self.go(by, over, now) {
+    /// As [`Director::play`], where nobody waits for an answer.
+    fn play_or_warn(&mut self, by: i64, over: Option<f64>, now: Now) {
+        if let Err(refusals) = self.play(by, over, now) {
             refusals.iter().for_each(|refusal| warn!("not played: {refusal}"));
         }
     }
 
     /// Begins to play where that is configured, or goes on where that is remembered.
     pub fn begin(&mut self, now: Now) {
-        self.leave_out_restarts(now);
+        self.drop_due_restarts(now);
         if self.targets == self.configured && self.targets.play != Play::Off {
-            self.play_from(0, Some(0.0), now);
+            self.play_or_warn(0, Some(0.0), now);
         }
-        self.player.rest(now.steady);
+        self.player.hold_from(now.steady);
     }
 }
 
@@ -385,7 +385,7 @@ fn is_network(spec: &Spec) -> bool {
 }
 
 /// Chance that is the same for the same seed, purpose and number.
-fn chance(seed: u64, purpose: &str, number: i64) -> fastrand::Rng {
+fn seeded_rng(seed: u64, purpose: &str, number: i64) -> fastrand::Rng {
     let mut hash = fastrand::Rng::with_seed(seed).u64(..);
     for byte in purpose.bytes().chain(number.to_le_bytes()) {
         // FNV-1a: enough to tell them apart; the generator mixes.

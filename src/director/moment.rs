@@ -37,17 +37,17 @@ impl Now {
 
 /// Whether a clock that shows `wall` can be right.
 pub fn is_set(wall: Timestamp) -> bool {
-    wall.as_second() >= EARLIEST
+    wall.as_second() >= EARLIEST_VALID_TIME
 }
 
 /// 2025-01-01: no clock that is right shows an earlier time.
-const EARLIEST: i64 = 1_735_689_600;
+const EARLIEST_VALID_TIME: i64 = 1_735_689_600;
 /// The longest ramp.
-const LONGEST: f64 = 86_400.0;
+const MAX_DURATION: f64 = 86_400.0;
 /// A moment that has passed by less is now: the message was under way.
-const LATE: SignedDuration = SignedDuration::from_secs(60);
+const LATE_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
 /// Commands are kept for so long at most.
-const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
 /// A duration in seconds: a number, or text such as `20s` or `1m30s`.
 pub fn duration(name: &str, json: &Json) -> Result<f64, Refusal> {
@@ -59,10 +59,10 @@ pub fn duration(name: &str, json: &Json) -> Result<f64, Refusal> {
         },
         _ => None,
     };
-    seconds.filter(|seconds| (0.0..=LONGEST).contains(seconds)).ok_or_else(|| {
+    seconds.filter(|seconds| (0.0..=MAX_DURATION).contains(seconds)).ok_or_else(|| {
         Refusal::new(
             name,
-            format!("is a time from 0 to {LONGEST} seconds: a number, or text such as \"20s\" or \"1m30s\""),
+            format!("is a time from 0 to {MAX_DURATION} seconds: a number, or text such as \"20s\" or \"1m30s\""),
         )
     })
 }
@@ -87,7 +87,7 @@ pub fn at(json: &Json, now: Now) -> Result<Timestamp, Refusal> {
     if has_passed(moment, now) {
         return Err(refuse(&format!("has passed: here it is {:.3}", now.wall)));
     }
-    if away > AHEAD {
+    if away > MAX_AHEAD {
         return Err(refuse(&format!("is more than a day ahead: here it is {:.3}", now.wall)));
     }
     Ok(moment)
@@ -95,7 +95,7 @@ pub fn at(json: &Json, now: Now) -> Result<Timestamp, Refusal> {
 
 /// Whether `at` has passed by more than a message is under way.
 pub fn has_passed(at: Timestamp, now: Now) -> bool {
-    at.duration_since(now.wall) < -LATE
+    at.duration_since(now.wall) < -LATE_TOLERANCE
 }
 
 /// Seconds as a duration; they are neither negative nor endless.

@@ -6,11 +6,11 @@ use serde_json::{Map, Value as Json};
 use tracing::warn;
 
 use super::moment::{self, Now};
-use super::{Director, LOOK, Signal};
+use super::{Director, MAX_IDLE, Signal};
 use crate::params::Refusal;
 
 /// So many wait at most.
-pub const MOST_PENDING: usize = 32;
+pub const MAX_PENDING: usize = 32;
 /// The `command` of a set; every other is an action's name.
 pub const SET: &str = "set";
 
@@ -24,14 +24,14 @@ pub struct Pending {
 
 impl Director {
     /// Keeps `command` until `at`.
-    pub(super) fn wait_for(
+    pub(super) fn defer(
         &mut self,
         at: Timestamp,
         command: &str,
         payload: &Map<String, Json>,
     ) -> Result<(), Vec<Refusal>> {
-        if self.pending.len() >= MOST_PENDING {
-            return Err(vec![Refusal::new("at", format!("{MOST_PENDING} commands wait for their moment already"))]);
+        if self.pending.len() >= MAX_PENDING {
+            return Err(vec![Refusal::new("at", format!("{MAX_PENDING} commands wait for their moment already"))]);
         }
         let mut payload = payload.clone();
         payload.shift_remove("at");
@@ -41,23 +41,23 @@ impl Director {
     }
 
     /// Leaves out commands to restart whose moment has come: this start may be what they led to.
-    pub(super) fn leave_out_restarts(&mut self, now: Now) {
+    pub(super) fn drop_due_restarts(&mut self, now: Now) {
         self.pending.retain(|pending| pending.at > now.wall || pending.command != "restart");
     }
 
     /// Does what is due; what the device slept through, or was switched off at, is left out.
-    pub(super) fn do_pending(&mut self, now: Now) -> Vec<Signal> {
+    pub(super) fn run_due_commands(&mut self, now: Now) -> Vec<Signal> {
         let due = self.pending.partition_point(|pending| pending.at <= now.wall);
         let mut signals = Vec::new();
         for Pending { at, command, payload } in self.pending.drain(..due).collect::<Vec<_>>() {
             // What waits is remembered.
-            self.changes.told += 1;
+            self.changes.by_command += 1;
             if moment::has_passed(at, now) {
                 warn!("what was for {at} ({command}) is not done: it was noticed too late");
                 continue;
             }
             // Ramps begin at the very moment, however late it was noticed: so they do on all screens.
-            let then = Now { steady: now.steady_at(at).max(now.steady - LOOK), wall: at };
+            let then = Now { steady: now.steady_at(at).max(now.steady - MAX_IDLE), wall: at };
             let outcome = match command.as_str() {
                 SET => self.set(&payload, then).map(|()| None),
                 action => self.act(action, &payload, then),

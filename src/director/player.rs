@@ -26,7 +26,7 @@ impl Player {
     }
 
     /// The present place is held from `now` on.
-    pub fn rest(&mut self, now: Instant) {
+    pub fn hold_from(&mut self, now: Instant) {
         self.since = Some(now);
     }
 
@@ -62,7 +62,7 @@ impl Player {
 fn round(seed: u64, number: i64, count: usize) -> Vec<usize> {
     let shuffled = |number: i64| {
         let mut order: Vec<usize> = (0..count).collect();
-        super::chance(seed, "shuffle", number).shuffle(&mut order);
+        super::seeded_rng(seed, "shuffle", number).shuffle(&mut order);
         order
     };
     let mut order = shuffled(number);

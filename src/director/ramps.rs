@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::params::{Kind, Pace, Params, Spec, Value};
 
 /// Between two values told: finer than any dream is drawn.
-pub const TICK: Duration = Duration::from_millis(50);
+pub const RAMP_INTERVAL: Duration = Duration::from_millis(50);
 
 /// One number on its way.
 #[derive(Clone)]

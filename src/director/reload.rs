@@ -2,8 +2,8 @@
 
 use serde_json::Map;
 
+use super::change_request::ChangeRequest;
 use super::moment::Now;
-use super::order::Order;
 use super::{Director, Setup};
 use crate::params::TABLE;
 
@@ -15,7 +15,7 @@ impl Director {
         let mut changes: Map<_, _> =
             differs.map(|spec| (spec.name.to_owned(), (spec.get)(&setup.params).to_json())).collect();
         self.configured = setup.params;
-        self.abilities = setup.abilities;
+        self.capabilities = setup.capabilities;
         self.configured_scenes = setup.scenes;
         self.configured_groups = setup.groups;
         if self.configured_playlist != setup.playlist {
@@ -35,10 +35,10 @@ impl Director {
             self.open(now);
         }
         if !changes.is_empty() {
-            self.follow(Order::of(changes, None), now);
+            self.apply_or_warn(ChangeRequest::new(changes, None), now);
         }
         // What the configuration says is as good as a command: it is remembered as soon.
-        self.changes.told += 1;
+        self.changes.by_command += 1;
         self.edition += 1;
     }
 }

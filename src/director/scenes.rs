@@ -11,16 +11,16 @@ use crate::params::{self, Params, Refusal, Scope, TABLE};
 pub type Scenes = BTreeMap<String, Map<String, Json>>;
 
 /// More than anybody finds their way in; each is told to all in `about`.
-pub const MOST_SAVED: usize = 64;
+pub const MAX_SAVED: usize = 64;
 /// The longest name, characters.
-pub const LONGEST_NAME: usize = 40;
+pub const MAX_NAME_LENGTH: usize = 40;
 
 /// Checks a scene's name: it is shown to people, and part of lists they choose from.
 pub fn check_name(name: &str) -> Result<(), Refusal> {
-    let fine = (1..=LONGEST_NAME).contains(&name.chars().count())
+    let fine = (1..=MAX_NAME_LENGTH).contains(&name.chars().count())
         && name.trim() == name
         && name.chars().all(|c| c.is_alphanumeric() || " -_.'".contains(c));
-    let message = || format!("is 1 to {LONGEST_NAME} letters, digits, spaces, `-`, `_`, `.` and `'`");
+    let message = || format!("is 1 to {MAX_NAME_LENGTH} letters, digits, spaces, `-`, `_`, `.` and `'`");
     if fine { Ok(()) } else { Err(Refusal::new("name", message())) }
 }
 

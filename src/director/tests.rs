@@ -21,7 +21,7 @@ pub(super) fn setup() -> Setup {
         ("wild".to_owned(), scene(json!({"intensity": 1, "zoom": 1}))),
     ]);
     setup.groups = vec!["hall".to_owned()];
-    setup.abilities = Abilities { snapshots: true, restart: false };
+    setup.capabilities = Capabilities { snapshots: true, restart: false };
     setup.seed = Some(0);
     setup
 }
@@ -55,7 +55,7 @@ impl Stage {
         while self.now.steady < end {
             // Hours are looked at less often than the daemon does.
             let least = Duration::from_secs_f64((seconds / 5000.0).max(0.001));
-            let step = self.director.rest(self.now).max(least).min(end - self.now.steady);
+            let step = self.director.idle_time(self.now).max(least).min(end - self.now.steady);
             self.now = Now { steady: self.now.steady + step, wall: self.now.wall + step };
             signals.extend(self.director.advance(self.now));
         }
@@ -182,7 +182,7 @@ fn scenes_are_saved_shown_and_deleted_and_those_configured_are_not_touched() {
 #[test]
 fn no_more_scenes_are_saved_than_there_is_room_for() {
     let mut stage = Stage::new();
-    for n in 0..scenes::MOST_SAVED {
+    for n in 0..scenes::MAX_SAVED {
         stage.act("save-scene", json!({"name": format!("s{n}")})).unwrap();
     }
     assert!(stage.act("save-scene", json!({"name": "one more"})).unwrap_err().contains("too many"));
@@ -263,7 +263,7 @@ fn a_command_for_a_moment_waits_for_it_and_ramps_begin_at_it() {
     stage.now.wall += Duration::from_secs(999);
     stage.pass(1.5);
     assert_eq!(stage.number("zoom"), 1.0);
-    for _ in 0..pending::MOST_PENDING {
+    for _ in 0..pending::MAX_PENDING {
         stage.set(json!({"at": (stage.now.wall + Duration::from_secs(5)).to_string()})).unwrap();
     }
     let late = json!({"at": (stage.now.wall + Duration::from_secs(5)).to_string()});
@@ -324,7 +324,7 @@ fn outside_the_hours_a_scene_is_shown_and_then_what_was_before() {
     // A power cut at night, and the next morning.
     let mut again = with_hours(Outside::Scene("calm".to_owned()));
     again.now = stage.now;
-    again.director.recall(stage.director.memory(), true);
+    again.director.restore(stage.director.saved_state(), true);
     again.director.begin(again.now);
     for mut stage in [stage, again] {
         stage.pass(60.0);

@@ -9,12 +9,12 @@ use serde_json::{Map, Value as Json};
 use crate::pack::{Catalogue, Layer};
 
 /// Places from one value of the curve to the next: about as long it stays in one region of the network.
-const LATTICE: i64 = 5;
+const PLACES_PER_NODE: i64 = 5;
 /// Chances that a place amplifies the whole layer, and that it takes one of the layer's named groups where there are any.
-const WHOLE: f64 = 0.15;
-const NAMED: f64 = 0.45;
+const WHOLE_LAYER_CHANCE: f64 = 0.15;
+const NAMED_GROUP_CHANCE: f64 = 0.45;
 /// The most channels amplified together; more blur into the whole layer.
-const MOST_CHANNELS: usize = 5;
+const MAX_CHANNELS: usize = 5;
 
 /// The layer and neurons of place `number`, in the pack that `layer` belongs to.
 pub fn place(catalogue: &Catalogue, layer: &str, seed: u64, number: i64) -> Map<String, Json> {
@@ -25,8 +25,9 @@ pub fn place(catalogue: &Catalogue, layer: &str, seed: u64, number: i64) -> Map<
 
 /// The curve at `number`, from 0 to 1 (1 left out).
 fn height(seed: u64, number: i64) -> f64 {
-    let value = |at: i64| super::chance(seed, "height", at).f64();
-    let (before, part) = (number.div_euclid(LATTICE), number.rem_euclid(LATTICE) as f64 / LATTICE as f64);
+    let value = |at: i64| super::seeded_rng(seed, "height", at).f64();
+    let (before, part) =
+        (number.div_euclid(PLACES_PER_NODE), number.rem_euclid(PLACES_PER_NODE) as f64 / PLACES_PER_NODE as f64);
     let smooth = part * part * (3.0 - 2.0 * part);
     value(before) + (value(before + 1) - value(before)) * smooth
 }
@@ -38,15 +39,15 @@ fn layer_at<'a>(catalogue: &'a Catalogue, of_the_pack_of: &str, height: f64) -> 
 }
 
 fn neurons(layer: &Layer, seed: u64, number: i64) -> String {
-    let mut chance = super::chance(seed, "neurons", number);
-    if chance.f64() < WHOLE {
+    let mut rng = super::seeded_rng(seed, "neurons", number);
+    if rng.f64() < WHOLE_LAYER_CHANCE {
         return "all".to_owned();
     }
-    if !layer.groups.is_empty() && chance.f64() < NAMED {
-        return layer.groups.keys().nth(chance.usize(..layer.groups.len())).cloned().unwrap_or_default();
+    if !layer.groups.is_empty() && rng.f64() < NAMED_GROUP_CHANCE {
+        return layer.groups.keys().nth(rng.usize(..layer.groups.len())).cloned().unwrap_or_default();
     }
-    let count = chance.usize(1..=MOST_CHANNELS.min(layer.channels));
-    let mut channels: Vec<usize> = (0..count).map(|_| chance.usize(..layer.channels)).collect();
+    let count = rng.usize(1..=MAX_CHANNELS.min(layer.channels));
+    let mut channels: Vec<usize> = (0..count).map(|_| rng.usize(..layer.channels)).collect();
     channels.sort_unstable();
     channels.dedup();
     channels.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")

@@ -15,7 +15,7 @@ const FULL: f32 = 255.0 * UNIT;
 
 /// The last dream, carried to a camera picture, and how it goes on.
 #[derive(Debug)]
-pub struct Last<'a> {
+pub struct Previous<'a> {
     pub layer: &'a Layer,
     /// How things moved since, and what is left of it in each place of the path.
     pub path: &'a Path,
@@ -67,7 +67,7 @@ impl Canvas {
     }
 
     /// Becomes `camera`, with what is left of the `last` dream over it; the layer to come is in that much `trance`.
-    pub fn lay(&mut self, camera: &Frame, last: Option<&Last>, trance: f32) {
+    pub fn lay(&mut self, camera: &Frame, last: Option<&Previous>, trance: f32) {
         let size = (camera.width, camera.height);
         (self.width, self.height) = size;
         let width = self.width.max(1);
@@ -78,7 +78,7 @@ impl Canvas {
         for (y, row) in camera.pixels.chunks_exact(3 * width).enumerate() {
             let before = &mut self.before[y * width..][..width];
             self.sum.begin(row, trance - last.map_or(0.0, |last| last.layer.trance));
-            if let Some(Last { layer, path, .. }) = last {
+            if let Some(Previous { layer, path, .. }) = last {
                 self.rows.find(&path.back, layer.trance, &Affine::default(), size, y);
                 self.rows.weigh(&path.seen, path.size(), layer.trance);
                 self.rows.add(&layer.pixels, 1.0, &mut self.sum);
@@ -86,7 +86,7 @@ impl Canvas {
             self.sum.keep(-255.0, before);
             match last.filter(|last| last.is_fed_back) {
                 None => self.sum.begin(row, 1.0),
-                Some(Last { layer, path, left, motion, persistence, .. }) => {
+                Some(Previous { layer, path, left, motion, persistence, .. }) => {
                     if !motion.is_none() {
                         self.rows.find(&path.back, layer.trance, motion, size, y);
                     }

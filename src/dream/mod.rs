@@ -3,32 +3,32 @@
 //! [`Dreamer::dream`] reads like the recipe: the last difference is carried to the camera picture and laid over it, the whole is climbed octave
 //! by octave from coarse to fine, its tone is held, a few windows are climbed at the canvas' own size, and what differs from the
 //! camera is the new difference. Which size, octaves and steps a board can afford is
-//! the [`governor`]'s business, opening graphs that of [`studio`], which does it in a thread of its own so that the
+//! the [`governor`]'s business, opening graphs that of [`session_cache`], which does it in a thread of its own so that the
 //! picture never stands still for it.
 
 mod canvas;
-mod cast;
 mod clouds;
+mod crossfade;
 mod current;
 mod error;
 mod fatigue;
 mod gaze;
-mod glide;
 mod governor;
-mod haste;
 mod momentum;
 mod octaves;
-mod parts;
+mod session_cache;
 mod settings;
 mod sleep;
-mod studio;
-mod vitals;
+mod smoother;
+mod status;
+mod step_boost;
+mod window_pass;
 mod windows;
 
 pub use error::DreamError;
 pub use governor::largest_within;
 pub use settings::Settings;
-pub use vitals::{Measured, Progress, Vitals};
+pub use status::{Measurement, Progress, Status};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,53 +41,53 @@ use crate::params::Params;
 use crate::pixel::{self, Picture, Scaler, Tone};
 use crate::runtime::{Controls, Runtime};
 
-use canvas::{Canvas, Last};
-use cast::Part;
+use canvas::{Canvas, Previous};
+use crossfade::Selection;
 use current::Current;
 use fatigue::Fatigue;
 use gaze::Gaze;
-use glide::Glide;
 use governor::Governor;
-use haste::{Haste, Urge};
 use momentum::Momentum;
 use octaves::{Climb, Climber};
+use session_cache::SessionCache;
 use settings::rng;
-use sleep::{Room, Sleep};
-use studio::Studio;
+use sleep::{Sleep, Surroundings};
+use smoother::ParameterSmoother;
+use step_boost::{BoostInputs, StepBoost};
 use windows::Windows;
 
 /// The time of a dream for which `step` is meant, seconds: quicker dreams climb less each.
-const PACE: f64 = 0.6;
+const STEP_PERIOD: f64 = 0.6;
 /// `step` is climbed so many times at most, and so many times more in a window, which has one step where the whole has several a second.
-const MOST_PACE: f64 = 2.0;
-const AT_ONCE: f64 = 4.0;
+const MAX_STEP_SCALE: f64 = 2.0;
+const WINDOW_STEP_FACTOR: f64 = 4.0;
 /// What is climbed is averaged over so many seconds: what chance alone moves to and fro does not show.
-const INERTIA: f64 = 0.45;
+const MOMENTUM_SECONDS: f64 = 0.45;
 /// Where the dream is tired it fades by so many time constants a second, at full fatigue.
-const TIRES: f64 = 4.0;
+const FATIGUE_DECAY_RATE: f64 = 4.0;
 /// What an idle dream grows by in a second when it is asleep.
 const ASLEEP_ZOOM: f64 = 0.05;
 /// Layers kept for use: one waits, one is shown, one is fed back, one is written.
-const MOST_LAYERS: usize = 4;
+const MAX_LAYERS: usize = 4;
 
 /// Dreams frame after frame.
 pub struct Dreamer {
     settings: Settings,
     catalogue: Arc<Catalogue>,
-    studio: Studio,
+    sessions: SessionCache,
     governor: Governor,
     /// °C from being slowed down.
-    room: Option<f64>,
+    thermal_headroom: Option<f64>,
     /// The largest size it may choose, and the screen that this is for, where there is one.
     largest: (usize, usize),
     shape: Option<(usize, usize)>,
     /// The graphs in use: those of the last frame, until the ones wanted now are open.
     current: Option<Current>,
     /// What cannot be faded to, since its graphs do not open at the size there is.
-    unfadable: Option<Part>,
+    unfadable: Option<Selection>,
     /// Weight of each channel, on the way from some neurons to others.
     weights: Vec<f32>,
-    glide: Glide,
+    smoother: ParameterSmoother,
     sleep: Sleep,
     gaze: Gaze,
     fatigue: Fatigue,
@@ -110,15 +110,15 @@ pub struct Dreamer {
     window: Picture,
     small: Frame,
     momentum: Momentum,
-    haste: Haste,
+    boost: StepBoost,
     tone: Tone,
     climber: Climber,
     /// The last dream, and others that are given back by who showed them.
     last: Option<Arc<Layer>>,
     /// The last is only faded from, and not fed back any more.
-    begins_anew: bool,
+    restarts: bool,
     layers: Vec<Arc<Layer>>,
-    vitals: Vitals,
+    status: Status,
     on_step: Option<OnStep>,
 }
 
@@ -136,14 +136,14 @@ impl Dreamer {
             largest: settings.max_size,
             shape: None,
             settings,
-            studio: Studio::new(runtime, Arc::clone(&catalogue)),
+            sessions: SessionCache::new(runtime, Arc::clone(&catalogue)),
             catalogue,
             governor,
-            room: None,
+            thermal_headroom: None,
             current: None,
             unfadable: None,
             weights: Vec::new(),
-            glide: Glide::default(),
+            smoother: ParameterSmoother::default(),
             sleep: Sleep::default(),
             gaze: Gaze::default(),
             fatigue: Fatigue::new(rng.u64(..)),
@@ -163,12 +163,12 @@ impl Dreamer {
             window: Picture::default(),
             small: Frame::new(0, 0),
             momentum: Momentum::default(),
-            haste: Haste::default(),
+            boost: StepBoost::default(),
             tone: Tone::NEUTRAL,
             last: None,
-            begins_anew: false,
+            restarts: false,
             layers: Vec::new(),
-            vitals: Vitals::default(),
+            status: Status::default(),
             on_step: None,
         }
     }
@@ -176,18 +176,18 @@ impl Dreamer {
     /// Waits for graphs to open instead of going on with what is open: for single pictures and films, where every
     /// frame counts.
     pub fn patient(mut self) -> Dreamer {
-        self.studio.wait_for_graphs();
+        self.sessions.wait_for_graphs();
         self
     }
 
     /// The board is so many °C from being slowed down, where that is known.
-    pub fn feel_heat(&mut self, room: Option<f64>) {
-        self.room = room;
+    pub fn set_thermal_headroom(&mut self, headroom: Option<f64>) {
+        self.thermal_headroom = headroom;
     }
 
     /// Dreams in the shape of a screen of these pixels, as it is seen, where the working size is the governor's to choose: then
     /// nothing that was dreamed is cut off. As many pixels as [`Settings::max_size`] at most, and no more than the screen's.
-    pub fn take_shape(&mut self, (width, height): (usize, usize)) {
+    pub fn set_screen_size(&mut self, (width, height): (usize, usize)) {
         let largest = (width.max(1), height.max(1));
         if self.settings.size.is_some() || self.shape == Some(largest) {
             return;
@@ -207,15 +207,15 @@ impl Dreamer {
     }
 
     /// What it does at the moment.
-    pub fn vitals(&self) -> &Vitals {
-        &self.vitals
+    pub fn status(&self) -> &Status {
+        &self.status
     }
 
     /// Forgets the dream: the next frame begins from the camera picture.
     pub fn reset(&mut self) {
         let mut rng = rng(&self.settings);
-        self.begins_anew = true;
-        self.glide.reset();
+        self.restarts = true;
+        self.smoother.reset();
         self.sleep = Sleep::default();
         self.fatigue = Fatigue::new(rng.u64(..));
         self.frames = 0;
@@ -238,30 +238,31 @@ impl Dreamer {
     pub fn dream(&mut self, look: &Look, params: &Params, elapsed: Duration) -> Result<Option<Arc<Layer>>, DreamError> {
         let started = Instant::now();
         let current = self.choose_graphs(params, elapsed)?;
-        let now = self.glide.follow(params, elapsed);
+        let now = self.smoother.follow(params, elapsed);
         let size = current.plan.size;
         self.look(look, size);
-        self.feel(look, params, elapsed);
+        self.observe(look, params, elapsed);
         let trance = if look.has_camera { self.sleep.trance(params) } else { 1.0 };
         self.lay(look, &now, elapsed, size, trance as f32);
-        let pace = self.pace(trance, elapsed);
+        let step_scale = self.step_scale(trance, elapsed);
         let (at_once, frame) = (current.plan.octaves, self.frames);
-        let climbed = self.climb(&current, &now, params.jitter, pace)?;
-        if climbed && look.has_camera && self.goes_on() {
-            let urge = Urge { pace, fatigue: now.fatigue, share: 1.0 - trance };
-            self.haste.hasten(&mut self.next, &self.looked, &self.camera, &self.gaze, &urge);
+        let climbed = self.climb(&current, &now, params.jitter, step_scale)?;
+        if climbed && look.has_camera && self.has_feedback() {
+            let inputs = BoostInputs { step_scale, fatigue: now.fatigue, share: 1.0 - trance };
+            self.boost.apply(&mut self.next, &self.looked, &self.camera, &self.gaze, &inputs);
         }
         self.tone.hold(&mut self.next, now.tone as f32);
         pixel::leave_ends(&mut self.next, trance as f32);
         pixel::subtract(&self.looked, &mut self.next);
         // In a trance it is the flight that changes the picture.
         fatigue::spare(&mut self.next, &self.tired, self.path.size(), now.fatigue * (1.0 - trance));
-        let inertia = if self.goes_on() { (-elapsed.as_secs_f64() / INERTIA).exp() * (1.0 - trance) } else { 0.0 };
+        let inertia =
+            if self.has_feedback() { (-elapsed.as_secs_f64() / MOMENTUM_SECONDS).exp() * (1.0 - trance) } else { 0.0 };
         self.momentum.join(&mut self.next, &self.path, inertia as f32);
         self.canvas.add(&self.next);
         if climbed {
-            let pace = self.pace(trance, elapsed.mul_f64(AT_ONCE));
-            self.climb_windows(&current, &now, pace)?;
+            let step_scale = self.step_scale(trance, elapsed.mul_f64(WINDOW_STEP_FACTOR));
+            self.climb_windows(&current, &now, step_scale)?;
         }
         let mut layer = self.blank();
         let made = Arc::get_mut(&mut layer).expect("nobody else holds it");
@@ -269,18 +270,18 @@ impl Dreamer {
         made.strength = if look.has_camera { now.share() as f32 } else { 1.0 };
         made.made_for = look.number;
         self.layers.extend(self.last.replace(Arc::clone(&layer)));
-        self.begins_anew = false;
+        self.restarts = false;
 
-        self.vitals.frame_time = started.elapsed();
-        current.cast.layer().clone_into(&mut self.vitals.layer);
-        self.vitals.awaits_layer = !current.cast.has(&params.layer);
-        (self.vitals.width, self.vitals.height) = size;
-        self.vitals.octaves = at_once.min(current.sizes.len() as u32);
-        self.vitals.steps = current.plan.steps;
+        self.status.frame_time = started.elapsed();
+        current.crossfade.layer().clone_into(&mut self.status.layer);
+        self.status.awaits_layer = !current.crossfade.has(&params.layer);
+        (self.status.width, self.status.height) = size;
+        self.status.octaves = at_once.min(current.sizes.len() as u32);
+        self.status.steps = current.plan.steps;
         // Frames of coarser octaves alone are cheaper than planned.
         let is_dearest = frame.is_multiple_of(octaves::turns(&current.sizes, at_once));
-        if climbed && is_dearest && current.cast.next.is_none() && current.cast.now.layer == params.layer {
-            self.governor.observe(self.vitals.frame_time, &current.plan);
+        if climbed && is_dearest && current.crossfade.to.is_none() && current.crossfade.from.layer == params.layer {
+            self.governor.observe(self.status.frame_time, &current.plan);
         }
         let is_open = !current.sizes.is_empty();
         self.current = Some(current).filter(|_| is_open);
@@ -291,15 +292,15 @@ impl Dreamer {
     ///
     /// # Errors
     /// As [`Dreamer::dream`].
-    pub fn measure(&mut self, picture: &Frame, params: &Params) -> Result<Measured, DreamError> {
+    pub fn measure(&mut self, picture: &Frame, params: &Params) -> Result<Measurement, DreamError> {
         let size = (picture.width, picture.height);
-        self.studio.open_now(&params.layer, size)?;
+        self.sessions.open_now(&params.layer, size)?;
         let neurons = params.neurons.weights(self.catalogue.layer(&params.layer)?.2)?;
         let mut image = Picture::default();
         pixel::from_frame(picture, &mut image);
         let controls = Controls { neurons: &neurons, step: 0.0, smoothing: 0.0, colour: 0.0, shift: (0, 0) };
-        let climbed = self.studio.ascent(&params.layer, size)?.climb(&mut image, &controls)?;
-        Ok(Measured {
+        let climbed = self.sessions.ascent(&params.layer, size)?.climb(&mut image, &controls)?;
+        Ok(Measurement {
             activation: octaves::mean_activation(climbed.activation, &neurons),
             objective: climbed.objective,
         })
@@ -317,10 +318,10 @@ impl Dreamer {
     }
 
     /// Whether anybody is there. Asleep, the dream is held to a light of its own.
-    fn feel(&mut self, look: &Look, params: &Params, elapsed: Duration) {
+    fn observe(&mut self, look: &Look, params: &Params, elapsed: Duration) {
         let light = f64::from(self.tone.mean.iter().sum::<f32>() / 3.0);
-        let room = Room { has_camera: look.has_camera, movement: f64::from(look.movement), light };
-        self.sleep.feel(room, params, elapsed);
+        let surroundings = Surroundings { has_camera: look.has_camera, movement: f64::from(look.movement), light };
+        self.sleep.update(&surroundings, params, elapsed);
         self.tone = self.tone.toward(&Tone::NEUTRAL, self.sleep.depth() as f32);
     }
 
@@ -342,10 +343,10 @@ impl Dreamer {
 
     /// The canvas: the camera picture, and over it what is left of the last dream, carried to where things are now. At working size it
     /// is what is climbed.
-    fn lay(&mut self, look: &Look, now: &glide::Look, elapsed: Duration, size: (usize, usize), trance: f32) {
+    fn lay(&mut self, look: &Look, now: &smoother::LookParams, elapsed: Duration, size: (usize, usize), trance: f32) {
         let seconds = elapsed.as_secs_f64();
         self.follow(look);
-        if self.begins_anew {
+        if self.restarts {
             self.gaze = Gaze::default();
         }
         self.gaze.look(&self.path, seconds);
@@ -359,7 +360,7 @@ impl Dreamer {
         }
         self.left.clear();
         self.left.extend(self.path.seen.iter().zip(&self.tired).map(|(seen, tired)| {
-            let rate = 1.0 / now.decay + f64::from(*tired) * now.fatigue * TIRES;
+            let rate = 1.0 / now.decay + f64::from(*tired) * now.fatigue * FATIGUE_DECAY_RATE;
             seen * (-seconds * rate).exp() as f32
         }));
         let canvas = (look.camera.width, look.camera.height);
@@ -367,15 +368,15 @@ impl Dreamer {
         if let Some(last) = self.last.take_if(|last| (last.width, last.height) != canvas) {
             self.last = Some(Arc::new(last.resized(canvas)));
         }
-        let last = self.last.as_ref().map(|layer| Last {
+        let last = self.last.as_ref().map(|layer| Previous {
             layer,
             path: &self.path,
             left: &self.left,
             motion: Affine::of(&motion, canvas.0, canvas.1),
             persistence: self.sleep.persistence(now.persistence) as f32,
-            is_fed_back: !self.begins_anew,
+            is_fed_back: !self.restarts,
         });
-        let is_blind = !self.goes_on() && !look.has_camera;
+        let is_blind = !self.has_feedback() && !look.has_camera;
         self.canvas.lay(&look.camera, last.as_ref(), trance);
         if is_blind {
             self.canvas.paint(&clouds::clouds(size, &mut self.rng, &mut self.scaler));
@@ -389,63 +390,75 @@ impl Dreamer {
         let free = self.layers.iter_mut().position(|layer| Arc::get_mut(layer).is_some());
         let free = free.map(|place| self.layers.swap_remove(place));
         // Those that were made for another canvas go with it.
-        self.layers.truncate(MOST_LAYERS);
+        self.layers.truncate(MAX_LAYERS);
         free.unwrap_or_default()
     }
 
     /// Whether there is a dream that is fed back.
-    fn goes_on(&self) -> bool {
-        self.last.is_some() && !self.begins_anew
+    fn has_feedback(&self) -> bool {
+        self.last.is_some() && !self.restarts
     }
 
     /// How many times `step` is climbed: a mirror climbs as much a second on every board, but a very slow one would leap. A trance, where
     /// it is each frame that counts, and a first frame climb it once.
-    fn pace(&self, trance: f64, elapsed: Duration) -> f64 {
-        let pace = (elapsed.as_secs_f64() / PACE).min(MOST_PACE);
-        if self.goes_on() { pace + (1.0 - pace) * trance } else { 1.0 }
+    fn step_scale(&self, trance: f64, elapsed: Duration) -> f64 {
+        let step_scale = (elapsed.as_secs_f64() / STEP_PERIOD).min(MAX_STEP_SCALE);
+        if self.has_feedback() { step_scale + (1.0 - step_scale) * trance } else { 1.0 }
     }
 
     /// How `current` is climbed at the moment.
-    fn climb_of<'a>(weights: &'a [f32], current: &'a Current, now: &glide::Look, jitter: u32, pace: f64) -> Climb<'a> {
+    fn climb_of<'a>(
+        weights: &'a [f32],
+        current: &'a Current,
+        now: &smoother::LookParams,
+        jitter: u32,
+        step_scale: f64,
+    ) -> Climb<'a> {
         Climb {
-            layer: &current.cast.now.layer,
-            other: current.cast.other().map(|(part, share)| (part.layer.as_str(), &*part.weights, share)),
+            layer: &current.crossfade.from.layer,
+            other: current.crossfade.other().map(|(to, share)| (to.layer.as_str(), &*to.weights, share)),
             sizes: &current.sizes,
             neurons: weights,
-            step: (now.step * now.share() * pace / 255.0) as f32,
+            step: (now.step * now.share() * step_scale / 255.0) as f32,
             smoothing: now.smoothing as f32,
             colour: now.colour as f32,
             jitter: jitter as i32,
             steps: current.plan.steps,
-            besides: 0,
+            extra_work: 0,
         }
     }
 
     /// Climbs `next` octave by octave, those whose turn it is. Returns whether there was anything to climb.
-    fn climb(&mut self, current: &Current, now: &glide::Look, jitter: u32, pace: f64) -> Result<bool, DreamError> {
-        current.cast.weights(&mut self.weights);
+    fn climb(
+        &mut self,
+        current: &Current,
+        now: &smoother::LookParams,
+        jitter: u32,
+        step_scale: f64,
+    ) -> Result<bool, DreamError> {
+        current.crossfade.weights(&mut self.weights);
         self.fatigue.swing(&mut self.weights, fatigue::share(now.fatigue) * self.gaze.stares());
         let (sizes, at_once) = (&current.sizes, current.plan.octaves);
-        let turns = octaves::turns(sizes, at_once).min(octaves::MOST_TURNS) as f64;
+        let turns = octaves::turns(sizes, at_once).min(octaves::MAX_TURNS) as f64;
         let climb = Climb {
             sizes: octaves::turn(sizes, at_once, self.frames),
-            besides: self.work_of_windows(current),
-            ..Dreamer::climb_of(&self.weights, current, now, jitter, pace * turns)
+            extra_work: self.work_of_windows(current),
+            ..Dreamer::climb_of(&self.weights, current, now, jitter, step_scale * turns)
         };
         self.frames += 1;
         if sizes.is_empty() || climb.steps == 0 || climb.step == 0.0 {
             return Ok(false);
         }
-        match self.climber.climb(&mut self.next, &climb, &mut self.studio, self.on_step.as_deref_mut()) {
+        match self.climber.climb(&mut self.next, &climb, &mut self.sessions, self.on_step.as_deref_mut()) {
             Ok(_) if !self.next.data.iter().all(|value| value.is_finite()) => {
                 // Fed back, they would never leave the picture again.
-                self.begins_anew = true;
-                Err(self.give_up(DreamError::NotFinite { layer: current.cast.layer().to_owned() }))
+                self.restarts = true;
+                Err(self.give_up(DreamError::NotFinite { layer: current.crossfade.layer().to_owned() }))
             }
             Ok(last) => {
                 if let Some(last) = &last {
-                    self.vitals.provider = Some(last.provider);
-                    self.vitals.activation = last.activation;
+                    self.status.provider = Some(last.provider);
+                    self.status.activation = last.activation;
                 }
                 Ok(last.is_some())
             }
@@ -455,13 +468,13 @@ impl Dreamer {
 
     /// The driver's state is unknown: everything is opened anew.
     fn give_up(&mut self, error: DreamError) -> DreamError {
-        self.studio.forget();
+        self.sessions.forget();
         self.current = None;
         error
     }
 
     /// What zoom, rotation and drift amount to in `elapsed`. Asleep it flies a little in any case.
-    fn motion(&self, now: &glide::Look, elapsed: Duration, (width, _): (usize, usize)) -> Motion {
+    fn motion(&self, now: &smoother::LookParams, elapsed: Duration, (width, _): (usize, usize)) -> Motion {
         // After a pause or a stall the picture goes on from where it was instead of leaping.
         let seconds = elapsed.as_secs_f64().min(1.0);
         let stands = now.zoom == 0.0 && now.rotate == 0.0 && now.drift == 0.0;

@@ -2,7 +2,7 @@
 
 use super::Progress;
 use super::error::DreamError;
-use super::studio::Studio;
+use super::session_cache::SessionCache;
 use crate::pixel::{self, Picture, Scaler};
 use crate::runtime::{Controls, Provider};
 
@@ -10,7 +10,7 @@ use crate::runtime::{Controls, Provider};
 const SMALLEST_SIDE: usize = 32;
 
 /// Where octaves take turns each climbs so many times as much at most: more at once would leap.
-pub const MOST_TURNS: u64 = 3;
+pub const MAX_TURNS: u64 = 3;
 
 /// Sizes of `octaves` octaves of a picture of `size`, coarse to fine; the last is `size` itself. Octaves that would be
 /// too small are left out.
@@ -50,8 +50,8 @@ pub struct Climb<'a> {
     pub jitter: i32,
     /// Ascents an octave.
     pub steps: u32,
-    /// What is climbed in this frame besides, in pixels.
-    pub besides: u64,
+    /// What else is climbed in this frame, in pixels.
+    pub extra_work: u64,
 }
 
 impl<'a> Climb<'a> {
@@ -72,7 +72,7 @@ impl<'a> Climb<'a> {
 }
 
 /// What the last ascent told.
-pub struct Last {
+pub struct LastAscent {
     pub provider: Provider,
     pub activation: f64,
 }
@@ -100,17 +100,17 @@ impl Climber {
         }
     }
 
-    /// Climbs `picture` at each octave, coarse to fine, with graphs that are open in `studio`. Returns what the last
+    /// Climbs `picture` at each octave, coarse to fine, with graphs that are open in `sessions`. Returns what the last
     /// ascent told, where there was one.
     pub fn climb(
         &mut self,
         picture: &mut Picture,
         climb: &Climb,
-        studio: &mut Studio,
+        sessions: &mut SessionCache,
         mut on_step: Option<&mut (dyn FnMut(Progress) + Send + 'static)>,
-    ) -> Result<Option<Last>, DreamError> {
+    ) -> Result<Option<LastAscent>, DreamError> {
         let mut last = None;
-        let total = work(climb.sizes, climb.steps) + climb.besides;
+        let total = work(climb.sizes, climb.steps) + climb.extra_work;
         let mut done = 0;
         for (octave, &(width, height)) in climb.sizes.iter().enumerate() {
             self.base.resize(width, height);
@@ -127,14 +127,14 @@ impl Climber {
                 done += work(&[(width, height)], 1);
                 for (layer, neurons, part) in climb.parts(index).into_iter().flatten() {
                     let (step, smoothing, colour) = (climb.step * part, climb.smoothing, climb.colour);
-                    let ascent = studio.ascent(layer, (width, height))?;
+                    let ascent = sessions.ascent(layer, (width, height))?;
                     let controls = Controls { neurons, step, smoothing, colour, shift };
                     let climbed = ascent.climb(&mut self.climbed, &controls)?;
                     let (activation, objective) = (mean_activation(climbed.activation, neurons), climbed.objective);
                     if let Some(on_step) = on_step.as_deref_mut() {
                         on_step(Progress { done, total, activation, objective });
                     }
-                    last = Some(Last { provider: ascent.provider(), activation });
+                    last = Some(LastAscent { provider: ascent.provider(), activation });
                 }
             }
             self.detail.copy_from(&self.climbed);

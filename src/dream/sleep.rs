@@ -16,9 +16,9 @@ const DARK_FOR: f64 = 5.0;
 const DEEPENS: f64 = 20.0;
 const RETURNS: f64 = 1.0;
 
-/// What is felt of the room.
+/// What is seen of the room.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Room {
+pub struct Surroundings {
     pub has_camera: bool,
     /// Share of the picture that moved, 0 to 1.
     pub movement: f64,
@@ -39,18 +39,18 @@ pub struct Sleep {
 }
 
 impl Sleep {
-    /// Lets time pass in `room`.
-    pub fn feel(&mut self, room: Room, params: &Params, elapsed: Duration) {
+    /// Lets time pass in these surroundings.
+    pub fn update(&mut self, seen: &Surroundings, params: &Params, elapsed: Duration) {
         let seconds = elapsed.as_secs_f64();
-        let is_still = room.movement < SOMEBODY;
+        let is_still = seen.movement < SOMEBODY;
         self.still_for = if is_still { self.still_for + seconds } else { 0.0 };
-        self.dark_for = if room.has_camera && room.light < DARK { self.dark_for + seconds } else { 0.0 };
+        self.dark_for = if seen.has_camera && seen.light < DARK { self.dark_for + seconds } else { 0.0 };
         let is_left = params.sleep > 0.0 && self.still_for >= params.sleep;
-        let sleeps = !room.has_camera || self.dark_for >= DARK_FOR || is_left;
+        let sleeps = !seen.has_camera || self.dark_for >= DARK_FOR || is_left;
         let pace = |up: bool, rise: f64, fall: f64| if up { seconds / rise } else { -seconds / fall };
         self.depth = (self.depth + pace(sleeps, FALLS_ASLEEP, WAKES)).clamp(0.0, 1.0);
         self.stillness = (self.stillness + pace(is_still, DEEPENS, RETURNS)).clamp(0.0, 1.0);
-        if !std::mem::replace(&mut self.has_begun, true) && !room.has_camera {
+        if !std::mem::replace(&mut self.has_begun, true) && !seen.has_camera {
             // A mirror that never saw anything has nothing to fall asleep from.
             self.depth = 1.0;
         }
@@ -84,14 +84,14 @@ mod tests {
     use crate::pack::Catalogue;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const DAY: Room = Room { has_camera: true, movement: 0.2, light: 0.5 };
+    const DAY: Surroundings = Surroundings { has_camera: true, movement: 0.2, light: 0.5 };
 
     fn params() -> Params {
         Params { sleep: 60.0, ..Params::new(&Catalogue::of(Vec::new())) }
     }
 
-    fn after(sleep: &mut Sleep, room: Room, seconds: u32) -> f64 {
-        (0..seconds).for_each(|_| sleep.feel(room, &params(), SECOND));
+    fn after(sleep: &mut Sleep, surroundings: Surroundings, seconds: u32) -> f64 {
+        (0..seconds).for_each(|_| sleep.update(&surroundings, &params(), SECOND));
         sleep.trance(&params())
     }
 
@@ -99,7 +99,7 @@ mod tests {
     fn it_falls_asleep_slowly_when_nobody_moves_and_wakes_at_once() {
         let mut sleep = Sleep::default();
         assert_eq!(after(&mut sleep, DAY, 100), 0.0);
-        let still = Room { movement: 0.001, ..DAY };
+        let still = Surroundings { movement: 0.001, ..DAY };
         assert_eq!(after(&mut sleep, still, 59), 0.0);
         let falling = after(&mut sleep, still, 6);
         assert!((0.1..0.9).contains(&falling), "{falling}");
@@ -111,12 +111,12 @@ mod tests {
     fn it_sleeps_in_the_dark_and_without_a_camera() {
         let mut sleep = Sleep::default();
         after(&mut sleep, DAY, 1);
-        assert_eq!(after(&mut sleep, Room { light: 0.01, ..DAY }, 4), 0.0, "somebody walks by closely");
-        assert_eq!(after(&mut sleep, Room { light: 0.01, ..DAY }, 20), 1.0);
+        assert_eq!(after(&mut sleep, Surroundings { light: 0.01, ..DAY }, 4), 0.0, "somebody walks by closely");
+        assert_eq!(after(&mut sleep, Surroundings { light: 0.01, ..DAY }, 20), 1.0);
         after(&mut sleep, DAY, 2);
-        assert_eq!(after(&mut sleep, Room { has_camera: false, ..DAY }, 20), 1.0);
+        assert_eq!(after(&mut sleep, Surroundings { has_camera: false, ..DAY }, 20), 1.0);
         let mut blind = Sleep::default();
-        assert_eq!(after(&mut blind, Room { has_camera: false, movement: 0.0, light: 0.0 }, 1), 1.0);
+        assert_eq!(after(&mut blind, Surroundings { has_camera: false, movement: 0.0, light: 0.0 }, 1), 1.0);
     }
 
     #[test]
@@ -124,19 +124,19 @@ mod tests {
         let mut sleep = Sleep::default();
         after(&mut sleep, DAY, 1);
         assert_eq!(sleep.persistence(0.9), 0.9);
-        after(&mut sleep, Room { light: 0.01, ..DAY }, 30);
+        after(&mut sleep, Surroundings { light: 0.01, ..DAY }, 30);
         assert_eq!(sleep.persistence(0.9), 1.0);
     }
 
     #[test]
     fn never_is_never_and_stillness_deepens_only_where_wished() {
         let mut sleep = Sleep::default();
-        let (still, mut params) = (Room { movement: 0.0, ..DAY }, Params { sleep: 0.0, ..params() });
-        (0..1000).for_each(|_| sleep.feel(still, &params, SECOND));
+        let (still, mut params) = (Surroundings { movement: 0.0, ..DAY }, Params { sleep: 0.0, ..params() });
+        (0..1000).for_each(|_| sleep.update(&still, &params, SECOND));
         assert_eq!(sleep.trance(&params), 0.0);
         params.deepen = 0.6;
         assert_eq!(sleep.trance(&params), 0.6);
-        sleep.feel(DAY, &params, SECOND);
+        sleep.update(&DAY, &params, SECOND);
         assert_eq!(sleep.trance(&params), 0.0);
     }
 }

@@ -1,15 +1,15 @@
 //! Which parts of the picture are climbed at its own size next: everything gets its turn, what moves and what is dreamed sooner.
 
 /// Cells across and down whose waiting is reckoned.
-const ACROSS: usize = 16;
-const DOWN: usize = 9;
+const COLUMNS: usize = 16;
+const ROWS: usize = 9;
 /// Places that are drawn, of which the one that waited most is taken.
-const DRAWS: usize = 12;
+const CANDIDATES: usize = 12;
 
 /// How much more a window may climb at once.
-const MOST_SPREAD: f64 = 3.0;
+const MAX_SPREAD: f64 = 3.0;
 /// One of so many windows is of twice the size.
-const DOUBLES: usize = 4;
+const ONE_DOUBLE_IN: usize = 4;
 
 /// A part: its corner, and how many pixels of the picture, along each side, are one of the graph's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,19 +21,19 @@ pub struct Window {
 /// How long each cell has waited.
 #[derive(Debug, Clone)]
 pub struct Windows {
-    waits: [f32; ACROSS * DOWN],
+    waits: [f32; COLUMNS * ROWS],
 }
 
 impl Default for Windows {
     fn default() -> Windows {
-        Windows { waits: [1.0; ACROSS * DOWN] }
+        Windows { waits: [1.0; COLUMNS * ROWS] }
     }
 }
 
 /// How many times as much a window climbs as the whole does: in proportion to how long a place waits for its turn, within bounds.
 pub fn spread(canvas: (usize, usize), size: (usize, usize), windows: u32) -> f64 {
     let turns = (canvas.0 * canvas.1) as f64 / (size.0 * size.1 * windows.max(1) as usize) as f64;
-    turns.clamp(1.0, MOST_SPREAD)
+    turns.clamp(1.0, MAX_SPREAD)
 }
 
 /// Whether a graph of `size` sees less than a `canvas`, and no more along either side.
@@ -50,8 +50,8 @@ impl Windows {
     /// Another frame passes.
     pub fn wait(&mut self, interest: impl Fn(f32, f32) -> f32) {
         for (cell, wait) in self.waits.iter_mut().enumerate() {
-            let (x, y) = ((cell % ACROSS) as f32 + 0.5, (cell / ACROSS) as f32 + 0.5);
-            *wait += 0.3 + interest(x / ACROSS as f32, y / DOWN as f32);
+            let (x, y) = ((cell % COLUMNS) as f32 + 0.5, (cell / COLUMNS) as f32 + 0.5);
+            *wait += 0.3 + interest(x / COLUMNS as f32, y / ROWS as f32);
         }
     }
 
@@ -62,8 +62,8 @@ impl Windows {
         }
         let fits_double = canvas.0 >= 2 * size.0 && canvas.1 >= 2 * size.1;
         let mut best: Option<(f32, Window)> = None;
-        for _ in 0..DRAWS {
-            let ratio = if fits_double && rng.usize(..DOUBLES) == 0 { 2 } else { 1 };
+        for _ in 0..CANDIDATES {
+            let ratio = if fits_double && rng.usize(..ONE_DOUBLE_IN) == 0 { 2 } else { 1 };
             let (width, height) = (size.0 * ratio, size.1 * ratio);
             // Beyond the edges, and held to them: else the edges would seldom be in a window's middle.
             let mut draw = |length: usize, most: usize| {
@@ -99,9 +99,9 @@ impl Windows {
             let last = if corner + length >= most { cells } else { at(corner + length - margin) };
             first..last.max(first)
         };
-        let columns = inner(window.corner.0, size.0 * window.ratio, canvas.0, ACROSS);
-        let rows = inner(window.corner.1, size.1 * window.ratio, canvas.1, DOWN);
-        rows.flat_map(move |row| columns.clone().map(move |column| row * ACROSS + column))
+        let columns = inner(window.corner.0, size.0 * window.ratio, canvas.0, COLUMNS);
+        let rows = inner(window.corner.1, size.1 * window.ratio, canvas.1, ROWS);
+        rows.flat_map(move |row| columns.clone().map(move |column| row * COLUMNS + column))
     }
 }
 

@@ -35,7 +35,7 @@ fn scenes(director: &Director) -> Vec<Json> {
 
 /// What can be done here, below `do/`.
 fn actions(director: &Director) -> Vec<Json> {
-    let can = director.abilities();
+    let can = director.capabilities();
     let there = ACTIONS.iter().filter(|action| match action.name {
         "snapshot" => can.snapshots,
         "restart" => can.restart,

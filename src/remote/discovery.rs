@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json, json};
 
 use super::DeviceId;
-use crate::director::Abilities;
+use crate::director::Capabilities;
 use crate::pack::Catalogue;
 use crate::params::{Kind, Scope, Spec, TABLE};
 
@@ -44,7 +44,7 @@ pub struct DeviceDescription<'a> {
     pub device: &'a DeviceId,
     pub catalogue: &'a Catalogue,
     pub scenes: Vec<&'a str>,
-    pub abilities: Abilities,
+    pub capabilities: Capabilities,
     pub has_schedule: bool,
     pub page: Option<&'a str>,
     pub telemetry_every: Duration,
@@ -70,10 +70,10 @@ pub fn discovery(description: &DeviceDescription) -> Json {
     if !description.scenes.is_empty() {
         add("scene", scene(&base, &description.scenes));
     }
-    for (action, component) in buttons(&base, description.abilities) {
+    for (action, component) in buttons(&base, description.capabilities) {
         add(action, component);
     }
-    if description.abilities.snapshots {
+    if description.capabilities.snapshots {
         let topic = format!("{base}/snapshot");
         add(
             "picture",
@@ -166,7 +166,7 @@ fn scene(base: &str, scenes: &[&str]) -> Json {
     })
 }
 
-fn buttons(base: &str, can: Abilities) -> impl Iterator<Item = (&'static str, Json)> {
+fn buttons(base: &str, can: Capabilities) -> impl Iterator<Item = (&'static str, Json)> {
     let button = move |action: &'static str, extra: Json| {
         let topic = format!("{base}/do/{action}");
         let mut button = json!({"platform": "button", "name": label(action), "command_topic": topic});
@@ -331,7 +331,7 @@ mod tests {
             device: &device,
             catalogue: &catalogue,
             scenes,
-            abilities: Abilities { snapshots, restart: snapshots },
+            capabilities: Capabilities { snapshots, restart: snapshots },
             has_schedule: snapshots,
             page: None,
             telemetry_every: Duration::from_secs(10),

@@ -161,7 +161,7 @@ pub async fn publish_discovery(
                     device,
                     catalogue: handle.catalogue(),
                     scenes: director.scenes().map(|(name, ..)| name.as_str()).collect(),
-                    abilities: director.abilities(),
+                    capabilities: director.capabilities(),
                     has_schedule: director.has_schedule(),
                     page: home.page.as_deref(),
                     telemetry_every,

@@ -44,7 +44,7 @@ impl Film {
             sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
             frames.push(out);
         }
-        assert_eq!(sitting.dreamer.vitals().layer, to.0);
+        assert_eq!(sitting.dreamer.status().layer, to.0);
         Film { frames }
     }
 

@@ -39,9 +39,9 @@ fn the_dream_grows_on_the_picture_and_pushes_the_layer_up() {
     let before = sitting.dreamer.measure(&camera, &params).unwrap().objective.unwrap();
     let after = sitting.dreamer.measure(&out, &params).unwrap().objective.unwrap();
     assert!(after > 1.5 * before, "objective {before} → {after}");
-    let vitals = sitting.dreamer.vitals();
-    assert_eq!((vitals.width, vitals.height, vitals.octaves, vitals.steps), (SIZE.0, SIZE.1, 2, 2));
-    assert_eq!(vitals.provider.unwrap().to_string(), "cpu");
+    let status = sitting.dreamer.status();
+    assert_eq!((status.width, status.height, status.octaves, status.steps), (SIZE.0, SIZE.1, 2, 2));
+    assert_eq!(status.provider.unwrap().to_string(), "cpu");
 }
 
 #[test]
@@ -64,10 +64,10 @@ fn before_the_network_is_open_the_camera_is_shown_and_soon_after_the_dream() {
     let mut out = blank();
     sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
     assert!(difference(&out, &camera) < 1.0, "something else than the camera was shown");
-    assert_eq!(sitting.dreamer.vitals().provider, None);
+    assert_eq!(sitting.dreamer.status().provider, None);
     wait_until(|| {
         sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
-        sitting.dreamer.vitals().provider.is_some()
+        sitting.dreamer.status().provider.is_some()
     });
 }
 
@@ -80,8 +80,8 @@ fn a_change_of_layer_never_stops_the_dream() {
     let mut last = 0.0;
     wait_until(|| {
         sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
-        last = sitting.dreamer.vitals().activation;
-        sitting.dreamer.vitals().provider.is_some()
+        last = sitting.dreamer.status().activation;
+        sitting.dreamer.status().provider.is_some()
     });
     params.layer = "mobilenet-v2/f6".into();
     params.neurons = "31".parse().unwrap();
@@ -92,7 +92,7 @@ fn a_change_of_layer_never_stops_the_dream() {
     };
     wait_until(|| {
         sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
-        let now = sitting.dreamer.vitals().activation;
+        let now = sitting.dreamer.status().activation;
         now != last && (now - expected).abs() < 0.5 * expected.abs().max(0.2)
     });
 }
@@ -214,8 +214,8 @@ fn the_governed_dream_keeps_the_screens_proportions_and_takes_any_camera() {
     for camera in [(640, 360), (33, 77), (1, 1), (0, 0)] {
         mirror.frame(Some(&picture(camera)), (320, 240), &params, TICK, &mut out).unwrap();
         assert_eq!((out.width, out.height), (320, 240));
-        let vitals = mirror.dreamer().vitals();
-        let (width, height) = (vitals.width, vitals.height);
+        let status = mirror.dreamer().status();
+        let (width, height) = (status.width, status.height);
         assert_eq!((width % 16, height % 16), (0, 0));
         assert!((width as f64 / height as f64 - 4.0 / 3.0).abs() < 0.2, "{width}x{height}");
     }
@@ -262,7 +262,7 @@ fn a_damaged_graph_is_told_and_another_layer_goes_on() {
         bad.pace = Pace::all(seconds);
         for _ in 0..3 {
             sitting.dream(Some(&camera), &bad, TICK, &mut out).unwrap();
-            assert_eq!(sitting.dreamer.vitals().layer, good.layer);
+            assert_eq!(sitting.dreamer.status().layer, good.layer);
         }
         assert!(difference(&out, &camera) > 0.5);
     }
@@ -285,7 +285,7 @@ fn a_graph_that_cannot_be_opened_is_an_error_again_and_again_and_never_a_plain_m
     wait_until(|| {
         // One more error may be under way.
         let _ = sitting.dream(Some(&camera), &params, TICK, &mut out);
-        sitting.dreamer.vitals().provider.is_some()
+        sitting.dreamer.status().provider.is_some()
     });
 }
 
@@ -298,14 +298,14 @@ fn while_another_layer_opens_the_last_one_is_dreamed_with_its_own_neurons_at_all
     let mut out = blank();
     wait_until(|| {
         sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
-        sitting.dreamer.vitals().octaves == 4
+        sitting.dreamer.status().octaves == 4
     });
     // Channel 150 is one of f14's, and none of f6's.
     (params.layer, params.neurons) = ("f14".into(), "150".parse().unwrap());
     wait_until(|| {
         sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
-        assert_eq!(sitting.dreamer.vitals().octaves, 4, "the dream stands still");
-        sitting.dreamer.vitals().layer == "f14"
+        assert_eq!(sitting.dreamer.status().octaves, 4, "the dream stands still");
+        sitting.dreamer.status().layer == "f14"
     });
 }
 
@@ -330,8 +330,8 @@ fn on_a_board_that_is_far_too_slow_the_octaves_take_turns() {
     let mut out = blank();
     wait_until(|| {
         sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
-        let vitals = sitting.dreamer.vitals();
-        (vitals.octaves, vitals.steps) == (1, 1)
+        let status = sitting.dreamer.status();
+        (status.octaves, status.steps) == (1, 1)
     });
     pixels.lock().unwrap().clear();
     for _ in 0..4 {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reverie::backoff::Backoff;
-use reverie::director::{Abilities, Director, Scenes, Setup};
+use reverie::director::{Capabilities, Director, Scenes, Setup};
 use reverie::director_handle::{self, DirectorHandle};
 use reverie::pack::{Catalogue, Manifest};
 use reverie::params::Params;
@@ -99,7 +99,7 @@ pub fn handle() -> DirectorHandle {
         ("wild".to_owned(), scene(json!({"intensity": 1, "zoom": 1}))),
     ]);
     setup.groups = vec!["hall".to_owned()];
-    setup.abilities = Abilities { snapshots: true, restart: false };
+    setup.capabilities = Capabilities { snapshots: true, restart: false };
     DirectorHandle::with_director(catalogue.clone(), Director::new(catalogue, setup))
 }
 

@@ -338,11 +338,11 @@ pub fn run(args: &Args, input: &Input, out: &Path) -> anyhow::Result<()> {
     }
     sink.finish()?;
     bar.finish_and_clear();
-    let (seconds, vitals) = (started.elapsed().as_secs_f64(), mirror.dreamer().vitals());
+    let (seconds, status) = (started.elapsed().as_secs_f64(), mirror.dreamer().status());
     eprintln!(
         "{} at {width}x{height} on {}: {count} frames at {rate} a second, {seconds:.1} s, seed {seed}",
-        vitals.layer,
-        vitals.provider.map_or("no provider (nothing to climb)".to_owned(), |p| p.to_string()),
+        status.layer,
+        status.provider.map_or("no provider (nothing to climb)".to_owned(), |p| p.to_string()),
     );
     Ok(())
 }

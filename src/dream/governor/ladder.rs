@@ -5,9 +5,9 @@
 pub struct Ladder(Vec<(usize, usize)>);
 
 /// The longer side of the smallest size: less is not a picture any more.
-const SMALLEST: usize = 160;
+const MIN_LONGER_SIDE: usize = 160;
 /// The longer side from which calibration starts: cheap for any board, and a picture already.
-const START: usize = 256;
+const START_LONGER_SIDE: usize = 256;
 /// Sides are multiples of this: networks halve them four times and more.
 const GRID: usize = 16;
 
@@ -22,7 +22,7 @@ impl Ladder {
         let (width, height) = (largest.0.max(1), largest.1.max(1));
         let longest = width.max(height);
         let mut sizes = Vec::new();
-        let mut side = SMALLEST;
+        let mut side = MIN_LONGER_SIDE;
         while side <= longest {
             let size = (fit(width, side, longest), fit(height, side, longest));
             if size.0 <= width && size.1 <= height && sizes.last() != Some(&size) {
@@ -48,7 +48,7 @@ impl Ladder {
 
     /// The rung to begin with where nothing is known of the board.
     pub fn start(&self) -> usize {
-        self.0.iter().rposition(|(w, h)| *w.max(h) <= START).unwrap_or(0)
+        self.0.iter().rposition(|(w, h)| *w.max(h) <= START_LONGER_SIDE).unwrap_or(0)
     }
 }
 

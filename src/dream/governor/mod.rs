@@ -12,7 +12,7 @@ mod tests;
 
 use std::time::Duration;
 
-use heat::Heat;
+use heat::HeatLimit;
 use ladder::Ladder;
 pub use ladder::largest_within;
 
@@ -20,7 +20,7 @@ use super::octaves::octave_sizes;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ask {
+pub struct PlanRequest {
     pub layer: String,
     pub octaves: u32,
     pub steps: u32,
@@ -46,8 +46,8 @@ pub struct Governor {
     ladder: Ladder,
     /// Seconds a frame may take; none: nothing is governed.
     budget: Option<f64>,
-    heat: Heat,
-    ask: Option<Ask>,
+    heat: HeatLimit,
+    request: Option<PlanRequest>,
     /// Where on the ladder.
     rung: usize,
     /// The highest rung there is, as far as graphs of this layer could be opened.
@@ -70,7 +70,7 @@ pub struct Governor {
     /// Seconds dreamed with time to spare.
     spare: f64,
     /// Seconds of spare time that it takes to grow.
-    patience: f64,
+    growth_wait: f64,
     /// Whether the last change was a growth on probation.
     grew: bool,
 }
@@ -90,21 +90,21 @@ const CALIBRATION: f64 = 2.0;
 /// Frames of a plan that are a measurement.
 const MEASURED_FRAMES: usize = 3;
 /// Sizes nearer to each other than this (logarithm of their ratio) tell an overhead from noise badly.
-const APART: f64 = 0.15;
+const DISTINCT_SIZES: f64 = 0.15;
 /// How many times a run's pixels its overhead is believed to be worth at most: noise must not send a board far up.
-const MOST_OVERHEAD: f64 = 4.0;
+const MAX_OVERHEAD: f64 = 4.0;
 /// Share of the budget that a newly chosen plan is predicted to take.
-const AIM: f64 = 0.85;
+const TARGET_SHARE: f64 = 0.85;
 /// Share of the budget above which a frame is late: a little is not worth a visible change.
-const LATE: f64 = 1.1;
+const LATE_SHARE: f64 = 1.1;
 /// A window has this many frames, or seconds where that is more frames.
 const WINDOW_FRAMES: usize = 8;
 const WINDOW_SECONDS: f64 = 2.0;
 /// Windows in a row that must be late before anything changes.
-const MISSES: u32 = 2;
+const MISSES_TO_SHRINK: u32 = 2;
 /// Seconds of spare time it takes to grow: at first, and at most, after growths that had to be taken back.
-const PATIENCE: f64 = 20.0;
-const LONGEST_PATIENCE: f64 = 1800.0;
+const FIRST_GROWTH_WAIT: f64 = 20.0;
+const LONGEST_GROWTH_WAIT: f64 = 1800.0;
 
 impl Governor {
     /// Nothing is governed: always `size`, octaves and steps as asked for.
@@ -124,8 +124,8 @@ impl Governor {
             ceiling: ladder.top(),
             ladder,
             budget,
-            heat: Heat::default(),
-            ask: None,
+            heat: HeatLimit::default(),
+            request: None,
             rung,
             relief: 0,
             phase: Phase::Settled,
@@ -136,15 +136,15 @@ impl Governor {
             since_change: 0.0,
             misses: 0,
             spare: 0.0,
-            patience: PATIENCE,
+            growth_wait: FIRST_GROWTH_WAIT,
             grew: false,
         }
     }
 
-    /// The board is `room` °C from being slowed down, where that is known, and was so for the last `elapsed`. Near it less is
+    /// The board is `headroom` °C from being slowed down, where that is known, and was so for the last `elapsed`. Near it less is
     /// dreamed at the same rate, before frames drop; in the cool more again.
-    pub fn feel(&mut self, room: Option<f64>, elapsed: Duration) {
-        self.heat.feel(room, elapsed);
+    pub fn update_heat(&mut self, headroom: Option<f64>, elapsed: Duration) {
+        self.heat.update(headroom, elapsed);
     }
 
     /// Seconds a frame may take, as hot as it is.
@@ -153,36 +153,36 @@ impl Governor {
     }
 
     /// The plan for the next frame.
-    pub fn plan(&mut self, ask: &Ask) -> Plan {
-        if self.ask.as_ref() != Some(ask) {
-            self.asked_anew(ask);
+    pub fn plan(&mut self, request: &PlanRequest) -> Plan {
+        if self.request.as_ref() != Some(request) {
+            self.request_changed(request);
         }
-        self.plan_at(ask, self.rung, self.relief)
+        self.plan_at(request, self.rung, self.relief)
     }
 
-    fn plan_at(&self, ask: &Ask, rung: usize, relief: u32) -> Plan {
-        let fewer_windows = relief.min(ask.windows);
-        let fewer_steps = (relief - fewer_windows).min(ask.steps.saturating_sub(1));
-        let fewer_octaves = (relief - fewer_windows - fewer_steps).min(ask.octaves.saturating_sub(1));
+    fn plan_at(&self, request: &PlanRequest, rung: usize, relief: u32) -> Plan {
+        let fewer_windows = relief.min(request.windows);
+        let fewer_steps = (relief - fewer_windows).min(request.steps.saturating_sub(1));
+        let fewer_octaves = (relief - fewer_windows - fewer_steps).min(request.octaves.saturating_sub(1));
         Plan {
             size: self.ladder.size(rung),
-            octaves: ask.octaves - fewer_octaves,
-            steps: ask.steps - fewer_steps,
-            windows: ask.windows - fewer_windows,
+            octaves: request.octaves - fewer_octaves,
+            steps: request.steps - fewer_steps,
+            windows: request.windows - fewer_windows,
         }
     }
 
     /// Another layer costs who knows what: it is calibrated from where we are. Other octaves or steps of the same
     /// layer cost in proportion, so a plan is chosen at once.
-    fn asked_anew(&mut self, ask: &Ask) {
-        let before = self.ask.replace(ask.clone());
-        if before.as_ref().is_none_or(|before| before.layer != ask.layer) {
+    fn request_changed(&mut self, request: &PlanRequest) {
+        let before = self.request.replace(request.clone());
+        if before.as_ref().is_none_or(|before| before.layer != request.layer) {
             self.ceiling = self.ladder.top();
         }
-        let pace = before.as_ref().filter(|b| b.layer == ask.layer).and_then(|b| self.pace(b));
+        let pace = before.as_ref().filter(|b| b.layer == request.layer).and_then(|b| self.pace(b));
         match (self.affordable(), pace) {
             (Some(budget), Some(pace)) => {
-                let (rung, relief) = self.best(ask, pace, budget, self.ceiling);
+                let (rung, relief) = self.best(request, pace, budget, self.ceiling);
                 self.change_to(rung, relief);
             }
             _ => self.change_to(self.rung, 0),
@@ -191,7 +191,7 @@ impl Governor {
             self.phase = Phase::Calibrating { seconds: 0.0, too_slow: self.ladder.top() + 1 };
         }
         self.samples.clear();
-        self.patience = PATIENCE;
+        self.growth_wait = FIRST_GROWTH_WAIT;
         self.grew = false;
     }
 
@@ -206,8 +206,8 @@ impl Governor {
     /// A frame of `plan` took `time`. A plan that is no longer wanted (its graphs served until others were open) says
     /// nothing.
     pub fn observe(&mut self, time: Duration, plan: &Plan) {
-        let (Some(budget), Some(ask)) = (self.affordable(), self.ask.clone()) else { return };
-        if *plan != self.plan_at(&ask, self.rung, self.relief) {
+        let (Some(budget), Some(request)) = (self.affordable(), self.request.clone()) else { return };
+        if *plan != self.plan_at(&request, self.rung, self.relief) {
             return;
         }
         if self.skip > 0 {
@@ -220,27 +220,27 @@ impl Governor {
         match &mut self.phase {
             Phase::Calibrating { seconds: so_far, .. } => {
                 *so_far += seconds;
-                self.calibrate(&ask, budget);
+                self.calibrate(&request, budget);
             }
-            Phase::Settled => self.hold(&ask, budget),
+            Phase::Settled => self.hold(&request, budget),
         }
     }
 
     /// A few frames predict what every size would cost: jump to the best, until that is where we are or time is up.
-    fn calibrate(&mut self, ask: &Ask, budget: f64) {
+    fn calibrate(&mut self, request: &PlanRequest, budget: f64) {
         let Phase::Calibrating { seconds, mut too_slow } = self.phase else { return };
         if self.window.len() < MEASURED_FRAMES {
             return;
         }
         if self.window.len() == MEASURED_FRAMES {
-            self.learn_overhead(ask);
+            self.learn_overhead(request);
         }
-        let Some(pace) = self.pace(ask) else { return };
+        let Some(pace) = self.pace(request) else { return };
         if median(&self.window) > budget {
             too_slow = too_slow.min(self.rung);
         }
         let highest = too_slow.saturating_sub(1).min(self.ceiling);
-        let (mut rung, relief) = self.best(ask, pace, budget, highest);
+        let (mut rung, relief) = self.best(request, pace, budget, highest);
         if self.overhead.is_none() && (rung, relief) == (self.rung, 0) && rung < highest {
             // A second size tells whether larger ones are as dear as a single one makes them seem.
             rung += 1;
@@ -259,51 +259,51 @@ impl Governor {
 
     /// Splits the time of a run into what it costs anyway and what its pixels cost, from this plan and the one measured
     /// before that is most unlike it.
-    fn learn_overhead(&mut self, ask: &Ask) {
-        let (runs, pixels) = self.runs_and_pixels(ask, self.rung, self.relief);
+    fn learn_overhead(&mut self, request: &PlanRequest) {
+        let (runs, pixels) = self.runs_and_pixels(request, self.rung, self.relief);
         if runs == 0.0 {
             return;
         }
         let (size, time) = (pixels / runs, median(&self.window) / runs);
         let apart = |other: f64| (other / size).ln().abs();
         let other = self.samples.iter().copied().max_by(|a, b| apart(a.0).total_cmp(&apart(b.0)));
-        if let Some((other_size, other_time)) = other.filter(|(other_size, _)| apart(*other_size) > APART) {
+        if let Some((other_size, other_time)) = other.filter(|(other_size, _)| apart(*other_size) > DISTINCT_SIZES) {
             let pixel = (time - other_time) / (size - other_size);
             let overhead = if pixel > 0.0 { time / pixel - size } else { f64::INFINITY };
-            self.overhead = Some(overhead.clamp(0.0, MOST_OVERHEAD * size));
+            self.overhead = Some(overhead.clamp(0.0, MAX_OVERHEAD * size));
         }
         self.samples.push((size, time));
     }
 
     /// After calibration: window by window, slow to move.
-    fn hold(&mut self, ask: &Ask, budget: f64) {
+    fn hold(&mut self, request: &PlanRequest, budget: f64) {
         let full = self.window.len() >= WINDOW_FRAMES && self.window.iter().sum::<f64>() >= WINDOW_SECONDS;
         if !full {
             return;
         }
         let typical = median(&self.window);
         let length: f64 = self.window.iter().sum();
-        let Some(pace) = self.pace(ask) else { return };
+        let Some(pace) = self.pace(request) else { return };
         self.window.clear();
-        if typical > budget * LATE {
+        if typical > budget * LATE_SHARE {
             self.misses += 1;
             self.spare = 0.0;
-            if self.misses >= MISSES {
-                self.back_off(ask, pace, budget);
+            if self.misses >= MISSES_TO_SHRINK {
+                self.back_off(request, pace, budget);
             }
             return;
         }
         self.misses = 0;
-        if self.grew && self.since_change > 2.0 * self.patience {
+        if self.grew && self.since_change > 2.0 * self.growth_wait {
             // It has borne the growth for long enough: the next may come as soon as the first did.
             self.grew = false;
-            self.patience = PATIENCE;
+            self.growth_wait = FIRST_GROWTH_WAIT;
         }
         let larger = self.one_up();
         match larger {
-            Some((rung, relief)) if self.predict(ask, rung, relief, pace) <= budget * AIM => {
+            Some((rung, relief)) if self.predict(request, rung, relief, pace) <= budget * TARGET_SHARE => {
                 self.spare += length;
-                if self.spare >= self.patience {
+                if self.spare >= self.growth_wait {
                     self.change_to(rung, relief);
                     self.grew = true;
                 }
@@ -313,14 +313,14 @@ impl Governor {
     }
 
     /// As far down as the present pace asks for, and at least one rung.
-    fn back_off(&mut self, ask: &Ask, pace: f64, budget: f64) {
+    fn back_off(&mut self, request: &PlanRequest, pace: f64, budget: f64) {
         if self.grew {
-            self.patience = (2.0 * self.patience).min(LONGEST_PATIENCE);
+            self.growth_wait = (2.0 * self.growth_wait).min(LONGEST_GROWTH_WAIT);
         }
         let below = self.rung.checked_sub(1);
         let (rung, relief) = match below {
-            Some(highest) => self.best(ask, pace, budget, highest),
-            None => self.relieved(ask, pace, budget),
+            Some(highest) => self.best(request, pace, budget, highest),
+            None => self.relieved(request, pace, budget),
         };
         if (rung, relief) != (self.rung, self.relief) {
             self.change_to(rung, relief);
@@ -338,39 +338,39 @@ impl Governor {
     }
 
     /// Seconds a unit of work takes at present.
-    fn pace(&self, ask: &Ask) -> Option<f64> {
-        let work = self.work(ask, self.rung, self.relief);
+    fn pace(&self, request: &PlanRequest) -> Option<f64> {
+        let work = self.work(request, self.rung, self.relief);
         (!self.window.is_empty() && work > 0.0).then(|| median(&self.window) / work)
     }
 
     /// The largest size up to `highest` that is predicted to keep within the budget; below the smallest, fewer steps
     /// and octaves.
-    fn best(&self, ask: &Ask, pace: f64, budget: f64, highest: usize) -> (usize, u32) {
+    fn best(&self, request: &PlanRequest, pace: f64, budget: f64, highest: usize) -> (usize, u32) {
         (0..=highest)
             .rev()
-            .find(|&rung| self.predict(ask, rung, 0, pace) <= budget * AIM)
-            .map_or_else(|| self.relieved(ask, pace, budget), |rung| (rung, 0))
+            .find(|&rung| self.predict(request, rung, 0, pace) <= budget * TARGET_SHARE)
+            .map_or_else(|| self.relieved(request, pace, budget), |rung| (rung, 0))
     }
 
-    fn relieved(&self, ask: &Ask, pace: f64, budget: f64) -> (usize, u32) {
-        let most = ask.windows + ask.steps.saturating_sub(1) + ask.octaves.saturating_sub(1);
-        let relief = (1..=most).find(|&relief| self.predict(ask, 0, relief, pace) <= budget * AIM);
+    fn relieved(&self, request: &PlanRequest, pace: f64, budget: f64) -> (usize, u32) {
+        let most = request.windows + request.steps.saturating_sub(1) + request.octaves.saturating_sub(1);
+        let relief = (1..=most).find(|&relief| self.predict(request, 0, relief, pace) <= budget * TARGET_SHARE);
         (0, relief.unwrap_or(most))
     }
 
-    fn predict(&self, ask: &Ask, rung: usize, relief: u32, pace: f64) -> f64 {
-        pace * self.work(ask, rung, relief)
+    fn predict(&self, request: &PlanRequest, rung: usize, relief: u32, pace: f64) -> f64 {
+        pace * self.work(request, rung, relief)
     }
 
     /// Pixels climbed in a frame, and what the overhead of its runs is worth in pixels.
-    fn work(&self, ask: &Ask, rung: usize, relief: u32) -> f64 {
-        let (runs, pixels) = self.runs_and_pixels(ask, rung, relief);
+    fn work(&self, request: &PlanRequest, rung: usize, relief: u32) -> f64 {
+        let (runs, pixels) = self.runs_and_pixels(request, rung, relief);
         pixels + self.overhead.unwrap_or(0.0) * runs
     }
 
-    fn runs_and_pixels(&self, ask: &Ask, rung: usize, relief: u32) -> (f64, f64) {
-        let plan = self.plan_at(ask, rung, relief);
-        let sizes = octave_sizes(plan.size, plan.octaves, ask.octave_scale);
+    fn runs_and_pixels(&self, request: &PlanRequest, rung: usize, relief: u32) -> (f64, f64) {
+        let plan = self.plan_at(request, rung, relief);
+        let sizes = octave_sizes(plan.size, plan.octaves, request.octave_scale);
         let pixels: usize = sizes.iter().map(|(w, h)| w * h).sum();
         let steps = f64::from(plan.steps);
         let (windows, window) = (f64::from(plan.windows), (plan.size.0 * plan.size.1) as f64);

@@ -3,12 +3,17 @@
 use super::current::Current;
 use super::error::DreamError;
 use super::octaves::{self, Climb};
-use super::{Dreamer, Progress, glide, windows};
+use super::{Dreamer, Progress, smoother, windows};
 use crate::pixel;
 
 impl Dreamer {
     /// Climbs a few parts of the canvas at its own size.
-    pub(super) fn climb_windows(&mut self, current: &Current, now: &glide::Look, pace: f64) -> Result<(), DreamError> {
+    pub(super) fn climb_windows(
+        &mut self,
+        current: &Current,
+        now: &smoother::LookParams,
+        step_scale: f64,
+    ) -> Result<(), DreamError> {
         let size = current.plan.size;
         let spread = windows::spread(self.canvas.size(), size, current.plan.windows);
         let at_once = windows::at_once(self.canvas.size(), size);
@@ -24,9 +29,9 @@ impl Dreamer {
             self.window.resize(size.0, size.1);
             self.canvas.cut(window.corner, window.ratio, &mut self.window);
             self.next.copy_from(&self.window);
-            let all = Dreamer::climb_of(&self.weights, current, now, 0, pace * spread);
+            let all = Dreamer::climb_of(&self.weights, current, now, 0, step_scale * spread);
             let climb = Climb { sizes: &[size], steps: 1, ..all };
-            let last = self.climber.climb(&mut self.next, &climb, &mut self.studio, None);
+            let last = self.climber.climb(&mut self.next, &climb, &mut self.sessions, None);
             last.map_err(|error| self.give_up(error))?;
             pixel::subtract(&self.window, &mut self.next);
             if self.next.data.iter().all(|value| value.is_finite()) {
@@ -34,7 +39,7 @@ impl Dreamer {
             }
             if let Some(on_step) = self.on_step.as_deref_mut() {
                 let (done, total) = (octaves + windows(number + 1), octaves + windows(current.plan.windows));
-                on_step(Progress { done, total, activation: self.vitals.activation, objective: None });
+                on_step(Progress { done, total, activation: self.status.activation, objective: None });
             }
         }
         Ok(())

@@ -7,22 +7,22 @@ use crate::flow::Blur;
 use crate::pixel::Picture;
 
 /// How many times more it is climbed, beyond once, where there is nothing yet.
-const HASTE: f32 = 8.0;
+const EMPTY_BOOST: f32 = 8.0;
 /// Where the dream differs so much from the camera, of full light, it is climbed as usual.
-const ENOUGH: f32 = 8.0 / 255.0;
+const FULL_DREAM: f32 = 8.0 / 255.0;
 /// That is looked at in squares of so large a part of the picture's width to each side: as wide as an arm.
-const ABOUT: usize = 32;
+const BLUR_PART: usize = 32;
 /// How many times more what moves is climbed, beyond once: it loses some of its dream on the way.
-const MOVES: f32 = 1.0;
+const MOTION_BOOST: f32 = 1.0;
 /// And what is stared at: fatigue takes as much away.
-const STARED: f32 = 2.0;
+const GAZE_BOOST: f32 = 2.0;
 /// `step` is climbed so many times at most, all in all: a slow board would leap.
-const MOST: f32 = 6.0;
+const MAX_SCALE: f32 = 6.0;
 
 /// What is known of the dream that hurries.
-pub struct Urge {
+pub struct BoostInputs {
     /// How many times `step` was climbed.
-    pub pace: f64,
+    pub step_scale: f64,
     /// How much it tires of what it stares at, 0 to 1.
     pub fatigue: f64,
     /// How much of the haste counts, 0 to 1.
@@ -31,16 +31,23 @@ pub struct Urge {
 
 /// Tells how much dream there is about each place.
 #[derive(Debug, Default)]
-pub struct Haste {
+pub struct StepBoost {
     /// How strong the dream is about each place, then what it is to be climbed beyond once.
     more: Vec<f32>,
     blur: Blur,
 }
 
-impl Haste {
+impl StepBoost {
     /// Takes `climbed` farther from `looked`, the picture that was climbed, where that is hardly more than `camera`, and where `gaze` says that it moves or is
-    /// stared at, as far as the `urge` goes; all pictures are of one size.
-    pub fn hasten(&mut self, climbed: &mut Picture, looked: &Picture, camera: &Picture, gaze: &Gaze, urge: &Urge) {
+    /// stared at, scaled by `inputs`; all pictures are of one size.
+    pub fn apply(
+        &mut self,
+        climbed: &mut Picture,
+        looked: &Picture,
+        camera: &Picture,
+        gaze: &Gaze,
+        inputs: &BoostInputs,
+    ) {
         let (width, height) = looked.size();
         self.more.clear();
         self.more.resize(width * height, 0.0);
@@ -49,14 +56,14 @@ impl Haste {
                 *strength += (looked - camera).abs() / 3.0;
             }
         }
-        self.blur.blur(&mut self.more, width, height, width / ABOUT);
-        let (share, tires) = (urge.share as f32, fatigue::share(urge.fatigue) as f32);
-        let most = (MOST / (urge.pace as f32).max(f32::MIN_POSITIVE)).max(1.0);
+        self.blur.blur(&mut self.more, width, height, width / BLUR_PART);
+        let (share, tires) = (inputs.share as f32, fatigue::share(inputs.fatigue) as f32);
+        let most = (MAX_SCALE / (inputs.step_scale as f32).max(f32::MIN_POSITIVE)).max(1.0);
         for (y, row) in self.more.chunks_exact_mut(width).enumerate() {
             for (strength, (moves, stared_at)) in row.iter_mut().zip(gaze.row(y, (width, height))) {
                 let tires = tires * stared_at;
-                let haste = HASTE * (1.0 - tires) * (1.0 - *strength / ENOUGH).max(0.0);
-                let times = (1.0 + share * haste) * (1.0 + share * (MOVES * moves + STARED * tires));
+                let haste = EMPTY_BOOST * (1.0 - tires) * (1.0 - *strength / FULL_DREAM).max(0.0);
+                let times = (1.0 + share * haste) * (1.0 + share * (MOTION_BOOST * moves + GAZE_BOOST * tires));
                 *strength = times.min(most) - 1.0;
             }
         }
@@ -87,7 +94,7 @@ mod tests {
     }
 
     /// How many times its gain is taken at a place in the left and in the right half, where the dream differs by so many levels of 255.
-    fn gains(left: f32, right: f32, gaze: &Gaze, pace: f64) -> (f32, f32) {
+    fn gains(left: f32, right: f32, gaze: &Gaze, step_scale: f64) -> (f32, f32) {
         let picture = |light: &dyn Fn(usize) -> f32| {
             let mut picture = Picture::new(SIZE.0, SIZE.1);
             picture.data.iter_mut().enumerate().for_each(|(at, value)| *value = light(at % SIZE.0) / 255.0);
@@ -95,8 +102,8 @@ mod tests {
         };
         let dream = |x: usize| CAMERA + if x < SIZE.0 / 2 { left } else { right };
         let (looked, mut climbed) = (picture(&dream), picture(&|x| dream(x) + GAIN));
-        let urge = Urge { pace, fatigue: 0.5, share: 1.0 };
-        Haste::default().hasten(&mut climbed, &looked, &picture(&|_| CAMERA), gaze, &urge);
+        let inputs = BoostInputs { step_scale, fatigue: 0.5, share: 1.0 };
+        StepBoost::default().apply(&mut climbed, &looked, &picture(&|_| CAMERA), gaze, &inputs);
         let gain = |x: usize| (climbed.data[10 * SIZE.0 + x] * 255.0 - dream(x)) / GAIN;
         (gain(10), gain(54))
     }

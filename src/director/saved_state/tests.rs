@@ -11,11 +11,11 @@ use super::*;
 
 /// A second life of the device, with another configuration where `change` makes one.
 fn reborn(stage: &Stage, change: impl FnOnce(&mut Setup)) -> Stage {
-    let text = serde_json::to_string(&stage.director.memory()).unwrap();
+    let text = serde_json::to_string(&stage.director.saved_state()).unwrap();
     let mut setup = setup();
     change(&mut setup);
     let mut again = Stage::of(setup);
-    again.director.recall(serde_json::from_str(&text).unwrap(), true);
+    again.director.restore(serde_json::from_str(&text).unwrap(), true);
     again.director.begin(again.now);
     again
 }
@@ -66,7 +66,7 @@ fn who_changes_the_configuration_means_what_was_changed_and_no_more() {
 fn a_version_with_other_defaults_or_more_parameters_forgets_nothing() {
     let mut stage = Stage::new();
     stage.set(json!({"zoom": 0.5, "rotate": 4})).unwrap();
-    let mut memory = serde_json::to_value(stage.director.memory()).unwrap();
+    let mut memory = serde_json::to_value(stage.director.saved_state()).unwrap();
     // As version 0.1 wrote it: all that was configured, its own defaults among it; and no `tone` was known then.
     let mut configured = stage.director.configured.to_json();
     configured["zoom"] = json!(0.1);
@@ -75,7 +75,7 @@ fn a_version_with_other_defaults_or_more_parameters_forgets_nothing() {
     memory.as_object_mut().unwrap().shift_remove("said");
     memory["params"].as_object_mut().unwrap().shift_remove("tone");
     let mut again = Stage::new();
-    again.director.recall(Memory::read(&memory.to_string()).unwrap(), true);
+    again.director.restore(SavedState::read(&memory.to_string()).unwrap(), true);
     assert_eq!((again.number("zoom"), again.number("rotate")), (0.5, 4.0));
 }
 
@@ -114,9 +114,9 @@ fn a_command_for_a_moment_outlasts_a_power_cut_and_what_it_did_is_kept() {
         assert_eq!(again.pass(10.0), if is_late { vec![] } else { vec![Signal::Identify] });
         assert_eq!((again.number("zoom"), &again.state()["pending"]), (if is_late { 0.0 } else { 0.5 }, &json!(0)));
     }
-    let told = stage.director.changes().told;
+    let told = stage.director.changes().by_command;
     stage.pass(11.0);
-    assert!(stage.director.changes().told > told, "what it did is not written down");
+    assert!(stage.director.changes().by_command > told, "what it did is not written down");
 }
 
 #[test]
@@ -140,32 +140,32 @@ fn as_much_as_is_taken_is_read_again() {
     let mut stage = Stage::new();
     let longest = vec!["1:0.5"; 3300].join(",");
     stage.set(json!({"neurons": longest})).unwrap();
-    let name = |n: usize| format!("{n:ä>width$}", width = scenes::LONGEST_NAME);
-    for n in 0..scenes::MOST_SAVED {
+    let name = |n: usize| format!("{n:ä>width$}", width = scenes::MAX_NAME_LENGTH);
+    for n in 0..scenes::MAX_SAVED {
         stage.act("save-scene", json!({"name": name(n)})).unwrap();
     }
     stage.act("playlist", json!({"scenes": vec![name(0); 256]})).unwrap();
     let at = (stage.now.wall + Duration::from_secs(10)).to_string();
     while stage.set(json!({"neurons": longest, "at": at.clone()})).is_ok() {}
-    let text = serde_json::to_string_pretty(&stage.director.memory()).unwrap();
-    assert!(text.len() <= MOST_BYTES / 2, "{} bytes", text.len());
+    let text = serde_json::to_string_pretty(&stage.director.saved_state()).unwrap();
+    assert!(text.len() <= MAX_BYTES / 2, "{} bytes", text.len());
     let mut again = Stage::new();
-    again.director.recall(Memory::read(&text).unwrap(), true);
-    assert_eq!(again.director.memory(), stage.director.memory());
+    again.director.restore(SavedState::read(&text).unwrap(), true);
+    assert_eq!(again.director.saved_state(), stage.director.saved_state());
 }
 
 #[test]
 fn what_is_remembered_and_of_no_use_any_more_is_left_out() {
     let mut stage = Stage::new();
     stage.set(json!({"layer": "f6", "neurons": "2", "zoom": 0.5})).unwrap();
-    let mut memory = serde_json::to_value(stage.director.memory()).unwrap();
+    let mut memory = serde_json::to_value(stage.director.saved_state()).unwrap();
     memory["params"]["layer"] = json!("gone");
     memory["params"]["step"] = json!(1e9);
     memory["params"]["unheard"] = json!(1);
     memory["groups"] = json!(["a/b", "fine"]);
     memory["scenes"]["a/b"] = json!({});
     let mut again = Stage::new();
-    again.director.recall(serde_json::from_value(memory).unwrap(), true);
+    again.director.restore(serde_json::from_value(memory).unwrap(), true);
     assert_eq!((again.number("zoom"), &again.state()["layer"]), (0.5, &json!("mobilenet-v2/f12")));
     assert_eq!(again.director.groups().collect::<Vec<_>>(), ["hall", "fine"]);
 }

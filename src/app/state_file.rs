@@ -8,39 +8,39 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::director::{Changes, MOST_BYTES, Memory};
+use crate::director::{ChangeCounters, MAX_BYTES, SavedState};
 use crate::director_handle::DirectorHandle;
 use crate::files::{Rights, beside, write_whole};
 use crate::stop::told;
 
 /// From a command to the file, and between two writings: a slider that is dragged wears out no card.
-const AFTER_A_COMMAND: Duration = Duration::from_secs(3);
+const COMMAND_DELAY: Duration = Duration::from_secs(3);
 /// Between two writings of what plays by itself.
-const BY_ITSELF: Duration = Duration::from_secs(600);
+const AUTONOMOUS_DELAY: Duration = Duration::from_secs(600);
 
 /// A card that was full or gone may be well again.
-const AFTER_A_FAILURE: Duration = Duration::from_secs(30);
+const RETRY_DELAY: Duration = Duration::from_secs(30);
 /// After the file's name: the one before it, and one that this version cannot read.
-const OLDER: &str = ".old";
-const ASIDE: &str = ".unread";
+const BACKUP_SUFFIX: &str = ".old";
+const UNREADABLE_SUFFIX: &str = ".unread";
 
 /// Reads what is remembered in `file`, or in the copy of the one before it where that is torn; none where there is nothing, or nothing sound,
 /// which is told in the log. A file that is of no use here, but may be elsewhere, is put aside.
-pub fn recall(file: &Path) -> Option<Memory> {
+pub fn load(file: &Path) -> Option<SavedState> {
     let unread = match read(file) {
-        Ok(memory) => return Some(memory),
+        Ok(state) => return Some(state),
         Err(unread) => unread,
     };
-    let found = read(&beside(file, OLDER)).ok();
+    let found = read(&beside(file, BACKUP_SUFFIX)).ok();
     let (name, instead) =
         (file.display(), if found.is_some() { "the one before it counts" } else { "it begins as configured" });
     match unread {
         // Before the first command there is none.
-        Unread::Missing if found.is_none() => {}
-        Unread::Missing => warn!("{name} is gone; {instead}"),
-        Unread::Unreadable(why) => warn!("{name}: {why}; {instead}"),
-        Unread::Useless(why) => {
-            let aside = beside(file, ASIDE);
+        LoadError::Missing if found.is_none() => {}
+        LoadError::Missing => warn!("{name} is gone; {instead}"),
+        LoadError::Unreadable(why) => warn!("{name}: {why}; {instead}"),
+        LoadError::Invalid(why) => {
+            let aside = beside(file, UNREADABLE_SUFFIX);
             let kept = fs::rename(file, &aside);
             let kept =
                 kept.map_or_else(|e| format!("cannot be put aside: {e}"), |()| format!("kept as {}", aside.display()));
@@ -51,54 +51,54 @@ pub fn recall(file: &Path) -> Option<Memory> {
 }
 
 /// Why nothing was read.
-enum Unread {
+enum LoadError {
     Missing,
     /// The card's fault, perhaps; in words.
     Unreadable(String),
     /// What it holds is; in words.
-    Useless(String),
+    Invalid(String),
 }
 
-fn read(file: &Path) -> Result<Memory, Unread> {
+fn read(file: &Path) -> Result<SavedState, LoadError> {
     let unread = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Unread::Missing,
-        _ => Unread::Unreadable(format!("it cannot be read: {error}")),
+        io::ErrorKind::NotFound => LoadError::Missing,
+        _ => LoadError::Unreadable(format!("it cannot be read: {error}")),
     };
     let size = fs::metadata(file).map_err(unread)?.len();
-    if size > MOST_BYTES as u64 {
-        return Err(Unread::Useless(format!("it has {size} bytes, more than {MOST_BYTES}")));
+    if size > MAX_BYTES as u64 {
+        return Err(LoadError::Invalid(format!("it has {size} bytes, more than {MAX_BYTES}")));
     }
     let bytes = fs::read(file).map_err(unread)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| Unread::Useless("it is no UTF-8 text".to_owned()))?;
-    Memory::read(text).map_err(Unread::Useless)
+    let text = std::str::from_utf8(&bytes).map_err(|_| LoadError::Invalid("it is no UTF-8 text".to_owned()))?;
+    SavedState::read(text).map_err(LoadError::Invalid)
 }
 
 /// Writes what changes into `file` until the `stop`, and then once more; without a file nothing is kept.
-pub async fn keep(handle: DirectorHandle, file: Option<PathBuf>, mut stop: watch::Receiver<bool>) {
+pub async fn save_changes(handle: DirectorHandle, file: Option<PathBuf>, mut stop: watch::Receiver<bool>) {
     let Some(file) = file else { return told(&mut stop).await };
-    let mut keeper = Keeper { kept: read(&file).ok(), file, has_failed: false };
+    let mut writer = StateWriter { saved: read(&file).ok(), file, has_failed: false };
     let mut changes = handle.changes();
-    let mut due = Due::new(*changes.borrow_and_update());
-    if keeper.kept != Some(handle.memory()) {
+    let mut due = WriteSchedule::new(*changes.borrow_and_update());
+    if writer.saved != Some(handle.saved_state()) {
         // There is none yet, or the configuration says something new, or another file.
-        due.told = Some(Instant::now() + AFTER_A_COMMAND);
+        due.by_command = Some(Instant::now() + COMMAND_DELAY);
     }
     loop {
         tokio::select! {
             () = sleep_until(due.at()) => {
-                due = Due::new(*changes.borrow());
-                if !keeper.write(handle.memory()).await {
-                    due.told = Some(Instant::now() + AFTER_A_FAILURE);
+                due = WriteSchedule::new(*changes.borrow());
+                if !writer.write(handle.saved_state()).await {
+                    due.by_command = Some(Instant::now() + RETRY_DELAY);
                 }
             }
             changed = changes.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                due.look(*changes.borrow(), Instant::now());
+                due.update(*changes.borrow(), Instant::now());
             }
             () = told(&mut stop) => {
-                keeper.write(handle.memory()).await;
+                writer.write(handle.saved_state()).await;
                 return;
             }
         }
@@ -113,45 +113,45 @@ async fn sleep_until(due: Option<Instant>) {
 }
 
 /// When the next writing is due: some time after the first change that was not written.
-struct Due {
-    written: Changes,
-    told: Option<Instant>,
-    own: Option<Instant>,
+struct WriteSchedule {
+    written: ChangeCounters,
+    by_command: Option<Instant>,
+    by_itself: Option<Instant>,
 }
 
-impl Due {
-    fn new(written: Changes) -> Due {
-        Due { written, told: None, own: None }
+impl WriteSchedule {
+    fn new(written: ChangeCounters) -> WriteSchedule {
+        WriteSchedule { written, by_command: None, by_itself: None }
     }
 
-    fn look(&mut self, changes: Changes, now: Instant) {
-        if changes.told != self.written.told {
-            self.told.get_or_insert(now + AFTER_A_COMMAND);
+    fn update(&mut self, changes: ChangeCounters, now: Instant) {
+        if changes.by_command != self.written.by_command {
+            self.by_command.get_or_insert(now + COMMAND_DELAY);
         }
-        if changes.own != self.written.own {
-            self.own.get_or_insert(now + BY_ITSELF);
+        if changes.by_itself != self.written.by_itself {
+            self.by_itself.get_or_insert(now + AUTONOMOUS_DELAY);
         }
     }
 
     fn at(&self) -> Option<Instant> {
-        [self.told, self.own].into_iter().flatten().min()
+        [self.by_command, self.by_itself].into_iter().flatten().min()
     }
 }
 
-struct Keeper {
+struct StateWriter {
     file: PathBuf,
     /// What the file holds.
-    kept: Option<Memory>,
+    saved: Option<SavedState>,
     has_failed: bool,
 }
 
-impl Keeper {
-    /// Writes `memory` where it differs from what is kept; false where it cannot.
-    async fn write(&mut self, memory: Memory) -> bool {
-        if self.kept.as_ref() == Some(&memory) {
+impl StateWriter {
+    /// Writes `state` where it differs from what is kept; false where it cannot.
+    async fn write(&mut self, state: SavedState) -> bool {
+        if self.saved.as_ref() == Some(&state) {
             return true;
         }
-        let (file, written) = (self.file.clone(), memory.clone());
+        let (file, written) = (self.file.clone(), state.clone());
         // Aside: a worn card may take a second for it.
         let outcome = tokio::task::spawn_blocking(move || write(&file, &written)).await;
         match outcome.unwrap_or_else(|_| Err(io::Error::other("the writing was broken off"))) {
@@ -159,7 +159,7 @@ impl Keeper {
                 if self.has_failed {
                     info!("{} is kept again", self.file.display());
                 }
-                self.kept = Some(memory);
+                self.saved = Some(state);
                 self.has_failed = false;
                 true
             }
@@ -177,13 +177,13 @@ impl Keeper {
     }
 }
 
-/// Writes `memory` into `file`; the old one stays beside it.
-fn write(file: &Path, memory: &Memory) -> io::Result<()> {
-    let text = serde_json::to_vec_pretty(memory)?;
-    if text.len() > MOST_BYTES {
+/// Writes `state` into `file`; the old one stays beside it.
+fn write(file: &Path, state: &SavedState) -> io::Result<()> {
+    let text = serde_json::to_vec_pretty(state)?;
+    if text.len() > MAX_BYTES {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it would have {} bytes", text.len())));
     }
-    write_whole(file, &text, Rights::OWN, Some(OLDER))
+    write_whole(file, &text, Rights::OWN, Some(BACKUP_SUFFIX))
 }
 
 #[cfg(test)]
@@ -194,18 +194,18 @@ mod tests {
     fn a_torn_a_foreign_or_a_missing_file_is_nothing_remembered() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("state.json");
-        assert_eq!(recall(&file), None);
-        write(&file, &Memory::default()).unwrap();
-        assert_eq!(recall(&file), Some(Memory::default()));
+        assert_eq!(load(&file), None);
+        write(&file, &SavedState::default()).unwrap();
+        assert_eq!(load(&file), Some(SavedState::default()));
         let whole = fs::read_to_string(&file).unwrap();
         let newer = whole.replace("\"format\": 1", "\"format\": 2");
         assert_ne!(newer, whole);
-        let blank = " ".repeat(MOST_BYTES + 1);
+        let blank = " ".repeat(MAX_BYTES + 1);
         for useless in
             [&whole.as_bytes()[..whole.len() / 2], b"7", b"{}", b"", b"\xff\xfe", newer.as_bytes(), blank.as_bytes()]
         {
             fs::write(&file, useless).unwrap();
-            assert_eq!(recall(&file), None);
+            assert_eq!(load(&file), None);
             // Somebody may want it: the version that wrote it, to begin with.
             assert_eq!(fs::read(folder.path().join("state.json.unread")).unwrap(), useless);
         }
@@ -219,41 +219,41 @@ mod tests {
         let (first, second) = (of_group("first"), of_group("second"));
         write(&file, &first).unwrap();
         write(&file, &second).unwrap();
-        assert_eq!(recall(&file), Some(second));
+        assert_eq!(load(&file), Some(second));
         fs::write(&file, "{\"format\": 1, \"par").unwrap();
-        assert_eq!(recall(&file), Some(first.clone()));
+        assert_eq!(load(&file), Some(first.clone()));
         // The power was cut between two renames.
         assert!(!file.exists());
-        assert_eq!(recall(&file), Some(first));
+        assert_eq!(load(&file), Some(first));
     }
 
-    fn of_group(name: &str) -> Memory {
+    fn of_group(name: &str) -> SavedState {
         let text = format!(r#"{{"format": 1, "groups": ["{name}"]}}"#);
-        Memory::read(&text).unwrap()
+        SavedState::read(&text).unwrap()
     }
 
     #[tokio::test]
     async fn what_could_not_be_written_is_not_taken_for_written() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("not yet").join("state.json");
-        let mut keeper = Keeper { file: file.clone(), kept: None, has_failed: false };
-        let memory = of_group("hall");
-        assert!(!keeper.write(memory.clone()).await);
+        let mut writer = StateWriter { file: file.clone(), saved: None, has_failed: false };
+        let state = of_group("hall");
+        assert!(!writer.write(state.clone()).await);
         fs::create_dir(file.parent().unwrap()).unwrap();
-        assert!(keeper.write(memory.clone()).await);
-        assert_eq!(recall(&file), Some(memory));
+        assert!(writer.write(state.clone()).await);
+        assert_eq!(load(&file), Some(state));
     }
 
     #[test]
     fn commands_are_written_soon_however_many_follow_and_what_plays_by_itself_rarely() {
         let begun = Instant::now();
-        let mut due = Due::new(Changes::default());
+        let mut due = WriteSchedule::new(ChangeCounters::default());
         assert_eq!(due.at(), None);
-        due.look(Changes { told: 0, own: 1 }, begun);
-        assert_eq!(due.at(), Some(begun + BY_ITSELF));
-        for told in 1..100 {
-            due.look(Changes { told, own: 1 }, begun + Duration::from_millis(told * 100));
+        due.update(ChangeCounters { by_command: 0, by_itself: 1 }, begun);
+        assert_eq!(due.at(), Some(begun + AUTONOMOUS_DELAY));
+        for by_command in 1..100 {
+            due.update(ChangeCounters { by_command, by_itself: 1 }, begun + Duration::from_millis(by_command * 100));
         }
-        assert_eq!(due.at(), Some(begun + Duration::from_millis(100) + AFTER_A_COMMAND));
+        assert_eq!(due.at(), Some(begun + Duration::from_millis(100) + COMMAND_DELAY));
     }
 }

@@ -1,4 +1,4 @@
-//! A `set` command, read: what changes, how slowly, and when.
+//! A `set` command, parsed: what changes, how slowly, and when.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
@@ -10,11 +10,11 @@ use crate::params::{self, Refusal, Spec};
 
 /// What is to change. Its values have not been checked yet.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Order {
+pub struct ChangeRequest {
     /// Values to come to, by parameter.
     pub changes: Map<String, Json>,
     /// Seconds that single parameters take.
-    own: Vec<(String, f64)>,
+    own_durations: Vec<(String, f64)>,
     /// Seconds that all others take; none: they show over `fade`.
     pub over: Option<f64>,
     /// A scene to be shown, below the changes.
@@ -23,35 +23,35 @@ pub struct Order {
     pub at: Option<Timestamp>,
 }
 
-impl Order {
+impl ChangeRequest {
     /// Plain changes, over `seconds` where that is said.
-    pub fn of(changes: Map<String, Json>, over: Option<f64>) -> Order {
-        Order { changes, over, ..Order::default() }
+    pub fn new(changes: Map<String, Json>, over: Option<f64>) -> ChangeRequest {
+        ChangeRequest { changes, over, ..ChangeRequest::default() }
     }
 
     /// A scene, over `seconds` where that is said.
-    pub fn show(scene: String, over: Option<f64>) -> Order {
-        Order { scene: Some(scene), over, ..Order::default() }
+    pub fn of_scene(scene: String, over: Option<f64>) -> ChangeRequest {
+        ChangeRequest { scene: Some(scene), over, ..ChangeRequest::default() }
     }
 
     /// Reads the entries of a `set`, and what is wrong with their form.
-    pub fn read(entries: &Map<String, Json>, now: Now) -> (Order, Vec<Refusal>) {
-        let mut order = Order::default();
+    pub fn read(entries: &Map<String, Json>, now: Now) -> (ChangeRequest, Vec<Refusal>) {
+        let mut request = ChangeRequest::default();
         let mut refusals = Vec::new();
         for (name, json) in entries {
             let outcome = match name.as_str() {
-                "over" => moment::duration("over", json).map(|seconds| order.over = Some(seconds)),
-                "at" => moment::at(json, now).map(|at| order.at = Some(at)),
-                "scene" => scene_name(json).map(|name| order.scene = Some(name)),
-                _ => order.take(name, json),
+                "over" => moment::duration("over", json).map(|seconds| request.over = Some(seconds)),
+                "at" => moment::at(json, now).map(|at| request.at = Some(at)),
+                "scene" => scene_name(json).map(|name| request.scene = Some(name)),
+                _ => request.read_entry(name, json),
             };
             refusals.extend(outcome.err());
         }
-        (order, refusals)
+        (request, refusals)
     }
 
     /// A parameter's value, or where it goes and over what time: `{"to": 0.9, "over": "20s"}`.
-    fn take(&mut self, name: &str, json: &Json) -> Result<(), Refusal> {
+    fn read_entry(&mut self, name: &str, json: &Json) -> Result<(), Refusal> {
         let Json::Object(ramp) = json else {
             self.changes.insert(name.to_owned(), json.clone());
             return Ok(());
@@ -63,14 +63,14 @@ impl Order {
         if !takes_time(spec) {
             return Err(Refusal::new(name, "has nothing between its values: say the value alone"));
         }
-        self.own.push((name.to_owned(), moment::duration(name, over)?));
+        self.own_durations.push((name.to_owned(), moment::duration(name, over)?));
         self.changes.insert(name.to_owned(), to.clone());
         Ok(())
     }
 
     /// Seconds that the change of `spec` is to take; none where nothing is said of it.
     pub fn over(&self, spec: &Spec) -> Option<f64> {
-        let own = self.own.iter().find(|(name, _)| name == spec.name);
+        let own = self.own_durations.iter().find(|(name, _)| name == spec.name);
         own.map(|(_, seconds)| *seconds).or(self.over).filter(|_| takes_time(spec))
     }
 }

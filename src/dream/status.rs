@@ -6,7 +6,7 @@ use crate::runtime::Provider;
 
 /// What the dreamer does at the moment, for telemetry.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Vitals {
+pub struct Status {
     /// What runs the network; none before the first graph is open.
     pub provider: Option<Provider>,
     /// The layer in effect: the last one while the graphs of another are being opened.
@@ -31,7 +31,7 @@ pub struct Progress {
     /// Work done and to do in this frame, in pixels climbed: a step of a fine octave counts more than one of a coarse.
     pub done: u64,
     pub total: u64,
-    /// As [`Vitals::activation`], before this ascent.
+    /// As [`Status::activation`], before this ascent.
     pub activation: f64,
     /// The objective before this ascent, of graphs that tell it.
     pub objective: Option<f32>,
@@ -39,8 +39,8 @@ pub struct Progress {
 
 /// How much of the layer's dream is in a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Measured {
-    /// As [`Vitals::activation`].
+pub struct Measurement {
+    /// As [`Status::activation`].
     pub activation: f64,
     /// The objective, of graphs that tell it.
     pub objective: Option<f32>,

@@ -9,26 +9,27 @@ use tracing::{info, warn};
 
 use super::Director;
 use super::action::check_group;
-use super::pending::{MOST_PENDING, Pending};
-use super::scenes::{self, MOST_SAVED, Scenes, is_look};
+use super::pending::{MAX_PENDING, Pending};
+use super::scenes::{self, MAX_SAVED, Scenes, is_look};
 use crate::params::Params;
 
 /// The form of the file that this version writes, and the only one it reads.
 const FORMAT: u32 = 1;
 /// What a file of it may take, bytes; a larger one is not read. As many scenes and commands as are taken, each with the longest choice of neurons,
 /// are half as much.
-pub const MOST_BYTES: usize = 4 << 20;
+pub const MAX_BYTES: usize = 4 << 20;
 
 /// All that is remembered. Whether it is paused or blank is not: a device that is switched on shows something.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Memory {
+pub struct SavedState {
     #[serde(default)]
     format: u32,
     /// What the parameters were told to be.
     params: Map<String, Json>,
     /// What the configuration said otherwise than the version that wrote this: where it says something else now, it has been changed, and counts.
-    said: Option<Map<String, Json>>,
+    #[serde(rename = "said")]
+    configured_changes: Option<Map<String, Json>>,
     /// All of what it said, as version 0.1 wrote it.
     #[serde(skip_serializing)]
     configured: Map<String, Json>,
@@ -46,12 +47,12 @@ pub struct Memory {
     pending: Vec<Pending>,
 }
 
-impl Default for Memory {
-    fn default() -> Memory {
-        Memory {
+impl Default for SavedState {
+    fn default() -> SavedState {
+        SavedState {
             format: FORMAT,
             params: Map::new(),
-            said: None,
+            configured_changes: None,
             configured: Map::new(),
             scene: None,
             scenes: Scenes::new(),
@@ -65,15 +66,16 @@ impl Default for Memory {
     }
 }
 
-impl Memory {
+impl SavedState {
     /// Reads what a file holds.
     ///
     /// # Errors
     /// In words, why it is of no use: torn, another's, or of another format.
-    pub fn read(text: &str) -> Result<Memory, String> {
-        let memory: Memory = serde_json::from_str(text).map_err(|error| format!("it is torn or foreign ({error})"))?;
-        match memory.format {
-            FORMAT => Ok(memory),
+    pub fn read(text: &str) -> Result<SavedState, String> {
+        let state: SavedState =
+            serde_json::from_str(text).map_err(|error| format!("it is torn or foreign ({error})"))?;
+        match state.format {
+            FORMAT => Ok(state),
             other => Err(format!("it has format {other}, and this version reads format {FORMAT}")),
         }
     }
@@ -81,26 +83,26 @@ impl Memory {
 
 /// How often the things remembered have changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Changes {
+pub struct ChangeCounters {
     /// Because somebody said so.
-    pub told: u64,
+    pub by_command: u64,
     /// By itself: scenes that were played, places that were walked to.
-    pub own: u64,
+    pub by_itself: u64,
 }
 
 impl Director {
     /// What is to be remembered at the moment.
-    pub fn memory(&self) -> Memory {
+    pub fn saved_state(&self) -> SavedState {
         let (look, scene) = match &self.hours.before {
             // What is shown outside the opening hours is not what was chosen.
             Some(before) => (before.look.clone(), &before.scene),
             None => (Map::new(), &self.scene),
         };
-        let mut params = remembered(&self.targets);
+        let mut params = to_saved(&self.targets);
         params.extend(look);
-        Memory {
+        SavedState {
             params,
-            said: Some(self.said()),
+            configured_changes: Some(self.configured_changes()),
             scene: scene.clone(),
             scenes: self.saved.clone(),
             playlist: self.player.playlist.clone(),
@@ -109,42 +111,42 @@ impl Director {
             seed: Some(self.player.seed),
             position: self.player.position,
             pending: self.pending.clone(),
-            ..Memory::default()
+            ..SavedState::default()
         }
     }
 
     /// What the configuration says otherwise than this version does by itself.
-    fn said(&self) -> Map<String, Json> {
+    fn configured_changes(&self) -> Map<String, Json> {
         let own = Params::new(&self.catalogue).to_json();
-        remembered(&self.configured).into_iter().filter(|(name, value)| own.get(name) != Some(value)).collect()
+        to_saved(&self.configured).into_iter().filter(|(name, value)| own.get(name) != Some(value)).collect()
     }
 
-    /// Goes on from what is remembered; from its parameters only if they are `wanted`. What is of no use any more is left
+    /// Goes on from what is remembered; from its parameters only `with_params`. What is of no use any more is left
     /// out and told in the log.
-    pub fn recall(&mut self, memory: Memory, wanted: bool) {
-        let changed = self.changed_since(&memory);
+    pub fn restore(&mut self, state: SavedState, with_params: bool) {
+        let changed = self.changed_since(&state);
         let sound = |name: &String| scenes::check_name(name).is_ok();
-        self.saved = memory.scenes.into_iter().filter(|(name, _)| sound(name)).take(MOST_SAVED).collect();
+        self.saved = state.scenes.into_iter().filter(|(name, _)| sound(name)).take(MAX_SAVED).collect();
         for name in self.saved.keys().filter(|name| self.configured_scenes.contains_key(*name)) {
             info!("the scene `{name}` that was saved waits behind the configured one of that name");
         }
-        self.joined = memory.groups.into_iter().filter(|group| check_group(group).is_ok()).collect();
-        self.joined.truncate(super::MOST_GROUPS);
-        self.pending = memory.pending;
-        self.pending.truncate(MOST_PENDING);
+        self.joined = state.groups.into_iter().filter(|group| check_group(group).is_ok()).collect();
+        self.joined.truncate(super::MAX_GROUPS);
+        self.pending = state.pending;
+        self.pending.truncate(MAX_PENDING);
         self.pending.sort_by_key(|pending| pending.at);
-        self.player.seed = self.configured_seed.or(memory.seed).unwrap_or(self.player.seed);
-        self.player.position = memory.position;
-        let was = memory.configured_playlist.map(|list| Some(list).filter(|list| !list.is_empty()));
+        self.player.seed = self.configured_seed.or(state.seed).unwrap_or(self.player.seed);
+        self.player.position = state.position;
+        let was = state.configured_playlist.map(|list| Some(list).filter(|list| !list.is_empty()));
         match was {
-            Some(was) if was == self.configured_playlist => self.player.playlist = memory.playlist,
+            Some(was) if was == self.configured_playlist => self.player.playlist = state.playlist,
             Some(_) => info!("play.scenes has been changed: it counts, not the list that is remembered"),
-            None => self.player.playlist = memory.playlist.or(self.player.playlist.take()),
+            None => self.player.playlist = state.playlist.or(self.player.playlist.take()),
         }
-        if !wanted {
+        if !with_params {
             return;
         }
-        let mut params = memory.params;
+        let mut params = state.params;
         for name in &changed {
             info!("params.{name} has been changed: it counts, not the value that is remembered");
             params.shift_remove(name);
@@ -153,29 +155,29 @@ impl Director {
             // A channel's number means nothing in another layer.
             params.shift_remove("neurons");
         }
-        self.targets = recalled(&self.configured, params, &self.catalogue);
+        self.targets = from_saved(&self.configured, params, &self.catalogue);
         self.params = self.targets.clone();
         let is_as_it_was = !changed.iter().any(|name| is_look(name));
-        self.scene = memory.scene.filter(|name| is_as_it_was && self.scene(name).is_some());
+        self.scene = state.scene.filter(|name| is_as_it_was && self.scene(name).is_some());
     }
 
-    /// The parameters of which the configuration says something else than when `memory` was written.
-    fn changed_since(&self, memory: &Memory) -> Vec<String> {
-        let says = self.said();
-        let before = memory.said.as_ref().unwrap_or(&memory.configured);
+    /// The parameters of which the configuration says something else than when `state` was written.
+    fn changed_since(&self, state: &SavedState) -> Vec<String> {
+        let says = self.configured_changes();
+        let before = state.configured_changes.as_ref().unwrap_or(&state.configured);
         let mut changed: Vec<String> = says
             .iter()
             .filter(|(name, value)| before.get(*name) != Some(*value))
             .map(|(name, _)| name.clone())
             .collect();
         // Version 0.1 wrote down its own defaults too: what is not said any more cannot be told from them.
-        let gone = memory.said.iter().flat_map(Map::keys).filter(|name| !says.contains_key(*name));
+        let gone = state.configured_changes.iter().flat_map(Map::keys).filter(|name| !says.contains_key(*name));
         changed.extend(gone.cloned());
         changed
     }
 }
 
-fn remembered(params: &Params) -> Map<String, Json> {
+fn to_saved(params: &Params) -> Map<String, Json> {
     let mut all = params.to_json();
     all.shift_remove("paused");
     all.shift_remove("blank");
@@ -183,7 +185,7 @@ fn remembered(params: &Params) -> Map<String, Json> {
 }
 
 /// `base` with all of `values` that are still right.
-fn recalled(base: &Params, mut values: Map<String, Json>, catalogue: &crate::pack::Catalogue) -> Params {
+fn from_saved(base: &Params, mut values: Map<String, Json>, catalogue: &crate::pack::Catalogue) -> Params {
     loop {
         match base.with(&values, catalogue) {
             Ok(params) => return params,
