@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use reverie::compositor::{Compositor, Layer, Look};
+use reverie::compositor::{Compositor, DreamInput, Layer};
 use reverie::display::{Canvas, Fader};
 use reverie::dream::{Dreamer, Settings};
-use reverie::flow::{Field, Luma, Pyramid, Search, Shrinker, Tracker};
+use reverie::flow::{Downscaler, FlowField, InverseSearch, Luma, Pyramid, Tracker};
 use reverie::frame::Frame;
 use reverie::pack::Catalogue;
 use reverie::params::Params;
@@ -119,10 +119,10 @@ fn network(c: &mut Criterion) {
         .bench_function("one ascent", |b| b.iter(|| ascent.climb(&mut image, &controls).expect("it climbs").objective));
     let settings = Settings { size: Some(DREAM), max_size: DREAM, target_fps: 10.0, seed: Some(1) };
     let mut dreamer = Dreamer::new(runtime, catalogue, settings).patient();
-    let mut look = Look::at(&frame(CANVAS));
+    let mut look = DreamInput::still(&frame(CANVAS));
     group.bench_function("one dream", |b| {
         b.iter(|| {
-            (look.since, look.number) = (Some(look.number), look.number + 1);
+            (look.since_frame, look.frame_number) = (Some(look.frame_number), look.frame_number + 1);
             dreamer.dream(&look, &params, Duration::from_millis(50)).expect("it dreams").is_some()
         })
     });
@@ -141,14 +141,14 @@ fn photo((width, height): (usize, usize), moved: u32) -> Frame {
 /// What is done for every camera picture, whatever the dream does.
 fn mirror(c: &mut Criterion) {
     let pictures = [photo(CANVAS, 0), photo(CANVAS, 4)];
-    let (mut luma, mut shrinker, mut tracker) = (Luma::default(), Shrinker::default(), Tracker::default());
-    c.bench_function("shrink", |b| b.iter(|| shrinker.shrink(black_box(&pictures[0]), &mut luma)));
+    let (mut luma, mut downscaler, mut tracker) = (Luma::default(), Downscaler::default(), Tracker::default());
+    c.bench_function("shrink", |b| b.iter(|| downscaler.downscale(black_box(&pictures[0]), &mut luma)));
     let lumas = [0, 1].map(|which: usize| {
-        shrinker.shrink(&pictures[which], &mut luma);
+        downscaler.downscale(&pictures[which], &mut luma);
         luma.clone()
     });
     let (mut pyramids, mut search, mut field) =
-        ([Pyramid::default(), Pyramid::default()], Search::default(), Field::default());
+        ([Pyramid::default(), Pyramid::default()], InverseSearch::default(), FlowField::default());
     pyramids.iter_mut().zip(&lumas).for_each(|(pyramid, luma)| pyramid.build(luma));
     c.bench_function("flow, 320x180, one direction", |b| {
         b.iter(|| search.flow(&pyramids[0], &pyramids[1], &mut field));
@@ -158,26 +158,26 @@ fn mirror(c: &mut Criterion) {
     c.bench_function("track", |b| {
         b.iter(|| {
             number += 1;
-            tracker.follow(&lumas[number % 2]);
+            tracker.track(&lumas[number % 2]);
         });
     });
     for (name, moves) in [("compose, standing still", 0), ("compose, all moving", 1)] {
-        let (mut compositor, mut look, mut out) = (Compositor::default(), Look::blank(), Frame::new(0, 0));
+        let (mut compositor, mut look, mut out) = (Compositor::default(), DreamInput::blank(), Frame::new(0, 0));
         let tick = Duration::from_millis(33);
         let mut number = 0;
-        compositor.see(&pictures[0], CANVAS, false, tick);
-        compositor.look(&mut look);
-        compositor.was_taken(look.number);
-        let mut layer = Layer { strength: 1.0, made_for: look.number, ..Layer::default() };
+        compositor.push_frame(&pictures[0], CANVAS, false, tick);
+        compositor.read_input(&mut look);
+        compositor.mark_taken(look.frame_number);
+        let mut layer = Layer { strength: 1.0, frame_number: look.frame_number, ..Layer::default() };
         layer.resize(CANVAS.0, CANVAS.1);
-        compositor.take(Arc::new(layer));
+        compositor.push_layer(Arc::new(layer));
         // In the middle of a fade, where both are seen, and one picture later.
-        compositor.see(&pictures[moves], CANVAS, false, Duration::from_millis(5));
+        compositor.push_frame(&pictures[moves], CANVAS, false, Duration::from_millis(5));
         c.bench_function(name, |b| b.iter(|| compositor.compose(&mut out)));
         c.bench_function(&format!("{name}, with tracking"), |b| {
             b.iter(|| {
                 number += moves;
-                compositor.see(&pictures[number % 2], CANVAS, false, Duration::ZERO);
+                compositor.push_frame(&pictures[number % 2], CANVAS, false, Duration::ZERO);
                 compositor.compose(&mut out);
             });
         });

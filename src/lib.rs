@@ -7,6 +7,7 @@
 //! makes them. [`health`] talks to systemd. [`cli`] is the command line, [`config`] its file. ARCHITECTURE.md tells why.
 
 pub mod app;
+pub mod assets;
 pub mod backoff;
 pub mod checks;
 pub mod cli;
@@ -26,9 +27,8 @@ pub mod hotplug;
 pub mod mirror;
 pub mod pack;
 pub mod params;
-pub mod picture;
+pub mod picture_file;
 pub mod pixel;
-pub mod places;
 pub mod remote;
 pub mod runtime;
 pub mod size;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::compositor::{Compositor, Layer, Look};
+use crate::compositor::{Compositor, DreamInput, Layer};
 use crate::dream::{DreamError, Dreamer};
 use crate::frame::Frame;
 use crate::params::Params;
@@ -20,7 +20,7 @@ pub struct Mirror {
     every: Option<u32>,
     /// Pictures until the next.
     left: u32,
-    look: Look,
+    look: DreamInput,
     coming: Option<Arc<Layer>>,
     since_dream: Duration,
 }
@@ -29,7 +29,7 @@ impl Mirror {
     /// A dream begins at every so many pictures; where nobody says, as this board would live. `dreamer` is best a patient one
     /// ([`Dreamer::patient`]), that every picture be dreamed on.
     pub fn new(dreamer: Dreamer, every: Option<u32>) -> Mirror {
-        let (compositor, look) = (Compositor::default(), Look::blank());
+        let (compositor, look) = (Compositor::default(), DreamInput::blank());
         Mirror { dreamer, compositor, every, left: 0, look, coming: None, since_dream: Duration::ZERO }
     }
 
@@ -47,16 +47,16 @@ impl Mirror {
     ) -> Result<(), DreamError> {
         self.since_dream += elapsed;
         match picture {
-            Some(picture) => self.compositor.see(picture, size, params.mirror, elapsed),
-            None => self.compositor.wait(false, size, elapsed),
+            Some(picture) => self.compositor.push_frame(picture, size, params.mirror, elapsed),
+            None => self.compositor.advance(false, size, elapsed),
         }
         self.left = self.left.saturating_sub(1);
         if self.left == 0 && !params.paused {
             if let Some(layer) = self.coming.take() {
-                self.compositor.take(layer);
+                self.compositor.push_layer(layer);
             }
-            self.compositor.look(&mut self.look);
-            self.compositor.was_taken(self.look.number);
+            self.compositor.read_input(&mut self.look);
+            self.compositor.mark_taken(self.look.frame_number);
             let since = std::mem::take(&mut self.since_dream);
             self.coming = self.dreamer.dream(&self.look, params, since)?;
             self.left = self.every.unwrap_or_else(|| pictures_of(self.dreamer.status().frame_time, elapsed)).max(1);

@@ -6,12 +6,12 @@
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
-use reverie::flow::{Field, Luma, Pyramid, Search};
+use reverie::flow::{FlowField, InverseSearch, Luma, Pyramid};
 
 fn main() -> io::Result<()> {
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     let (mut now, mut before) = (Pyramid::default(), Pyramid::default());
-    let (mut search, mut field) = (Search::default(), Field::default());
+    let (mut search, mut field) = (InverseSearch::default(), FlowField::default());
     let mut head = [0; 12];
     while input.read_exact(&mut head).is_ok() {
         let number = |i: usize| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]) as usize;

@@ -11,7 +11,7 @@ use super::Stage;
 use super::meter::{Meter, ms};
 use super::reloadable::Reloadable;
 use super::stage::lower_priority;
-use crate::compositor::{CanvasGovernor, Compositor, Layer, Look};
+use crate::compositor::{CanvasGovernor, Compositor, DreamInput, Layer};
 use crate::director::Signal;
 use crate::director_handle::DirectorHandle;
 use crate::display::Tap;
@@ -42,7 +42,7 @@ pub struct Wiring {
     pub camera: Slot,
     pub pictures: Slot,
     /// Compositor to dream, and back.
-    pub looks: Slot<Look>,
+    pub looks: Slot<DreamInput>,
     pub layers: Arc<Mutex<Option<PendingLayer>>>,
     pub tap: Tap,
     /// Turns true with the first picture shown.
@@ -160,28 +160,28 @@ pub fn compose(stage: &Stage, settings: &mut Reloadable<Size>, wiring: &Wiring) 
         let elapsed = begun - std::mem::replace(&mut last, begun);
         let (mirror, paused) = (params.borrow().mirror, params.borrow().paused);
         match &picture {
-            Some(picture) => compositor.see(picture, canvas.size(), mirror, elapsed),
-            None => compositor.wait(came.is_some_and(|came| came.elapsed() < STALE_AFTER), canvas.size(), elapsed),
+            Some(picture) => compositor.push_frame(picture, canvas.size(), mirror, elapsed),
+            None => compositor.advance(came.is_some_and(|came| came.elapsed() < STALE_AFTER), canvas.size(), elapsed),
         }
         // The one look that was put, if it was taken since, is what the next difference is made for; the difference that was made before it is
         // there by then, since the dream puts that first.
         let look = wiring.looks.take(Duration::ZERO);
-        let taken = (has_looked && look.is_none()).then(|| compositor.number() - 1);
+        let taken = (has_looked && look.is_none()).then(|| compositor.frame_number() - 1);
         let layer = wiring.take_layer();
-        let is_changed = picture.is_some() || layer.is_some() || compositor.is_easing();
+        let is_changed = picture.is_some() || layer.is_some() || compositor.is_crossfading();
         let commanded = layer.as_ref().and_then(|dreamed| dreamed.commanded);
         if let Some(dreamed) = layer {
             // A dream that is quicker than the camera took that look, and is there already.
-            if let Some(number) = taken.filter(|number| *number == dreamed.layer.made_for) {
-                compositor.was_taken(number);
+            if let Some(number) = taken.filter(|number| *number == dreamed.layer.frame_number) {
+                compositor.mark_taken(number);
             }
-            compositor.take(dreamed.layer);
+            compositor.push_layer(dreamed.layer);
         }
         if let Some(number) = taken {
-            compositor.was_taken(number);
+            compositor.mark_taken(number);
         }
         let mut look = look.unwrap_or_else(|| wiring.looks.blank());
-        compositor.look(&mut look);
+        compositor.read_input(&mut look);
         wiring.looks.put(look);
         has_looked = true;
         if is_changed && !paused {

@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::BadInput;
 use super::flags::ParamFlags;
 use super::load;
-use crate::compositor::Look;
+use crate::compositor::DreamInput;
 use crate::dream::{Dreamer, Measurement, Settings};
 use crate::frame::Frame;
 use crate::health;
@@ -204,7 +204,7 @@ fn render(
     let (mut scaler, mut seen) = (Scaler::default(), Frame::new(size.0, size.1));
     scaler.stretch(picture, &mut seen);
     let before = dreamer.measure(&seen, params)?;
-    let (mut out, mut look) = (Frame::new(0, 0), Look::at(picture));
+    let (mut out, mut look) = (Frame::new(0, 0), DreamInput::still(picture));
     for number in 1..=frames {
         let shown = bar.clone();
         dreamer.on_step(move |progress| {
@@ -220,7 +220,8 @@ fn render(
             if number == 1 { Duration::ZERO } else { Duration::from_secs_f64(1.0 / args.fps.unwrap_or(FILM_FPS)) };
         let layer = dreamer.dream(&look, params, elapsed)?.context("the network was not opened")?;
         layer.over(&look.camera, &mut out);
-        (look.has_camera, look.since, look.number) = (false, Some(look.number), look.number + 1);
+        (look.has_camera, look.since_frame, look.frame_number) =
+            (false, Some(look.frame_number), look.frame_number + 1);
         target.write(&out, number).with_context(|| format!("frame {number} of {frames}"))?;
     }
     scaler.stretch(&out, &mut seen);

@@ -18,7 +18,7 @@ pub fn read(named: Option<&Path>) -> Result<Config, BadInput> {
 
 /// The packs in the folders that are `named`, else the installed ones.
 pub fn packs(named: &[PathBuf]) -> anyhow::Result<Catalogue> {
-    let folders = if named.is_empty() { crate::places::pack_folders() } else { named.to_vec() };
+    let folders = if named.is_empty() { crate::assets::pack_folders() } else { named.to_vec() };
     Catalogue::read(&folders).map_err(|e| match e {
         PackError::NoPacks { .. } if !named.is_empty() => BadInput(e.to_string()).into(),
         e => e.into(),

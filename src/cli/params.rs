@@ -26,7 +26,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let printed = match args.format {
         Format::Text => params::text(),
         Format::Schema => {
-            let catalogue = Catalogue::read(&crate::places::pack_folders()).unwrap_or_default();
+            let catalogue = Catalogue::read(&crate::assets::pack_folders()).unwrap_or_default();
             format!("{:#}\n", params::json_schema(&catalogue))
         }
         Format::Markdown => params::markdown(),

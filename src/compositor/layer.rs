@@ -1,11 +1,11 @@
 //! What a dream left, to be laid over the camera's picture.
 
-use super::warp::Sum;
+use super::warp::RowAccumulator;
 use crate::flow::bilinear;
 use crate::frame::Frame;
 
 /// Values of a [`Layer`] for one level of 255: fine enough that what is fed back for weeks does not drift by rounding.
-pub const UNIT: f32 = 64.0;
+pub const UNITS_PER_LEVEL: f32 = 64.0;
 
 /// The difference between a dream and the camera picture it was made for: what is kept, carried along and fed back.
 ///
@@ -15,15 +15,15 @@ pub const UNIT: f32 = 64.0;
 pub struct Layer {
     pub width: usize,
     pub height: usize,
-    /// Red, green, blue and nothing for each pixel, rows from the top, in [`UNIT`]s.
+    /// Red, green, blue and nothing for each pixel, rows from the top, in [`UNITS_PER_LEVEL`]s.
     pub pixels: Vec<[i16; 4]>,
     /// The same of what was shown until then, carried to the same camera picture: what this is faded to from.
-    pub before: Vec<[i16; 4]>,
+    pub previous: Vec<[i16; 4]>,
     pub trance: f32,
     /// How much of it is seen, 0 to 1.
     pub strength: f32,
     /// Number of the camera picture it was made for.
-    pub made_for: u64,
+    pub frame_number: u64,
 }
 
 impl Layer {
@@ -31,7 +31,7 @@ impl Layer {
     pub fn resize(&mut self, width: usize, height: usize) {
         self.width = width;
         self.height = height;
-        for plane in [&mut self.pixels, &mut self.before] {
+        for plane in [&mut self.pixels, &mut self.previous] {
             plane.resize(width * height, [0; 4]);
         }
     }
@@ -40,11 +40,11 @@ impl Layer {
     pub fn over(&self, camera: &Frame, out: &mut Frame) {
         assert_eq!((camera.width, camera.height), (self.width, self.height), "pictures of one size");
         out.resize(self.width, self.height);
-        let mut sum = Sum::default();
+        let mut sum = RowAccumulator::default();
         for (y, row) in out.pixels.chunks_exact_mut(3 * self.width.max(1)).enumerate() {
-            sum.begin(&camera.pixels[3 * self.width * y..][..3 * self.width], 1.0 - self.strength * self.trance);
+            sum.start(&camera.pixels[3 * self.width * y..][..3 * self.width], 1.0 - self.strength * self.trance);
             sum.add(&self.pixels[self.width * y..][..self.width], self.strength);
-            sum.write(row);
+            sum.write_rgb(row);
         }
     }
 
@@ -53,14 +53,14 @@ impl Layer {
         let (column, row) = ((x * self.width as f32) as usize, (y * self.height as f32) as usize);
         let near = self.pixels.get(row * self.width + column..).unwrap_or_default().iter().take(16);
         let sum: f32 = near.flat_map(|pixel| pixel.map(|value| f32::from(value).abs())).sum();
-        (sum / (16.0 * 3.0 * 25.5 * UNIT)).min(1.0)
+        (sum / (16.0 * 3.0 * 25.5 * UNITS_PER_LEVEL)).min(1.0)
     }
 
     /// The same on another canvas.
     pub fn resized(&self, size: (usize, usize)) -> Layer {
         let (width, height) = size;
         let stretched = |plane| stretch(plane, (self.width, self.height), size);
-        Layer { width, height, pixels: stretched(&self.pixels), before: stretched(&self.before), ..*self }
+        Layer { width, height, pixels: stretched(&self.pixels), previous: stretched(&self.previous), ..*self }
     }
 }
 
@@ -75,7 +75,7 @@ fn stretch(plane: &[[i16; 4]], size: (usize, usize), to: (usize, usize)) -> Vec<
         let from_y = (y as f32 + 0.5) * scale.1 - 0.5;
         for (x, pixel) in row.iter_mut().enumerate() {
             let corners = bilinear((x as f32 + 0.5) * scale.0 - 0.5, from_y, size.0, size.1);
-            *pixel = corners.pixel(plane).map(|value| value as i16);
+            *pixel = corners.sample_pixel(plane).map(|value| value as i16);
         }
     }
     stretched

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::flow::Field;
+use crate::flow::FlowField;
 
 const TICK: Duration = Duration::from_millis(33);
 
@@ -15,7 +15,7 @@ fn layer(width: usize, height: usize, level: impl Fn(f32, f32) -> f32) -> Layer 
     let mut layer = Layer { strength: 1.0, ..Layer::default() };
     layer.resize(width, height);
     for (at, pixel) in layer.pixels.iter_mut().enumerate() {
-        let value = (level((at % width) as f32, (at / width) as f32) * UNIT) as i16;
+        let value = (level((at % width) as f32, (at / width) as f32) * UNITS_PER_LEVEL) as i16;
         *pixel = [value, value / 2, -value, 0];
     }
     layer
@@ -27,34 +27,34 @@ fn waves(x: f32, y: f32) -> f32 {
 }
 
 /// Red of what `layer` shows, carried.
-fn shown(layer: &Layer, path: &Path, motion: &Motion) -> Vec<f32> {
-    let (mut rows, mut sum) = (Rows::default(), Sum::default());
+fn shown(layer: &Layer, path: &ComposedFlow, motion: &Motion) -> Vec<f32> {
+    let (mut rows, mut sum) = (RowWarp::default(), RowAccumulator::default());
     let motion = Affine::of(motion, layer.width, layer.height);
     let black = vec![0; 3 * layer.width];
     (0..layer.height)
         .flat_map(|y| {
-            sum.begin(&black, 1.0);
-            rows.find(&path.back, layer.trance, &motion, (layer.width, layer.height), y);
-            rows.weigh(&path.seen, path.size(), layer.trance);
-            rows.add(&layer.pixels, 1.0, &mut sum);
+            sum.start(&black, 1.0);
+            rows.locate(&path.field, layer.trance, &motion, (layer.width, layer.height), y);
+            rows.set_opacity(&path.confidence, path.size(), layer.trance);
+            rows.accumulate(&layer.pixels, 1.0, &mut sum);
             sum.pixels.iter().map(|sum| sum[0]).collect::<Vec<_>>()
         })
         .collect()
 }
 
-fn still(layer: &Layer) -> Path {
-    let mut path = Path::default();
-    let (width, height) = flow::size(layer.width, layer.height);
-    path.begin(width, height);
+fn still(layer: &Layer) -> ComposedFlow {
+    let mut path = ComposedFlow::default();
+    let (width, height) = flow::field_size(layer.width, layer.height);
+    path.reset(width, height);
     path
 }
 
 /// A path along which everything came from (`dx`, `dy`), in pixels of the layer.
-fn moved(layer: &Layer, dx: f32, dy: f32) -> Path {
-    let (mut path, ratio) = (still(layer), flow::ratio(layer.width) as f32);
+fn moved(layer: &Layer, dx: f32, dy: f32) -> ComposedFlow {
+    let (mut path, ratio) = (still(layer), flow::downscale_factor(layer.width) as f32);
     let (width, height) = path.size();
-    let step = Field { width, height, x: vec![dx / ratio; width * height], y: vec![dy / ratio; width * height] };
-    path.extend(&step, &vec![1.0; width * height]);
+    let step = FlowField { width, height, x: vec![dx / ratio; width * height], y: vec![dy / ratio; width * height] };
+    path.append(&step, &vec![1.0; width * height]);
     path
 }
 
@@ -74,7 +74,7 @@ fn off(shown: &[f32], width: usize, margin: usize, expected: impl Fn(f32, f32) -
 fn what_is_not_seen_goes_and_a_trance_stays() {
     let mut layer = layer(90, 60, |_, _| 100.0);
     let mut path = still(&layer);
-    path.seen.fill(0.25);
+    path.confidence.fill(0.25);
     assert!(shown(&layer, &path, &Motion::NONE).iter().all(|value| (value - 25.0).abs() < 0.1));
     layer.trance = 1.0;
     assert!(shown(&layer, &path, &Motion::NONE).iter().all(|value| (value - 100.0).abs() < 0.1));
@@ -90,30 +90,30 @@ fn turning_is_clockwise_and_sliding_goes_right_and_down() {
         (at % 81, at / 81)
     };
     assert_eq!(spot(Motion { angle: PI / 2.0, ..Motion::NONE }), (40, 46), "right turns to below");
-    assert_eq!(spot(Motion { slide: (1.0, 2.0), ..Motion::NONE }), (47, 42));
+    assert_eq!(spot(Motion { translation: (1.0, 2.0), ..Motion::NONE }), (47, 42));
     assert_eq!(spot(Motion { zoom: 2.0, ..Motion::NONE }), (52, 40), "twice as far from the middle");
 }
 
 #[test]
 fn a_dream_is_carried_through_the_time_that_it_took_and_eased_in() {
     let size = (96, 64);
-    let (mut compositor, mut look, mut out) = (Compositor::default(), Look::blank(), Frame::new(0, 0));
+    let (mut compositor, mut look, mut out) = (Compositor::default(), DreamInput::blank(), Frame::new(0, 0));
     let camera = Frame::new(size.0, size.1);
     let mut see = |compositor: &mut Compositor| {
-        compositor.see(&camera, size, false, TICK);
+        compositor.push_frame(&camera, size, false, TICK);
         compositor.compose(&mut out);
         out.pixels[3 * (32 * 96 + 48)]
     };
     see(&mut compositor);
-    compositor.look(&mut look);
-    compositor.was_taken(look.number);
+    compositor.read_input(&mut look);
+    compositor.mark_taken(look.frame_number);
     assert_eq!((see(&mut compositor), see(&mut compositor)), (0, 0), "nothing was dreamed yet");
-    let made = Layer { made_for: look.number, ..layer(size.0, size.1, |_, _| 100.0) };
-    compositor.take(Arc::new(made.clone()));
+    let made = Layer { frame_number: look.frame_number, ..layer(size.0, size.1, |_, _| 100.0) };
+    compositor.push_layer(Arc::new(made.clone()));
     let levels: Vec<u8> = (0..8).map(|_| see(&mut compositor)).collect();
     assert!(levels.is_sorted() && levels[0] < 60 && levels[7] == 100, "{levels:?}");
     // One for a picture that nobody looked at last.
-    compositor.take(Arc::new(Layer { made_for: 99, ..layer(size.0, size.1, |_, _| 200.0) }));
+    compositor.push_layer(Arc::new(Layer { frame_number: 99, ..layer(size.0, size.1, |_, _| 200.0) }));
     assert_eq!((0..8).map(|_| see(&mut compositor)).max(), Some(100));
 }
 
@@ -124,7 +124,7 @@ fn what_a_camera_saw_is_mirrored_and_photos_are_not() {
     let mut left = |is_live| {
         let (mut compositor, mut out) = (Compositor::default(), Frame::new(0, 0));
         picture.is_live = is_live;
-        compositor.see(&picture, (32, 16), true, TICK);
+        compositor.push_frame(&picture, (32, 16), true, TICK);
         compositor.compose(&mut out);
         out.pixels[0]
     };
@@ -133,14 +133,14 @@ fn what_a_camera_saw_is_mirrored_and_photos_are_not() {
 
 #[test]
 fn another_canvas_keeps_the_dream() {
-    let (mut compositor, mut look, mut out) = (Compositor::default(), Look::blank(), Frame::new(0, 0));
+    let (mut compositor, mut look, mut out) = (Compositor::default(), DreamInput::blank(), Frame::new(0, 0));
     let camera = Frame::new(96, 64);
-    compositor.see(&camera, (96, 64), false, TICK);
-    compositor.look(&mut look);
-    compositor.was_taken(look.number);
-    compositor.take(Arc::new(Layer { made_for: look.number, ..layer(96, 64, |_, _| 100.0) }));
-    (0..20).for_each(|_| compositor.see(&camera, (96, 64), false, TICK));
-    compositor.see(&camera, (64, 40), false, TICK);
+    compositor.push_frame(&camera, (96, 64), false, TICK);
+    compositor.read_input(&mut look);
+    compositor.mark_taken(look.frame_number);
+    compositor.push_layer(Arc::new(Layer { frame_number: look.frame_number, ..layer(96, 64, |_, _| 100.0) }));
+    (0..20).for_each(|_| compositor.push_frame(&camera, (96, 64), false, TICK));
+    compositor.push_frame(&camera, (64, 40), false, TICK);
     compositor.compose(&mut out);
     assert_eq!((out.width, out.height, out.pixels[3 * (20 * 64 + 32)]), (64, 40, 100));
 }
@@ -162,11 +162,11 @@ proptest! {
             let shown = shown(layer, &still(layer), &motion);
             self::layer(120, 100, |x, y| shown[y as usize * 120 + x as usize])
         };
-        let turned = there(&from, Motion { zoom, angle, slide: (0.0, 0.0) });
-        let back = shown(&turned, &still(&from), &Motion { zoom: 1.0 / zoom, angle: -angle, slide: (0.0, 0.0) });
+        let turned = there(&from, Motion { zoom, angle, translation: (0.0, 0.0) });
+        let back = shown(&turned, &still(&from), &Motion { zoom: 1.0 / zoom, angle: -angle, translation: (0.0, 0.0) });
         prop_assert!(off(&back, 120, 34, waves) < 2.0);
-        let slid = there(&from, Motion { slide: (x, y), ..Motion::NONE });
-        let back = shown(&slid, &still(&from), &Motion { slide: (-x, -y), ..Motion::NONE });
+        let slid = there(&from, Motion { translation: (x, y), ..Motion::NONE });
+        let back = shown(&slid, &still(&from), &Motion { translation: (-x, -y), ..Motion::NONE });
         prop_assert!(off(&back, 120, 10, waves) < 2.0);
     }
 
@@ -175,7 +175,7 @@ proptest! {
         w in 1usize..50, h in 1usize..50, zoom in 0.01f32..100.0, angle in -7.0f32..7.0, x in -500.0f32..500.0,
     ) {
         let layer = layer(w, h, waves);
-        let shown = shown(&layer, &still(&layer), &Motion { zoom, angle, slide: (x, -x) });
+        let shown = shown(&layer, &still(&layer), &Motion { zoom, angle, translation: (x, -x) });
         prop_assert!(shown.iter().all(|value| value.abs() <= 101.0));
     }
 }

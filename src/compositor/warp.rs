@@ -5,27 +5,27 @@
 
 use multiversion::multiversion;
 
-use super::layer::UNIT;
-use crate::flow::{Field, Places, are_none, nearest, ratio};
+use super::layer::UNITS_PER_LEVEL;
+use crate::flow::{FlowField, SampleRow, all_zero, downscale_factor, round_to_int};
 
 /// A row of the picture while it is put together.
 #[derive(Debug, Default)]
-pub struct Sum {
+pub struct RowAccumulator {
     /// Red, green, blue and nothing, in levels of 255.
     pub pixels: Vec<[f32; 4]>,
     bytes: Vec<[u8; 4]>,
 }
 
-impl Sum {
+impl RowAccumulator {
     /// Begins with `part` of a row of bytes, three a pixel.
-    pub fn begin(&mut self, row: &[u8], part: f32) {
+    pub fn start(&mut self, row: &[u8], part: f32) {
         self.pixels.resize(row.len() / 3, [0.0; 4]);
         begin_row(row, part, &mut self.pixels);
     }
 
     /// Adds `part` of a row of a layer, as it lies.
     pub fn add(&mut self, row: &[[i16; 4]], part: f32) {
-        let part = part / UNIT;
+        let part = part / UNITS_PER_LEVEL;
         for (sum, value) in self.pixels.iter_mut().zip(row) {
             for (sum, value) in sum.iter_mut().zip(value) {
                 *sum += f32::from(*value) * part;
@@ -33,15 +33,15 @@ impl Sum {
         }
     }
 
-    /// As bytes, three a pixel: rounded to the nearest, clipped to 0..=255.
-    pub fn write(&mut self, row: &mut [u8]) {
+    /// As bytes, three a pixel: rounded to the round_to_int, clipped to 0..=255.
+    pub fn write_rgb(&mut self, row: &mut [u8]) {
         self.bytes.resize(self.pixels.len(), [0; 4]);
         to_bytes(self.pixels.as_flattened(), self.bytes.as_flattened_mut());
         without_fourth(&self.bytes, row);
     }
 
-    /// As a row of a layer: rounded to the nearest, clipped to `least` and to full light.
-    pub fn keep(&self, least: f32, row: &mut [[i16; 4]]) {
+    /// As a row of a layer: rounded to the round_to_int, clipped to `least` and to full light.
+    pub fn write_layer(&self, least: f32, row: &mut [[i16; 4]]) {
         to_units(self.pixels.as_flattened(), least, row.as_flattened_mut());
     }
 }
@@ -50,7 +50,7 @@ impl Sum {
 ///
 /// What was not seen all the while goes. The deeper a layer's trance, the less it moves and fades.
 #[derive(Debug, Default)]
-pub struct Rows {
+pub struct RowWarp {
     /// Of the picture, and the row's number.
     size: (usize, usize),
     y: usize,
@@ -59,19 +59,19 @@ pub struct Rows {
     /// How far back each pixel comes from.
     back_x: Vec<f32>,
     back_y: Vec<f32>,
-    from: Places,
+    from: SampleRow,
     /// How much of each is seen.
     seen: Vec<f32>,
     /// Whether there is no motion but that of the path.
     is_carried: bool,
 }
 
-impl Rows {
-    /// Finds where row `y` of a picture of `size` comes from along `back`, whose pixels are [`ratio`] of the picture's wide, and by
+impl RowWarp {
+    /// Finds where row `y` of a picture of `size` comes from along `back`, whose pixels are [`downscale_factor`] of the picture's wide, and by
     /// `motion`.
-    pub fn find(&mut self, back: &Field, trance: f32, motion: &Affine, size: (usize, usize), y: usize) {
+    pub fn locate(&mut self, back: &FlowField, trance: f32, motion: &Affine, size: (usize, usize), y: usize) {
         (self.size, self.y) = (size, y);
-        let (small, ratio) = ((back.width, back.height), ratio(size.0));
+        let (small, ratio) = ((back.width, back.height), downscale_factor(size.0));
         let scale = (1.0 - trance) * ratio as f32;
         for (plane, to) in [(&back.x, &mut self.back_x), (&back.y, &mut self.back_y)] {
             enlarge_row(plane, small, ratio, scale, y, &mut self.small);
@@ -86,12 +86,12 @@ impl Rows {
                 *dy = fold(y as f32 + *dy + moved.1, size.1) - y as f32;
             }
         }
-        self.from.find(&self.back_x, &self.back_y, y, size);
+        self.from.locate(&self.back_x, &self.back_y, y, size);
     }
 
     /// Works out how much is seen of a layer in that much `trance`, where `seen` is a plane of `small` size.
-    pub fn weigh(&mut self, seen: &[f32], small: (usize, usize), trance: f32) {
-        let ratio = ratio(self.size.0);
+    pub fn set_opacity(&mut self, seen: &[f32], small: (usize, usize), trance: f32) {
+        let ratio = downscale_factor(self.size.0);
         enlarge_row(seen, small, ratio, 1.0 - trance, self.y, &mut self.small);
         self.small.iter_mut().for_each(|seen| *seen += trance);
         self.seen.resize(self.size.0, 0.0);
@@ -99,18 +99,19 @@ impl Rows {
     }
 
     /// Adds `part` of what `pixels`, a layer's, show in this row.
-    pub fn add(&self, pixels: &[[i16; 4]], part: f32, sum: &mut Sum) {
+    pub fn accumulate(&self, pixels: &[[i16; 4]], part: f32, sum: &mut RowAccumulator) {
         let (width, height) = self.size;
-        let part = part / UNIT;
+        let part = part / UNITS_PER_LEVEL;
         let row = &pixels[self.y * width..][..width];
         for begin in (0..width).step_by(CHUNK) {
             let chunk = begin..(begin + CHUNK).min(width);
             let (out, seen) = (&mut sum.pixels[chunk.clone()], &self.seen[chunk.clone()]);
-            if self.is_carried && are_none(&self.back_x[chunk.clone()]) && are_none(&self.back_y[chunk.clone()]) {
+            if self.is_carried && all_zero(&self.back_x[chunk.clone()]) && all_zero(&self.back_y[chunk.clone()]) {
                 add_in_place(&row[chunk], seen, part, out);
             } else if width > 1 {
                 let below = if height > 1 { width } else { 0 };
-                let place = (&self.from.first[chunk.clone()], &self.from.across[chunk.clone()], &self.from.down[chunk]);
+                let place =
+                    (&self.from.index[chunk.clone()], &self.from.frac_x[chunk.clone()], &self.from.frac_y[chunk]);
                 add_from(pixels.as_flattened(), below, place, seen, part, out);
             }
         }
@@ -215,14 +216,14 @@ fn begin_row(row: &[u8], part: f32, sums: &mut [[f32; 4]]) {
 #[multiversion(targets("x86_64+avx2"))]
 fn to_bytes(sums: &[f32], bytes: &mut [u8]) {
     for (byte, sum) in bytes.iter_mut().zip(sums) {
-        *byte = nearest(sum.clamp(0.0, 255.0)) as u8;
+        *byte = round_to_int(sum.clamp(0.0, 255.0)) as u8;
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
 fn to_units(sums: &[f32], least: f32, units: &mut [i16]) {
     for (unit, sum) in units.iter_mut().zip(sums) {
-        *unit = nearest(sum.max(least).min(255.0) * UNIT) as i16;
+        *unit = round_to_int(sum.max(least).min(255.0) * UNITS_PER_LEVEL) as i16;
     }
 }
 
@@ -246,12 +247,12 @@ pub struct Motion {
     /// Angle it turns by, radians, clockwise.
     pub angle: f32,
     /// How far it slides to the right and down, pixels.
-    pub slide: (f32, f32),
+    pub translation: (f32, f32),
 }
 
 impl Motion {
     /// No motion at all.
-    pub const NONE: Motion = Motion { zoom: 1.0, angle: 0.0, slide: (0.0, 0.0) };
+    pub const NONE: Motion = Motion { zoom: 1.0, angle: 0.0, translation: (0.0, 0.0) };
 }
 
 /// A [`Motion`] about the middle of a picture: how far back each pixel comes from.
@@ -274,7 +275,7 @@ impl Affine {
         let (cos, sin) = (cos / motion.zoom, sin / motion.zoom);
         let (cx, cy) = ((width as f32 - 1.0) / 2.0, (height as f32 - 1.0) / 2.0);
         // Turned clockwise on the screen, so what is seen comes from the other way round.
-        let (dx, dy) = (-cx - motion.slide.0, -cy - motion.slide.1);
+        let (dx, dy) = (-cx - motion.translation.0, -cy - motion.translation.1);
         Affine {
             right: (cos - 1.0, -sin),
             down: (sin, cos - 1.0),

@@ -2,7 +2,7 @@
 
 use super::{Fit, Rotation, Settings};
 use crate::frame::Frame;
-use crate::pixel::{self, Scaler, Words};
+use crate::pixel::{self, Scaler, SubImage};
 use crate::size::Size;
 
 /// What is drawn on: a screen's pixels, four bytes each: blue, green, red, nothing (XRGB8888).
@@ -58,19 +58,20 @@ impl Painter {
         let (width, height) = turn(picture, canvas.rotate, canvas.mirror, &mut self.turned);
         match canvas.fit {
             Fit::Fill => {
-                let (left, top, wide, high) = pixel::middle((width, height), (on.width, on.height));
+                let (left, top, wide, high) = pixel::centre_crop((width, height), (on.width, on.height));
                 let bytes = &self.turned[4 * (top * width + left)..];
-                let from = Words { bytes, size: (wide, high), stride: 4 * width };
-                self.scaler.resize_words(&from, Words { bytes: to, size: (on.width, on.height), stride: 4 * on.width });
+                let from = SubImage { bytes, size: (wide, high), stride: 4 * width };
+                self.scaler
+                    .resize_rgba(&from, SubImage { bytes: to, size: (on.width, on.height), stride: 4 * on.width });
             }
             Fit::Fit => {
-                let (left, top, wide, high) = pixel::middle((on.width, on.height), (width, height));
+                let (left, top, wide, high) = pixel::centre_crop((on.width, on.height), (width, height));
                 if (wide, high) != (on.width, on.height) {
                     to.fill(0);
                 }
-                let from = Words { bytes: &self.turned[..], size: (width, height), stride: 4 * width };
+                let from = SubImage { bytes: &self.turned[..], size: (width, height), stride: 4 * width };
                 let bytes = &mut to[4 * (top * on.width + left)..];
-                self.scaler.resize_words(&from, Words { bytes, size: (wide, high), stride: 4 * on.width });
+                self.scaler.resize_rgba(&from, SubImage { bytes, size: (wide, high), stride: 4 * on.width });
             }
         }
     }

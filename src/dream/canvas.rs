@@ -5,20 +5,20 @@
 
 use multiversion::multiversion;
 
-use crate::compositor::{Affine, Layer, Rows, Sum, UNIT};
-use crate::flow::{Path, nearest};
+use crate::compositor::{Affine, Layer, RowAccumulator, RowWarp, UNITS_PER_LEVEL};
+use crate::flow::{ComposedFlow, round_to_int};
 use crate::frame::Frame;
 use crate::pixel::{Picture, Scaler};
 
 /// Full light, in a layer's units.
-const FULL: f32 = 255.0 * UNIT;
+const FULL: f32 = 255.0 * UNITS_PER_LEVEL;
 
 /// The last dream, carried to a camera picture, and how it goes on.
 #[derive(Debug)]
 pub struct Previous<'a> {
     pub layer: &'a Layer,
     /// How things moved since, and what is left of it in each place of the path.
-    pub path: &'a Path,
+    pub path: &'a ComposedFlow,
     pub left: &'a [f32],
     /// How it moves besides.
     pub motion: Affine,
@@ -39,8 +39,8 @@ pub struct Canvas {
     before: Vec<[i16; 4]>,
     /// The pixels as bytes.
     bytes: Frame,
-    rows: Rows,
-    sum: Sum,
+    rows: RowWarp,
+    sum: RowAccumulator,
     scaler: Scaler,
     gain: Picture,
 }
@@ -53,8 +53,8 @@ impl Default for Canvas {
             pixels: Vec::new(),
             before: Vec::new(),
             bytes: Frame::new(0, 0),
-            rows: Rows::default(),
-            sum: Sum::default(),
+            rows: RowWarp::default(),
+            sum: RowAccumulator::default(),
             scaler: Scaler::default(),
             gain: Picture::default(),
         }
@@ -77,27 +77,27 @@ impl Canvas {
         self.bytes.resize(self.width, self.height);
         for (y, row) in camera.pixels.chunks_exact(3 * width).enumerate() {
             let before = &mut self.before[y * width..][..width];
-            self.sum.begin(row, trance - last.map_or(0.0, |last| last.layer.trance));
+            self.sum.start(row, trance - last.map_or(0.0, |last| last.layer.trance));
             if let Some(Previous { layer, path, .. }) = last {
-                self.rows.find(&path.back, layer.trance, &Affine::default(), size, y);
-                self.rows.weigh(&path.seen, path.size(), layer.trance);
-                self.rows.add(&layer.pixels, 1.0, &mut self.sum);
+                self.rows.locate(&path.field, layer.trance, &Affine::default(), size, y);
+                self.rows.set_opacity(&path.confidence, path.size(), layer.trance);
+                self.rows.accumulate(&layer.pixels, 1.0, &mut self.sum);
             }
-            self.sum.keep(-255.0, before);
+            self.sum.write_layer(-255.0, before);
             match last.filter(|last| last.is_fed_back) {
-                None => self.sum.begin(row, 1.0),
+                None => self.sum.start(row, 1.0),
                 Some(Previous { layer, path, left, motion, persistence, .. }) => {
                     if !motion.is_none() {
-                        self.rows.find(&path.back, layer.trance, motion, size, y);
+                        self.rows.locate(&path.field, layer.trance, motion, size, y);
                     }
                     let mixed = layer.trance * (1.0 - persistence);
-                    self.rows.weigh(left, path.size(), layer.trance);
-                    self.sum.begin(row, 1.0 - layer.trance + mixed * layer.trance);
-                    self.rows.add(&layer.pixels, 1.0 - mixed, &mut self.sum);
+                    self.rows.set_opacity(left, path.size(), layer.trance);
+                    self.sum.start(row, 1.0 - layer.trance + mixed * layer.trance);
+                    self.rows.accumulate(&layer.pixels, 1.0 - mixed, &mut self.sum);
                 }
             }
-            self.sum.keep(0.0, &mut self.pixels[y * width..][..width]);
-            self.sum.write(&mut self.bytes.pixels[3 * width * y..][..3 * width]);
+            self.sum.write_layer(0.0, &mut self.pixels[y * width..][..width]);
+            self.sum.write_rgb(&mut self.bytes.pixels[3 * width * y..][..3 * width]);
         }
     }
 
@@ -106,9 +106,9 @@ impl Canvas {
         self.pixels.fill([0; 4]);
         self.add(picture);
         for (y, row) in self.bytes.pixels.chunks_exact_mut(3 * self.width.max(1)).enumerate() {
-            self.sum.begin(row, 0.0);
+            self.sum.start(row, 0.0);
             self.sum.add(&self.pixels[y * self.width..][..self.width], 1.0);
-            self.sum.write(row);
+            self.sum.write_rgb(row);
         }
     }
 
@@ -178,8 +178,8 @@ impl Canvas {
     pub fn lift(&mut self, camera: &Frame, trance: f32, layer: &mut Layer) {
         layer.resize(self.width, self.height);
         layer.trance = trance;
-        subtract_camera(&self.pixels, &camera.pixels, (1.0 - trance) * UNIT, &mut layer.pixels);
-        std::mem::swap(&mut layer.before, &mut self.before);
+        subtract_camera(&self.pixels, &camera.pixels, (1.0 - trance) * UNITS_PER_LEVEL, &mut layer.pixels);
+        std::mem::swap(&mut layer.previous, &mut self.before);
     }
 }
 
@@ -198,7 +198,7 @@ fn add_planes(gain: &Picture, pixels: &mut [[i16; 4]]) {
 fn subtract_camera(pixels: &[[i16; 4]], camera: &[u8], part: f32, layer: &mut [[i16; 4]]) {
     for ((to, from), rgb) in layer.iter_mut().zip(pixels).zip(camera.as_chunks::<3>().0) {
         for c in 0..3 {
-            to[c] = nearest(f32::from(from[c]) - f32::from(rgb[c]) * part) as i16;
+            to[c] = round_to_int(f32::from(from[c]) - f32::from(rgb[c]) * part) as i16;
         }
     }
 }
@@ -207,7 +207,7 @@ fn subtract_camera(pixels: &[[i16; 4]], camera: &[u8], part: f32, layer: &mut [[
 #[inline(always)]
 fn rounded(value: f32) -> i16 {
     // Cut off instead of rounded, weeks of feedback would darken the picture.
-    nearest(value.clamp(0.0, FULL)) as i16
+    round_to_int(value.clamp(0.0, FULL)) as i16
 }
 
 /// Pixels over which a window's edge that is the picture's fades: the network sees nothing beyond it, and would draw a frame there.

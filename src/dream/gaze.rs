@@ -1,6 +1,6 @@
 //! What there is to look at: how fast each place moves, and whether it has been the same for so long that it is stared at.
 
-use crate::flow::Path;
+use crate::flow::ComposedFlow;
 
 /// What moves so many widths of the picture a second moves in full.
 const FAST: f32 = 0.05;
@@ -25,11 +25,11 @@ pub struct Gaze {
 
 impl Gaze {
     /// Looks at the picture, `seconds` later: `path` is what moved and is new since.
-    pub fn look(&mut self, path: &Path, seconds: f64) {
+    pub fn look(&mut self, path: &ComposedFlow, seconds: f64) {
         self.resize(path.size());
         let seconds = seconds as f32;
         let pace = 1.0 / (FAST * self.width as f32 * seconds.max(0.001));
-        let ways = path.back.x.iter().zip(&path.back.y).zip(&path.seen);
+        let ways = path.field.x.iter().zip(&path.field.y).zip(&path.confidence);
         for ((moves, stood), ((x, y), seen)) in self.moves.iter_mut().zip(&mut self.stood).zip(ways) {
             *moves = (x.hypot(*y) * pace).min(1.0);
             // Cubed: a camera that trembles makes nothing new.
@@ -87,10 +87,10 @@ mod tests {
     const SIZE: (usize, usize) = (64, 36);
 
     /// A path along which the left half stands still and the right one moves by so many pixels.
-    fn path(moved: f32) -> Path {
-        let mut path = Path::default();
-        path.begin(SIZE.0, SIZE.1);
-        path.back.x.iter_mut().enumerate().for_each(|(at, x)| *x = if at % SIZE.0 < SIZE.0 / 2 { 0.0 } else { moved });
+    fn path(moved: f32) -> ComposedFlow {
+        let mut path = ComposedFlow::default();
+        path.reset(SIZE.0, SIZE.1);
+        path.field.x.iter_mut().enumerate().for_each(|(at, x)| *x = if at % SIZE.0 < SIZE.0 / 2 { 0.0 } else { moved });
         path
     }
 
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(right, (1.0, 0.0));
         assert!((gaze.stares() - 0.5).abs() < 0.01, "{}", gaze.stares());
         let mut cut = path(0.0);
-        cut.seen.fill(0.0);
+        cut.confidence.fill(0.0);
         gaze.look(&cut, 0.125);
         assert_eq!(halves(&gaze), [(0.0, 0.0); 2]);
     }
@@ -128,8 +128,8 @@ mod tests {
     fn on_another_canvas_it_stares_on() {
         let mut gaze = Gaze::default();
         (0..240).for_each(|_| gaze.look(&path(1.0), 0.125));
-        let mut other = Path::default();
-        other.begin(80, 45);
+        let mut other = ComposedFlow::default();
+        other.reset(80, 45);
         gaze.look(&other, 0.125);
         assert_eq!(halves(&gaze), [(0.0, 1.0), (0.0, 0.0)]);
     }

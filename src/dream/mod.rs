@@ -33,8 +33,8 @@ pub use status::{Measurement, Progress, Status};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::compositor::{Affine, Layer, Look, Motion};
-use crate::flow::Path;
+use crate::compositor::{Affine, DreamInput, Layer, Motion};
+use crate::flow::ComposedFlow;
 use crate::frame::Frame;
 use crate::pack::Catalogue;
 use crate::params::Params;
@@ -93,7 +93,7 @@ pub struct Dreamer {
     fatigue: Fatigue,
     tired: Vec<f32>,
     /// Since the last dream, and what is left of it in each place of that.
-    path: Path,
+    path: ComposedFlow,
     left: Vec<f32>,
     /// Number of the picture that was looked at last.
     newest: Option<u64>,
@@ -148,7 +148,7 @@ impl Dreamer {
             gaze: Gaze::default(),
             fatigue: Fatigue::new(rng.u64(..)),
             tired: Vec::new(),
-            path: Path::default(),
+            path: ComposedFlow::default(),
             left: Vec::new(),
             newest: None,
             frames: 0,
@@ -235,7 +235,12 @@ impl Dreamer {
     /// # Errors
     /// The layer or neurons do not exist, its graph cannot be opened, or the runtime failed. The dream is then as it
     /// was before, and a later frame opens the graphs anew.
-    pub fn dream(&mut self, look: &Look, params: &Params, elapsed: Duration) -> Result<Option<Arc<Layer>>, DreamError> {
+    pub fn dream(
+        &mut self,
+        look: &DreamInput,
+        params: &Params,
+        elapsed: Duration,
+    ) -> Result<Option<Arc<Layer>>, DreamError> {
         let started = Instant::now();
         let current = self.choose_graphs(params, elapsed)?;
         let now = self.smoother.follow(params, elapsed);
@@ -252,7 +257,7 @@ impl Dreamer {
             self.boost.apply(&mut self.next, &self.looked, &self.camera, &self.gaze, &inputs);
         }
         self.tone.hold(&mut self.next, now.tone as f32);
-        pixel::leave_ends(&mut self.next, trance as f32);
+        pixel::soft_clip(&mut self.next, trance as f32);
         pixel::subtract(&self.looked, &mut self.next);
         // In a trance it is the flight that changes the picture.
         fatigue::spare(&mut self.next, &self.tired, self.path.size(), now.fatigue * (1.0 - trance));
@@ -268,7 +273,7 @@ impl Dreamer {
         let made = Arc::get_mut(&mut layer).expect("nobody else holds it");
         self.canvas.lift(&look.camera, trance as f32, made);
         made.strength = if look.has_camera { now.share() as f32 } else { 1.0 };
-        made.made_for = look.number;
+        made.frame_number = look.frame_number;
         self.layers.extend(self.last.replace(Arc::clone(&layer)));
         self.restarts = false;
 
@@ -307,7 +312,7 @@ impl Dreamer {
     }
 
     /// The camera picture at working size, and its tone.
-    fn look(&mut self, look: &Look, size: (usize, usize)) {
+    fn look(&mut self, look: &DreamInput, size: (usize, usize)) {
         if !look.has_camera {
             return;
         }
@@ -318,7 +323,7 @@ impl Dreamer {
     }
 
     /// Whether anybody is there. Asleep, the dream is held to a light of its own.
-    fn observe(&mut self, look: &Look, params: &Params, elapsed: Duration) {
+    fn observe(&mut self, look: &DreamInput, params: &Params, elapsed: Duration) {
         let light = f64::from(self.tone.mean.iter().sum::<f32>() / 3.0);
         let surroundings = Surroundings { has_camera: look.has_camera, movement: f64::from(look.movement), light };
         self.sleep.update(&surroundings, params, elapsed);
@@ -326,24 +331,31 @@ impl Dreamer {
     }
 
     /// The path since the last dream; over looks of which nothing came, where a run failed.
-    fn follow(&mut self, look: &Look) {
-        let made_for = self.last.as_ref().map(|last| last.made_for);
-        match look.since {
-            Some(since) if Some(since) == made_for => self.path.copy_from(&look.path),
-            Some(since) if Some(since) == self.newest && made_for.is_some() => {
-                self.path.extend(&look.path.back, &look.path.seen);
+    fn follow(&mut self, look: &DreamInput) {
+        let frame_number = self.last.as_ref().map(|last| last.frame_number);
+        match look.since_frame {
+            Some(since) if Some(since) == frame_number => self.path.copy_from(&look.flow),
+            Some(since) if Some(since) == self.newest && frame_number.is_some() => {
+                self.path.append(&look.flow.field, &look.flow.confidence);
             }
             _ => {
-                self.path.copy_from(&look.path);
-                self.path.seen.fill(0.0);
+                self.path.copy_from(&look.flow);
+                self.path.confidence.fill(0.0);
             }
         }
-        self.newest = Some(look.number);
+        self.newest = Some(look.frame_number);
     }
 
     /// The canvas: the camera picture, and over it what is left of the last dream, carried to where things are now. At working size it
     /// is what is climbed.
-    fn lay(&mut self, look: &Look, now: &smoother::LookParams, elapsed: Duration, size: (usize, usize), trance: f32) {
+    fn lay(
+        &mut self,
+        look: &DreamInput,
+        now: &smoother::LookParams,
+        elapsed: Duration,
+        size: (usize, usize),
+        trance: f32,
+    ) {
         let seconds = elapsed.as_secs_f64();
         self.follow(look);
         if self.restarts {
@@ -359,7 +371,7 @@ impl Dreamer {
             self.tired.iter_mut().zip(self.gaze.stared_at()).for_each(|(tired, stared_at)| *tired *= stared_at);
         }
         self.left.clear();
-        self.left.extend(self.path.seen.iter().zip(&self.tired).map(|(seen, tired)| {
+        self.left.extend(self.path.confidence.iter().zip(&self.tired).map(|(seen, tired)| {
             let rate = 1.0 / now.decay + f64::from(*tired) * now.fatigue * FATIGUE_DECAY_RATE;
             seen * (-seconds * rate).exp() as f32
         }));
@@ -484,7 +496,7 @@ impl Dreamer {
         Motion {
             zoom: (1.0 + zoom).powf(seconds) as f32,
             angle: (now.rotate * seconds).to_radians() as f32,
-            slide: ((slide * cos) as f32, (slide * sin) as f32),
+            translation: ((slide * cos) as f32, (slide * sin) as f32),
         }
     }
 }

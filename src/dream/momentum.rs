@@ -5,7 +5,7 @@
 //!
 //! [`Controls::shift`]: crate::runtime::Controls::shift
 
-use crate::flow::{Path, bilinear};
+use crate::flow::{ComposedFlow, bilinear};
 use crate::pixel::Picture;
 
 /// The mean gain of the last moments.
@@ -17,7 +17,7 @@ pub struct Momentum {
 
 impl Momentum {
     /// Makes `gain` the mean of itself and what was gained before, carried along `path`, of which `inertia` (0 to 1) counts.
-    pub fn join(&mut self, gain: &mut Picture, path: &Path, inertia: f32) {
+    pub fn join(&mut self, gain: &mut Picture, path: &ComposedFlow, inertia: f32) {
         let (width, height) = gain.size();
         if inertia > 0.0 && self.mean.size() == gain.size() {
             let (across, down) = path.size();
@@ -28,14 +28,14 @@ impl Momentum {
                 let field_y = (y as f32 + 0.5) * scale_y - 0.5;
                 for x in 0..width {
                     let place = bilinear((x as f32 + 0.5) * scale_x - 0.5, field_y, across, down);
-                    let from_x = x as f32 + place.of(&path.back.x) / scale_x;
-                    let from_y = y as f32 + place.of(&path.back.y) / scale_y;
+                    let from_x = x as f32 + place.sample(&path.field.x) / scale_x;
+                    let from_y = y as f32 + place.sample(&path.field.y) / scale_y;
                     let from = bilinear(from_x, from_y, width, height);
                     // What was not seen before is climbed in full at once: it has no mean yet.
-                    let inertia = inertia * place.of(&path.seen);
+                    let inertia = inertia * place.sample(&path.confidence);
                     let at = y * width + x;
                     for c in 0..3 {
-                        let before = from.of(&self.mean.data[c * plane..(c + 1) * plane]);
+                        let before = from.sample(&self.mean.data[c * plane..(c + 1) * plane]);
                         let now = gain.data[c * plane + at];
                         self.next.data[c * plane + at] = now + (before - now) * inertia;
                     }
@@ -57,11 +57,11 @@ mod tests {
     fn what_was_seen_is_averaged_and_what_is_new_is_climbed_in_full_at_once() {
         let (width, height) = (16, 8);
         let gain = |value: f32| Picture { width, height, data: vec![value; 3 * width * height] };
-        let mut path = Path::default();
-        path.begin(width, height);
+        let mut path = ComposedFlow::default();
+        path.reset(width, height);
         let mut momentum = Momentum::default();
         momentum.join(&mut gain(0.0), &path, 0.75);
-        path.seen.iter_mut().enumerate().for_each(|(at, seen)| *seen = if at % width < 8 { 1.0 } else { 0.0 });
+        path.confidence.iter_mut().enumerate().for_each(|(at, seen)| *seen = if at % width < 8 { 1.0 } else { 0.0 });
         let mut next = gain(1.0);
         momentum.join(&mut next, &path, 0.75);
         assert_eq!((next.data[3], next.data[12]), (0.25, 1.0));

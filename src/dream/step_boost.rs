@@ -3,7 +3,7 @@
 
 use super::fatigue;
 use super::gaze::Gaze;
-use crate::flow::Blur;
+use crate::flow::BoxBlur;
 use crate::pixel::Picture;
 
 /// How many times more it is climbed, beyond once, where there is nothing yet.
@@ -34,7 +34,7 @@ pub struct BoostInputs {
 pub struct StepBoost {
     /// How strong the dream is about each place, then what it is to be climbed beyond once.
     more: Vec<f32>,
-    blur: Blur,
+    blur: BoxBlur,
 }
 
 impl StepBoost {
@@ -78,7 +78,7 @@ impl StepBoost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Path;
+    use crate::flow::ComposedFlow;
 
     const SIZE: (usize, usize) = (64, 36);
     const CAMERA: f32 = 100.0;
@@ -86,9 +86,9 @@ mod tests {
 
     /// A gaze at a picture that moved by so many pixels a second for so many seconds.
     fn gaze(moved: f32, seconds: usize) -> Gaze {
-        let (mut gaze, mut path) = (Gaze::default(), Path::default());
-        path.begin(SIZE.0, SIZE.1);
-        path.back.x.fill(moved);
+        let (mut gaze, mut path) = (Gaze::default(), ComposedFlow::default());
+        path.reset(SIZE.0, SIZE.1);
+        path.field.x.fill(moved);
         (0..seconds).for_each(|_| gaze.look(&path, 1.0));
         gaze
     }

@@ -2,11 +2,11 @@
 
 use multiversion::multiversion;
 
-use super::Field;
+use super::FlowField;
 use super::plane::STEP;
 use super::pyramid::Level;
 use super::sample::Samples;
-use super::smooth::Solver;
+use super::solver::Solver;
 
 /// Patches around a pixel that differ by more than this, in pixels, are weighed by how well each fits the pixel.
 const DIFFERENT: f32 = 0.75;
@@ -26,7 +26,7 @@ type Cell = [[f32; STEP]; STEP];
 
 /// Interpolates between patches. `row` is a work buffer.
 #[multiversion(targets("x86_64+avx2"))]
-pub(super) fn interpolate(solver: &Solver, row: &mut Vec<f32>, out: &mut Field) {
+pub(super) fn interpolate(solver: &Solver, row: &mut Vec<f32>, out: &mut FlowField) {
     let shape = solver.shape;
     // One value before the first patch, one after the last.
     row.resize(shape.columns + 2, 0.0);
@@ -64,7 +64,7 @@ fn around(cell: usize, count: usize) -> (usize, usize) {
 /// Where patches that are neighbours move differently, lets each pixel weigh them by how well each fits it: interpolating there
 /// would make motion that nothing has.
 #[multiversion(targets("x86_64+avx2"))]
-pub(super) fn choose(now: &Level, before: &Level, solver: &Solver, samples: &Samples, out: &mut Field) {
+pub(super) fn choose(now: &Level, before: &Level, solver: &Solver, samples: &Samples, out: &mut FlowField) {
     let shape = solver.shape;
     for row in 0..out.height.div_ceil(STEP) {
         let (above, below) = around(row, shape.rows);

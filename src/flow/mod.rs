@@ -1,7 +1,7 @@
 //! Dense optical flow: where each pixel of a picture lies in the one before, and what was hidden or is new. Pure: no I/O, no state but buffers.
 //!
-//! [`Search`] looks for the flow from one [`Pyramid`] to another; [`Tracker`] does so both ways from picture to picture, judges how far the
-//! result is to be believed, and takes changes of light out; [`Path`] joins the flows of many pictures.
+//! [`InverseSearch`] looks for the flow from one [`Pyramid`] to another; [`Tracker`] does so both ways from picture to picture, judges how far the
+//! result is to be believed, and takes changes of light out; [`ComposedFlow`] joins the flows of many pictures.
 //!
 //! # The search
 //!
@@ -13,36 +13,36 @@
 //! 2. Each patch is sampled where it is believed to lie in the other picture, which costs most of the time ([`sample`]).
 //!    A Gauss–Newton step of the inverse search gives it a quadratic cost: a place, and how sure of it the patch is in each direction.
 //! 3. The sum of these costs and of a robust smoothness term between neighbours is minimised by a few Gauss–Seidel
-//!    sweeps ([`smooth`]). This is what variational refinement does for every pixel, at a sixteenth of its cost: patches without texture
+//!    sweeps ([`solver`]). This is what variational refinement does for every pixel, at a sixteenth of its cost: patches without texture
 //!    follow their neighbours, edges move across themselves only, noise averages out.
-//!    Smoothness is measured against the slope of an affine fit ([`trend`]), so that turning and zooming cost nothing.
+//!    Smoothness is measured against the slope of an affine fit ([`global_motion`]), so that turning and zooming cost nothing.
 //! 4. After a few rounds of 2 and 3 the next finer level starts from the result. At the finest, pixels between patches
 //!    that move alike are interpolated; elsewhere each pixel picks by its own likeness ([`densify`]).
 //!
 //! Hot loops work on eight lanes ([`plane::Row`]) or on slices of equal length, which compilers vectorise on every
 //! architecture. Nothing is fused or reordered, so all machines compute the same bits.
 
-mod between;
-mod blur;
+mod bilinear;
+mod block_means;
+mod box_blur;
+mod composed;
 mod densify;
-mod means;
+mod downscale;
+mod global_motion;
 mod patches;
-mod path;
 mod plane;
 mod pyramid;
 mod sample;
 mod search;
-mod shrink;
-mod smooth;
+mod solver;
 mod tracker;
-mod trend;
 
-pub use between::{Places, are_none, bilinear, nearest};
-pub use blur::Blur;
-pub use path::Path;
+pub use bilinear::{SampleRow, all_zero, bilinear, round_to_int};
+pub use box_blur::BoxBlur;
+pub use composed::ComposedFlow;
+pub use downscale::{Downscaler, downscale_factor, field_size};
 pub use pyramid::Pyramid;
-pub use search::Search;
-pub use shrink::{Shrinker, ratio, size};
+pub use search::InverseSearch;
 pub use tracker::Tracker;
 
 /// A grey picture, 8 bits.
@@ -69,7 +69,7 @@ impl Luma {
 
 /// For each pixel of one picture, where it lies in another, relative, in pixels (x right, y down). Planar.
 #[derive(Debug, Clone, Default)]
-pub struct Field {
+pub struct FlowField {
     pub width: usize,
     pub height: usize,
     /// `width · height` displacements to the right, rows from the top.
@@ -78,7 +78,7 @@ pub struct Field {
     pub y: Vec<f32>,
 }
 
-impl Field {
+impl FlowField {
     /// Changes the size; memory is kept where it suffices. The values are unspecified afterwards.
     pub fn resize(&mut self, width: usize, height: usize) {
         (self.width, self.height) = (width, height);

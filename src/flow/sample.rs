@@ -5,7 +5,7 @@ use multiversion::multiversion;
 use super::patches::Stats;
 use super::plane::{PATCH, PIXELS, Place, Row, STEP, Shape, eight};
 use super::pyramid::Level;
-use super::smooth::{Slope, Solver, Term};
+use super::solver::{DataTerm, Slope, Solver};
 
 /// A neighbour's motion is tried where it differs by more than this, in pixels (|x| + |y|) …
 const OTHER: f32 = 0.25;
@@ -230,8 +230,8 @@ fn judge([w, ww, wt]: [f32; 3], own_mean: f32, own_variance: f32) -> Judgement {
 
 /// The Gauss–Newton step of eight patches at (x, y) as a quadratic cost for the solver.
 #[inline(always)]
-fn evaluate(sums: &[Row; 5], stats: &Stats, x: &Row, y: &Row) -> (Term, Seen) {
-    let (mut term, mut seen) = (Term::default(), Seen::default());
+fn evaluate(sums: &[Row; 5], stats: &Stats, x: &Row, y: &Row) -> (DataTerm, Seen) {
+    let (mut term, mut seen) = (DataTerm::default(), Seen::default());
     let [w, ww, wt, wx, wy] = sums;
     for i in 0..8 {
         let judged = judge([w[i], ww[i], wt[i]], stats.mean[i], stats.variance[i]);

@@ -2,17 +2,17 @@
 
 use std::mem;
 
-use super::Field;
+use super::FlowField;
 use super::densify::{choose, interpolate};
+use super::global_motion::{GlobalMotion, fit};
 use super::plane::Shape;
 use super::pyramid::Pyramid;
 use super::sample::{Order, Samples, compare};
-use super::smooth::{Solver, sweep, weigh};
-use super::trend::{Trend, fit};
+use super::solver::{Solver, sweep, weigh};
 
 /// Looks for the pixels of one picture in another; keeps its buffers between calls, and nothing else.
 #[derive(Debug, Default)]
-pub struct Search {
+pub struct InverseSearch {
     solver: Solver,
     samples: Samples,
     /// The motion of the coarser level's patches.
@@ -45,17 +45,17 @@ impl Effort {
 /// Steps of the fit after each round.
 const FITS: usize = 2;
 
-impl Search {
+impl InverseSearch {
     /// For each pixel of `now`, where it lies in `before`, a picture of the same size. Exposure may differ. What has no place
     /// there (hidden, or outside) gets the motion of what is around it: compare both directions to find out.
-    pub fn flow(&mut self, now: &Pyramid, before: &Pyramid, out: &mut Field) {
+    pub fn flow(&mut self, now: &Pyramid, before: &Pyramid, out: &mut FlowField) {
         let (width, height) = (now.luma().width, now.luma().height);
         assert_eq!((width, height), (before.luma().width, before.luma().height), "pictures of one size");
         out.resize(width, height);
-        let mut trend = Trend::default();
+        let mut global = GlobalMotion::default();
         for (level, (now, before)) in now.levels.iter().zip(&before.levels).enumerate().rev() {
             self.descend(now.patches.shape);
-            trend.refine();
+            global.refine();
             let effort = Effort::of(level);
             for round in 0..effort.rounds {
                 let order = match round {
@@ -63,15 +63,15 @@ impl Search {
                     _ if round % 2 == 0 => Order::Down,
                     _ => Order::Up,
                 };
-                compare(now, before, &mut self.solver, &mut self.samples, &trend.slope(), order);
-                weigh(&mut self.solver, &trend.slope());
+                compare(now, before, &mut self.solver, &mut self.samples, &global.slope(), order);
+                weigh(&mut self.solver, &global.slope());
                 for i in 0..effort.sweeps {
-                    sweep(&mut self.solver, &trend.slope(), i % 2 == 1);
+                    sweep(&mut self.solver, &global.slope(), i % 2 == 1);
                 }
                 // Nothing comes after the last.
                 let fits = if (level, round + 1) == (0, effort.rounds) { 0 } else { FITS };
                 for _ in 0..fits {
-                    fit(&self.solver, &mut trend);
+                    fit(&self.solver, &mut global);
                 }
             }
         }

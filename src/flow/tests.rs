@@ -30,14 +30,14 @@ fn pyramid(luma: &Luma) -> Pyramid {
     pyramid
 }
 
-fn flow(now: &Luma, before: &Luma) -> Field {
-    let mut field = Field::default();
-    Search::default().flow(&pyramid(now), &pyramid(before), &mut field);
+fn flow(now: &Luma, before: &Luma) -> FlowField {
+    let mut field = FlowField::default();
+    InverseSearch::default().flow(&pyramid(now), &pyramid(before), &mut field);
     field
 }
 
 /// Mean and largest distance of a flow from the true one, over the pixels whose place lies in the picture, two pixels inwards.
-fn errors(field: &Field, truth: impl Fn(f32, f32) -> (f32, f32)) -> (f32, f32) {
+fn errors(field: &FlowField, truth: impl Fn(f32, f32) -> (f32, f32)) -> (f32, f32) {
     let (mut sum, mut largest, mut count) = (0.0, 0.0f32, 0.0);
     let inside = |v: f32, size: usize| v >= 2.0 && v <= size as f32 - 3.0;
     for (i, (u, v)) in field.x.iter().zip(&field.y).enumerate() {
@@ -155,7 +155,7 @@ fn what_moves_before_a_still_background_moves_alone() {
 #[test]
 fn both_directions_agree() {
     let (a, b) = (pyramid(&picture(SIZE, waves)), pyramid(&picture(SIZE, |x, y| waves(x + 2.5, y - 4.0))));
-    let (mut search, mut there, mut back) = (Search::default(), Field::default(), Field::default());
+    let (mut search, mut there, mut back) = (InverseSearch::default(), FlowField::default(), FlowField::default());
     search.flow(&a, &b, &mut there);
     search.flow(&b, &a, &mut back);
     let middle = 48 * SIZE.0 + 80;
@@ -166,7 +166,7 @@ fn both_directions_agree() {
 fn nothing_is_left_over_from_other_pictures() {
     let (now, before) = (picture(SIZE, |x, y| waves(x + 4.0, y)), picture(SIZE, waves));
     let (mut search, mut pyramids, mut field) =
-        (Search::default(), [Pyramid::default(), Pyramid::default()], Field::default());
+        (InverseSearch::default(), [Pyramid::default(), Pyramid::default()], FlowField::default());
     for size in [(97, 61), (320, 180), (33, 200)] {
         pyramids[0].build(&picture(size, |x, y| waves(x, y + 7.0)));
         pyramids[1].build(&picture(size, waves));
@@ -216,14 +216,14 @@ fn a_camera_that_stands_still_loses_nothing_and_nothing_creeps_for_all_its_noise
     // Half of it is a bare wall.
     let wall = picture(SIZE, |x, y| if x < 80.0 { waves(x, y) } else { 120.0 });
     let mut tracker = Tracker::default();
-    tracker.follow(&noisy(&wall, 4.0, 0));
+    tracker.track(&noisy(&wall, 4.0, 0));
     for seed in 1..6 {
-        tracker.follow(&noisy(&wall, 4.0, seed));
-        let back = tracker.back();
+        tracker.track(&noisy(&wall, 4.0, seed));
+        let back = tracker.backward();
         let creeps = back.x.iter().zip(&back.y).map(|(x, y)| x.hypot(*y)).sum::<f32>() / back.x.len() as f32;
         assert!(creeps < 0.05, "it creeps by {creeps} pixels");
-        let lost = tracker.seen().iter().filter(|seen| **seen < 0.9).count();
-        assert!(lost * 100 < tracker.seen().len(), "{lost} pixels were taken for new");
+        let lost = tracker.confidence().iter().filter(|seen| **seen < 0.9).count();
+        assert!(lost * 100 < tracker.confidence().len(), "{lost} pixels were taken for new");
         assert!(tracker.movement() < 0.01, "{} of the picture moved", tracker.movement());
     }
 }
@@ -235,10 +235,10 @@ fn something_dim_that_appears_is_movement_though_it_moves_nowhere() {
     // Brighter than the bare wall by a fifth of full light, on a sixtieth of the picture.
     let stands = picture(SIZE, |x, y| if inside(x, y) { 170.0 } else { room(x, y) });
     let mut tracker = Tracker::default();
-    tracker.follow(&noisy(&picture(SIZE, room), 2.0, 0));
-    tracker.follow(&noisy(&stands, 2.0, 1));
+    tracker.track(&noisy(&picture(SIZE, room), 2.0, 0));
+    tracker.track(&noisy(&stands, 2.0, 1));
     assert!((0.01..0.5).contains(&tracker.movement()), "{} of the picture moved", tracker.movement());
-    tracker.follow(&noisy(&stands, 2.0, 2));
+    tracker.track(&noisy(&stands, 2.0, 2));
     assert!(tracker.movement() < 0.01, "{} of a picture that stands moved", tracker.movement());
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Most constants are those of the sketch in which they were found (see ARCHITECTURE.md, "The difference is carried").
 
-use super::means::Means;
-use super::{Blur, Field, Luma, Places, Pyramid, Search};
+use super::block_means::BlockMeans;
+use super::{BoxBlur, FlowField, InverseSearch, Luma, Pyramid, SampleRow};
 
 /// Flows shorter than this many pixels are none: the residual of noise would crawl over ground that stands still.
 const DEAD_ZONE: f32 = 0.15;
@@ -50,13 +50,13 @@ const STRANGE: f32 = 35.0;
 /// Follows the camera.
 #[derive(Debug, Default)]
 pub struct Tracker {
-    search: Search,
+    search: InverseSearch,
     now: Pyramid,
     before: Pyramid,
     relit: Luma,
-    back: Field,
-    forth: Field,
-    seen: Vec<f32>,
+    backward: FlowField,
+    forward: FlowField,
+    confidence: Vec<f32>,
     /// What is left between the pictures: moved along, and as they stand.
     off: Vec<f32>,
     off_still: Vec<f32>,
@@ -64,65 +64,65 @@ pub struct Tracker {
     /// Light and way forth together, and those that a row comes from.
     joined: Vec<[f32; 4]>,
     row: Vec<[f32; 4]>,
-    places: Places,
-    samples: Vec<f32>,
-    blur: Blur,
+    samples: SampleRow,
+    residuals: Vec<f32>,
+    blur: BoxBlur,
     /// How much about a place moves for certain.
     sure: Vec<f32>,
-    means: Means,
+    means: BlockMeans,
     movement: f32,
 }
 
 impl Tracker {
     /// Looks at the next picture. Of the first all is new; one of another size cannot be compared, and is taken for what was there before.
-    pub fn follow(&mut self, luma: &Luma) {
+    pub fn track(&mut self, luma: &Luma) {
         let (width, height) = (luma.width, luma.height);
         std::mem::swap(&mut self.now, &mut self.before);
         self.now.build(luma);
         let before = self.before.luma();
         if (before.width, before.height) != (width, height) {
             let is_first = before.pixels.is_empty();
-            self.see_anew();
+            self.reset();
             if !is_first {
-                self.seen.fill(1.0);
+                self.confidence.fill(1.0);
                 self.movement = 0.0;
             }
             return;
         }
         self.means.read(luma, before);
-        if self.means.are_unlike() {
-            return self.see_anew();
+        if self.means.is_cut() {
+            return self.reset();
         }
-        let light = self.means.change_of_light();
+        let light = self.means.brightness_ratio();
         if (light - 1.0).abs() > SAME_LIGHT {
             relight(before, light, &mut self.relit);
             self.before.build(&self.relit);
         }
-        self.search.flow(&self.now, &self.before, &mut self.back);
-        self.search.flow(&self.before, &self.now, &mut self.forth);
+        self.search.flow(&self.now, &self.before, &mut self.backward);
+        self.search.flow(&self.before, &self.now, &mut self.forward);
         self.compare();
         self.judge();
     }
 
     /// Nothing of what was seen before is there any more.
-    pub fn see_anew(&mut self) {
+    pub fn reset(&mut self) {
         let (width, height) = (self.now.luma().width, self.now.luma().height);
-        self.back.resize(width, height);
-        self.back.x.fill(0.0);
-        self.back.y.fill(0.0);
-        self.seen.clear();
-        self.seen.resize(width * height, 0.0);
+        self.backward.resize(width, height);
+        self.backward.x.fill(0.0);
+        self.backward.y.fill(0.0);
+        self.confidence.clear();
+        self.confidence.resize(width * height, 0.0);
         self.movement = 1.0;
     }
 
     /// For each pixel of the newest picture, where it lies in the one before.
-    pub fn back(&self) -> &Field {
-        &self.back
+    pub fn backward(&self) -> &FlowField {
+        &self.backward
     }
 
     /// Of each pixel, how far that is to be believed: 0 where it was hidden, or is new, 1 where it was seen.
-    pub fn seen(&self) -> &[f32] {
-        &self.seen
+    pub fn confidence(&self) -> &[f32] {
+        &self.confidence
     }
 
     /// The share of the picture that moved or is new, 0 to 1.
@@ -139,19 +139,19 @@ impl Tracker {
     fn compare(&mut self) {
         let (now, before) = (self.now.luma(), self.before.luma());
         let (width, height) = (now.width, now.height);
-        for list in [&mut self.seen, &mut self.off, &mut self.off_still] {
+        for list in [&mut self.confidence, &mut self.off, &mut self.off_still] {
             list.resize(width * height, 0.0);
         }
         self.joined.clear();
-        let ways = before.pixels.iter().zip(&self.forth.x).zip(&self.forth.y);
+        let ways = before.pixels.iter().zip(&self.forward.x).zip(&self.forward.y);
         self.joined.extend(ways.map(|((light, x), y)| [f32::from(*light), *x, *y, 0.0]));
         self.row.resize(width, [0.0; 4]);
         let reach = (-1.0..=width as f32, -1.0..=height as f32);
         for y in 0..height {
             let row = y * width..(y + 1) * width;
-            let (dx, dy) = (&self.back.x[row.clone()], &self.back.y[row.clone()]);
-            self.places.find(dx, dy, y, (width, height));
-            self.places.sample(&self.joined, width, &mut self.row);
+            let (dx, dy) = (&self.backward.x[row.clone()], &self.backward.y[row.clone()]);
+            self.samples.locate(dx, dy, y, (width, height));
+            self.samples.sample(&self.joined, width, &mut self.row);
             let light = now.pixels[row.clone()].iter().zip(&before.pixels[row.clone()]);
             let off = self.off[row.clone()].iter_mut().zip(&mut self.off_still[row.clone()]);
             for ((off, off_still), ((now, before), there)) in off.zip(light.zip(&self.row)) {
@@ -159,7 +159,7 @@ impl Tracker {
                 (*off, *off_still) = (there[0] - now, f32::from(*before) - now);
             }
             for (x, (seen, (there, (dx, dy)))) in
-                self.seen[row].iter_mut().zip(self.row.iter().zip(dx.iter().zip(dy))).enumerate()
+                self.confidence[row].iter_mut().zip(self.row.iter().zip(dx.iter().zip(dy))).enumerate()
             {
                 let error = (dx + there[1]).powi(2) + (dy + there[2]).powi(2);
                 let length = dx * dx + dy * dy + there[1] * there[1] + there[2] * there[2];
@@ -191,18 +191,18 @@ impl Tracker {
         let noise = self.noise();
         let beyond_noise = |gain: f32| (gain - NOISE_GAIN * noise) / BETTER;
         self.sure.clear();
-        let flows = self.slow.iter().zip(&self.back.x).zip(&self.back.y);
+        let flows = self.slow.iter().zip(&self.backward.x).zip(&self.backward.y);
         let sure = flows.map(|((gain, x), y)| counts_of(x.hypot(*y)) * beyond_noise(*gain).clamp(0.0, 1.0));
         self.sure.extend(sure);
         self.blur.blur(&mut self.sure, width, height, NEAR);
         let mut moved = 0.0;
-        for (at, seen) in self.seen.iter_mut().enumerate() {
-            let (dx, dy) = (self.back.x[at], self.back.y[at]);
+        for (at, seen) in self.confidence.iter_mut().enumerate() {
+            let (dx, dy) = (self.backward.x[at], self.backward.y[at]);
             let (length, gain) = ((dx * dx + dy * dy).sqrt(), self.slow[at]);
             let is_far = ((length - FAR) / FAR).clamp(0.0, 1.0);
             let explains = beyond_noise(gain).max((gain / BETTER).min(self.sure[at] / ENOUGH));
             let counts = counts_of(length) * explains.clamp(is_far, 1.0);
-            (self.back.x[at], self.back.y[at]) = (dx * counts, dy * counts);
+            (self.backward.x[at], self.backward.y[at]) = (dx * counts, dy * counts);
             // Where there is no more than noise nothing is seen to move.
             let stands_out = (self.off_still[at] / noise - NOISE.0) / (NOISE.1 - NOISE.0);
             let counts = counts * stands_out.clamp(is_far, 1.0);
@@ -216,7 +216,7 @@ impl Tracker {
             let stirs = length * counts > MOVED && self.off_still[at] > STIRS;
             moved += if stirs || off > STRANGE || *seen < 0.5 { 1.0 } else { 0.0 };
         }
-        self.movement = moved / self.seen.len().max(1) as f32;
+        self.movement = moved / self.confidence.len().max(1) as f32;
     }
 }
 
@@ -228,10 +228,10 @@ fn counts_of(length: f32) -> f32 {
 impl Tracker {
     /// What noise alone leaves between two pictures, levels of 255: what is left in the quietest fifth.
     fn noise(&mut self) -> f32 {
-        self.samples.clear();
-        self.samples.extend(self.off_still.iter().step_by(SAMPLED));
-        let fifth = self.samples.len() / 5;
-        self.samples.select_nth_unstable_by(fifth, f32::total_cmp).1.max(LEAST_NOISE)
+        self.residuals.clear();
+        self.residuals.extend(self.off_still.iter().step_by(SAMPLED));
+        let fifth = self.residuals.len() / 5;
+        self.residuals.select_nth_unstable_by(fifth, f32::total_cmp).1.max(LEAST_NOISE)
     }
 }
 

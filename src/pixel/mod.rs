@@ -10,8 +10,8 @@ mod tone;
 
 pub use blend::{add, roll, subtract};
 pub use convert::from_frame;
-pub use resize::{Scaler, Words, middle};
-pub use tone::{Tone, leave_ends};
+pub use resize::{Scaler, SubImage, centre_crop};
+pub use tone::{Tone, soft_clip};
 
 /// A picture of three planes, red, green and blue, each `width · height` values, rows from the top; 0 is black, 1 full.
 #[derive(Debug, Clone, PartialEq, Default)]

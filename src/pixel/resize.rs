@@ -14,7 +14,7 @@ const MOST_PLANS: usize = 40;
 
 impl std::fmt::Debug for Scaler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let plans = self.planes.0.len() + self.pixels.0.len() + self.words.0.len();
+        let plans = self.planes.0.len() + self.pixels.0.len() + self.rgba.0.len();
         f.debug_struct("Scaler").field("plans", &plans).finish()
     }
 }
@@ -27,11 +27,11 @@ type Size = (usize, usize);
 pub struct Scaler {
     planes: Plans<f32, 1>,
     pixels: Plans<u8, 3>,
-    words: Plans<u8, 4>,
+    rgba: Plans<u8, 4>,
 }
 
 /// A part of an image that others lie around, four bytes a pixel.
-pub struct Words<T> {
+pub struct SubImage<T> {
     /// From the part's first pixel on.
     pub bytes: T,
     pub size: Size,
@@ -62,7 +62,7 @@ impl Scaler {
         if from.pixels.is_empty() || to.pixels.is_empty() {
             return;
         }
-        let (left, top, width, height) = middle((from.width, from.height), (to.width, to.height));
+        let (left, top, width, height) = centre_crop((from.width, from.height), (to.width, to.height));
         let to_size = (to.width, to.height);
         let plan = self.pixels.plan((width, height), to_size, |scaler, from, to| scaler.plan_rgb_resampling(from, to));
         let start = 3 * (top * from.width + left);
@@ -84,7 +84,7 @@ impl Scaler {
     }
 
     /// Resizes `from` into `to`.
-    pub fn resize_words(&mut self, from: &Words<&[u8]>, to: Words<&mut [u8]>) {
+    pub fn resize_rgba(&mut self, from: &SubImage<&[u8]>, to: SubImage<&mut [u8]>) {
         if from.size == to.size {
             let row = 4 * from.size.0;
             let rows = from.bytes.chunks(from.stride).zip(to.bytes.chunks_mut(to.stride));
@@ -92,12 +92,12 @@ impl Scaler {
             return;
         }
         let plan = |scaler: &pic_scale::Scaler, from, to| scaler.plan_rgba_resampling(from, to, false);
-        self.words.plan(from.size, to.size, plan).run(from.bytes, from.size, from.stride, to.bytes, to.stride);
+        self.rgba.plan(from.size, to.size, plan).run(from.bytes, from.size, from.stride, to.bytes, to.stride);
     }
 }
 
 /// Left, top, width and height of the largest part of `from`, about its middle, that has the shape of `to`.
-pub fn middle(from: Size, to: Size) -> (usize, usize, usize, usize) {
+pub fn centre_crop(from: Size, to: Size) -> (usize, usize, usize, usize) {
     // One of the two is all of `from`, the other less or all.
     let width = (from.1 * to.0).div_ceil(to.1).clamp(1, from.0);
     let height = (from.0 * to.1).div_ceil(to.0).clamp(1, from.1);

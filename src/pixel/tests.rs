@@ -151,13 +151,13 @@ proptest! {
 #[test]
 fn light_is_bent_away_from_black_and_white_and_nowhere_else() {
     let mut picture = Picture { width: 7, height: 1, data: [-0.5, 0.0, 0.01, 0.5, 0.93, 1.0, 1.5].repeat(3) };
-    leave_ends(&mut picture, 1.0);
+    soft_clip(&mut picture, 1.0);
     let row = &picture.data[..7];
     assert!(row.is_sorted() && row[0] > 0.0 && row[6] < 1.0, "{row:?}");
     assert!(row[2] > 0.01 && row[5] < 1.0 && row[3] == 0.5 && row[4] == 0.93, "{row:?}");
     // 0.06 / e.
     assert!((row[1] - 0.022_07).abs() < 1e-4, "{row:?}");
     let mut whole = Picture { width: 1, height: 1, data: vec![0.0; 3] };
-    leave_ends(&mut whole, 0.0);
+    soft_clip(&mut whole, 0.0);
     assert_eq!(whole.data, [0.0; 3]);
 }

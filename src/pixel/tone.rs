@@ -59,12 +59,12 @@ impl Tone {
     }
 }
 
-/// Light this close to black or white, of 1, is drawn away from it by [`leave_ends`].
+/// Light this close to black or white, of 1, is drawn away from it by [`soft_clip`].
 const KNEE: f32 = 0.06;
 
 /// Bends light below [`KNEE`], and above what that is from white, so that it never gets there: `knee · exp((v − knee) / knee)`, which is smooth at
 /// the knee. By `part` (0 to 1) of that. What is fed back and cut off again and again would gather at black and white.
-pub fn leave_ends(picture: &mut Picture, part: f32) {
+pub fn soft_clip(picture: &mut Picture, part: f32) {
     if part <= 0.0 {
         return;
     }

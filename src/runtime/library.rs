@@ -12,7 +12,7 @@ use ort::logging::LogLevel;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 
 use super::{Engines, Provider, RuntimeError, Settings};
-use crate::places;
+use crate::assets;
 
 /// The oldest minor version of ONNX Runtime 1 that works: what `ort`'s feature `api-23` asks for.
 pub const OLDEST_MINOR: u32 = 23;
@@ -132,7 +132,7 @@ pub fn search_order(configured: Option<&Path>) -> Vec<(PathBuf, &'static str)> {
     for folder in ["/usr/local/lib/reverie", "/usr/lib/reverie"] {
         files.push((Path::new(folder).join(LIBRARY), INSTALLED));
     }
-    files.extend(places::checkout().into_iter().flat_map(|checkout| fetched(&checkout)));
+    files.extend(assets::checkout().into_iter().flat_map(|checkout| fetched(&checkout)));
     files
 }
 

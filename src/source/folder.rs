@@ -107,7 +107,7 @@ impl Folder {
 fn list(path: &Path) -> Vec<PathBuf> {
     let known = |file: &PathBuf| {
         let ending = file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-        crate::picture::ENDINGS.contains(&ending.as_str())
+        crate::picture_file::EXTENSIONS.contains(&ending.as_str())
     };
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(known).collect();

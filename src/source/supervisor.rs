@@ -89,7 +89,7 @@ impl CameraSupervisor {
     /// Looks for a camera, and meanwhile shows the photos that ship, or a test pattern where they are missing.
     pub fn with_stand_in(settings: &Settings, heartbeat: Heartbeat) -> CameraSupervisor {
         let size = settings.size();
-        let photos = crate::places::photo_folder().and_then(|photos| {
+        let photos = crate::assets::photo_folder().and_then(|photos| {
             Folder::open(&photos, size.width, size.height, settings)
                 .map_err(|error| warn!("the shipped photos: {error}"))
                 .ok()

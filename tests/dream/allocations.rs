@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reverie::compositor::{Compositor, Layer, Look};
+use reverie::compositor::{Compositor, DreamInput, Layer};
 use reverie::display::{self, Canvas, Fader, Rotation};
 use reverie::dream::{Dreamer, Settings};
 use reverie::frame::Frame;
@@ -76,20 +76,20 @@ fn a_running_compositor_allocates_nothing() {
     let mut out = Frame::new(0, 0);
     // A dream begins at every fourth picture, and is there when the next begins.
     let made = |number: usize| {
-        let mut layer = Layer { strength: 1.0, made_for: number as u64, ..Layer::default() };
+        let mut layer = Layer { strength: 1.0, frame_number: number as u64, ..Layer::default() };
         layer.resize(size.0, size.1);
         Arc::new(layer)
     };
     let layers: Vec<_> = (1..40).step_by(4).map(made).collect();
-    let (mut look, tick) = (Look::blank(), Duration::from_millis(33));
+    let (mut look, tick) = (DreamInput::blank(), Duration::from_millis(33));
     let mut frame = |number: usize| {
-        compositor.see(&cameras[number % 2], size, true, tick);
+        compositor.push_frame(&cameras[number % 2], size, true, tick);
         if number % 4 == 1 {
-            if let Some(made_for) = number.checked_sub(4) {
-                compositor.take(Arc::clone(&layers[made_for / 4]));
+            if let Some(frame_number) = number.checked_sub(4) {
+                compositor.push_layer(Arc::clone(&layers[frame_number / 4]));
             }
-            compositor.look(&mut look);
-            compositor.was_taken(look.number);
+            compositor.read_input(&mut look);
+            compositor.mark_taken(look.frame_number);
         }
         compositor.compose(&mut out);
     };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use reverie::compositor::Look;
+use reverie::compositor::DreamInput;
 use reverie::dream::{DreamError, Dreamer, Settings};
 use reverie::frame::Frame;
 use reverie::pack::Catalogue;
@@ -36,12 +36,12 @@ pub fn dreamer(catalogue: &Arc<Catalogue>) -> Dreamer {
 /// A dreamer before a camera that stands still: every frame of its dream is seen as it is made.
 pub struct Sitting {
     pub dreamer: Dreamer,
-    look: Look,
+    look: DreamInput,
 }
 
 impl Sitting {
     pub fn new(dreamer: Dreamer) -> Sitting {
-        Sitting { dreamer, look: Look::blank() }
+        Sitting { dreamer, look: DreamInput::blank() }
     }
 
     /// Dreams on `camera`, or on nothing, and lays that over it; over a picture that nothing was dreamed on yet, nothing.
@@ -53,10 +53,11 @@ impl Sitting {
         out: &mut Frame,
     ) -> Result<(), DreamError> {
         let size = camera.map_or(SIZE, |camera| (camera.width, camera.height));
-        let since = Some(self.look.number);
-        let before = std::mem::replace(&mut self.look, Look::at(camera.unwrap_or(&Frame::new(size.0, size.1))));
-        self.look.number = before.number + 1;
-        self.look.since = since;
+        let since = Some(self.look.frame_number);
+        let before =
+            std::mem::replace(&mut self.look, DreamInput::still(camera.unwrap_or(&Frame::new(size.0, size.1))));
+        self.look.frame_number = before.frame_number + 1;
+        self.look.since_frame = since;
         self.look.movement = 0.0;
         if camera.is_none() {
             self.look.has_camera = false;

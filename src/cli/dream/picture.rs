@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cli::BadInput;
 use crate::frame::Frame;
-use crate::picture;
+use crate::picture_file;
 use crate::pixel::Scaler;
 
 /// The network sees nothing in a picture with a side shorter than this.
@@ -15,7 +15,7 @@ const LONGEST_SIDE: usize = 16384;
 /// Reads the picture in `path` the right way up, cut to `size` or reduced to `max_side`. One whose end is missing is dreamed on, with a word.
 pub fn read(path: &Path, size: Option<(usize, usize)>, max_side: Option<usize>) -> Result<Frame, BadInput> {
     let name = path.display();
-    let (frame, is_torn) = picture::read(path).map_err(|e| BadInput(format!("{name}: {e}")))?;
+    let (frame, is_torn) = picture_file::read(path).map_err(|e| BadInput(format!("{name}: {e}")))?;
     if is_torn {
         eprintln!("{name} breaks off: its lower part is missing");
     }

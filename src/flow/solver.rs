@@ -25,7 +25,7 @@ pub(super) struct Solver {
     pub x: Vec<f32>,
     pub y: Vec<f32>,
     /// By groups of eight.
-    pub terms: Vec<Term>,
+    pub terms: Vec<DataTerm>,
     /// Inverses of the equations' matrices, by groups of eight.
     inverses: Vec<[Row; 3]>,
     /// Weight of smoothness between each patch and its neighbour to the right, and below.
@@ -37,7 +37,7 @@ pub(super) struct Solver {
 
 /// The costs of eight patches: uᵀ A u − 2 bᵀ u for the motion u = (x, y), A = (xx xy; xy yy), b = (x, y).
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Term {
+pub(super) struct DataTerm {
     pub xx: Row,
     pub xy: Row,
     pub yy: Row,
@@ -54,7 +54,7 @@ impl Solver {
             values.resize(shape.size(), 0.0);
         }
         self.terms.clear();
-        self.terms.resize(shape.size() / 8, Term::default());
+        self.terms.resize(shape.size() / 8, DataTerm::default());
         self.inverses.resize(shape.size() / 8, [[0.0; 8]; 3]);
         self.next.resize(shape.stride / 8, [[0.0; 8]; 2]);
     }

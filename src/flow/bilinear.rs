@@ -4,32 +4,32 @@ use multiversion::multiversion;
 
 /// The four pixels around a place, and how much of each is there.
 #[derive(Debug, Clone, Copy)]
-pub struct Corners {
+pub struct BilinearWeights {
     at: [usize; 4],
     part: [f32; 4],
 }
 
-impl Corners {
+impl BilinearWeights {
     /// What `plane` holds there.
     #[inline(always)]
-    pub fn of(&self, plane: &[f32]) -> f32 {
+    pub fn sample(&self, plane: &[f32]) -> f32 {
         (0..4).map(|k| plane[self.at[k]] * self.part[k]).sum()
     }
 
     /// What a plane of pixels holds there.
-    pub fn pixel(&self, plane: &[[i16; 4]]) -> [f32; 4] {
+    pub fn sample_pixel(&self, plane: &[[i16; 4]]) -> [f32; 4] {
         std::array::from_fn(|c| (0..4).map(|k| f32::from(plane[self.at[k]][c]) * self.part[k]).sum())
     }
 }
 
 /// The pixels around (`x`, `y`) in a plane of `width` × `height`; beyond an edge, those at it.
 #[inline(always)]
-pub fn bilinear(x: f32, y: f32, width: usize, height: usize) -> Corners {
+pub fn bilinear(x: f32, y: f32, width: usize, height: usize) -> BilinearWeights {
     let (x, y) = (x.clamp(0.0, (width - 1) as f32), y.clamp(0.0, (height - 1) as f32));
     let (left, top) = (x as usize, y as usize);
     let (fx, fy) = (x - left as f32, y - top as f32);
     let (right, below) = ((left + 1).min(width - 1), (top + 1).min(height - 1));
-    Corners {
+    BilinearWeights {
         at: [top * width + left, top * width + right, below * width + left, below * width + right],
         part: [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy],
     }
@@ -37,74 +37,74 @@ pub fn bilinear(x: f32, y: f32, width: usize, height: usize) -> Corners {
 
 /// Where each pixel of a row comes from, between the pixels of a picture.
 #[derive(Debug, Clone, Default)]
-pub struct Places {
+pub struct SampleRow {
     /// The pixel that is left of it and above, and how far it is to the next ones, right and down, 0 to 1.
-    pub first: Vec<u32>,
-    pub across: Vec<f32>,
-    pub down: Vec<f32>,
+    pub index: Vec<u32>,
+    pub frac_x: Vec<f32>,
+    pub frac_y: Vec<f32>,
 }
 
-impl Places {
+impl SampleRow {
     /// Finds the places of the pixels of row `y` by their ways back; beyond an edge, those at it.
-    pub fn find(&mut self, back_x: &[f32], back_y: &[f32], y: usize, size: (usize, usize)) {
-        self.first.resize(back_x.len(), 0);
-        for list in [&mut self.across, &mut self.down] {
+    pub fn locate(&mut self, back_x: &[f32], back_y: &[f32], y: usize, size: (usize, usize)) {
+        self.index.resize(back_x.len(), 0);
+        for list in [&mut self.frac_x, &mut self.frac_y] {
             list.resize(back_x.len(), 0.0);
         }
-        locate(back_x, back_y, y, size, self);
+        locate_row(back_x, back_y, y, size, self);
     }
 
     /// What a plane of `width` holds at each place, four values a pixel.
     pub fn sample(&self, plane: &[[f32; 4]], width: usize, row: &mut [[f32; 4]]) {
-        sample(plane, width, self, row);
+        sample_row(plane, width, self, row);
     }
 }
 
 /// Added to a number that is less than 2²² away from nothing, it leaves the nearest whole one in the lowest bits: a cast takes care of what
 /// cannot happen here, and is slow.
-const WHOLE: f32 = 12_582_912.0;
+const ROUNDING_BIAS: f32 = 12_582_912.0;
 
 /// The whole number nearest to `value`, which is less than 2²² away from nothing; the even one of two.
 #[inline(always)]
-pub fn nearest(value: f32) -> i32 {
-    (value + WHOLE).to_bits().wrapping_sub(WHOLE.to_bits()) as i32
+pub fn round_to_int(value: f32) -> i32 {
+    (value + ROUNDING_BIAS).to_bits().wrapping_sub(ROUNDING_BIAS.to_bits()) as i32
 }
 
 /// Whether there is nothing in a list of ways.
-pub fn are_none(ways: &[f32]) -> bool {
+pub fn all_zero(ways: &[f32]) -> bool {
     ways.iter().fold(0, |bits, way| bits | way.to_bits()) << 1 == 0
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn locate(back_x: &[f32], back_y: &[f32], y: usize, (width, height): (usize, usize), places: &mut Places) {
+fn locate_row(back_x: &[f32], back_y: &[f32], y: usize, (width, height): (usize, usize), samples: &mut SampleRow) {
     let most = (width as f32 - 1.0, height as f32 - 1.0);
     // The last that has a neighbour behind it.
     let last = (width.max(2) as i32 - 2, height.max(2) as i32 - 2);
     let row = y as f32;
-    let places = places.first.iter_mut().zip(&mut places.across).zip(&mut places.down);
-    for (at, (((first, across), down), (dx, dy))) in (0i32..).zip(places.zip(back_x.iter().zip(back_y))) {
+    let samples = samples.index.iter_mut().zip(&mut samples.frac_x).zip(&mut samples.frac_y);
+    for (at, (((index, frac_x), frac_y), (dx, dy))) in (0i32..).zip(samples.zip(back_x.iter().zip(back_y))) {
         let x = (at as f32 + dx).max(0.0).min(most.0);
         let y = (row + dy).max(0.0).min(most.1);
-        let (left, top) = (nearest(x - 0.5).min(last.0), nearest(y - 0.5).min(last.1));
-        (*across, *down) = (x - left as f32, y - top as f32);
-        *first = (top * width as i32 + left) as u32;
+        let (left, top) = (round_to_int(x - 0.5).min(last.0), round_to_int(y - 0.5).min(last.1));
+        (*frac_x, *frac_y) = (x - left as f32, y - top as f32);
+        *index = (top * width as i32 + left) as u32;
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn sample(plane: &[[f32; 4]], width: usize, places: &Places, row: &mut [[f32; 4]]) {
+fn sample_row(plane: &[[f32; 4]], width: usize, samples: &SampleRow, row: &mut [[f32; 4]]) {
     let below = plane.get(width..).unwrap_or_default();
-    let places = places.first.iter().zip(&places.across).zip(&places.down);
-    for (((&first, across), down), to) in places.zip(row) {
-        let two = first as usize..first as usize + 2;
+    let samples = samples.index.iter().zip(&samples.frac_x).zip(&samples.frac_y);
+    for (((&index, frac_x), frac_y), to) in samples.zip(row) {
+        let two = index as usize..index as usize + 2;
         let (Some([a, b]), Some([c, d])) = (plane.get(two.clone()), below.get(two)) else {
             // A picture of one pixel a side has no neighbours there.
-            plane.get(first as usize).into_iter().for_each(|value| *to = *value);
+            plane.get(index as usize).into_iter().for_each(|value| *to = *value);
             continue;
         };
         *to = std::array::from_fn(|k| {
-            let (above, under) = (a[k] + (b[k] - a[k]) * across, c[k] + (d[k] - c[k]) * across);
-            above + (under - above) * down
+            let (above, under) = (a[k] + (b[k] - a[k]) * frac_x, c[k] + (d[k] - c[k]) * frac_x);
+            above + (under - above) * frac_y
         });
     }
 }

@@ -14,13 +14,13 @@ const DIFFERS: f32 = 6.0;
 
 /// The means of the blocks of two pictures.
 #[derive(Debug, Default)]
-pub struct Means {
+pub struct BlockMeans {
     now: Vec<f32>,
     before: Vec<f32>,
     ratios: Vec<f32>,
 }
 
-impl Means {
+impl BlockMeans {
     /// Takes the means of two pictures of one size.
     pub fn read(&mut self, now: &Luma, before: &Luma) {
         let (across, down) = (ACROSS.min(now.width), DOWN.min(now.height));
@@ -39,7 +39,7 @@ impl Means {
     }
 
     /// How many times brighter the newer picture is: the median over the blocks, so that what moves does not count.
-    pub fn change_of_light(&mut self) -> f32 {
+    pub fn brightness_ratio(&mut self) -> f32 {
         self.ratios.clear();
         self.ratios.extend(self.now.iter().zip(&self.before).map(|(now, before)| (now + DARK) / (before + DARK)));
         self.ratios.sort_unstable_by(f32::total_cmp);
@@ -47,7 +47,7 @@ impl Means {
     }
 
     /// Whether they show different things, as after a cut.
-    pub fn are_unlike(&self) -> bool {
+    pub fn is_cut(&self) -> bool {
         let count = self.now.len().max(1) as f32;
         let mean = |values: &[f32]| values.iter().sum::<f32>() / count;
         let (now, before) = (mean(&self.now), mean(&self.before));
@@ -77,8 +77,8 @@ mod tests {
         luma
     }
 
-    fn means(now: &Luma, before: &Luma) -> Means {
-        let mut means = Means::default();
+    fn means(now: &Luma, before: &Luma) -> BlockMeans {
+        let mut means = BlockMeans::default();
         means.read(now, before);
         means
     }
@@ -86,19 +86,19 @@ mod tests {
     #[test]
     fn a_step_of_light_is_told_and_is_no_cut() {
         let mut means = means(&stripes(20, 1.3), &stripes(20, 1.0));
-        assert!((means.change_of_light() - 1.3).abs() < 0.05, "{}", means.change_of_light());
-        assert!(!means.are_unlike());
+        assert!((means.brightness_ratio() - 1.3).abs() < 0.05, "{}", means.brightness_ratio());
+        assert!(!means.is_cut());
     }
 
     #[test]
     fn another_picture_is_a_cut_and_noise_in_the_dark_is_none() {
-        assert!(means(&stripes(20, 1.0), &stripes(33, 1.0)).are_unlike());
+        assert!(means(&stripes(20, 1.0), &stripes(33, 1.0)).is_cut());
         let mut rng = fastrand::Rng::with_seed(1);
         let mut noise = || {
             let mut luma = Luma::new(160, 90);
             luma.pixels.iter_mut().for_each(|value| *value = rng.u8(4..30));
             luma
         };
-        assert!(!means(&noise(), &noise()).are_unlike());
+        assert!(!means(&noise(), &noise()).is_cut());
     }
 }

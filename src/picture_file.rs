@@ -9,7 +9,7 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 use crate::frame::Frame;
 
 /// Endings of the files that are read.
-pub const ENDINGS: &[&str] = &["jpg", "jpeg", "png", "webp"];
+pub const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "webp"];
 /// A file, and the picture in it, may take so many bytes each: more than any camera makes. One that claims more is refused before memory is taken.
 const MOST_BYTES: u64 = 1 << 30;
 /// What shines through where a picture is transparent: paper.

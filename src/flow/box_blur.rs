@@ -1,13 +1,13 @@
-//! Means over squares.
+//! BlockMeans over squares.
 
-/// Means over squares of side 2 · `radius` + 1, in place; beyond an edge nothing counts.
+/// BlockMeans over squares of side 2 · `radius` + 1, in place; beyond an edge nothing counts.
 #[derive(Debug, Default)]
-pub struct Blur {
+pub struct BoxBlur {
     rows: Vec<f32>,
     sums: Vec<f32>,
 }
 
-impl Blur {
+impl BoxBlur {
     pub fn blur(&mut self, plane: &mut [f32], width: usize, height: usize, radius: usize) {
         self.rows.resize(plane.len(), 0.0);
         let rows = plane.chunks_exact(ROWS * width).zip(self.rows.chunks_exact_mut(ROWS * width));
@@ -41,7 +41,7 @@ impl Blur {
 /// Rows whose sums run beside one another: a single one waits for itself.
 const ROWS: usize = 4;
 
-/// Means along each of `N` rows.
+/// BlockMeans along each of `N` rows.
 fn means_along<const N: usize>(from: &[f32], to: &mut [f32], radius: usize) {
     let width = from.len() / N;
     let mut rows = from.chunks_exact(width);

@@ -6,53 +6,53 @@ use super::Luma;
 use crate::frame::Frame;
 
 /// Width that a grey picture has at most, about: what two directions of flow take three milliseconds for on one core.
-const WIDTH: usize = 360;
+const MAX_WIDTH: usize = 360;
 
 /// How many pixels of a picture of `width` become one, along each side.
-pub fn ratio(width: usize) -> usize {
-    width.div_ceil(WIDTH).max(1)
+pub fn downscale_factor(width: usize) -> usize {
+    width.div_ceil(MAX_WIDTH).max(1)
 }
 
 /// The size of the grey picture of one of `width` × `height`; what is left over at the right and below has no pixel of its own.
-pub fn size(width: usize, height: usize) -> (usize, usize) {
-    let ratio = ratio(width);
-    ((width / ratio).max(1), (height / ratio).max(1))
+pub fn field_size(width: usize, height: usize) -> (usize, usize) {
+    let factor = downscale_factor(width);
+    ((width / factor).max(1), (height / factor).max(1))
 }
 
 /// Makes pictures small and grey; keeps the memory it works in.
 #[derive(Debug, Default)]
-pub struct Shrinker {
-    bright: Vec<u8>,
+pub struct Downscaler {
+    luma_plane: Vec<u8>,
     sums: Vec<u16>,
 }
 
-impl Shrinker {
-    /// Makes `luma` the means of `frame` (BT.601, full range) over squares of [`ratio`].
-    pub fn shrink(&mut self, frame: &Frame, luma: &mut Luma) {
-        let ratio = ratio(frame.width);
-        let (width, height) = size(frame.width, frame.height);
+impl Downscaler {
+    /// Makes `luma` the means of `frame` (BT.601, full range) over squares of [`downscale_factor`].
+    pub fn downscale(&mut self, frame: &Frame, luma: &mut Luma) {
+        let factor = downscale_factor(frame.width);
+        let (width, height) = field_size(frame.width, frame.height);
         luma.resize(width, height);
-        self.bright.resize(frame.width * frame.height, 0);
-        let mut bright = YuvGrayImageMut {
-            y_plane: BufferStoreMut::Borrowed(&mut self.bright),
+        self.luma_plane.resize(frame.width * frame.height, 0);
+        let mut luma_plane = YuvGrayImageMut {
+            y_plane: BufferStoreMut::Borrowed(&mut self.luma_plane),
             y_stride: frame.width as u32,
             width: frame.width as u32,
             height: frame.height as u32,
         };
         let stride = 3 * frame.width as u32;
-        rgb_to_yuv400(&mut bright, &frame.pixels, stride, YuvRange::Full, YuvStandardMatrix::Bt601)
+        rgb_to_yuv400(&mut luma_plane, &frame.pixels, stride, YuvRange::Full, YuvStandardMatrix::Bt601)
             .expect("planes of one size");
         // A picture may be less than that high, or wide.
-        let scale = 1.0 / (ratio.min(frame.width) * ratio.min(frame.height)) as f32;
+        let scale = 1.0 / (factor.min(frame.width) * factor.min(frame.height)) as f32;
         for (y, line) in luma.pixels.chunks_exact_mut(width).enumerate() {
             self.sums.clear();
             self.sums.resize(frame.width, 0);
-            for row in self.bright.chunks_exact(frame.width).skip(y * ratio).take(ratio) {
+            for row in self.luma_plane.chunks_exact(frame.width).skip(y * factor).take(factor) {
                 for (sum, value) in self.sums.iter_mut().zip(row) {
                     *sum += u16::from(*value);
                 }
             }
-            for (to, sums) in line.iter_mut().zip(self.sums.chunks(ratio)) {
+            for (to, sums) in line.iter_mut().zip(self.sums.chunks(factor)) {
                 *to = (sums.iter().map(|sum| u32::from(*sum)).sum::<u32>() as f32 * scale + 0.5) as u8;
             }
         }

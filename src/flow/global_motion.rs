@@ -3,7 +3,7 @@
 use multiversion::multiversion;
 
 use super::plane::{Row, eight};
-use super::smooth::{Slope, Solver, Term};
+use super::solver::{DataTerm, Slope, Solver};
 
 /// How sure a patch must be, in curvature of its cost, to count half.
 const SURE: f32 = 3.0;
@@ -19,7 +19,7 @@ const RIDGE: f32 = 0.5;
 
 /// An affine field over the patches of a level.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Trend {
+pub(super) struct GlobalMotion {
     /// Motion in the middle (x, y), pixels.
     middle: [f32; 2],
     /// How it changes from patch to patch, pixels.
@@ -28,7 +28,7 @@ pub(super) struct Trend {
     agreement: f32,
 }
 
-impl Trend {
+impl GlobalMotion {
     /// How the motion of the whole changes from patch to patch: not at all where too few patches agree on the field, which
     /// then more likely spans several things that move differently.
     pub fn slope(&self) -> Slope {
@@ -44,7 +44,7 @@ impl Trend {
 
 /// One step of iteratively reweighted least squares from the field as it is.
 #[multiversion(targets("x86_64+avx2"))]
-pub(super) fn fit(solver: &Solver, trend: &mut Trend) {
+pub(super) fn fit(solver: &Solver, global: &mut GlobalMotion) {
     let shape = solver.shape;
     let centre = ((shape.columns as f32 - 1.0) / 2.0, (shape.rows as f32 - 1.0) / 2.0);
     // Sums of w, wx, wy, wxx, wxy, wyy, of w, wx, wy times either motion, and of w before the fit, in eight lanes each.
@@ -55,7 +55,7 @@ pub(super) fn fit(solver: &Solver, trend: &mut Trend) {
             let term = &solver.terms[group];
             let (ux, uy) = (eight(&solver.x[8 * group..]), eight(&solver.y[8 * group..]));
             let x: Row = std::array::from_fn(|l| (8 * i + l) as f32 - centre.0);
-            let (w, sure) = weigh(term, ux, uy, &x, y, trend);
+            let (w, sure) = weigh(term, ux, uy, &x, y, global);
             sums[12] = plus(&sums[12], &sure);
             let (wx, wy) = (times(&w, &x), w.map(|w| w * y));
             for (sum, (a, b)) in sums.iter_mut().zip([
@@ -81,7 +81,7 @@ pub(super) fn fit(solver: &Solver, trend: &mut Trend) {
         *total = lanes.iter().sum();
     }
     if let Some(found) = solve(totals) {
-        *trend = found;
+        *global = found;
     }
 }
 
@@ -107,8 +107,8 @@ fn plus(a: &Row, b: &Row) -> Row {
 
 /// How much each of eight patches counts: by how sure it is, and by how well it fits the field.
 #[inline(always)]
-fn weigh(term: &Term, ux: &Row, uy: &Row, x: &Row, y: f32, trend: &Trend) -> (Row, Row) {
-    let ([mx, my], [[xx, xy], [yx, yy]]) = (trend.middle, trend.slope);
+fn weigh(term: &DataTerm, ux: &Row, uy: &Row, x: &Row, y: f32, global: &GlobalMotion) -> (Row, Row) {
+    let ([mx, my], [[xx, xy], [yx, yy]]) = (global.middle, global.slope);
     let (mut to, mut all) = ([0.0; 8], [0.0; 8]);
     for i in 0..8 {
         // About the smaller eigenvalue; zero for places without a patch.
@@ -123,7 +123,7 @@ fn weigh(term: &Term, ux: &Row, uy: &Row, x: &Row, y: f32, trend: &Trend) -> (Ro
 }
 
 /// Solves the normal equations, by the adjugate of their matrix.
-fn solve([w, x, y, xx, xy, yy, ux, uxx, uxy, uy, uyx, uyy, all]: [f32; 13]) -> Option<Trend> {
+fn solve([w, x, y, xx, xy, yy, ux, uxx, uxy, uy, uyx, uyy, all]: [f32; 13]) -> Option<GlobalMotion> {
     let w = w + 1e-3;
     let (xx, yy) = (xx + RIDGE * w, yy + RIDGE * w);
     let (c00, c01, c02) = (xx * yy - xy * xy, xy * y - x * yy, x * xy - xx * y);
@@ -133,5 +133,5 @@ fn solve([w, x, y, xx, xy, yy, ux, uxx, uxy, uy, uyx, uyy, all]: [f32; 13]) -> O
     let (middle, slope) = (row(c00, c01, c02), [row(c01, c11, c12), row(c02, c12, c22)]);
     let agreement = w / (all + 1e-3);
     let is_sound = middle.iter().chain(slope.iter().flatten()).all(|v| v.is_finite());
-    is_sound.then_some(Trend { middle, slope, agreement })
+    is_sound.then_some(GlobalMotion { middle, slope, agreement })
 }
