@@ -211,9 +211,9 @@ impl SessionCache {
         if self.wait || !self.requested.is_empty() {
             return Ok(());
         }
-        let is_makeshift = |ascent: &Ascent| ascent.is_makeshift() || ascent.waits_for_engine();
-        let makeshift = self.open.iter().find(|(key, ascent)| is_makeshift(ascent) && wanted.contain(key));
-        let Some((key, ascent)) = makeshift else {
+        let is_provisional = |ascent: &Ascent| ascent.is_fallback() || ascent.waits_for_engine();
+        let provisional = self.open.iter().find(|(key, ascent)| is_provisional(ascent) && wanted.contain(key));
+        let Some((key, ascent)) = provisional else {
             self.retry_at = None;
             self.retry_backoff.reset();
             return Ok(());

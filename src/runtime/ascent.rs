@@ -1,4 +1,4 @@
-//! A layer's graph opened at one size: one run looks, climbs and gives the new picture.
+//! A layer's graph opened at one size: one run is one step of gradient ascent on the picture.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -40,12 +40,12 @@ pub struct Graph<'a> {
     pub size: (usize, usize),
 }
 
-/// What one ascent told.
+/// What one ascent gives besides the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Climbed<'a> {
+pub struct AscentResult<'a> {
     /// Mean activation of each channel before the step.
     pub activation: &'a [f32],
-    /// The objective before the step, of graphs that tell it.
+    /// The objective before the step, of graphs that have it as an output.
     pub objective: Option<f32>,
 }
 
@@ -60,18 +60,21 @@ pub struct Ascent {
     tensors: Tensors,
     /// Whether the session reads our tensors where they lie. If not, each run copies them to its device.
     in_place: bool,
-    is_makeshift: bool,
+    is_fallback: bool,
     waits_for_engine: bool,
 }
 
-/// A picture with a shorter side may leave a network nothing to look at, which only a run finds out: it is made where the graph is opened, and takes a moment.
-const SMALL: usize = 128;
+/// In a picture with a shorter side a network may have no position at all, which only a run finds out: one is made where the
+/// graph is opened. It takes a moment.
+const TRIAL_RUN_BELOW: usize = 128;
 
-/// Whether an engine is waited for.
+/// What happens where TensorRT has no engine of the graph yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Haste {
-    Best,
-    Soon,
+enum MissingEngine {
+    /// It is built, which may take minutes.
+    Build,
+    /// The next provider is taken.
+    Skip,
 }
 
 fn has_engine(runtime: &Runtime, graph: &Graph) -> bool {
@@ -96,7 +99,7 @@ impl Tensors {
         let tensor = |shape: &[i64]| Tensor::<f32>::new(&Allocator::default(), shape.to_vec());
         let picture = [1, 3, height as i64, width as i64];
         let channels = [layer.channels as i64];
-        let tells_objective = session.outputs().iter().any(|output| output.name() == "objective");
+        let has_objective = session.outputs().iter().any(|output| output.name() == "objective");
         let extra = layer.inputs.iter().map(|(name, values)| {
             let shape = input_shape(session, name, values.len());
             Ok((name.clone(), Tensor::from_array((shape, values.clone()))?))
@@ -110,7 +113,7 @@ impl Tensors {
             extra: extra.collect::<ort::Result<_>>()?,
             dreamed: tensor(&picture)?,
             activation: tensor(&channels)?,
-            objective: tells_objective.then(|| tensor(&[])).transpose()?,
+            objective: has_objective.then(|| tensor(&[])).transpose()?,
         })
     }
 
@@ -143,7 +146,7 @@ impl Ascent {
     /// # Errors
     /// No provider can run the graph, or it does not keep the pack's contract.
     pub fn open(runtime: &Runtime, graph: Graph) -> Result<Ascent, RuntimeError> {
-        Ascent::open_on_first(runtime, runtime.providers(), graph, Haste::Best)
+        Ascent::open_on_first(runtime, runtime.providers(), graph, MissingEngine::Build)
     }
 
     /// As [`Ascent::open`], in a moment: where TensorRT would have to build an engine, on the next provider
@@ -152,7 +155,7 @@ impl Ascent {
     /// # Errors
     /// As [`Ascent::open`].
     pub fn open_soon(runtime: &Runtime, graph: Graph) -> Result<Ascent, RuntimeError> {
-        Ascent::open_on_first(runtime, runtime.providers(), graph, Haste::Soon)
+        Ascent::open_on_first(runtime, runtime.providers(), graph, MissingEngine::Skip)
     }
 
     /// As [`Ascent::open`], on a provider preferred to `than`: what one lacked that failed before (memory, mostly) may
@@ -161,10 +164,10 @@ impl Ascent {
     /// # Errors
     /// As [`Ascent::open`], of those providers.
     pub fn open_better(runtime: &Runtime, than: Provider, graph: Graph) -> Result<Ascent, RuntimeError> {
-        let open = || Ascent::open_on_first(runtime, runtime.better_than(than), graph, Haste::Best);
-        // CUDA tells a thread's last failure once more at its next work, even where that would succeed: try twice.
+        let open = || Ascent::open_on_first(runtime, runtime.better_than(than), graph, MissingEngine::Build);
+        // CUDA reports a thread's last failure once more at its next work, even where that would succeed: try twice.
         let ascent = open().or_else(|_| open())?;
-        runtime.tell_used_again(ascent.provider);
+        runtime.log_recovery(ascent.provider);
         Ok(ascent)
     }
 
@@ -172,20 +175,20 @@ impl Ascent {
         runtime: &Runtime,
         providers: &[Provider],
         graph: Graph,
-        haste: Haste,
+        missing_engine: MissingEngine,
     ) -> Result<Ascent, RuntimeError> {
         let started = Instant::now();
         // Whose, why, and whether it is not there at all.
         let mut failures: Vec<(Provider, String, bool)> = Vec::new();
-        let (mut may_be_mended, mut passed_over) = (false, false);
+        let (mut may_recover, mut waits_for_engine) = (false, false);
         for (place, &provider) in providers.iter().enumerate() {
             let is_last = place + 1 == providers.len();
-            let opened = match haste {
-                Haste::Soon if provider == Provider::TensorRt && !is_last && !has_engine(runtime, &graph) => {
-                    if let Err(error) = Ascent::find(runtime, provider) {
+            let opened = match missing_engine {
+                MissingEngine::Skip if provider == Provider::TensorRt && !is_last && !has_engine(runtime, &graph) => {
+                    if let Err(error) = Ascent::probe(runtime, provider) {
                         Err(error)
                     } else {
-                        passed_over = true;
+                        waits_for_engine = true;
                         continue;
                     }
                 }
@@ -193,10 +196,10 @@ impl Ascent {
             };
             match opened {
                 Ok(mut ascent) => {
-                    // Where all fail it is the graph's fault as likely as theirs, and the error tells it.
-                    failures.iter().for_each(|(provider, reason, _)| runtime.tell_unusable(*provider, reason));
-                    ascent.is_makeshift = may_be_mended && ascent.provider == Provider::Cpu;
-                    ascent.waits_for_engine = passed_over;
+                    // Where all fail it is the graph's fault as likely as theirs, and the error says so.
+                    failures.iter().for_each(|(provider, reason, _)| runtime.warn_unusable(*provider, reason));
+                    ascent.is_fallback = may_recover && ascent.provider == Provider::Cpu;
+                    ascent.waits_for_engine = waits_for_engine;
                     let (width, height) = graph.size;
                     tracing::debug!(
                         "opened {}/{} at {width}x{height} on {} in {:.0?}",
@@ -211,7 +214,7 @@ impl Ascent {
                 Err(error @ RuntimeError::Graph { .. }) => return Err(error),
                 Err(error) => {
                     let is_absent = matches!(error, RuntimeError::Absent { .. });
-                    may_be_mended |= !is_absent;
+                    may_recover |= !is_absent;
                     let reason = match error {
                         RuntimeError::Start { reason } | RuntimeError::Absent { reason } => reason,
                         other => other.to_string(),
@@ -222,13 +225,14 @@ impl Ascent {
         }
         // Who was not there at all is no reason where another was.
         let (absent, tried): (Vec<_>, Vec<_>) = failures.into_iter().partition(|(_, _, is_absent)| *is_absent);
-        let told = if tried.is_empty() { absent } else { tried };
-        let reasons: Vec<String> = told.iter().map(|(provider, reason, _)| format!("{provider}: {reason}")).collect();
+        let reported = if tried.is_empty() { absent } else { tried };
+        let reasons: Vec<String> =
+            reported.iter().map(|(provider, reason, _)| format!("{provider}: {reason}")).collect();
         Err(RuntimeError::NoProvider { graph: graph.folder.join(&graph.layer.file), reasons: reasons.join("; ") })
     }
 
     /// Whether `provider` and what it needs are there.
-    fn find(runtime: &Runtime, provider: Provider) -> Result<(), RuntimeError> {
+    fn probe(runtime: &Runtime, provider: Provider) -> Result<(), RuntimeError> {
         let absent = |e: &dyn std::fmt::Display| RuntimeError::Absent { reason: first_line(&e.to_string()) };
         let mut builder = Session::builder(runtime.environment()).map_err(|e| absent(&e))?;
         provider.register(&mut builder, false, None).map_err(|e| absent(&e))
@@ -241,15 +245,15 @@ impl Ascent {
             Provider::Cuda | Provider::Cpu => None,
         };
         let Some(place) = place else { return Ascent::open_with(runtime, provider, graph, None) };
-        let unkept = |error: std::io::Error| {
+        let cannot_keep = |error: std::io::Error| {
             tracing::warn!("cannot keep an engine in {}: {error}; every start builds it anew", place.engine.display());
         };
         // Before anything is made for it.
-        Ascent::find(runtime, provider)?;
+        Ascent::probe(runtime, provider)?;
         let had_engine = match place.prepare() {
             Ok(had_engine) => had_engine,
             Err(error) => {
-                unkept(error);
+                cannot_keep(error);
                 return Ascent::open_with(runtime, provider, graph, None);
             }
         };
@@ -267,7 +271,7 @@ impl Ascent {
         })?;
         // One that took no part has nothing to keep.
         if opened.provider == Provider::TensorRt {
-            place.seal().unwrap_or_else(unkept);
+            place.seal().unwrap_or_else(cannot_keep);
         }
         Ok(opened)
     }
@@ -320,19 +324,19 @@ impl Ascent {
             binding,
             tensors,
             in_place,
-            is_makeshift: false,
+            is_fallback: false,
             waits_for_engine: false,
         };
         if profile.is_some() {
-            ascent.find_out_provider(runtime)?;
-        } else if width.min(height) < SMALL {
+            ascent.detect_provider(runtime)?;
+        } else if width.min(height) < TRIAL_RUN_BELOW {
             ascent.run()?;
         }
         Ok(ascent)
     }
 
-    /// Runs once under the profiler and looks who took the nodes.
-    fn find_out_provider(&mut self, runtime: &Runtime) -> Result<(), RuntimeError> {
+    /// Runs once under the profiler and reads from the profile which provider took the nodes.
+    fn detect_provider(&mut self, runtime: &Runtime) -> Result<(), RuntimeError> {
         self.run()?;
         let failed = |reason: String| RuntimeError::Start { reason };
         let file = self.session.end_profiling().map_err(|e| failed(first_line(&e.to_string())))?;
@@ -341,7 +345,7 @@ impl Ascent {
         let counts = nodes_by_provider(&text).map_err(|e| failed(format!("the profile {file} is not one: {e}")))?;
         tracing::debug!("nodes of {} by provider: {counts:?}", self.graph.display());
         if !counts.contains_key(self.provider.ort_name()) {
-            runtime.tell_unusable(self.provider, "it started but took no part of the network");
+            runtime.warn_unusable(self.provider, "it started but took no part of the network");
             self.provider = if counts.contains_key(Provider::Cuda.ort_name()) { Provider::Cuda } else { Provider::Cpu };
         }
         Ok(())
@@ -354,7 +358,7 @@ impl Ascent {
     ///
     /// # Panics
     /// Where `image` or `neurons` are not of the size this was opened for.
-    pub fn climb(&mut self, image: &mut Picture, controls: &Controls) -> Result<Climbed<'_>, RuntimeError> {
+    pub fn climb(&mut self, image: &mut Picture, controls: &Controls) -> Result<AscentResult<'_>, RuntimeError> {
         assert_eq!(image.size(), (self.width, self.height), "picture size");
         let (dx, dy) = controls.shift;
         let tensors = &mut self.tensors;
@@ -370,7 +374,7 @@ impl Ascent {
         self.run()?;
         let tensors = &self.tensors;
         roll(tensors.dreamed.extract_tensor().1, &mut image.data, self.width, self.height, -dx, -dy);
-        Ok(Climbed {
+        Ok(AscentResult {
             activation: tensors.activation.extract_tensor().1,
             objective: tensors.objective.as_ref().map(|objective| objective.extract_tensor().1[0]),
         })
@@ -381,13 +385,13 @@ impl Ascent {
         self.provider
     }
 
-    /// Whether this runs on the CPU because a GPU that could be spoken to failed, for want of memory or of its driver:
-    /// what may pass. ([`Ascent::open_better`])
-    pub fn is_makeshift(&self) -> bool {
-        self.is_makeshift
+    /// Whether this runs on the CPU because a GPU that is there failed, for want of memory or of its driver, which may pass.
+    /// ([`Ascent::open_better`])
+    pub fn is_fallback(&self) -> bool {
+        self.is_fallback
     }
 
-    /// Whether this runs where it was soon open, and [`Ascent::open_better`] would build an engine for it.
+    /// Whether TensorRT was skipped for want of an engine, which [`Ascent::open_better`] would build.
     pub fn waits_for_engine(&self) -> bool {
         self.waits_for_engine
     }
@@ -410,7 +414,7 @@ impl Ascent {
 /// Has the session spare the GPU's memory, and keep to one thread of its own.
 ///
 /// Memory: by default the first run's allocations are planned as one block for the runs after it, beside what the first
-/// run took and the session keeps. Thread: the profiler, which tells who took the nodes, counts in the pool of threads too and is not
+/// run took and the session keeps. Thread: the profiler, which records who took the nodes, counts in the pool of threads too and is not
 /// made for several sessions in one: were it the shared one, a run on the CPU at the same time would fail.
 fn on_gpu(builder: SessionBuilder) -> ort::Result<SessionBuilder> {
     Ok(builder.with_memory_pattern(false)?.with_independent_thread_pool()?.with_intra_threads(1)?)

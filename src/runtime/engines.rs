@@ -140,7 +140,7 @@ fn forget_oldest(engines: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Board, GPU and driver, as far as they are told: another one's engines are of no use.
+/// Board, GPU and driver, as far as the system names them: engines of others are of no use.
 fn this_machine() -> String {
     let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
     let gpus = fs::read_dir("/proc/driver/nvidia/gpus").into_iter().flatten().flatten();
@@ -149,8 +149,8 @@ fn this_machine() -> String {
         .flat_map(|text| text.lines().filter(|line| line.starts_with("Model")).map(str::to_owned).collect::<Vec<_>>())
         .collect();
     models.sort();
-    let told = ["/proc/device-tree/model", "/etc/nv_tegra_release", "/proc/driver/nvidia/version"];
-    models.extend(told.map(|file| read(Path::new(file))));
+    let others = ["/proc/device-tree/model", "/etc/nv_tegra_release", "/proc/driver/nvidia/version"];
+    models.extend(others.map(|file| read(Path::new(file))));
     models.join("\n")
 }
 

@@ -25,8 +25,8 @@ pub struct Runtime {
     loaded: Loaded,
     providers: Vec<Provider>,
     engines: Engines,
-    /// Providers whose failure was told already, a bit each.
-    told: AtomicU8,
+    /// Providers whose failure was logged already, a bit each.
+    warned: AtomicU8,
 }
 
 /// What a process loads once and keeps to its end.
@@ -59,7 +59,7 @@ impl Runtime {
             return Err(RuntimeError::AnotherLoaded { loaded: loaded.library, wanted: path });
         }
         let providers = if settings.providers.is_empty() { Provider::ALL.to_vec() } else { settings.providers };
-        Ok(Runtime { loaded, providers, engines: settings.engines, told: AtomicU8::new(0) })
+        Ok(Runtime { loaded, providers, engines: settings.engines, warned: AtomicU8::new(0) })
     }
 
     /// Version of the library, `1.31.1`.
@@ -91,21 +91,21 @@ impl Runtime {
         &self.loaded.environment
     }
 
-    /// Says once for each provider, and no more, why it is not used.
-    pub(super) fn tell_unusable(&self, provider: Provider, reason: &str) {
+    /// Logs once for each provider why it is not used.
+    pub(super) fn warn_unusable(&self, provider: Provider, reason: &str) {
         let bit = 1 << provider as u8;
         if self.providers == Provider::ALL && !provider.is_built_in() {
             // The build for CPUs, and nobody asked for more.
             tracing::debug!("execution provider {provider} is not in this build of ONNX Runtime");
-        } else if self.told.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+        } else if self.warned.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
             tracing::warn!("execution provider {provider} is not used: {reason}");
         }
     }
 
-    /// Says that `provider` works after all, where it was said that it does not; if it fails again, that is told again.
-    pub(super) fn tell_used_again(&self, provider: Provider) {
+    /// Logs that `provider` works after all, where it was logged that it does not; the next failure is logged again.
+    pub(super) fn log_recovery(&self, provider: Provider) {
         let bit = 1 << provider as u8;
-        if self.told.fetch_and(!bit, Ordering::Relaxed) & bit != 0 {
+        if self.warned.fetch_and(!bit, Ordering::Relaxed) & bit != 0 {
             tracing::info!("execution provider {provider} is used again");
         }
     }
@@ -242,7 +242,7 @@ fn share_memory(environment: &Environment) -> ort::Result<()> {
 /// The session's configuration entry that makes it take its memory from the environment's pool.
 pub(super) const SHARED_MEMORY: (&str, &str) = ("session.use_env_allocators", "1");
 
-/// ONNX Runtime's own messages. What fails comes back as an error too, and is told there with what it means for us.
+/// ONNX Runtime's own messages. What fails comes back as an error too, and is reported there with what it means for us.
 fn log(level: LogLevel, _category: &str, _id: &str, place: &str, message: &str) {
     match level {
         LogLevel::Verbose | LogLevel::Info => tracing::trace!(target: "onnxruntime", place, "{message}"),

@@ -11,7 +11,7 @@ mod library;
 mod placement;
 mod provider;
 
-pub use ascent::{Ascent, Climbed, Controls, Graph};
+pub use ascent::{Ascent, AscentResult, Controls, Graph};
 pub use engines::Engines;
 pub use error::RuntimeError;
 pub use library::{OLDEST_MINOR, Runtime, search_order};

@@ -67,7 +67,7 @@ impl Provider {
     }
 }
 
-/// TensorRT, which keeps its engine where it is told to.
+/// TensorRT, which keeps its engine at `engine`, where that is given.
 fn tensorrt(fp16: bool, engine: Option<&Place>) -> TensorRT {
     let tensorrt = TensorRT::default().with_fp16(fp16);
     match engine {
