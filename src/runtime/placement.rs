@@ -1,10 +1,9 @@
 //! Which provider took which node: read from the profile of one trial run.
 //!
-//! ONNX Runtime 1.23 has no call that tells, and a provider that registered without error may have taken nothing.
+//! ONNX Runtime 1.23 has no call for it, and a provider that registered without error may have taken nothing.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Deserialize;
 
@@ -32,27 +31,32 @@ struct Args {
     provider: Option<String>,
 }
 
-/// A folder for the profile of the trial run, gone with it however that ends.
+/// Names tried for a folder.
+const MOST_FOLDERS: u32 = 1000;
+
+/// A folder for the profile of the trial run, removed with it however that ends.
 pub struct ProfileFolder(PathBuf);
 
 impl ProfileFolder {
-    /// None where there is no room for one: then a provider is believed to have taken its part.
+    /// None where there is no room for one: then the provider is assumed to have taken its part.
     pub fn new() -> Option<ProfileFolder> {
         ProfileFolder::below(&std::env::temp_dir())
     }
 
     fn below(place: &Path) -> Option<ProfileFolder> {
-        // Several may be opened at once.
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let folder = place.join(format!("reverie-profile-{}-{number}", std::process::id()));
-        match std::fs::create_dir(&folder) {
-            Ok(()) => Some(ProfileFolder(folder)),
-            Err(e) => {
-                tracing::debug!("no profile in {}: {e}; the provider is taken at its word", folder.display());
-                None
+        // One of these names may be in use, or left by a killed process that had the same number.
+        let names = (0..MOST_FOLDERS).map(|n| place.join(format!("reverie-profile-{}-{n}", std::process::id())));
+        for folder in names {
+            match std::fs::create_dir(&folder) {
+                Ok(()) => return Some(ProfileFolder(folder)),
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(e) => {
+                    tracing::debug!("no profile in {}: {e}; what the provider took is not checked", folder.display());
+                    return None;
+                }
             }
         }
+        None
     }
 
     /// What the profile's name begins with.
@@ -94,5 +98,16 @@ mod tests {
         drop(folder);
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
         assert!(ProfileFolder::below(&place.path().join("nowhere")).is_none());
+    }
+
+    #[test]
+    fn a_folder_that_a_killed_process_left_stops_no_profile() {
+        let place = tempfile::tempdir().unwrap();
+        // Left, as by a kill: never dropped.
+        let stale = std::mem::ManuallyDrop::new(ProfileFolder::below(place.path()).unwrap());
+        std::fs::write(stale.prefix(), "another profile").unwrap();
+        let folder = ProfileFolder::below(place.path()).unwrap();
+        assert_ne!(folder.prefix(), stale.prefix());
+        assert!(!folder.prefix().exists());
     }
 }
