@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::export::network::Node;
-use crate::export::tensor::{Data, Tensor};
+use super::network::Node;
+use super::tensor::{Data, Tensor};
 
 /// The constant that `node` makes of constants. The error says that it cannot be worked out.
-pub fn fold(node: &Node, constant: impl Fn(&str) -> Option<Arc<Tensor>>) -> Result<Arc<Tensor>, String> {
-    let input = |i: usize| node.input(i).and_then(&constant).ok_or("it lacks a constant input");
+pub fn fold(node: &Node, constant: impl Fn(&str) -> Result<Arc<Tensor>, String>) -> Result<Arc<Tensor>, String> {
+    let input = |i: usize| node.input(i).ok_or_else(|| "it lacks a constant input".to_owned()).and_then(&constant);
     match node.operator.as_str() {
-        "Identity" | "Dropout" => Ok(input(0)?),
+        "Identity" | "Dropout" => input(0),
         "Cast" => cast(&*input(0)?, node.int("to", 1)).map(Arc::new),
         operator => Err(format!("{operator} over constants is not worked out at export; simplify the network first")),
     }

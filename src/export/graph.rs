@@ -1,4 +1,4 @@
-//! One layer's graph: forward, objective, back, one step up. And the graph that recognises.
+//! One layer's graph: forward pass, objective, backward pass, one step of ascent. And the graph that recognises.
 
 use std::collections::HashSet;
 
@@ -8,18 +8,9 @@ use super::network::Network;
 use super::onnx;
 use super::tail::{self, Controls};
 use super::tensor::Attribute;
-use super::trace::{Blocked, Shape, Trace, Traced};
+use super::trace::{MaxPool, Shape, Traced};
+use super::walk::{Blocked, Walk};
 use super::weights::Weights;
-
-/// How the gradient of a max-pool is taken.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum MaxPool {
-    /// As it is: all of it goes to the largest position of each window (of several the first).
-    #[default]
-    Exact,
-    /// Spread evenly over the window, as an average pool would: smoother, and cheaper.
-    Smooth,
-}
 
 /// What the network expects of a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -104,15 +95,16 @@ pub fn dream(
     let mut builder = Builder::default();
     let image = builder.input("image", &PICTURE);
     let picture = normalisation.forward(&mut builder, &image);
-    let mut trace = Trace::new(network, builder, picture, max_pool);
+    let mut walk = Walk::new(network, builder, picture, max_pool);
     let needed = network.ancestors(tensor);
-    trace.run(&needed);
-    let layer = find_layer(network, &trace, tensor)?;
+    walk.run(&needed);
+    let layer = find_layer(network, &walk, tensor)?;
     let Shape::Maps { channels, stride } = layer.shape else {
         unreachable!("find_layer returns maps");
     };
-    let macs_per_pixel = trace.macs_per_pixel(&needed);
+    let macs_per_pixel = walk.macs_per_pixel(&needed);
 
+    let mut trace = walk.trace;
     let b = &mut trace.builder;
     let neurons = b.input("neurons", &[Dimension::Fixed(channels)]);
     let step = b.input("step", &[]);
@@ -124,8 +116,8 @@ pub fn dream(
     let places = [("axes", Attribute::Ints(vec![2, 3])), ("keepdims", Attribute::Int(0))];
     let activation = b.op("ReduceMean", &[&layer.value], &places);
     let activation = b.reshape(&activation, &[channels as i64]);
-    // The ascent takes the gradient's direction alone, so it may begin at a size of its own: by that no number on the way
-    // back is too large for half precision, or too small, whatever the network and the neurons' weights.
+    // The ascent takes the gradient's direction alone, so it may begin at a size of its own: by that no number of the backward
+    // pass is too large for half precision, or too small, whatever the network and the neurons' weights.
     let size = tail::mean_size(b, &seed);
     let begin = b.scalar(SEED);
     let share = b.div(&begin, &size);
@@ -167,36 +159,35 @@ pub fn recognise(
     let mut builder = Builder::default();
     let image = builder.input("image", &PICTURE);
     let picture = normalisation.forward(&mut builder, &image);
-    let mut trace = Trace::new(network, builder, picture, MaxPool::Exact);
-    trace.copy_head = true;
-    trace.run(&network.ancestors(tensor));
-    let Some(scores) = trace.get(tensor).cloned() else { return Err(blocked_or_constant(network, &trace, tensor)) };
-    let mut builder = trace.builder;
+    let mut walk = Walk::new(network, builder, picture, MaxPool::Exact).copying_head();
+    walk.run(&network.ancestors(tensor));
+    let Some(scores) = walk.trace.get(tensor).cloned() else { return Err(blocked_or_constant(network, &walk, tensor)) };
+    let mut builder = walk.trace.builder;
     let flat = builder.reshape(&scores.value, &[-1]);
     builder.output("scores", &flat, &[Dimension::Symbol("classes")]);
     Ok(builder.finish(weights))
 }
 
-fn find_layer(network: &Network, trace: &Trace, tensor: &str) -> Result<Traced, ExportError> {
+fn find_layer(network: &Network, walk: &Walk, tensor: &str) -> Result<Traced, ExportError> {
     let not_a_layer = |why: &str| ExportError::NotALayer { name: tensor.to_owned(), why: why.to_owned() };
-    match trace.get(tensor) {
+    match walk.trace.get(tensor) {
         Some(traced) => match traced.shape {
             Shape::Maps { .. } if traced.name == network.input => Err(not_a_layer("it is the picture itself")),
             Shape::Maps { .. } => Ok(traced.clone()),
             _ => Err(not_a_layer("it is one number a channel, not a map that can be dreamed")),
         },
-        None => Err(blocked_or_constant(network, trace, tensor)),
+        None => Err(blocked_or_constant(network, walk, tensor)),
     }
 }
 
-fn blocked_or_constant(network: &Network, trace: &Trace, tensor: &str) -> ExportError {
-    match trace.why_blocked(tensor) {
+fn blocked_or_constant(network: &Network, walk: &Walk, tensor: &str) -> ExportError {
+    match walk.why_blocked(tensor) {
         Some(Blocked { node, why }) => ExportError::Unsupported {
             layer: tensor.to_owned(),
             node: network.nodes[*node].name.clone(),
             operator: network.nodes[*node].operator.clone(),
             why: why.clone(),
-            nearest: trace.nearest_layer(*node),
+            nearest: walk.nearest_layer(*node),
         },
         None => ExportError::NotALayer { name: tensor.to_owned(), why: "it does not depend on the picture".to_owned() },
     }

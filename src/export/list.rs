@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use super::builder::{Builder, Value};
-use super::graph::MaxPool;
 use super::network::Network;
-use super::trace::{Shape, Trace};
+use super::trace::{MaxPool, Shape};
+use super::walk::Walk;
 
 /// A tensor that is a layer, or would be one but for an operator without a rule.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,23 +33,23 @@ pub struct CandidateLayer {
 pub fn candidates(network: &Network) -> Vec<Candidate> {
     let mut network = network.clone();
     network.fold_batch_norms(&HashSet::new());
-    let mut trace = Trace::new(&network, Builder::default(), Value::named("image"), MaxPool::Exact);
-    trace.run(&vec![true; network.nodes.len()]);
+    let mut walk = Walk::new(&network, Builder::default(), Value::named("image"), MaxPool::Exact);
+    walk.run(&vec![true; network.nodes.len()]);
 
     let mut layers = Vec::new();
     let mut stops = Vec::new();
     for (index, node) in network.nodes.iter().enumerate() {
         let tensor = node.output();
         let candidate = |layer| Candidate { tensor: tensor.to_owned(), operator: node.operator.clone(), layer };
-        if let Some(blocked) = trace.why_blocked(tensor) {
+        if let Some(blocked) = walk.why_blocked(tensor) {
             if blocked.node == index {
                 stops.push(candidate(Err(blocked.why.clone())));
             }
-        } else if let Some(traced) = trace.get(tensor)
+        } else if let Some(traced) = walk.trace.get(tensor)
             && let Shape::Maps { channels, stride } = traced.shape
             && traced.name == tensor
         {
-            let macs_per_pixel = trace.macs_per_pixel(&network.ancestors(tensor));
+            let macs_per_pixel = walk.macs_per_pixel(&network.ancestors(tensor));
             layers.push(candidate(Ok(CandidateLayer { channels, stride: stride[0].max(stride[1]), macs_per_pixel })));
         }
     }

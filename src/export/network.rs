@@ -79,7 +79,7 @@ impl Node {
         }
     }
 
-    /// A word.
+    /// A string.
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.attributes.get(name) {
             Some(Attribute::Text(value)) => Some(value),
@@ -277,10 +277,10 @@ fn read_external(tensor: &onnx::Tensor, folder: Option<&Path>) -> Result<Vec<u8>
         return Err(format!("it lies in `{location}`, outside the network's folder"));
     }
     let path = folder.ok_or("it lies in another file")?.join(location);
-    let told = |e: std::io::Error| format!("cannot read {}: {e}", path.display());
-    let mut file = std::fs::File::open(&path).map_err(told)?;
+    let failed = |e: std::io::Error| format!("cannot read {}: {e}", path.display());
+    let mut file = std::fs::File::open(&path).map_err(failed)?;
     let offset = number("offset")?.unwrap_or(0);
-    let rest = file.metadata().map_err(told)?.len().saturating_sub(offset);
+    let rest = file.metadata().map_err(failed)?.len().saturating_sub(offset);
     let length = match number("length")? {
         Some(length) => length,
         None => {
@@ -293,6 +293,6 @@ fn read_external(tensor: &onnx::Tensor, folder: Option<&Path>) -> Result<Vec<u8>
         return Err(format!("{} is too short: {length} bytes wanted at {offset}", path.display()));
     }
     let mut bytes = vec![0; usize::try_from(length).map_err(|e| e.to_string())?];
-    file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes)).map_err(told)?;
+    file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes)).map_err(failed)?;
     Ok(bytes)
 }

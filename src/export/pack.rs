@@ -7,8 +7,9 @@ use prost::Message;
 use serde::Deserialize;
 
 use super::error::ExportError;
-use super::graph::{self, MaxPool, Normalisation};
+use super::graph::{self, Normalisation};
 use super::network::Network;
+use super::trace::MaxPool;
 use super::weights::{WEIGHTS_FILE, Weights};
 use crate::pack::{FORMAT, Input, Layer, Manifest, hex_sha256};
 
@@ -94,7 +95,7 @@ pub struct Options {
     pub replace: bool,
 }
 
-/// Exports the layers of `options` from `network` into a new pack. `progress` is told each file before it is made.
+/// Exports the layers of `options` from `network` into a new pack. `progress` is called with the name of each graph before it is made.
 pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)) -> Result<Manifest, ExportError> {
     let about = &options.about;
     check_layers(&about.layers)?;
@@ -168,7 +169,7 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
     let labels = about.labels.as_deref().map(|path| files.copy(path, "labels.txt")).transpose()?;
     about.licence_file.as_deref().map(|path| files.copy(path, "LICENSE")).transpose()?;
 
-    let or_unknown = |told: &Option<String>| told.clone().unwrap_or_else(|| "not stated".to_owned());
+    let or_unknown = |text: &Option<String>| text.clone().unwrap_or_else(|| "not stated".to_owned());
     let manifest = Manifest {
         format: FORMAT,
         name: pack_name(options)?,

@@ -170,7 +170,7 @@ pub enum Attribute {
     Int(i64),
     /// A number.
     Float(f32),
-    /// A word.
+    /// A string.
     Text(String),
     /// Several numbers.
     Ints(Vec<i64>),
@@ -178,6 +178,6 @@ pub enum Attribute {
     Floats(Vec<f32>),
     /// A constant.
     Tensor(Arc<Tensor>),
-    /// Something no operator of the exporter has: graphs, lists of words.
+    /// Something no operator of the exporter has: graphs, lists of strings.
     Other,
 }

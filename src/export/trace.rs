@@ -1,16 +1,23 @@
-//! Walking a network from the picture on: every node is written into the graph by its rule, and what its rule
-//! says about the way back is kept on a tape.
+//! The part of a network that is lowered so far: what a rule may ask for, and the tape for the backward pass.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::MaxPool;
 use super::builder::{Builder, Value};
 use super::network::{Network, Node};
-use super::rules;
 use super::tensor::Tensor;
 
-/// What a tensor that depends on the picture looks like.
+/// How the gradient of a max-pool is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MaxPool {
+    /// As it is: all of it goes to the largest position of each window (of several the first).
+    #[default]
+    Exact,
+    /// Spread evenly over the window, as an average pool would: smoother, and cheaper.
+    Smooth,
+}
+
+/// The shape of a tensor that depends on the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// Feature maps, 1 × channels × height × width.
@@ -39,16 +46,16 @@ impl Shape {
     }
 }
 
-/// A tensor of the network that depends on the picture, as written into the graph.
+/// A tensor of the network that depends on the picture, as it is in the graph.
 #[derive(Debug, Clone)]
 pub struct Traced {
     /// Its name in the network: what gradients are collected under.
     pub name: String,
     /// Its name in the graph.
     pub value: Value,
-    /// What it looks like.
+    /// Its shape.
     pub shape: Shape,
-    /// Whether it is 0 or more, and where it is 0 what made it lets no gradient through.
+    /// Whether it is 0 or more, and its maker passes no gradient back where it is 0.
     pub rectified: bool,
 }
 
@@ -65,41 +72,28 @@ pub enum Input {
 /// name in the network and its gradient.
 pub type Adjoint = Box<dyn FnOnce(&mut Builder, &Value) -> Vec<(String, Value)>>;
 
-/// What a rule makes of a node.
-pub struct Written {
+/// A node lowered into the graph.
+pub struct Lowered {
     /// The node's result in the graph.
     pub value: Value,
-    /// What it looks like.
+    /// Its shape.
     pub shape: Shape,
-    /// Multiply-adds for each position of the result: there, and as many back.
+    /// Multiply-adds for each position of the result; the backward pass takes as many again.
     pub macs: usize,
-    /// The way back.
+    /// The node's part of the backward pass.
     pub adjoint: Adjoint,
 }
 
-/// Why a tensor cannot be had.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Blocked {
-    /// Index of the node that has no rule, or whose rule refuses it.
-    pub node: usize,
-    /// The reason.
-    pub why: String,
-}
-
-/// A network, or a part of it, written into a graph.
+/// A network, or a part of it, lowered into a graph.
 pub struct Trace<'a> {
     network: &'a Network,
     /// The graph.
     pub builder: Builder,
     /// How the gradient of a max-pool is taken.
     pub max_pool: MaxPool,
-    /// Whether nodes that no rule takes are copied as they are: for the classifier, which is only run forward.
-    pub copy_head: bool,
     traced: HashMap<&'a str, Traced>,
     constants: HashMap<&'a str, Arc<Tensor>>,
-    blocked: HashMap<&'a str, Arc<Blocked>>,
     tape: Vec<(String, Adjoint)>,
-    macs: Vec<f64>,
 }
 
 impl<'a> Trace<'a> {
@@ -111,73 +105,9 @@ impl<'a> Trace<'a> {
             network,
             builder,
             max_pool,
-            copy_head: false,
             traced: HashMap::from([(network.input.as_str(), input)]),
             constants: network.constants.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect(),
-            blocked: HashMap::new(),
             tape: Vec::new(),
-            macs: vec![0.0; network.nodes.len()],
-        }
-    }
-
-    /// Writes the nodes for which `wanted` is true; those that cannot be written block all that depends on them.
-    pub fn run(&mut self, wanted: &[bool]) {
-        for (index, node) in self.network.nodes.iter().enumerate().filter(|(i, _)| wanted[*i]) {
-            if let Some(cause) = node.inputs.iter().find_map(|i| self.blocked.get(i.as_str())) {
-                let cause = cause.clone();
-                self.block(node, cause);
-            } else if let Err(why) = self.step(index, node) {
-                self.block(node, Arc::new(Blocked { node: index, why }));
-            }
-        }
-    }
-
-    fn block(&mut self, node: &'a Node, cause: Arc<Blocked>) {
-        for output in &node.outputs {
-            self.blocked.insert(output, cause.clone());
-        }
-    }
-
-    fn step(&mut self, index: usize, node: &'a Node) -> Result<(), String> {
-        let depends = node.inputs.iter().any(|i| self.traced.contains_key(i.as_str()));
-        if !depends {
-            let constant = rules::fold(node, |name| self.constants.get(name).cloned())?;
-            self.constants.insert(node.output(), constant);
-            return Ok(());
-        }
-        if rules::passes_through(node)
-            && let Some(same) = self.traced.get(node.inputs[0].as_str()).cloned()
-            && same.shape != Shape::Other
-        {
-            self.traced.insert(node.output(), same);
-            return Ok(());
-        }
-        let written = match rules::find(&node.operator) {
-            Some(rule) => rule(self, node),
-            None => Err("the exporter has no rule for it".to_owned()),
-        };
-        let written = match written {
-            Err(_) if self.copy_head => rules::copy_head(self, node, self.network.opset, self.network.batch)?,
-            other => other?,
-        };
-        if let Shape::Maps { stride, .. } = written.shape {
-            self.macs[index] = written.macs as f64 / (stride[0] * stride[1]) as f64;
-        }
-        let name = node.output().to_owned();
-        self.tape.push((name.clone(), written.adjoint));
-        let rectified = self.rectifies(node);
-        self.traced.insert(node.output(), Traced { name, value: written.value, shape: written.shape, rectified });
-        Ok(())
-    }
-
-    /// Whether the result of `node` is [rectified](Traced::rectified).
-    fn rectifies(&self, node: &Node) -> bool {
-        let is_rectified = |input: &String| self.traced.get(input.as_str()).is_some_and(|traced| traced.rectified);
-        match node.operator.as_str() {
-            "Relu" => true,
-            // Each is 0 only where all that it saw is, or the very one it scales.
-            "AveragePool" | "Concat" | "LRN" | "MaxPool" => node.inputs.iter().all(is_rectified),
-            _ => false,
         }
     }
 
@@ -187,9 +117,7 @@ impl<'a> Trace<'a> {
         if let Some(traced) = self.traced.get(name) {
             return Ok(Input::Picture(traced.clone()));
         }
-        // Only an optional output that no rule makes (a dropout's mask, say) is neither.
-        let constant = self.constants.get(name).ok_or_else(|| format!("its input `{name}` is not available"))?;
-        Ok(Input::Constant(constant.clone()))
+        self.stored(name).map(Input::Constant)
     }
 
     /// Input `index` of `node`, which must depend on the picture and have channels.
@@ -212,41 +140,35 @@ impl<'a> Trace<'a> {
         }
     }
 
-    /// The tensor called `name`, if it was written.
+    /// The constant called `name`.
+    pub fn stored(&self, name: &str) -> Result<Arc<Tensor>, String> {
+        // Only an optional output that no rule makes (a dropout's mask, say) is neither a constant nor traced.
+        self.constants.get(name).cloned().ok_or_else(|| format!("its input `{name}` is not available"))
+    }
+
+    /// The tensor called `name`, if it depends on the picture and was lowered.
     pub fn get(&self, name: &str) -> Option<&Traced> {
         self.traced.get(name)
     }
 
-    /// Why the tensor called `name` was not written.
-    pub fn why_blocked(&self, name: &str) -> Option<&Blocked> {
-        self.blocked.get(name).map(Arc::as_ref)
+    /// The first output of `node` is this constant.
+    pub fn keep_constant(&mut self, node: &'a Node, constant: Arc<Tensor>) {
+        self.constants.insert(node.output(), constant);
     }
 
-    /// Multiply-adds a picture pixel costs, there and back, to reach a layer that depends on the nodes `needed`.
-    pub fn macs_per_pixel(&self, needed: &[bool]) -> f64 {
-        2.0 * self.macs.iter().zip(needed).filter(|(_, needed)| **needed).map(|(macs, _)| macs).sum::<f64>()
+    /// The first output of `node` is `same`, which is there already.
+    pub fn keep_alias(&mut self, node: &'a Node, same: Traced) {
+        self.traced.insert(node.output(), same);
     }
 
-    /// The nearest layer to node `index` toward the picture, found by going back breadth first.
-    pub fn nearest_layer(&self, index: usize) -> Option<String> {
-        let makers: HashMap<&str, &Node> =
-            self.network.nodes.iter().flat_map(|n| n.outputs.iter().map(move |o| (o.as_str(), n))).collect();
-        let mut queue = std::collections::VecDeque::from([&self.network.nodes[index]]);
-        let mut seen = HashSet::new();
-        while let Some(node) = queue.pop_front() {
-            for input in node.inputs.iter().filter(|i| seen.insert(i.as_str())) {
-                let Some(maker) = makers.get(input.as_str()) else { continue };
-                match self.traced.get(input.as_str()) {
-                    Some(Traced { shape: Shape::Maps { .. }, .. }) => return Some(input.clone()),
-                    _ => queue.push_back(maker),
-                }
-            }
-        }
-        None
+    /// The first output of `node` is what it was lowered to.
+    pub fn keep(&mut self, node: &'a Node, lowered: Lowered, rectified: bool) {
+        let name = node.output().to_owned();
+        self.tape.push((name.clone(), lowered.adjoint));
+        self.traced.insert(node.output(), Traced { name, value: lowered.value, shape: lowered.shape, rectified });
     }
 
-    /// Goes back along the tape from `layer`, whose gradient is `gradient`, and returns the graph with the gradient
-    /// of the network's input.
+    /// The backward pass from `layer`, whose gradient is `gradient`: the graph, with the gradient of the network's input.
     pub fn back(self, layer: &Traced, gradient: Value) -> (Builder, Option<Value>) {
         let Trace { mut builder, tape, network, .. } = self;
         let mut gradients: HashMap<String, Value> = HashMap::from([(layer.name.clone(), gradient)]);

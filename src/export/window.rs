@@ -1,8 +1,8 @@
 //! The sliding window that convolutions and pools share: kernel, stride, dilation, padding.
 
-use crate::export::builder::{Builder, Value};
-use crate::export::network::Node;
-use crate::export::tensor::Attribute;
+use super::builder::{Builder, Value};
+use super::network::Node;
+use super::tensor::Attribute;
 
 /// A window that slides over maps. Pairs are down, across.
 #[derive(Debug, Clone)]
@@ -32,9 +32,9 @@ impl Window {
             Some(other) => Err(format!("its {name} are {other:?}; two numbers of at least 1 are supported")),
         };
         let kernel = match (kernel, pair("kernel_shape")?) {
-            (Some(kernel), told) if told.is_none_or(|t| t == kernel) => kernel,
+            (Some(kernel), stated) if stated.is_none_or(|s| s == kernel) => kernel,
             (None, Some(kernel)) => kernel,
-            (Some(kernel), told) => return Err(format!("its kernel is {kernel:?} but kernel_shape says {told:?}")),
+            (Some(kernel), stated) => return Err(format!("its kernel is {kernel:?} but kernel_shape says {stated:?}")),
             (None, None) => return Err("it has no kernel_shape".to_owned()),
         };
         let strides = pair("strides")?.unwrap_or([1, 1]);
@@ -117,8 +117,8 @@ impl Window {
         match self.padding {
             Padding::Explicit(pads) => attributes.push(("pads", Attribute::Ints(pads.to_vec()))),
             Padding::Same { odd_at_end } => {
-                let word = if odd_at_end { "SAME_UPPER" } else { "SAME_LOWER" };
-                attributes.push(("auto_pad", Attribute::Text(word.to_owned())));
+                let mode = if odd_at_end { "SAME_UPPER" } else { "SAME_LOWER" };
+                attributes.push(("auto_pad", Attribute::Text(mode.to_owned())));
             }
         }
         if self.dilations != [1, 1] {

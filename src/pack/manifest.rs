@@ -40,7 +40,7 @@ pub struct Manifest {
     pub layers: Vec<Layer>,
 }
 
-/// The network's own idea of a picture. The graphs do this themselves; it is told for people.
+/// The network's own idea of a picture. The graphs apply it themselves; it is stated for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {

@@ -3,7 +3,7 @@
 use crate::export::builder::{Builder, Value};
 use crate::export::network::Node;
 use crate::export::tensor::Attribute;
-use crate::export::trace::{Trace, Traced, Written};
+use crate::export::trace::{Lowered, Trace, Traced};
 
 /// 1 where `x` is above 0, else 0.
 ///
@@ -14,22 +14,22 @@ pub fn above_zero(b: &mut Builder, x: &Value) -> Value {
 }
 
 /// A rule's result for an activation whose gradient is that of its output times `slope`.
-fn pointwise(x: Traced, value: Value, slope: impl FnOnce(&mut Builder) -> Value + 'static) -> Written {
+fn pointwise(x: Traced, value: Value, slope: impl FnOnce(&mut Builder) -> Value + 'static) -> Lowered {
     let shape = x.shape;
     let adjoint = Box::new(move |b: &mut Builder, g: &Value| {
         let slope = slope(b);
         vec![(x.name, b.mul(g, &slope))]
     });
-    Written { value, shape, macs: 0, adjoint }
+    Lowered { value, shape, macs: 0, adjoint }
 }
 
-pub fn relu(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn relu(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
     let y = t.builder.op("Relu", &[&x.value], &[]);
     Ok(pointwise(x, y.clone(), move |b| above_zero(b, &y)))
 }
 
-pub fn clip(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn clip(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
     let bound = |index: usize, name: &str| -> Result<Option<f32>, String> {
         let attribute = node.attributes.contains_key(name).then(|| node.float(name, 0.0));
@@ -79,7 +79,7 @@ pub fn clip(t: &mut Trace, node: &Node) -> Result<Written, String> {
     Ok(pointwise(x, y, slope))
 }
 
-pub fn leaky_relu(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn leaky_relu(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
     let alpha = node.float("alpha", 0.01);
     let y = t.builder.op("LeakyRelu", &[&x.value], &[("alpha", Attribute::Float(alpha))]);
@@ -92,7 +92,7 @@ pub fn leaky_relu(t: &mut Trace, node: &Node) -> Result<Written, String> {
     }))
 }
 
-pub fn sigmoid(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn sigmoid(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
     let y = t.builder.op("Sigmoid", &[&x.value], &[]);
     Ok(pointwise(x, y.clone(), move |b| {
@@ -102,7 +102,7 @@ pub fn sigmoid(t: &mut Trace, node: &Node) -> Result<Written, String> {
     }))
 }
 
-pub fn tanh(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn tanh(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
     let y = t.builder.op("Tanh", &[&x.value], &[]);
     Ok(pointwise(x, y.clone(), move |b| {
@@ -125,7 +125,7 @@ fn on_the_ramp(b: &mut Builder, y: &Value) -> Value {
     above_zero(b, &between)
 }
 
-pub fn hard_sigmoid(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn hard_sigmoid(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
     let alpha = node.float("alpha", 0.2);
     let y = ramp(&mut t.builder, &x.value, alpha, node.float("beta", 0.5));
@@ -137,7 +137,7 @@ pub fn hard_sigmoid(t: &mut Trace, node: &Node) -> Result<Written, String> {
 }
 
 /// `x · clip(x / 6 + 1/2, 0, 1)`.
-pub fn hard_swish(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn hard_swish(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
     let gate = ramp(&mut t.builder, &x.value, 1.0 / 6.0, 0.5);
     let y = t.builder.mul(&x.value, &gate);

@@ -1,11 +1,11 @@
-//! Sums, products and joined channels. What was broadcast on the way there is summed on the way back.
+//! Sums, products and joined channels. What the forward pass broadcasts the backward pass sums.
 
 use std::sync::Arc;
 
 use crate::export::builder::{Builder, Value};
 use crate::export::network::Node;
 use crate::export::tensor::{Attribute, Tensor};
-use crate::export::trace::{Input, Shape, Trace, Traced, Written};
+use crate::export::trace::{Input, Lowered, Shape, Trace, Traced};
 
 /// One side of an operation: a tensor of the network, or a constant that broadcasts over maps.
 #[derive(Clone)]
@@ -90,7 +90,7 @@ fn parts(
 }
 
 /// Add, and Sum of any number.
-pub fn add(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn add(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let operands = (0..node.inputs.len()).map(|i| operand(t, node, i)).collect::<Result<Vec<_>, _>>()?;
     let (first, rest) = operands.split_first().ok_or("it adds nothing")?;
     let (mut value, mut shape) = (first.value.clone(), first.shape);
@@ -99,29 +99,29 @@ pub fn add(t: &mut Trace, node: &Node) -> Result<Written, String> {
         shape = broadcast(shape, other.shape)?;
     }
     let adjoint = Box::new(move |b: &mut Builder, g: &Value| parts(b, &operands, shape, |_, _| g.clone()));
-    Ok(Written { value, shape, macs: 0, adjoint })
+    Ok(Lowered { value, shape, macs: 0, adjoint })
 }
 
-pub fn sub(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn sub(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let operands = [operand(t, node, 0)?, operand(t, node, 1)?];
     let shape = broadcast(operands[0].shape, operands[1].shape)?;
     let value = t.builder.sub(&operands[0].value, &operands[1].value);
     let adjoint = Box::new(move |b: &mut Builder, g: &Value| {
         parts(b, &operands, shape, |b, i| if i == 0 { g.clone() } else { b.op("Neg", &[g], &[]) })
     });
-    Ok(Written { value, shape, macs: 0, adjoint })
+    Ok(Lowered { value, shape, macs: 0, adjoint })
 }
 
-pub fn mul(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn mul(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let operands = [operand(t, node, 0)?, operand(t, node, 1)?];
     let shape = broadcast(operands[0].shape, operands[1].shape)?;
     let value = t.builder.mul(&operands[0].value, &operands[1].value);
     let adjoint =
         Box::new(move |b: &mut Builder, g: &Value| parts(b, &operands, shape, |b, i| b.mul(g, &operands[1 - i].value)));
-    Ok(Written { value, shape, macs: 0, adjoint })
+    Ok(Lowered { value, shape, macs: 0, adjoint })
 }
 
-pub fn div(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn div(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let operands = [operand(t, node, 0)?, operand(t, node, 1)?];
     let shape = broadcast(operands[0].shape, operands[1].shape)?;
     let value = t.builder.div(&operands[0].value, &operands[1].value);
@@ -137,11 +137,11 @@ pub fn div(t: &mut Trace, node: &Node) -> Result<Written, String> {
             b.op("Neg", &[&product], &[])
         })
     });
-    Ok(Written { value, shape, macs: 0, adjoint })
+    Ok(Lowered { value, shape, macs: 0, adjoint })
 }
 
 /// Channels of several maps joined into one.
-pub fn concat(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn concat(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     if ![1, -3].contains(&node.int("axis", 1)) {
         return Err(format!("it joins along axis {}; channels (axis 1) are supported", node.int("axis", 1)));
     }
@@ -176,5 +176,5 @@ pub fn concat(t: &mut Trace, node: &Node) -> Result<Written, String> {
         }
         gradients
     });
-    Ok(Written { value, shape, macs: 0, adjoint })
+    Ok(Lowered { value, shape, macs: 0, adjoint })
 }

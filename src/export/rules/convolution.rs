@@ -2,11 +2,11 @@
 //! stored one.
 
 use super::stride::{self, SubPixel};
-use super::window::{Padding, Window};
 use crate::export::builder::{Builder, Value};
 use crate::export::network::Node;
 use crate::export::tensor::Attribute;
-use crate::export::trace::{Shape, Trace, Traced, Written};
+use crate::export::trace::{Lowered, Shape, Trace, Traced};
+use crate::export::window::{Padding, Window};
 
 pub struct Kernel {
     pub value: Value,
@@ -16,7 +16,7 @@ pub struct Kernel {
     pub groups: usize,
 }
 
-pub fn conv(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn conv(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
     let Shape::Maps { channels, stride } = x.shape else {
         return conv_of_pooled(t, node, x);
@@ -35,11 +35,11 @@ pub fn conv(t: &mut Trace, node: &Node) -> Result<Written, String> {
     };
     let macs = kernel.outputs * kernel.inputs * (window.kernel[0] * window.kernel[1]) as usize;
     let adjoint = Box::new(move |b: &mut Builder, g: &Value| vec![(x.name.clone(), back(b, g, &kernel, &window, &x))]);
-    Ok(Written { value, shape, macs, adjoint })
+    Ok(Lowered { value, shape, macs, adjoint })
 }
 
 /// A 1×1 convolution over one number a channel, as squeeze-and-excitation has it.
-fn conv_of_pooled(t: &mut Trace, node: &Node, x: Traced) -> Result<Written, String> {
+fn conv_of_pooled(t: &mut Trace, node: &Node, x: Traced) -> Result<Lowered, String> {
     let channels = x.shape.channels().unwrap_or(0);
     let (kernel, window) = read_kernel(t, node, channels)?;
     if window.kernel != [1, 1] || !window.is_dense() || !window.stays_inside() {
@@ -54,7 +54,7 @@ fn conv_of_pooled(t: &mut Trace, node: &Node, x: Traced) -> Result<Written, Stri
     let shape = Shape::Pooled { channels: kernel.outputs };
     let adjoint =
         Box::new(move |b: &mut Builder, g: &Value| vec![(x.name.clone(), back_dense(b, g, &kernel, &window, &x))]);
-    Ok(Written { value, shape, macs: 0, adjoint })
+    Ok(Lowered { value, shape, macs: 0, adjoint })
 }
 
 fn read_kernel(t: &mut Trace, node: &Node, channels: usize) -> Result<(Kernel, Window), String> {

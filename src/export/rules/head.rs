@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::export::builder::Value;
 use crate::export::network::Node;
 use crate::export::tensor::{Attribute, Tensor};
-use crate::export::trace::{Input, Shape, Trace, Written};
+use crate::export::trace::{Input, Lowered, Shape, Trace};
 
 /// Operators whose nodes mean the same in every version.
 const PLAIN: [&str; 17] = [
@@ -30,7 +30,7 @@ const PLAIN: [&str; 17] = [
 ];
 
 /// Copies `node`, of a network in operator set `opset` fixed to `batch` pictures.
-pub fn copy(t: &mut Trace, node: &Node, opset: i64, batch: Option<usize>) -> Result<Written, String> {
+pub fn copy(t: &mut Trace, node: &Node, opset: i64, batch: Option<usize>) -> Result<Lowered, String> {
     let mut inputs = Vec::new();
     for (index, name) in node.inputs.iter().enumerate() {
         inputs.push(match (name.as_str(), index) {
@@ -70,10 +70,10 @@ pub fn copy(t: &mut Trace, node: &Node, opset: i64, batch: Option<usize>) -> Res
             attributes.retain(|(name, _)| ["axes", "keepdims"].contains(name));
         }
         "Reshape" => {
-            let told = t.constant(node, 1).ok().flatten();
-            let told = told.as_deref().and_then(Tensor::as_ints).or(node.ints("shape"));
-            if let Some(told) = told {
-                let mut dims = told.to_vec();
+            let target = t.constant(node, 1).ok().flatten();
+            let target = target.as_deref().and_then(Tensor::as_ints).or(node.ints("shape"));
+            if let Some(target) = target {
+                let mut dims = target.to_vec();
                 // A network fixed to a batch of pictures gets one.
                 if dims.len() > 1 && batch.is_some_and(|n| dims[0] == n as i64) {
                     dims[0] = 1;
@@ -87,5 +87,5 @@ pub fn copy(t: &mut Trace, node: &Node, opset: i64, batch: Option<usize>) -> Res
     }
     let inputs: Vec<&Value> = inputs.iter().collect();
     let value = t.builder.op(&node.operator, &inputs, &attributes);
-    Ok(Written { value, shape: Shape::Other, macs: 0, adjoint: Box::new(|_, _| Vec::new()) })
+    Ok(Lowered { value, shape: Shape::Other, macs: 0, adjoint: Box::new(|_, _| Vec::new()) })
 }

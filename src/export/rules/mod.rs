@@ -1,30 +1,27 @@
-//! The table of operators: for each, the rule that writes it forward and knows its adjoint.
+//! The table of operators: for each, the rule that lowers it forward and knows its adjoint.
 //!
 //! A rule gets a node and appends to the graph what computes the node's result. It returns that with a closure
 //! that, given the gradient of the result, appends what computes the gradients of the node's inputs. Whatever
-//! both ways share (a mask, a square root) is simply a variable of both. A rule refuses a node it cannot do, going
-//! forward, with a phrase that says why.
+//! both passes share (a mask, a square root) is simply a variable of both. A rule refuses a node that it cannot lower
+//! with a phrase that says why. Rules know [`Trace`], not this table, nor the walk that calls them by it.
 
 mod activation;
 mod arithmetic;
 mod convolution;
-mod fold;
 mod head;
 mod normalisation;
 mod pad;
 mod pool;
 mod stride;
-mod window;
 
-pub use fold::fold;
 pub use head::copy as copy_head;
 pub use normalisation::scale_and_shift;
 
 use super::network::Node;
-use super::trace::{Trace, Written};
+use super::trace::{Lowered, Trace};
 
-/// Writes a node forward, and says how to come back. The error says what about the node is unsupported.
-pub type Rule = fn(&mut Trace, &Node) -> Result<Written, String>;
+/// Lowers a node forward, with its adjoint. The error says what about the node is unsupported.
+pub type Rule = fn(&mut Trace, &Node) -> Result<Lowered, String>;
 
 /// From ONNX's operators to their rules.
 const RULES: &[(&str, Rule)] = &[

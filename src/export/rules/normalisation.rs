@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::export::builder::{Builder, Value};
 use crate::export::network::Node;
 use crate::export::tensor::{Attribute, Tensor};
-use crate::export::trace::{Trace, Written};
+use crate::export::trace::{Lowered, Trace};
 
 /// What a batch normalisation does to each channel: multiply, then add. Computed in double precision, since the
 /// variance may be tiny.
@@ -27,7 +27,7 @@ pub fn scale_and_shift(
     Ok((multiply, add))
 }
 
-pub fn batch(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn batch(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
     if node.int("training_mode", 0) != 0 {
         return Err("it is in training mode; export the network for inference".to_owned());
@@ -47,11 +47,11 @@ pub fn batch(t: &mut Trace, node: &Node) -> Result<Written, String> {
     let value = t.builder.add(&scaled, &add);
     let shape = x.shape;
     let adjoint = Box::new(move |b: &mut Builder, g: &Value| vec![(x.name, b.mul(g, &multiply))]);
-    Ok(Written { value, shape, macs: 0, adjoint })
+    Ok(Lowered { value, shape, macs: 0, adjoint })
 }
 
 /// `x / (bias + alpha/size · Σ x²)^beta`, the sum over `size` neighbouring channels.
-pub fn local_response(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn local_response(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
     let channels = x.shape.channels().unwrap_or(0) as i64;
     let size = node.int("size", 0);
@@ -83,7 +83,7 @@ pub fn local_response(t: &mut Trace, node: &Node) -> Result<Written, String> {
         let indirect = b.mul(&x.value, &sum);
         vec![(x.name, b.sub(&direct, &indirect))]
     });
-    Ok(Written { value, shape, macs: 0, adjoint })
+    Ok(Lowered { value, shape, macs: 0, adjoint })
 }
 
 /// The 1×1 kernel that gives each channel the sum over the channels from `before` it to `after` it, times `factor`: ones beside

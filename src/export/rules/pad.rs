@@ -3,9 +3,9 @@
 use crate::export::builder::{Builder, Value};
 use crate::export::network::Node;
 use crate::export::tensor::Attribute;
-use crate::export::trace::{Shape, Trace, Written};
+use crate::export::trace::{Lowered, Shape, Trace};
 
-pub fn pad(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn pad(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
     if !matches!(x.shape, Shape::Maps { .. }) {
         return Err("it pads maps that are a single position".to_owned());
@@ -40,7 +40,7 @@ pub fn pad(t: &mut Trace, node: &Node) -> Result<Written, String> {
         let begin = b.ints(&[top, left]);
         vec![(x.name, b.crop(g, &begin, &size))]
     });
-    Ok(Written { value, shape, macs: 0, adjoint })
+    Ok(Lowered { value, shape, macs: 0, adjoint })
 }
 
 /// Pads given for some axes (all beginnings, then all ends), as pads for all four.

@@ -8,17 +8,16 @@ use std::sync::Arc;
 use super::activation;
 use super::convolution::{self, Kernel};
 use super::stride;
-use super::window::{Padding, Window};
-use crate::export::MaxPool;
 use crate::export::builder::{Builder, Value};
 use crate::export::network::Node;
 use crate::export::tensor::{Attribute, Tensor};
-use crate::export::trace::{Shape, Trace, Traced, Written};
+use crate::export::trace::{Lowered, MaxPool, Shape, Trace, Traced};
+use crate::export::window::{Padding, Window};
 
 /// The most rows and columns together that a max-pool's window may have for its gradient to be exact.
 const LARGEST_EXACT: i64 = 64;
 
-pub fn max(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn max(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let (x, window, shape) = read(t, node)?;
     if node.outputs.get(1).is_some_and(|o| !o.is_empty()) {
         return Err("its second output (indices) is in use".to_owned());
@@ -40,10 +39,10 @@ pub fn max(t: &mut Trace, node: &Node) -> Result<Written, String> {
         };
         vec![(x.name, gradient)]
     });
-    Ok(Written { value, shape, macs: 0, adjoint })
+    Ok(Lowered { value, shape, macs: 0, adjoint })
 }
 
-pub fn average(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn average(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let (x, window, shape) = read(t, node)?;
     if window.dilations != [1, 1] {
         return Err("it is dilated".to_owned());
@@ -52,7 +51,7 @@ pub fn average(t: &mut Trace, node: &Node) -> Result<Written, String> {
     let value = average_pool(&mut t.builder, &x.value, &window, count_padding);
     let adjoint =
         Box::new(move |b: &mut Builder, g: &Value| vec![(x.name.clone(), evenly(b, g, &window, &x, count_padding))]);
-    Ok(Written { value, shape, macs: 0, adjoint })
+    Ok(Lowered { value, shape, macs: 0, adjoint })
 }
 
 fn read(t: &mut Trace, node: &Node) -> Result<(Traced, Window, Shape), String> {
@@ -301,7 +300,7 @@ fn inner(window: &Window) -> Vec<(&'static str, Attribute)> {
     Window { padding: Padding::Explicit([0; 4]), ..window.clone() }.attributes()
 }
 
-pub fn global_average(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn global_average(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
     let channels = x.shape.channels().unwrap_or(0);
     let value = t.builder.op("GlobalAveragePool", &[&x.value], &[]);
@@ -313,11 +312,11 @@ pub fn global_average(t: &mut Trace, node: &Node) -> Result<Written, String> {
         let shape = b.shape(&x.value);
         vec![(x.name, b.op("Expand", &[&share, &shape], &[]))]
     });
-    Ok(Written { value, shape: Shape::Pooled { channels }, macs: 0, adjoint })
+    Ok(Lowered { value, shape: Shape::Pooled { channels }, macs: 0, adjoint })
 }
 
 /// The mean over height and width is a global average pool by another name.
-pub fn reduce_mean(t: &mut Trace, node: &Node) -> Result<Written, String> {
+pub fn reduce_mean(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let axes = match t.constant(node, 1)? {
         Some(axes) => axes.as_ints().map(<[i64]>::to_vec),
         None => node.ints("axes").map(<[i64]>::to_vec),

@@ -1,11 +1,11 @@
-//! Going back through a stride: what was skipped on the way there is filled in.
+//! The backward pass through a stride: what the forward pass skipped is filled in.
 //!
 //! A transposed convolution would say all of this in one node, but ONNX Runtime runs it on one thread, outside its blocked
 //! layout, and CUDA takes none that is padded unevenly. Here it becomes a convolution at stride 1.
 
-use super::window::{Padding, Window};
 use crate::export::builder::{Builder, Value};
 use crate::export::tensor::Attribute;
+use crate::export::window::{Padding, Window};
 
 /// `g` apart: its positions `strides` from each other, nothing between them.
 pub fn stuffed(b: &mut Builder, g: &Value, strides: [i64; 2]) -> Value {
@@ -42,7 +42,7 @@ pub fn stuffed(b: &mut Builder, g: &Value, strides: [i64; 2]) -> Value {
 pub struct SubPixel<'a> {
     pub kernel: &'a Value,
     pub groups: i64,
-    /// Of a group, on the way there.
+    /// Of a group, in the forward pass.
     pub outputs: i64,
     pub inputs: i64,
     pub window: &'a Window,
@@ -98,7 +98,7 @@ impl SubPixel<'_> {
     }
 }
 
-/// From where on the positions are counted by which a window's phases are told: the padding before the maps where it is
+/// From where on the positions are counted by which a window's phases are numbered: the padding before the maps where it is
 /// known, else its beginning; and how many of them lie before the maps.
 pub fn origin(b: &mut Builder, window: &Window, size: &Value) -> ([i64; 2], Value) {
     match window.padding {
