@@ -48,7 +48,7 @@ pub struct ActionSpec {
 
 /// Every action.
 pub static ACTIONS: &[ActionSpec] = &[
-    ActionSpec { name: "snapshot", about: "Tell the picture that is shown, once, on `snapshot`.", takes: &[] },
+    ActionSpec { name: "snapshot", about: "Publish the picture that is shown, once, on `snapshot`.", takes: &[] },
     ActionSpec { name: "reset", about: "Forget the dream and begin again from the camera picture.", takes: &[] },
     ActionSpec { name: "next-scene", about: "Go to the next scene, or the next place of the walk.", takes: &["over"] },
     ActionSpec { name: "previous-scene", about: "Go back to the one before.", takes: &["over"] },
@@ -56,17 +56,17 @@ pub static ACTIONS: &[ActionSpec] = &[
     ActionSpec { name: "resume", about: "Dream on.", takes: &[] },
     ActionSpec { name: "blank", about: "Show black.", takes: &[] },
     ActionSpec { name: "unblank", about: "Show the dream again.", takes: &[] },
-    ActionSpec { name: "restart", about: "End and be started anew by systemd.", takes: &[] },
+    ActionSpec { name: "restart", about: "End and be restarted by systemd.", takes: &[] },
     ActionSpec { name: "identify", about: "Show the device's name on the screen for some seconds.", takes: &[] },
-    ActionSpec { name: "save-scene", about: "Keep the present look under a name.", takes: &["name"] },
-    ActionSpec { name: "delete-scene", about: "Forget a scene that was saved.", takes: &["name"] },
+    ActionSpec { name: "save-scene", about: "Save the present look under a name.", takes: &["name"] },
+    ActionSpec { name: "delete-scene", about: "Delete a saved scene.", takes: &["name"] },
     ActionSpec {
         name: "playlist",
         about: "Choose the scenes that are played; an empty list is all there are.",
         takes: &["scenes"],
     },
-    ActionSpec { name: "join", about: "Obey a group.", takes: &["group"] },
-    ActionSpec { name: "leave", about: "Obey a group no more.", takes: &["group"] },
+    ActionSpec { name: "join", about: "Join a group.", takes: &["group"] },
+    ActionSpec { name: "leave", about: "Leave a group.", takes: &["group"] },
 ];
 
 /// The longest name of a group: it is part of topics, as a device's is.

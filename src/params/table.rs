@@ -124,7 +124,7 @@ pub static TABLE: &[Spec] = &[
     },
     Spec {
         name: "decay",
-        about: "How long a dream lasts that nothing feeds any more: after so long about a third of it is left.",
+        about: "How long a dream lasts that nothing feeds any more: after this time about a third of it is left.",
         unit: "s",
         scope: Scope::Look,
         kind: Kind::Real { min: 0.1, max: 60.0, default: 6.0, step: 0.1 },
@@ -174,7 +174,7 @@ pub static TABLE: &[Spec] = &[
     },
     Spec {
         name: "sleep",
-        about: "After how long without movement the mirror sinks into its own pictures, until something moves: 0 is never. In the dark, and without a camera, it does so anyway.",
+        about: "After this time without movement the mirror sinks into its own pictures, until something moves: 0 is never. In the dark, and without a camera, it always does.",
         unit: "s",
         scope: Scope::Device,
         kind: Kind::Real { min: 0.0, max: 86_400.0, default: 300.0, step: 1.0 },
@@ -274,7 +274,7 @@ pub static TABLE: &[Spec] = &[
     },
     Spec {
         name: "fade",
-        about: "How long a change takes to show that says nothing else of it: 0 is at once.",
+        about: "How long a change takes to show, unless the command says otherwise: 0 is at once.",
         unit: "s",
         scope: Scope::Device,
         kind: Kind::Real { min: 0.0, max: 10.0, default: 1.0, step: 0.1 },
@@ -284,7 +284,7 @@ pub static TABLE: &[Spec] = &[
     },
     Spec {
         name: "play",
-        about: "What goes on by itself: scenes in order, scenes shuffled, or a slow walk through layers and neurons that never repeats.",
+        about: "What plays by itself: scenes in order, scenes shuffled, or a slow walk through layers and neurons that never repeats.",
         unit: "",
         scope: Scope::Device,
         kind: Kind::Choice { options: Play::NAMES, default: "off" },
@@ -308,7 +308,7 @@ pub static TABLE: &[Spec] = &[
     },
     Spec {
         name: "glide",
-        about: "While it plays: how long the way to the next scene or place takes.",
+        about: "While it plays: how long the transition to the next scene or place takes.",
         unit: "s",
         scope: Scope::Device,
         kind: Kind::Real { min: 0.0, max: 3600.0, default: 20.0, step: 1.0 },
