@@ -178,7 +178,7 @@ fn start(
         let (handle, preview) = (handle.clone(), preview.clone());
         restart_on_change(
             "web page",
-            Reloadable::new(configs, |config| (config.console.clone(), config.device())),
+            Reloadable::new(configs, |config| (config.console.clone(), config.mqtt.device())),
             told(),
             move |part, end| {
                 let (settings, device) = part.clone();
@@ -215,10 +215,9 @@ fn start(
 }
 
 fn identity(config: &Config) -> display_worker::DeviceIdentity {
-    let is_called = config.console.on && config.console.allow_remote;
     display_worker::DeviceIdentity {
-        device: config.device().to_string(),
-        page: is_called.then_some(config.console.listen),
+        device: config.mqtt.device().to_string(),
+        page: config.console.remote_address(),
         has_broker: config.mqtt.host != "off",
     }
 }

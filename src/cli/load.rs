@@ -49,7 +49,7 @@ pub fn judge(
     config.check(file).map_err(bad)?;
     let setup = direction(config, file, flags, catalogue)?;
     match config.broker() {
-        Ok(_) | Err(ConfigError::HandedOver { .. }) => Ok(setup),
+        Ok(_) | Err(ConfigError::ServiceOnly { .. }) => Ok(setup),
         Err(error) => Err(bad(error)),
     }
 }

@@ -140,7 +140,7 @@ fn check(files: &[Brought], to: &Path) -> anyhow::Result<()> {
     };
     let text = std::str::from_utf8(&content).map_err(|_| BadInput(format!("{CONFIG} is no UTF-8 text")))?;
     let mut config = Config::read_text(text, &path).map_err(load::bad)?;
-    for secret in config.secrets() {
+    for secret in config.mqtt.files_mut() {
         // It does not lie there yet.
         if let Some(file) = files.iter().find(|file| to.join(&file.name) == *secret) {
             secret.clone_from(&file.from);

@@ -12,6 +12,7 @@ use super::flags::ParamFlags;
 use super::load::{self, bad};
 use crate::app;
 use crate::config::{self, Config, Start};
+use crate::console;
 use crate::director::{Director, Now, Setup};
 use crate::director_handle::DirectorHandle;
 use crate::display::{self, ScreenKind};
@@ -163,7 +164,7 @@ impl Args {
             Some("off") => config.console.on = false,
             Some(text) => {
                 let wrong = |why| BadInput(format!("--listen: {why}, nor `off`"));
-                config.console.listen = config::read_address(text).map_err(wrong)?;
+                config.console.listen = console::parse_address(text).map_err(wrong)?;
                 config.console.on = true;
             }
         }
@@ -174,7 +175,7 @@ impl Args {
             config.packs.clone_from(&self.packs);
         }
         if self.onnxruntime.is_some() {
-            config.runtime.onnxruntime.clone_from(&self.onnxruntime);
+            config.runtime.library.clone_from(&self.onnxruntime);
         }
         Ok(())
     }

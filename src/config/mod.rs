@@ -3,15 +3,11 @@
 //! The file's keys are the fields of the sections; `deploy/reverie.toml` shows each with its default, and a
 //! test holds it to that.
 
-mod credentials;
-mod direction;
 mod rooms;
-mod schedule;
 mod sections;
 
-pub use direction::{Memory, Play, Start, state_folder};
-pub use schedule::Schedule;
-pub use sections::{Console, Dream, HomeAssistant, Mqtt, Runtime, read_address};
+pub use rooms::state_folder;
+pub use sections::{Dream, Memory, Start};
 
 use std::path::{Path, PathBuf};
 
@@ -19,10 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::checks::InvalidSetting;
-use crate::director::Scenes;
-use crate::params;
-use crate::size::Size;
-use crate::{display, source};
+use crate::director::{self, PlaySettings, RawSchedule, Scenes};
+use crate::{console, display, params, remote, runtime, source};
 
 /// Read when nobody names another file and it is there.
 pub const DEFAULT_FILE: &str = "/etc/reverie/reverie.toml";
@@ -36,13 +30,13 @@ pub struct Config {
     pub source: source::Settings,
     pub screen: display::Settings,
     pub dream: Dream,
-    pub runtime: Runtime,
-    pub mqtt: Mqtt,
-    pub home_assistant: HomeAssistant,
-    pub console: Console,
-    pub play: Play,
+    pub runtime: runtime::Settings,
+    pub mqtt: remote::RawSettings,
+    pub home_assistant: remote::HomeAssistant,
+    pub console: console::Settings,
+    pub play: PlaySettings,
     pub memory: Memory,
-    pub schedule: Schedule,
+    pub schedule: RawSchedule,
     /// Scenes by name: the parameters that make them.
     pub scenes: Scenes,
     /// What parameters start with, by name.
@@ -60,13 +54,26 @@ pub enum ConfigError {
     UnknownKey { path: PathBuf, key: String, nearest: Option<String> },
     /// A secret that only the service has: nothing is wrong with the configuration.
     #[error("mqtt: {message}")]
-    HandedOver { message: String },
+    ServiceOnly { message: String },
+    /// `place` is the file and a colon, or empty.
     #[error("{place}{key}: {message}")]
-    Value { place: String, key: String, message: String },
+    Invalid { place: String, key: String, message: String },
 }
 
 fn hint(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default()
+}
+
+impl ConfigError {
+    fn invalid(file: Option<&Path>, key: impl Into<String>, message: String) -> ConfigError {
+        let place = file.map(|file| format!("{}: ", file.display())).unwrap_or_default();
+        ConfigError::Invalid { place, key: key.into(), message }
+    }
+
+    /// Adds file and section to what a room refused.
+    fn in_section(file: Option<&Path>, section: &str) -> impl Fn(InvalidSetting) -> ConfigError {
+        move |error| ConfigError::invalid(file, format!("{section}.{}", error.key), error.message)
+    }
 }
 
 impl Config {
@@ -86,15 +93,14 @@ impl Config {
     /// As [`Config::read`], where the file at `path` holds `text`.
     pub fn read_text(text: &str, path: &Path) -> Result<Config, ConfigError> {
         let mut config = Config::parse(text, path)?;
-        // A relative path means one beside the file that says it, wherever the daemon was started.
+        // A relative path lies beside the file that names it, wherever the daemon was started.
         let folder = path.parent().unwrap_or(Path::new(""));
-        let paths = config.packs.iter_mut().chain(config.runtime.paths()).chain(&mut config.memory.file);
-        for said in paths.chain(config.mqtt.paths()) {
-            if !credentials::is_credential(said) {
-                *said = folder.join(&said);
-            }
+        for own in config.packs.iter_mut().chain(&mut config.memory.file) {
+            *own = folder.join(&*own);
         }
         config.source.resolve_paths(folder);
+        config.runtime.resolve_paths(folder);
+        config.mqtt.resolve_paths(folder);
         Ok(config)
     }
 
@@ -111,62 +117,25 @@ impl Config {
         }
         for (name, value) in &config.params {
             let checked = params::find(name).and_then(|spec| spec.read(value));
-            checked.map_err(|refusal| ConfigError::Value {
-                place: format!("{}: ", path.display()),
-                key: format!("params.{}", refusal.param),
-                message: refusal.message,
+            checked.map_err(|refusal| {
+                ConfigError::invalid(Some(path), format!("params.{}", refusal.param), refusal.message)
             })?;
         }
-        if let Some((key, message)) = direction::scenes_fault(&config.scenes) {
-            return Err(ConfigError::Value { place: format!("{}: ", path.display()), key, message });
-        }
+        director::check_scenes(&config.scenes).map_err(ConfigError::in_section(Some(path), "scenes"))?;
         Ok(config)
-    }
-
-    /// The files that hold the broker's secrets and certificates.
-    pub fn secrets(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        self.mqtt.paths()
-    }
-
-    /// The source, with what it leaves open as the mirror needs it: the canvas' size, and no fewer pictures than it dreams.
-    pub fn source(&self) -> source::Settings {
-        let dreams = self.dream.target_fps.ceil() as u32;
-        let fps = self.source.fps.unwrap_or(self.source.fps().max(dreams));
-        source::Settings {
-            size: Some(self.source.size.unwrap_or(self.dream.canvas)),
-            fps: Some(fps),
-            ..self.source.clone()
-        }
-    }
-
-    /// The largest canvas.
-    pub fn canvas(&self) -> Size {
-        self.dream.canvas
     }
 
     /// Checks every value against its range. `file`, where there is one, opens the error.
     pub fn check(&self, file: Option<&Path>) -> Result<(), ConfigError> {
-        let place = || file.map(|path| format!("{}: ", path.display())).unwrap_or_default();
-        let in_section = |section: &'static str| {
-            move |e: InvalidSetting| ConfigError::Value {
-                place: place(),
-                key: format!("{section}.{}", e.key),
-                message: e.message,
-            }
-        };
+        let in_section = |section| ConfigError::in_section(file, section);
         self.source.check().map_err(in_section("source"))?;
         self.screen.check().map_err(in_section("screen"))?;
-        let fault = (self.dream.fault())
-            .or_else(|| self.runtime.fault())
-            .or_else(|| self.mqtt.fault())
-            .or_else(|| self.groups_fault())
-            .or_else(|| self.home_assistant.fault())
-            .or_else(|| self.schedule.fault())
-            .or_else(|| self.console.fault());
-        match fault {
-            None => Ok(()),
-            Some((key, message)) => Err(ConfigError::Value { place: place(), key: key.to_owned(), message }),
-        }
+        self.dream.check().map_err(in_section("dream"))?;
+        self.runtime.check().map_err(in_section("runtime"))?;
+        self.mqtt.check().map_err(in_section("mqtt"))?;
+        self.home_assistant.check().map_err(in_section("home_assistant"))?;
+        self.schedule.read().map_err(in_section("schedule"))?;
+        self.console.check().map_err(in_section("console"))
     }
 }
 

@@ -12,8 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::refusal;
-use crate::config;
+use super::{Settings, refusal};
 
 /// The names by which the device may be called.
 pub struct Guard {
@@ -22,7 +21,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    pub fn new(settings: &config::Console) -> Guard {
+    pub fn new(settings: &Settings) -> Guard {
         let mut names = vec!["localhost".to_owned()];
         if settings.allow_remote {
             let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -103,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_page_itself_and_programs_may_and_other_sites_may_not() {
-        let guard = Guard::new(&config::Console::default());
+        let guard = Guard::new(&Settings::default());
         let get = |path, headers: &[_]| fault(&guard, Method::GET, path, headers).is_none();
         let post = |headers: &[_]| fault(&guard, Method::POST, "/set", headers).is_none();
         let own = ("host", "127.0.0.1:8080");
@@ -124,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_name_that_was_made_to_point_here_is_not_known() {
-        let guard = Guard::new(&config::Console::default());
+        let guard = Guard::new(&Settings::default());
         for good in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.8.9.1:80", "[::1]:8080", "[::1]"] {
             assert!(guard.knows(good), "{good}");
         }
@@ -132,8 +131,7 @@ mod tests {
         {
             assert!(!guard.knows(bad), "{bad}");
         }
-        let remote =
-            config::Console { allow_remote: true, names: vec!["Mirror.Lan".into()], ..config::Console::default() };
+        let remote = Settings { allow_remote: true, names: vec!["Mirror.Lan".into()], ..Settings::default() };
         let guard = Guard::new(&remote);
         assert!(guard.knows("192.168.1.5:8080") && guard.knows("mirror.lan:8080") && guard.knows("localhost"));
         assert!(!guard.knows("evil.example"));

@@ -6,10 +6,12 @@
 mod guard;
 mod preview;
 mod server;
+mod settings;
 #[cfg(test)]
 mod tests;
 
 pub use preview::Preview;
+pub use settings::{Settings, parse_address};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,7 +31,6 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::backoff::Backoff;
-use crate::config;
 use crate::director_handle::DirectorHandle;
 use crate::params;
 use crate::remote::{self, DeviceId, Message};
@@ -55,7 +56,7 @@ struct Room {
 /// Serves the page until `stop` turns true. An address that cannot be used is a warning, once: the dream goes on, and
 /// it is tried again, for the network may come later than we do. One that is not to be on is not served.
 pub async fn run(
-    settings: config::Console,
+    settings: Settings,
     device: DeviceId,
     handle: DirectorHandle,
     preview: Preview,

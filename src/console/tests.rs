@@ -45,7 +45,7 @@ impl Page {
         let catalogue = Arc::new(Catalogue::of(Vec::new()));
         let handle = DirectorHandle::new(catalogue.clone(), Params::new(&catalogue));
         let room = Room { device: "mirror-1".parse().unwrap(), handle, preview: Some(preview.clone()) };
-        let router = router(Guard::new(&config::Console::default()), room);
+        let router = router(Guard::new(&Settings::default()), room);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (end, mut ends) = watch::channel(false);

@@ -11,17 +11,21 @@ mod moment;
 mod pending;
 mod player;
 mod ramps;
+mod raw_schedule;
 mod reload;
 mod saved_state;
 mod scenes;
 mod schedule;
+mod settings;
 mod wander;
 
 pub use action::{ACTIONS, Action, ActionSpec, Signal, check_group, find as find_action};
 pub use moment::Now;
+pub use raw_schedule::RawSchedule;
 pub use saved_state::{ChangeCounters, MAX_BYTES, SavedState};
-pub use scenes::{Scenes, check as check_scene, check_name as check_scene_name};
-pub use schedule::{Day, DayError, Outside, Schedule};
+pub use scenes::{Scenes, check as check_scene};
+pub use schedule::{Outside, Schedule};
+pub use settings::{PlaySettings, check_scenes};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

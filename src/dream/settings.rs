@@ -1,5 +1,8 @@
 //! What a dreamer is told once.
 
+use crate::checks::{InvalidSetting, check_range, check_size};
+use crate::size::Size;
+
 /// How a [`Dreamer`](super::Dreamer) works, for as long as it lives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -12,6 +15,17 @@ pub struct Settings {
     /// Makes the dream repeatable: with equal pictures, parameters and times it is the same to the byte, on the
     /// CPU. A GPU's sums differ in their last digits from run to run, and the dream carries that on.
     pub seed: Option<u64>,
+}
+
+impl Settings {
+    /// # Errors
+    /// The first key of `[dream]` whose value cannot be used.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        let side = |key, (width, height)| check_size(key, Size { width, height }, 64, 4096);
+        self.size.map_or(Ok(()), |size| side("size", size))?;
+        side("max_size", self.max_size)?;
+        check_range("target_fps", self.target_fps, 0.1, 120.0)
+    }
 }
 
 /// Where chance begins.

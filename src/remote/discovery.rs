@@ -3,31 +3,46 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use super::DeviceId;
+use crate::checks::InvalidSetting;
 use crate::director::Capabilities;
 use crate::pack::Catalogue;
 use crate::params::{Kind, Scope, Spec, TABLE};
 
-/// Whether and where it is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// `[home_assistant]`: whether and where it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct HomeAssistant {
     /// Off: what was told earlier is taken back.
     pub on: bool,
     /// Home Assistant's discovery prefix, `homeassistant` unless that was changed there.
     pub prefix: String,
     /// The web page, where other machines can call it.
+    #[serde(skip)]
     pub page: Option<String>,
 }
 
 impl Default for HomeAssistant {
     fn default() -> HomeAssistant {
-        HomeAssistant { on: false, prefix: "homeassistant".to_owned(), page: None }
+        HomeAssistant { on: true, prefix: "homeassistant".to_owned(), page: None }
     }
 }
 
 impl HomeAssistant {
+    /// # Errors
+    /// A prefix that is none of a topic.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        let is_sound =
+            |level: &str| !level.is_empty() && level.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        if self.prefix.len() <= 64 && self.prefix.split('/').all(is_sound) {
+            return Ok(());
+        }
+        Err(InvalidSetting::new("prefix", "is 1 to 64 letters, digits, `-`, `_`, and `/` between them"))
+    }
+
     /// Where the device's entities are told.
     pub fn topic(&self, device: &DeviceId) -> String {
         format!("{}/device/{}/config", self.prefix, object_id(device))

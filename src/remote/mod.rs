@@ -8,12 +8,14 @@
 mod about;
 mod client;
 mod command;
+mod credentials;
 mod discovery;
 mod outage;
 mod outbox;
 mod publish;
 mod publisher;
 mod rate_limiter;
+mod raw_settings;
 mod receiver;
 mod schema;
 mod session;
@@ -31,6 +33,7 @@ pub use client::{Client, ClientError, ReceivedMessage, Refused};
 pub use command::{Message, Reply, execute};
 pub use discovery::{DeviceDescription, HomeAssistant, discovery};
 use outage::Outage;
+pub use raw_settings::RawSettings;
 use session::Session;
 pub use settings::{DeviceId, Password, SYSTEM_AUTHORITIES, Settings, SettingsError, Tls};
 

@@ -52,7 +52,7 @@ impl Settings {
             retry: Backoff::default(),
             spread: Duration::from_secs(4),
             telemetry_every: Duration::from_secs(10),
-            home: HomeAssistant::default(),
+            home: HomeAssistant { on: false, ..HomeAssistant::default() },
         }
     }
 
@@ -113,6 +113,11 @@ pub enum SettingsError {
     DeviceId { name: String },
     #[error("cannot read {what} {path}: {source}")]
     Read { what: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("`credential:{0}` names no credential")]
+    CredentialName(String),
+    /// Nothing is wrong with the settings: only the service has the secret.
+    #[error("`credential:{0}` is handed over by systemd to the service alone (LoadCredential={0}:FILE)")]
+    ServiceOnly(String),
     #[error("{what} {path} {message}")]
     Content { what: &'static str, path: PathBuf, message: String },
 }

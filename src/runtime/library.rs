@@ -11,7 +11,8 @@ use ort::environment::{Environment, GlobalThreadPoolOptions};
 use ort::logging::LogLevel;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 
-use super::{Engines, Provider, RuntimeError, Settings};
+use super::engines::Engines;
+use super::{Provider, RuntimeError, Settings};
 use crate::assets;
 
 /// The oldest minor version of ONNX Runtime 1 that works: what `ort`'s feature `api-23` asks for.
@@ -59,7 +60,8 @@ impl Runtime {
             return Err(RuntimeError::AnotherLoaded { loaded: loaded.library, wanted: path });
         }
         let providers = if settings.providers.is_empty() { Provider::ALL.to_vec() } else { settings.providers };
-        Ok(Runtime { loaded, providers, engines: settings.engines, warned: AtomicU8::new(0) })
+        let engines = Engines { folder: settings.engines, fp16: settings.fp16 };
+        Ok(Runtime { loaded, providers, engines, warned: AtomicU8::new(0) })
     }
 
     /// Version of the library, `1.31.1`.

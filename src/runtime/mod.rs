@@ -12,33 +12,53 @@ mod placement;
 mod provider;
 
 pub use ascent::{Ascent, AscentResult, Controls, Graph};
-pub use engines::Engines;
 pub use error::RuntimeError;
 pub use library::{OLDEST_MINOR, Runtime, search_order};
 pub use provider::{Provider, UnknownProvider};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// How the runtime is started.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+use crate::checks::{InvalidSetting, check_range};
+
+/// `[runtime]`: how the runtime is started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Settings {
-    /// The library, where its owner named one: `libonnxruntime.so`, or the folder that holds it.
+    /// `libonnxruntime.so`, or the folder that holds it; none: searched for.
+    #[serde(rename = "onnxruntime")]
     pub library: Option<PathBuf>,
     /// Execution providers in the order they are tried.
     pub providers: Vec<Provider>,
     /// Threads of the CPU provider; 0 is one for each core.
     pub threads: usize,
-    /// TensorRT's.
-    pub engines: Engines,
+    /// Whether TensorRT computes with half the digits, about twice as fast.
+    pub fp16: bool,
+    /// Folder of TensorRT's engines; none: they are not kept, and every start builds them anew.
+    pub engines: Option<PathBuf>,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings {
-            library: None,
-            providers: Provider::ALL.to_vec(),
-            threads: 0,
-            engines: Engines { folder: None, fp16: false },
+        Settings { library: None, providers: Provider::ALL.to_vec(), threads: 0, fp16: false, engines: None }
+    }
+}
+
+impl Settings {
+    /// # Errors
+    /// The first key whose value cannot be used. Whether the library is there is not asked.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        if self.providers.is_empty() {
+            return Err(InvalidSetting::new("providers", "is empty: name at least one of tensorrt, cuda, cpu"));
+        }
+        check_range("threads", self.threads as f64, 0.0, 256.0)
+    }
+
+    /// Has relative paths lie below `folder`.
+    pub fn resolve_paths(&mut self, folder: &Path) {
+        for path in [&mut self.library, &mut self.engines].into_iter().flatten() {
+            *path = folder.join(&*path);
         }
     }
 }

@@ -125,7 +125,7 @@ pub fn broker(config: &Config) -> Finding {
     match config.broker() {
         Ok(None) => Finding::ok(ABOUT, "none, as configured"),
         Ok(Some(settings)) => try_broker(ABOUT, &settings),
-        Err(error @ ConfigError::HandedOver { .. }) => Finding::ok(ABOUT, format!("not tried: {error}")),
+        Err(error @ ConfigError::ServiceOnly { .. }) => Finding::ok(ABOUT, format!("not tried: {error}")),
         Err(error) => {
             Finding::failure(ABOUT, error.to_string(), "look at the files that [mqtt] names, and who may read them")
         }

@@ -1,4 +1,4 @@
-//! `[schedule]`: opening hours.
+//! `[schedule]` as the configuration file has it: opening hours, as text.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,14 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::sections::Fault;
-use crate::director::{self, Day, Outside};
+use super::scenes;
+use super::schedule::{Day, DayError, Outside, Schedule};
+use crate::checks::InvalidSetting;
 
-/// Hours by weekday, as text; a day not named is closed, unless none is.
+/// Hours by weekday; a day not named is closed, unless none is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Schedule {
+pub struct RawSchedule {
     /// None: the system's.
     pub timezone: Option<String>,
     pub monday: Option<String>,
@@ -28,9 +29,9 @@ pub struct Schedule {
     pub outside: String,
 }
 
-impl Default for Schedule {
-    fn default() -> Schedule {
-        Schedule {
+impl Default for RawSchedule {
+    fn default() -> RawSchedule {
+        RawSchedule {
             timezone: None,
             monday: None,
             tuesday: None,
@@ -45,50 +46,51 @@ impl Default for Schedule {
     }
 }
 
-impl Schedule {
+impl RawSchedule {
     fn week(&self) -> [(&'static str, &Option<String>); 7] {
         [
-            ("schedule.monday", &self.monday),
-            ("schedule.tuesday", &self.tuesday),
-            ("schedule.wednesday", &self.wednesday),
-            ("schedule.thursday", &self.thursday),
-            ("schedule.friday", &self.friday),
-            ("schedule.saturday", &self.saturday),
-            ("schedule.sunday", &self.sunday),
+            ("monday", &self.monday),
+            ("tuesday", &self.tuesday),
+            ("wednesday", &self.wednesday),
+            ("thursday", &self.thursday),
+            ("friday", &self.friday),
+            ("saturday", &self.saturday),
+            ("sunday", &self.sunday),
         ]
     }
 
-    pub(super) fn fault(&self) -> Fault {
-        self.read().err()
-    }
-
     /// The opening hours; none where no day is named.
-    pub(super) fn read(&self) -> Result<Option<director::Schedule>, (&'static str, String)> {
+    ///
+    /// # Errors
+    /// The first key that cannot be read.
+    pub fn read(&self) -> Result<Option<Schedule>, InvalidSetting> {
         let zone = match &self.timezone {
             None => TimeZone::system(),
             Some(name) => TimeZone::get(name).map_err(|_| {
                 let name: String = name.chars().take(40).collect();
-                ("schedule.timezone", format!("`{name}` is no time zone such as \"Europe/Berlin\""))
+                InvalidSetting::new("timezone", format!("`{name}` is no time zone such as \"Europe/Berlin\""))
             })?,
         };
         let is_any_named = self.week().iter().any(|(_, day)| day.is_some());
         let mut week = [0; 7].map(|_| if is_any_named { Day::default() } else { Day::open() });
         for (slot, (key, text)) in week.iter_mut().zip(self.week()) {
             if let Some(text) = text {
-                *slot = text.parse().map_err(|e: director::DayError| (key, e.to_string()))?;
+                *slot = text.parse().map_err(|e: DayError| InvalidSetting::new(key, e.to_string()))?;
             }
         }
         let mut exceptions = BTreeMap::new();
         for (date, day) in &self.exceptions {
-            const KEY: &str = "schedule.exceptions";
-            let wrong =
-                || (KEY, format!("`{}` is no date such as \"2026-12-24\"", date.chars().take(40).collect::<String>()));
-            let date: Date = date.parse().map_err(|_| wrong())?;
-            exceptions.insert(date, day.parse().map_err(|e: director::DayError| (KEY, format!("{date}: {e}")))?);
+            const KEY: &str = "exceptions";
+            let date: Date = date.parse().map_err(|_| {
+                let date: String = date.chars().take(40).collect();
+                InvalidSetting::new(KEY, format!("`{date}` is no date such as \"2026-12-24\""))
+            })?;
+            let day = day.parse().map_err(|e: DayError| InvalidSetting::new(KEY, format!("{date}: {e}")))?;
+            exceptions.insert(date, day);
         }
         if self.outside != "blank" {
-            director::check_scene_name(&self.outside)
-                .map_err(|_| ("schedule.outside", "takes \"blank\" or the name of a scene".to_owned()))?;
+            scenes::check_name(&self.outside)
+                .map_err(|_| InvalidSetting::new("outside", "takes \"blank\" or the name of a scene"))?;
         }
         if !is_any_named && exceptions.is_empty() {
             return Ok(None);
@@ -97,6 +99,6 @@ impl Schedule {
             "blank" => Outside::Blank,
             scene => Outside::Scene(scene.to_owned()),
         };
-        Ok(Some(director::Schedule::new(zone, week, exceptions, outside)))
+        Ok(Some(Schedule::new(zone, week, exceptions, outside)))
     }
 }
