@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value as Json};
 use tokio::sync::{Notify, broadcast, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::director::{ChangeCounters, Director, Now, SavedState, Setup, Signal};
 use crate::health::Telemetry;
 use crate::pack::Catalogue;
 use crate::params::{Params, Refusal};
-use crate::stop::told;
 
 /// Signals that wait for whoever carries them out: more than the commands of one burst.
 const SIGNAL_CAPACITY: usize = 256;
@@ -209,16 +209,16 @@ fn replace<T: PartialEq>(to: &watch::Sender<T>, value: T) -> bool {
     })
 }
 
-/// Keeps the director up to date until the `stop`: ramps move, and what is due is done.
+/// Keeps the director up to date until cancelled: ramps move, and what is due is done.
 ///
 /// Needs a tokio runtime with its timer enabled.
-pub async fn run(handle: DirectorHandle, mut stop: watch::Receiver<bool>) {
+pub async fn run(handle: DirectorHandle, cancel: CancellationToken) {
     loop {
         let rest = handle.advance();
         tokio::select! {
             () = tokio::time::sleep(rest) => {}
             () = handle.wait_for_command() => {}
-            () = told(&mut stop) => return,
+            () = cancel.cancelled() => return,
         }
     }
 }

@@ -34,7 +34,6 @@ pub mod runtime;
 pub mod size;
 pub mod slot;
 pub mod source;
-pub mod stop;
 pub mod subprocess;
 pub mod y4m;
 

@@ -1,6 +1,5 @@
 //! The daemon's life: start the stages, watch them, drain on stop.
 
-use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,8 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, oneshot, watch};
-use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use super::reloadable::{Reloadable, restart_on_change};
@@ -27,7 +27,6 @@ use crate::health::{self, SystemdNotifier, Telemetry};
 use crate::pack::Catalogue;
 use crate::remote;
 use crate::runtime::Runtime;
-use crate::stop::{Stop, leave, told};
 
 /// What it is started with, all of it checked.
 pub struct Plan {
@@ -51,28 +50,25 @@ const RESTART_DELAY: Duration = Duration::from_millis(300);
 /// How long the stages and the broker are given to end. Together with everything else less than 2 s.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// Dreams until SIGTERM or SIGINT, then leaves the process with exit code 0. SIGHUP has the configuration read anew, unless it is
-/// a terminal's that was closed.
+/// Dreams until SIGTERM or SIGINT. SIGHUP has the configuration read anew, unless it is a terminal's that was closed. Threads that do not
+/// end in time may still run when this returns: the process is to end then.
 ///
 /// # Errors
 /// What keeps it from starting: no ONNX Runtime, no threads.
-pub fn run(plan: Plan) -> anyhow::Result<Infallible> {
+pub fn run(plan: Plan) -> anyhow::Result<()> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     // A display that cannot be waited for does not give its terminal back.
-    let console = vt::RestoreOnDrop;
-    if let Err(error) = tokio.block_on(live(plan)) {
-        // Not dropped: that would wait for a file that is still being written.
-        tokio.shutdown_background();
-        return Err(error);
-    }
-    drop(console);
-    leave(0)
+    let _console = vt::RestoreOnDrop;
+    let outcome = tokio.block_on(live(plan));
+    // Not dropped: that would wait for a file that is still being written.
+    tokio.shutdown_background();
+    outcome
 }
 
 async fn live(plan: Plan) -> anyhow::Result<()> {
     // First of all, so that a stop is heard while things are being opened.
     let mut signals = Signals::new().context("cannot listen for signals")?;
-    let stop = Stop::default();
+    let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
     let wiring = Wiring::new(plan.handle.clone());
     if let Some(why) = &plan.refused {
         error!("the configuration is not taken, it runs on the last one that was right: {why}");
@@ -80,7 +76,7 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
     }
     let configs = watch::Sender::new(Arc::new(plan.config.clone()));
     // The screen shows what goes on before anything else is opened: libraries and networks may take minutes.
-    let (mut running, tasks) = start(&plan, &configs, &stop, &wiring)?;
+    let mut running = start(&plan, &configs, &wiring, &cancel, &tasks)?;
     let settings = plan.config.runtime_settings();
     // In a thread of its own, whose niceness the network's threads inherit.
     let (loader, loading) = oneshot::channel();
@@ -92,7 +88,7 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
     let loaded = tokio::select! {
         loaded = loading => loaded.context("loading ONNX Runtime").and_then(|loaded| Ok(loaded?)),
         name = supervisor.run(&running, &mut signals) => {
-            end(name, &stop, &running, tasks).await;
+            end(name, &cancel, &running, &tasks).await;
             return Ok(());
         }
     };
@@ -100,15 +96,15 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
         Ok(runtime) => Arc::new(runtime),
         Err(error) => {
             show_fault(&error, &mut supervisor, &running, &mut signals).await;
-            end("no network", &stop, &running, tasks).await;
+            end("no network", &cancel, &running, &tasks).await;
             return Err(error);
         }
     };
     info!("network: ONNX Runtime {} from {}", runtime.version(), runtime.library().display());
-    running.extend(start_dreaming(&plan, &configs, runtime, &stop, &wiring)?);
+    running.extend(start_dreaming(&plan, &configs, runtime, &wiring, &cancel, &tasks)?);
     let name = supervisor.run(&running, &mut signals).await;
     SystemdNotifier::default().stopping();
-    end(name, &stop, &running, tasks).await;
+    end(name, &cancel, &running, &tasks).await;
     Ok(())
 }
 
@@ -143,21 +139,22 @@ type Configs = watch::Sender<Arc<Config>>;
 fn start(
     plan: &Plan,
     configs: &Configs,
-    stop: &Stop,
     wiring: &Wiring,
-) -> anyhow::Result<(Vec<RunningStage>, Vec<JoinHandle<()>>)> {
+    cancel: &CancellationToken,
+    tasks: &TaskTracker,
+) -> anyhow::Result<Vec<RunningStage>> {
     let handle = &plan.handle;
-    let stage = |name| Stage::new(name, stop.clone());
+    let stage = |name| Stage::new(name, cancel.clone());
 
     let (mut screen, mut identity) =
         (Reloadable::new(configs, |config| config.screen.clone()), Reloadable::new(configs, identity));
     let own = wiring.clone();
     let work = move |stage: &Stage| display_worker::run(stage, &mut screen, &mut identity, &own);
-    let display = stage("display").start(handle.clone(), DISPLAY_DEADLINE, work)?;
+    let display = stage("display").start(tasks, handle.clone(), DISPLAY_DEADLINE, work)?;
 
     let (mut settings, own) = (Reloadable::new(configs, Config::source), wiring.clone());
     let source = stage("source")
-        .start(handle.clone(), STAGE_DEADLINE, move |stage| stages::source(stage, &mut settings, &own))?;
+        .start(tasks, handle.clone(), STAGE_DEADLINE, move |stage| stages::source(stage, &mut settings, &own))?;
 
     let preview = console::Preview::new(wiring.tap.clone());
     let encoder = preview.clone();
@@ -165,12 +162,11 @@ fn start(
         encoder.encode(|| stage.heartbeat());
         Ok(())
     };
-    let encoder = stage("preview").start(handle.clone(), STAGE_DEADLINE, encode)?;
+    let encoder = stage("preview").start(tasks, handle.clone(), STAGE_DEADLINE, encode)?;
 
-    let told = || stop.for_tasks();
     let state_writer = {
         let handle = handle.clone();
-        restart_on_change("keeper", Reloadable::new(configs, Config::memory_file), told(), move |file, end| {
+        restart_on_change("keeper", Reloadable::new(configs, Config::memory_file), cancel.clone(), move |file, end| {
             state_file::save_changes(handle.clone(), file.clone(), end)
         })
     };
@@ -179,7 +175,7 @@ fn start(
         restart_on_change(
             "web page",
             Reloadable::new(configs, |config| (config.console.clone(), config.mqtt.device())),
-            told(),
+            cancel.clone(),
             move |part, end| {
                 let (settings, device) = part.clone();
                 console::run(settings, device, handle.clone(), preview.clone(), end)
@@ -188,30 +184,28 @@ fn start(
     };
     let broker = {
         let handle = handle.clone();
-        restart_on_change("broker", Reloadable::new(configs, BrokerSettings::of), told(), move |part, end| {
+        restart_on_change("broker", Reloadable::new(configs, BrokerSettings::of), cancel.clone(), move |part, end| {
             run_broker(part.config.broker(), handle.clone(), end)
         })
     };
     let director = {
         let handle = handle.clone();
-        restart_on_change("director", Reloadable::new(configs, |_| ()), told(), move |(), end| {
+        restart_on_change("director", Reloadable::new(configs, |_| ()), cancel.clone(), move |(), end| {
             director_handle::run(handle.clone(), end)
         })
     };
     let snapshots = {
         let handle = handle.clone();
-        restart_on_change("snapshots", Reloadable::new(configs, |_| ()), told(), move |(), end| {
+        restart_on_change("snapshots", Reloadable::new(configs, |_| ()), cancel.clone(), move |(), end| {
             snapshots::take_snapshots(handle.clone(), preview.clone(), end)
         })
     };
-    let tasks = vec![
-        tokio::spawn(director),
-        tokio::spawn(snapshots),
-        tokio::spawn(state_writer),
-        tokio::spawn(page),
-        tokio::spawn(broker),
-    ];
-    Ok((vec![display, source, encoder], tasks))
+    tasks.spawn(director);
+    tasks.spawn(snapshots);
+    tasks.spawn(state_writer);
+    tasks.spawn(page);
+    tasks.spawn(broker);
+    Ok(vec![display, source, encoder])
 }
 
 fn identity(config: &Config) -> display_worker::DeviceIdentity {
@@ -248,42 +242,47 @@ impl PartialEq for BrokerSettings {
 async fn run_broker(
     broker: Result<Option<remote::Settings>, ConfigError>,
     handle: DirectorHandle,
-    mut stop: watch::Receiver<bool>,
+    cancel: CancellationToken,
 ) {
     match broker {
-        Ok(Some(settings)) => return remote::run(settings, handle, stop).await,
+        Ok(Some(settings)) => return remote::run(settings, handle, cancel).await,
         Ok(None) => info!("broker: none, as configured"),
         // It was right a moment ago, when the configuration was checked.
         Err(error) => error!("broker: {error}; it is directed from the web page alone"),
     }
-    told(&mut stop).await;
+    cancel.cancelled().await;
 }
 
 fn start_dreaming(
     plan: &Plan,
     configs: &Configs,
     runtime: Arc<Runtime>,
-    stop: &Stop,
     wiring: &Wiring,
+    cancel: &CancellationToken,
+    tasks: &TaskTracker,
 ) -> anyhow::Result<[RunningStage; 2]> {
     // Not before: until there is something to dream with, the boot card is shown.
     let (mut canvas, own) = (Reloadable::new(configs, Config::canvas), wiring.clone());
-    let composition = Stage::new("compositor", stop.clone());
+    let composition = Stage::new("compositor", cancel.clone());
     let composition = composition
-        .start(plan.handle.clone(), STAGE_DEADLINE, move |stage| stages::compose(stage, &mut canvas, &own))?;
+        .start(tasks, plan.handle.clone(), STAGE_DEADLINE, move |stage| stages::compose(stage, &mut canvas, &own))?;
     let (mut settings, own) = (Reloadable::new(configs, Config::dream_settings), wiring.clone());
     let mut studio = stages::DreamStage::new(runtime, plan.catalogue.clone());
-    let dream = Stage::new("dream", stop.clone());
+    let dream = Stage::new("dream", cancel.clone());
     let dream =
-        dream.start(plan.handle.clone(), STAGE_DEADLINE, move |stage| studio.run(stage, &mut settings, &own))?;
+        dream.start(tasks, plan.handle.clone(), STAGE_DEADLINE, move |stage| studio.run(stage, &mut settings, &own))?;
     Ok([composition, dream])
 }
 
-/// Says the stop, and lets all end that can.
-async fn end(why: &str, stop: &Stop, running: &[RunningStage], tasks: Vec<JoinHandle<()>>) {
+/// Cancels all, and gives stages and tasks a moment to end: the screen its console back, the broker its farewell.
+async fn end(why: &str, cancel: &CancellationToken, running: &[RunningStage], tasks: &TaskTracker) {
     info!("{why}: stopping");
-    stop.say();
-    drain(running, tasks).await;
+    cancel.cancel();
+    tasks.close();
+    if timeout(DRAIN_TIMEOUT, tasks.wait()).await.is_err() {
+        let late: Vec<&str> = running.iter().filter(|r| !r.has_ended()).map(|r| r.stage.name()).collect();
+        info!("not waited for: {}", if late.is_empty() { "the broker".to_owned() } else { late.join(", ") });
+    }
 }
 
 /// Looks after the running stages, and tells systemd.
@@ -385,22 +384,6 @@ fn status_line(now: &Telemetry) -> String {
     let (fps, width, height, provider) = (now.fps, now.width, now.height, &now.provider);
     let digits = if fps < 10.0 { 1 } else { 0 };
     format!("{fps:.digits$} dreams a second at {width}x{height} on {provider}; camera {camera}")
-}
-
-/// Gives stages and tasks a moment to end: the screen its console back, the broker its farewell.
-async fn drain(running: &[RunningStage], tasks: Vec<JoinHandle<()>>) {
-    let ended = async {
-        for task in tasks {
-            let _ = task.await;
-        }
-        while running.iter().any(|r| !r.has_ended()) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    if timeout(DRAIN_TIMEOUT, ended).await.is_err() {
-        let late: Vec<&str> = running.iter().filter(|r| !r.has_ended()).map(|r| r.stage.name()).collect();
-        info!("not waited for: {}", if late.is_empty() { "the broker".to_owned() } else { late.join(", ") });
-    }
 }
 
 /// What a signal says.

@@ -4,11 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::backoff::Backoff;
 use crate::config::Config;
-use crate::stop::{Stop, told};
 
 /// One room's part of the configuration, as it is now.
 pub struct Reloadable<T> {
@@ -51,41 +51,35 @@ impl<T: PartialEq> Reloadable<T> {
     }
 }
 
-/// Runs a task until the `stop`, anew whenever its part of the configuration differs, and after a while where it panicked. It is
-/// handed the part, and word to end.
+/// Runs a task until cancelled, anew whenever its part of the configuration differs, and after a wait where it panicked. It is
+/// handed the part, and the token by which it is to end.
 pub async fn restart_on_change<T, F>(
     name: &'static str,
     mut settings: Reloadable<T>,
-    mut stop: watch::Receiver<bool>,
-    task: impl Fn(&T, watch::Receiver<bool>) -> F,
+    cancel: CancellationToken,
+    task: impl Fn(&T, CancellationToken) -> F,
 ) where
     T: PartialEq,
     F: Future<Output = ()> + Send + 'static,
 {
     let mut backoff = Backoff::default();
-    loop {
-        let end = Stop::default();
-        let mut running = tokio::spawn(task(settings.get(), end.for_tasks()));
-        let is_over = tokio::select! {
+    while !cancel.is_cancelled() {
+        let run = cancel.child_token();
+        let mut running = tokio::spawn(task(settings.get(), run.clone()));
+        tokio::select! {
             ended = &mut running => {
                 if ended.is_ok() {
                     return;
                 }
                 let wait = backoff.wait();
-                // What it was is told where it panicked.
+                // The panic itself was logged where it happened.
                 error!("{name} broke off; the others go on, it begins again in {:.1} s", wait.as_secs_f64());
-                tokio::select! {
-                    () = tokio::time::sleep(wait) => continue,
-                    () = told(&mut stop) => return,
-                }
+                cancel.run_until_cancelled(tokio::time::sleep(wait)).await;
             }
-            () = settings.changed() => false,
-            () = told(&mut stop) => true,
-        };
-        end.say();
-        let _ = running.await;
-        if is_over {
-            return;
+            () = settings.changed() => {
+                run.cancel();
+                let _ = running.await;
+            }
         }
     }
 }
@@ -105,15 +99,15 @@ mod tests {
     #[tokio::test]
     async fn only_what_differs_begins_anew_and_the_old_has_ended_by_then() {
         let configs = watch::Sender::new(with_host("a"));
-        let stop = Stop::default();
+        let cancel = CancellationToken::new();
         let log = Arc::new(Mutex::new(Vec::new()));
         let own = log.clone();
         let settings = Reloadable::new(&configs, |config| config.mqtt.host.clone());
-        let running = tokio::spawn(restart_on_change("task", settings, stop.for_tasks(), move |host, mut end| {
+        let running = tokio::spawn(restart_on_change("task", settings, cancel.clone(), move |host, cancel| {
             let (host, log) = (host.clone(), own.clone());
             async move {
                 log.lock().unwrap().push(format!("+{host}"));
-                told(&mut end).await;
+                cancel.cancelled().await;
                 log.lock().unwrap().push(format!("-{host}"));
             }
         }));
@@ -129,7 +123,7 @@ mod tests {
         settle().await;
         configs.send_replace(with_host("b"));
         settle().await;
-        stop.say();
+        cancel.cancel();
         running.await.unwrap();
         assert_eq!(*log.lock().unwrap(), ["+a", "-a", "+b", "-b"]);
     }
@@ -137,23 +131,23 @@ mod tests {
     #[tokio::test]
     async fn one_that_panics_begins_again() {
         let configs = watch::Sender::new(with_host("a"));
-        let stop = Stop::default();
+        let cancel = CancellationToken::new();
         let times = Arc::new(Mutex::new(0));
         let own = times.clone();
         let settings = Reloadable::new(&configs, |_| ());
         let again = Arc::new(tokio::sync::Notify::new());
         let word = again.clone();
-        let running = tokio::spawn(restart_on_change("task", settings, stop.for_tasks(), move |(), mut end| {
+        let running = tokio::spawn(restart_on_change("task", settings, cancel.clone(), move |(), cancel| {
             let (times, word) = (own.clone(), word.clone());
             async move {
                 *times.lock().unwrap() += 1;
                 assert!(*times.lock().unwrap() > 1, "a bug");
                 word.notify_one();
-                told(&mut end).await;
+                cancel.cancelled().await;
             }
         }));
         again.notified().await;
-        stop.say();
+        cancel.cancel();
         running.await.unwrap();
         assert_eq!(*times.lock().unwrap(), 2);
     }

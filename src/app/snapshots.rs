@@ -4,24 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::console::Preview;
 use crate::director::Signal;
 use crate::director_handle::DirectorHandle;
-use crate::stop::told;
 
 /// For a picture to be drawn and encoded.
 const PICTURE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Hands out the picture that is shown, each time it is asked for, until the `stop`.
-pub async fn take_snapshots(handle: DirectorHandle, preview: Preview, mut stop: watch::Receiver<bool>) {
+/// Hands out the picture that is shown, each time it is asked for, until cancelled.
+pub async fn take_snapshots(handle: DirectorHandle, preview: Preview, cancel: CancellationToken) {
     let mut signals = handle.signals();
     loop {
         let signal = tokio::select! {
             signal = signals.recv() => signal,
-            () = told(&mut stop) => return,
+            () = cancel.cancelled() => return,
         };
         match signal {
             Ok(Signal::Snapshot) => {}

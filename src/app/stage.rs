@@ -7,21 +7,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use crate::backoff::Backoff;
 use crate::director_handle::DirectorHandle;
 use crate::health::Fault;
-use crate::stop::Stop;
 
 /// A run as long as this counts as success: the next failure waits the first wait again.
 const STABLE_AFTER: Duration = Duration::from_secs(60);
 
-/// What a stage's work is given: word of the stop, and where it shows that it lives.
+/// The longest sleep that does not look whether the stage is to end. Stages sleep for less but for the wait after a failure.
+const SLEEP_SLICE: Duration = Duration::from_millis(100);
+
+/// What a stage's work is given: whether it is to end, and where it shows that it lives.
 #[derive(Clone)]
 pub struct Stage {
     name: &'static str,
-    stop: Stop,
+    cancel: CancellationToken,
     started: Instant,
     /// Milliseconds from `started` to the last heartbeat; one that lies ahead is an allowance.
     heartbeat: Arc<AtomicU64>,
@@ -36,8 +40,8 @@ pub struct RunningStage {
 }
 
 impl Stage {
-    pub fn new(name: &'static str, stop: Stop) -> Stage {
-        Stage { name, stop, started: Instant::now(), heartbeat: Arc::default() }
+    pub fn new(name: &'static str, cancel: CancellationToken) -> Stage {
+        Stage { name, cancel, started: Instant::now(), heartbeat: Arc::default() }
     }
 
     pub fn name(&self) -> &'static str {
@@ -47,7 +51,7 @@ impl Stage {
     /// Shows that the stage lives; false where it is to end.
     pub fn heartbeat(&self) -> bool {
         self.heartbeat.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
-        !self.stop.is_said()
+        !self.cancel.is_cancelled()
     }
 
     /// Begins what may take `time` longer than a heartbeat may stay away: asking a monitor what it is, for one. The next heartbeat ends
@@ -65,7 +69,7 @@ impl Stage {
             if left.is_zero() {
                 return true;
             }
-            self.stop.sleep(left.min(Duration::from_secs(1)));
+            std::thread::sleep(left.min(SLEEP_SLICE));
         }
         false
     }
@@ -75,19 +79,22 @@ impl Stage {
         self.started.elapsed().saturating_sub(Duration::from_millis(self.heartbeat.load(Ordering::Relaxed)))
     }
 
-    /// Starts a thread that does `work` until the stop is said, again and again where it fails or panics.
+    /// Starts a thread that does `work` until cancelled, again and again where it fails or panics; `threads` knows when it has ended.
     ///
     /// # Errors
     /// Where the system gives no thread.
     pub fn start(
         self,
+        threads: &TaskTracker,
         handle: DirectorHandle,
         deadline: Duration,
         work: impl FnMut(&Stage) -> anyhow::Result<()> + Send + 'static,
     ) -> std::io::Result<RunningStage> {
-        let stage = self.clone();
-        let thread =
-            std::thread::Builder::new().name(self.name.to_owned()).spawn(move || self.supervise(&handle, work))?;
+        let (stage, running) = (self.clone(), threads.token());
+        let thread = std::thread::Builder::new().name(self.name.to_owned()).spawn(move || {
+            self.supervise(&handle, work);
+            drop(running);
+        })?;
         Ok(RunningStage { stage, deadline, thread })
     }
 
@@ -97,7 +104,7 @@ impl Stage {
             let begun = Instant::now();
             // What the work shares with others (slots, handle, telemetry) holds up across a panic; the rest dies with it.
             let outcome = catch_unwind(AssertUnwindSafe(|| work(self)));
-            if self.stop.is_said() {
+            if self.cancel.is_cancelled() {
                 return;
             }
             if begun.elapsed() > STABLE_AFTER {
@@ -164,13 +171,13 @@ mod tests {
         DirectorHandle::new(catalogue, params)
     }
 
-    #[test]
-    fn a_stage_that_fails_and_panics_is_started_again_while_another_goes_on() {
-        let (handle, stop) = (handle(), Stop::default());
+    #[tokio::test]
+    async fn a_stage_that_fails_and_panics_is_started_again_while_another_goes_on() {
+        let (handle, threads, stop) = (handle(), TaskTracker::new(), CancellationToken::new());
         let (starts, started) = mpsc::channel();
         let (beats, steady) = mpsc::channel();
         let bad = Stage::new("bad", stop.clone())
-            .start(handle.clone(), Duration::from_secs(5), {
+            .start(&threads, handle.clone(), Duration::from_secs(5), {
                 let mut times = 0;
                 move |stage| {
                     times += 1;
@@ -185,7 +192,7 @@ mod tests {
             })
             .unwrap();
         let good = Stage::new("good", stop.clone())
-            .start(handle.clone(), Duration::from_secs(5), move |stage| {
+            .start(&threads, handle.clone(), Duration::from_secs(5), move |stage| {
                 while stage.sleep(Duration::from_millis(5)) {
                     let _ = beats.send(());
                 }
@@ -200,15 +207,15 @@ mod tests {
         }
         assert_eq!(handle.telemetry().restarts, 2);
         assert!(!bad.is_stuck() && !good.is_stuck());
-        stop.say();
-        for running in [bad, good] {
-            running.thread.join().unwrap();
-        }
+        stop.cancel();
+        threads.close();
+        threads.wait().await;
+        drop((bad, good));
     }
 
     #[test]
     fn what_takes_long_is_given_its_time_and_no_more() {
-        let stage = Stage::new("slow", Stop::default());
+        let stage = Stage::new("slow", CancellationToken::new());
         stage.extend_deadline(Duration::from_secs(3600));
         assert_eq!(stage.since_heartbeat(), Duration::ZERO);
         stage.heartbeat();
@@ -218,10 +225,10 @@ mod tests {
 
     #[test]
     fn a_stage_that_says_nothing_is_stuck() {
-        let stop = Stop::default();
+        let stop = CancellationToken::new();
         let (release, held) = mpsc::channel::<()>();
         let running = Stage::new("mute", stop.clone())
-            .start(handle(), Duration::from_millis(1), move |_| {
+            .start(&TaskTracker::new(), handle(), Duration::from_millis(1), move |_| {
                 let _ = held.recv();
                 Ok(())
             })
@@ -229,7 +236,7 @@ mod tests {
         while !running.is_stuck() {
             std::thread::yield_now();
         }
-        stop.say();
+        stop.cancel();
         drop(release);
         running.thread.join().unwrap();
     }

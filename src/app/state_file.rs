@@ -5,13 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::director::{ChangeCounters, MAX_BYTES, SavedState};
 use crate::director_handle::DirectorHandle;
 use crate::files::{Rights, beside, write_whole};
-use crate::stop::told;
 
 /// From a command to the file, and between two writings: a slider that is dragged wears out no card.
 const COMMAND_DELAY: Duration = Duration::from_secs(3);
@@ -73,9 +72,9 @@ fn read(file: &Path) -> Result<SavedState, LoadError> {
     SavedState::read(text).map_err(LoadError::Invalid)
 }
 
-/// Writes what changes into `file` until the `stop`, and then once more; without a file nothing is kept.
-pub async fn save_changes(handle: DirectorHandle, file: Option<PathBuf>, mut stop: watch::Receiver<bool>) {
-    let Some(file) = file else { return told(&mut stop).await };
+/// Writes what changes into `file` until cancelled, and then once more; without a file nothing is kept.
+pub async fn save_changes(handle: DirectorHandle, file: Option<PathBuf>, cancel: CancellationToken) {
+    let Some(file) = file else { return cancel.cancelled().await };
     let mut writer = StateWriter { saved: read(&file).ok(), file, has_failed: false };
     let mut changes = handle.changes();
     let mut due = WriteSchedule::new(*changes.borrow_and_update());
@@ -97,7 +96,7 @@ pub async fn save_changes(handle: DirectorHandle, file: Option<PathBuf>, mut sto
                 }
                 due.update(*changes.borrow(), Instant::now());
             }
-            () = told(&mut stop) => {
+            () = cancel.cancelled() => {
                 writer.write(handle.saved_state()).await;
                 return;
             }

@@ -101,7 +101,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         good.iter().for_each(LastGood::keep);
         Ok((config, setup))
     });
-    match app::run(app::Plan { config, catalogue, handle, reread, refused })? {}
+    app::run(app::Plan { config, catalogue, handle, reread, refused })
 }
 
 /// A copy of the last configuration that was right, where systemd keeps the service's state: a mirror whose file was spoilt goes on with it. By hand a

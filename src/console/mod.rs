@@ -27,14 +27,13 @@ use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::backoff::Backoff;
 use crate::director_handle::DirectorHandle;
 use crate::params;
 use crate::remote::{self, DeviceId, Message};
-use crate::stop::told;
 use guard::Guard;
 
 const PAGE: &str = include_str!("page.html");
@@ -53,27 +52,27 @@ struct Room {
     preview: Option<Preview>,
 }
 
-/// Serves the page until `stop` turns true. An address that cannot be used is a warning, once: the dream goes on, and
+/// Serves the page until cancelled. An address that cannot be used is a warning, once: the dream goes on, and
 /// it is tried again, for the network may come later than we do. One that is not to be on is not served.
 pub async fn run(
     settings: Settings,
     device: DeviceId,
     handle: DirectorHandle,
     preview: Preview,
-    mut stop: watch::Receiver<bool>,
+    cancel: CancellationToken,
 ) {
     if !settings.on {
-        return told(&mut stop).await;
+        return cancel.cancelled().await;
     }
     let preview = settings.preview.then_some(preview);
     let listener = tokio::select! {
         listener = bind(settings.listen) => listener,
-        _ = stop.wait_for(|said| *said) => return,
+        () = cancel.cancelled() => return,
     };
     let address = listener.local_addr().unwrap_or(settings.listen);
     info!("web page: http://{address}/");
     let router = router(Guard::new(&settings), Room { device, handle, preview });
-    server::serve(listener, router, &mut stop).await;
+    server::serve(listener, router, &cancel).await;
 }
 
 async fn bind(address: SocketAddr) -> TcpListener {

@@ -7,11 +7,9 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
-
-use crate::stop::told;
 
 /// Browsers hold six each; beyond that somebody takes the descriptors that camera and screen need.
 pub(super) const MOST: usize = 64;
@@ -20,8 +18,8 @@ const HEAD: Duration = Duration::from_secs(10);
 /// After an error of the listener: too many open files, mostly.
 const AFTER_AN_ERROR: Duration = Duration::from_millis(500);
 
-/// Answers by `router` until the `stop`. What is open then is cut off, previews too: a page that is no longer shown shows nothing.
-pub async fn serve(listener: TcpListener, router: Router, stop: &mut watch::Receiver<bool>) {
+/// Answers by `router` until cancelled. What is open then is cut off, previews too: a page that is no longer shown shows nothing.
+pub async fn serve(listener: TcpListener, router: Router, cancel: &CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -34,7 +32,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: &mut watch::Rece
                 }
             },
             Some(_) = connections.join_next() => {}
-            () = told(stop) => return,
+            () = cancel.cancelled() => return,
         }
     }
 }

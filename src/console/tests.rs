@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::display::Tap;
 use crate::pack::Catalogue;
 use crate::params::Params;
-use crate::stop::Stop;
 
 /// Nothing here takes as long.
 const LONG: Duration = Duration::from_secs(20);
@@ -23,20 +22,21 @@ struct Page {
     preview: Preview,
     router: Router,
     listener: SocketAddr,
-    end: watch::Sender<bool>,
+    end: CancellationToken,
     served: JoinHandle<()>,
-    screen: Stop,
+    screen: CancellationToken,
 }
 
 impl Page {
     async fn open() -> Page {
-        let (tap, screen) = (Tap::default(), Stop::default());
+        let (tap, screen) = (Tap::default(), CancellationToken::new());
         let preview = Preview::new(tap.clone());
         let (encoder, own) = (preview.clone(), screen.clone());
-        std::thread::spawn(move || encoder.encode(|| !own.is_said()));
+        std::thread::spawn(move || encoder.encode(|| !own.is_cancelled()));
         let own = screen.clone();
         std::thread::spawn(move || {
-            while !own.sleep(Duration::from_millis(10)) {
+            while !own.is_cancelled() {
+                std::thread::sleep(Duration::from_millis(10));
                 let mut frame = tap.blank();
                 frame.resize(16, 16);
                 tap.offer(frame);
@@ -48,9 +48,9 @@ impl Page {
         let router = router(Guard::new(&Settings::default()), room);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (end, mut ends) = watch::channel(false);
-        let own = router.clone();
-        let served = tokio::spawn(async move { server::serve(listener, own, &mut ends).await });
+        let end = CancellationToken::new();
+        let (own, ends) = (router.clone(), end.clone());
+        let served = tokio::spawn(async move { server::serve(listener, own, &ends).await });
         Page { preview, router, listener: address, end, served, screen }
     }
 
@@ -82,7 +82,7 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        self.screen.say();
+        self.screen.cancel();
         self.served.abort();
     }
 }
@@ -100,7 +100,7 @@ async fn nothing_outlasts_a_page_that_ends() {
     let preview = page.ask("/preview.mjpg", "image/jpeg").await;
     // A browser keeps it open for its next question.
     let kept = page.ask("/state", "intensity").await;
-    page.end.send_replace(true);
+    page.end.cancel();
     timeout(LONG, &mut page.served).await.expect("it ends").unwrap();
     assert!(is_cut_off(preview).await && is_cut_off(kept).await);
 }

@@ -23,11 +23,10 @@ mod settings;
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::director_handle::DirectorHandle;
-use crate::stop::told;
 pub use about::about;
 pub use client::{Client, ClientError, ReceivedMessage, Refused};
 pub use command::{Message, Reply, execute};
@@ -41,32 +40,32 @@ pub use settings::{DeviceId, Password, SYSTEM_AUTHORITIES, Settings, SettingsErr
 /// sooner does not, or two devices of one name would throw each other out every second.
 const STABLE_AFTER: Duration = Duration::from_secs(30);
 
-/// Answers commands and tells state, telemetry and status, until `stop` turns true (or its sender is gone); then says
+/// Answers commands and tells state, telemetry and status, until cancelled; then says
 /// `offline` and disconnects, all within about a second.
 ///
 /// Needs a tokio runtime with time and I/O. It never blocks it, and never fails: a broker that is absent, lost or
 /// refuses is looked for again, with one WARN when it goes and one INFO when it is back.
-pub async fn run(settings: Settings, handle: DirectorHandle, mut stop: watch::Receiver<bool>) {
+pub async fn run(settings: Settings, handle: DirectorHandle, cancel: CancellationToken) {
     let broker = format!("{}:{}", settings.host, settings.port);
     let mut outage = Outage::new(broker.clone(), settings.device.clone(), settings.optional);
     let mut retry = settings.retry.clone();
     loop {
         let connected = tokio::select! {
             connected = Session::connect(&settings, &handle) => connected,
-            () = told(&mut stop) => return,
+            () = cancel.cancelled() => return,
         };
         let lost = match connected {
             Ok(session) => {
                 outage.end();
                 handle.report(|telemetry| telemetry.broker = format!("connected to {broker}"));
                 let since = Instant::now();
-                let Some(lost) = session.serve(&mut stop).await else { return };
+                let Some(lost) = session.serve(&cancel).await else { return };
                 if since.elapsed() > STABLE_AFTER {
                     retry.reset();
                 }
                 tokio::select! {
                     () = sleep(settings.spread.mul_f64(fastrand::f64())) => {}
-                    () = told(&mut stop) => return,
+                    () = cancel.cancelled() => return,
                 }
                 lost
             }
@@ -76,7 +75,7 @@ pub async fn run(settings: Settings, handle: DirectorHandle, mut stop: watch::Re
         handle.report(|telemetry| telemetry.broker = format!("none at {broker}"));
         tokio::select! {
             () = sleep(retry.wait()) => {}
-            () = told(&mut stop) => return,
+            () = cancel.cancelled() => return,
         }
     }
 }

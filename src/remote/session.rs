@@ -14,6 +14,7 @@ use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
 use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::outbox::outbox;
@@ -23,7 +24,7 @@ use super::publish::{
 };
 use super::publisher::Publisher;
 use super::receiver::CommandReceiver;
-use super::{DeviceId, HomeAssistant, Settings, told};
+use super::{DeviceId, HomeAssistant, Settings};
 use crate::director_handle::DirectorHandle;
 
 /// The largest packet taken from the broker, which drops larger ones by itself: a megabyte of nonsense is still
@@ -70,15 +71,15 @@ impl Session {
         })
     }
 
-    /// Obeys and tells until the connection is lost (then why), or the stop is said and `offline` sent (then none).
-    pub async fn serve(self, stop: &mut watch::Receiver<bool>) -> Option<ConnectionError> {
+    /// Obeys and tells until the connection is lost (then why), or it is cancelled and `offline` sent (then none).
+    pub async fn serve(self, cancel: &CancellationToken) -> Option<ConnectionError> {
         let Session { mut connection, publisher, handle, device, telemetry_every, home } = self;
         let ((outbox, replies), (late, late_replies)) = (outbox(), outbox());
         let receiver = CommandReceiver::new(&handle, &device, publisher.base(), home.birth_topic(), outbox, late);
         let (online_sent, mut is_online_sent) = watch::channel(false);
         let publish = async {
             // Whatever is told comes after `online`.
-            told(&mut is_online_sent).await;
+            let _ = is_online_sent.wait_for(|is_sent| *is_sent).await;
             tokio::join!(
                 publish_about(&publisher, &handle, &device),
                 publish_state(&publisher, &handle),
@@ -94,7 +95,7 @@ impl Session {
             never = keep_subscribed(&publisher, &handle, &home, &online_sent) => match never {},
             (never, ..) = publish => match never {},
             never = receiver.run_queued() => match never {},
-            () = told(stop) => None,
+            () = cancel.cancelled() => None,
         };
         if lost.is_none() && timeout(DISCONNECT_TIMEOUT, disconnect(&mut connection, &publisher)).await.is_err() {
             debug!("the broker did not take the last messages");

@@ -11,8 +11,8 @@ use reverie::pack::{Catalogue, Manifest};
 use reverie::params::Params;
 use reverie::remote::{self, Settings};
 use serde_json::{Value as Json, json};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tracing::instrument::WithSubscriber;
 
 use super::broker::{Broker, PATIENCE};
@@ -21,7 +21,7 @@ pub const BASE: &str = "reverie/mirror-1";
 
 pub struct Device {
     pub handle: DirectorHandle,
-    stop: watch::Sender<bool>,
+    stop: CancellationToken,
     task: Option<JoinHandle<()>>,
     log: Log,
 }
@@ -47,7 +47,7 @@ impl Device {
 
     /// With scenes, groups and all that a director knows.
     pub fn directed(settings: Settings, handle: DirectorHandle) -> Device {
-        let (stop, stopped) = watch::channel(false);
+        let stop = CancellationToken::new();
         let log = Log::default();
         let into = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -55,14 +55,14 @@ impl Device {
             .with_ansi(false)
             .with_writer(move || into.clone())
             .finish();
-        tokio::spawn(director_handle::run(handle.clone(), stopped.clone()));
-        let task = tokio::spawn(remote::run(settings, handle.clone(), stopped).with_subscriber(subscriber));
+        tokio::spawn(director_handle::run(handle.clone(), stop.clone()));
+        let task = tokio::spawn(remote::run(settings, handle.clone(), stop.clone()).with_subscriber(subscriber));
         Device { handle, stop, task: Some(task), log }
     }
 
     /// Stops it the orderly way.
     pub async fn stop(&mut self) {
-        self.stop.send_replace(true);
+        self.stop.cancel();
         let task = self.task.take().expect("a running device");
         tokio::time::timeout(PATIENCE, task).await.expect("remote::run ends when told").expect("and does not panic");
     }
