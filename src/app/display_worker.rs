@@ -47,8 +47,7 @@ pub fn run(
 ) -> anyhow::Result<()> {
     let params = wiring.handle.params();
     let mut signals = wiring.handle.signals();
-    stage.extend_deadline(OPEN_LIMIT);
-    let mut worker = DisplayWorker::new(settings.get(), wiring);
+    let mut worker = stage.during(OPEN_LIMIT, || DisplayWorker::new(settings.get(), wiring));
     let mut report = TelemetryTimer::default();
     let mut card = Some(BootCard::default());
     // The last that were told on the screen, with their numbers: bugs, one of this stage's own too when it begins again; and what is wrong with the
@@ -58,8 +57,7 @@ pub fn run(
     while stage.heartbeat() {
         identity.refresh();
         if settings.refresh() {
-            stage.extend_deadline(OPEN_LIMIT);
-            worker.reconfigure(settings.get());
+            stage.during(OPEN_LIMIT, || worker.reconfigure(settings.get()));
         }
         // Nobody looks: dreams are taken and nothing is drawn.
         let idle = worker.screens.screen().is_headless() && !wiring.tap.is_watched();
@@ -91,11 +89,11 @@ pub fn run(
                 worker.show_card(shown, boot_card(identity.get(), &now, wiring.fault()));
             }
         }
-        stage.extend_deadline(OPEN_LIMIT);
-        if worker.screens.poll() {
-            worker.reset_canvas();
-        }
-        stage.heartbeat();
+        stage.during(OPEN_LIMIT, || {
+            if worker.screens.poll() {
+                worker.reset_canvas();
+            }
+        });
         let now = Instant::now();
         if idle {
             worker.mark_shown();

@@ -27,8 +27,16 @@ pub struct Stage {
     name: &'static str,
     cancel: CancellationToken,
     started: Instant,
-    /// Milliseconds from `started` to the last heartbeat; one that lies ahead is an allowance.
-    heartbeat: Arc<AtomicU64>,
+    liveness: Arc<Liveness>,
+}
+
+/// In milliseconds.
+#[derive(Default)]
+struct Liveness {
+    /// From the start to the last heartbeat.
+    heartbeat: AtomicU64,
+    /// How much longer than its deadline the next heartbeat may take.
+    extension: AtomicU64,
 }
 
 /// A running stage, as the one who watches it sees it.
@@ -41,7 +49,7 @@ pub struct RunningStage {
 
 impl Stage {
     pub fn new(name: &'static str, cancel: CancellationToken) -> Stage {
-        Stage { name, cancel, started: Instant::now(), heartbeat: Arc::default() }
+        Stage { name, cancel, started: Instant::now(), liveness: Arc::default() }
     }
 
     pub fn name(&self) -> &'static str {
@@ -50,15 +58,17 @@ impl Stage {
 
     /// Shows that the stage lives; false where it is to end.
     pub fn heartbeat(&self) -> bool {
-        self.heartbeat.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
+        self.liveness.heartbeat.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
         !self.cancel.is_cancelled()
     }
 
-    /// Begins what may take `time` longer than a heartbeat may stay away: asking a monitor what it is, for one. The next heartbeat ends
-    /// it.
-    pub fn extend_deadline(&self, time: Duration) {
-        let until = self.started.elapsed() + time;
-        self.heartbeat.store(until.as_millis() as u64, Ordering::Relaxed);
+    /// Runs `call`, which may block: asking a monitor what it is, for one. Until it returns each heartbeat may take `limit` longer than
+    /// the stage's deadline. Of calls within each other the longest limit holds. Afterwards all is as before, after a panic too.
+    pub fn during<T>(&self, limit: Duration, call: impl FnOnce() -> T) -> T {
+        self.heartbeat();
+        let outer = self.liveness.extension.fetch_max(limit.as_millis() as u64, Ordering::AcqRel);
+        let _extension = Extension { stage: self, outer };
+        call()
     }
 
     /// Sleeps for `time` and lives on meanwhile; false where the stage is to end.
@@ -74,9 +84,12 @@ impl Stage {
         false
     }
 
-    /// Time since the last heartbeat.
-    pub fn since_heartbeat(&self) -> Duration {
-        self.started.elapsed().saturating_sub(Duration::from_millis(self.heartbeat.load(Ordering::Relaxed)))
+    /// Whether the last heartbeat is further back than `deadline`, and than what it was extended by.
+    fn is_overdue(&self, deadline: Duration) -> bool {
+        // In this order: whoever sees that an extension is over sees the heartbeat that came before its end.
+        let extension = self.liveness.extension.load(Ordering::Acquire);
+        let heartbeat = self.liveness.heartbeat.load(Ordering::Relaxed);
+        self.started.elapsed() > deadline + Duration::from_millis(heartbeat + extension)
     }
 
     /// Starts a thread that does `work` until cancelled, again and again where it fails or panics; `threads` knows when it has ended.
@@ -130,9 +143,23 @@ impl Stage {
     }
 }
 
+/// Ends what [`Stage::during`] began.
+struct Extension<'a> {
+    stage: &'a Stage,
+    /// That of the call around it.
+    outer: u64,
+}
+
+impl Drop for Extension<'_> {
+    fn drop(&mut self) {
+        self.stage.heartbeat();
+        self.stage.liveness.extension.store(self.outer, Ordering::Release);
+    }
+}
+
 impl RunningStage {
     pub fn is_stuck(&self) -> bool {
-        self.stage.since_heartbeat() > self.deadline
+        self.stage.is_overdue(self.deadline)
     }
 
     pub fn has_ended(&self) -> bool {
@@ -214,13 +241,32 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_long_is_given_its_time_and_no_more() {
+    fn a_call_that_blocks_is_given_its_time_and_no_more() {
         let stage = Stage::new("slow", CancellationToken::new());
-        stage.extend_deadline(Duration::from_secs(3600));
-        assert_eq!(stage.since_heartbeat(), Duration::ZERO);
-        stage.heartbeat();
-        std::thread::sleep(Duration::from_millis(5));
-        assert!(stage.since_heartbeat() > Duration::ZERO, "the next heartbeat ends it");
+        let is_stuck = || {
+            std::thread::sleep(Duration::from_millis(5));
+            stage.is_overdue(Duration::ZERO)
+        };
+        let (none, hour) = (Duration::ZERO, Duration::from_secs(3600));
+        stage.during(hour, || {
+            assert!(!is_stuck());
+            stage.during(none, || assert!(!is_stuck(), "a short one within a long one"));
+            stage.heartbeat();
+            assert!(!is_stuck(), "after one within it, and a heartbeat");
+        });
+        assert!(is_stuck(), "afterwards");
+        stage.during(none, || {
+            stage.during(hour, || assert!(!is_stuck(), "a long one within a short one"));
+            assert!(is_stuck(), "after that");
+        });
+        let open = || -> Result<(), std::num::ParseIntError> { "no number".parse::<u8>().map(drop) };
+        let returned = stage.during(hour, || {
+            open()?;
+            open()
+        });
+        assert!(returned.is_err() && is_stuck(), "after an early return");
+        let panicked = catch_unwind(AssertUnwindSafe(|| stage.during(hour, || panic!("a bug"))));
+        assert!(panicked.is_err() && is_stuck(), "after a panic");
     }
 
     #[test]

@@ -26,8 +26,8 @@ use crate::source::{self, Source};
 const TELEMETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest wait for a neighbour: no heartbeat stays away because of it.
 pub const MAX_WAIT: Duration = Duration::from_millis(200);
-/// What the first ascents may take: a GPU tries its kernels, a slow board begins before it knows how slow it is. Later ones may take as
-/// long as a frame did before.
+/// What each of the first ascents may take beyond the stage's deadline: a GPU tries its kernels, a slow board begins before it knows how
+/// slow it is. Later ones may take as long as a frame did before.
 const WARM_UP: Duration = Duration::from_secs(300);
 /// No picture for so long, and there is no camera: the dream goes on by itself.
 const STALE_AFTER: Duration = Duration::from_secs(3);
@@ -275,10 +275,10 @@ fn dream(
     let mut meter = Meter::default();
     let mut report = TelemetryTimer::default();
     // A frame of many steps on a slow board is slow, not stuck.
-    let (beat, allowance) = (stage.clone(), Arc::new(Mutex::new(WARM_UP)));
-    let allowed = |allowance: &Mutex<Duration>| *allowance.lock().unwrap_or_else(PoisonError::into_inner);
-    let own = Arc::clone(&allowance);
-    dreamer.on_step(move |_| beat.extend_deadline(allowed(&own)));
+    let (own, mut allowance) = (stage.clone(), WARM_UP);
+    dreamer.on_step(move |_| {
+        own.heartbeat();
+    });
     let mut last = Instant::now();
     let mut has_dreamed = false;
     let mut commanded = None;
@@ -314,15 +314,14 @@ fn dream(
         let Some(look) = wiring.looks.take(MAX_WAIT) else { continue };
         let begun = Instant::now();
         let elapsed = begun - std::mem::replace(&mut last, begun);
-        stage.extend_deadline(allowed(&allowance));
-        let dreamed = dreamer.dream(&look, &now, elapsed);
+        let dreamed = stage.during(allowance, || dreamer.dream(&look, &now, elapsed));
         wiring.looks.give_back(look);
         if let Some(layer) = dreamed? {
             wiring.put_layer(layer, commanded.take_if(|_| !dreamer.status().awaits_layer));
             has_dreamed = true;
         }
         if dreamer.status().provider.is_some() {
-            *allowance.lock().unwrap_or_else(PoisonError::into_inner) = dreamer.status().frame_time;
+            allowance = dreamer.status().frame_time;
         }
         meter.count(Instant::now(), dreamer.status().frame_time);
         stage.sleep(period.saturating_sub(begun.elapsed()));
