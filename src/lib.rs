@@ -1,10 +1,14 @@
 //! Reverie, the firmware of a dreaming mirror.
 //!
-//! [`source`] brings pictures, the [`compositor`] lays the dream over them where the [`flow`] carries it, [`display`] shows them, at the camera's
-//! rate; beside that [`dream`] looks and climbs through [`runtime`] and [`pixel`] as fast as it can. Latest-wins [`slot`]s lie between. [`mirror`] is all
-//! of it in one thread. [`app`] starts and watches them; [`params`] is the one table of
-//! what can be changed live, by [`remote`] (MQTT) and [`console`] (the web page); the [`director`] decides, its [`director_handle`] makes it known. [`pack`] reads graph packs, [`export`]
-//! makes them. [`health`] talks to systemd. [`cli`] is the command line, [`config`] its file. ARCHITECTURE.md tells why.
+//! A camera's pictures flow at its rate: [`source`] → [`compositor`], which lays the dream over them where the [`flow`] carries it → [`display`].
+//! Beside that, [`dream`] takes the newest picture and runs the network on it ([`runtime`]) as fast as the board can. Latest-wins
+//! [`slot`]s lie between; [`app`] starts the threads and watches them; [`mirror`] is all of it in one thread.
+//!
+//! [`params`] is the one table of what can be changed live, over [`remote`] (MQTT) and [`console`] (the web page). The [`director`] decides, and its
+//! [`director_handle`] publishes what it decided.
+//!
+//! [`pack`] reads graph packs, [`export`] makes them. [`config`] reads the configuration file, [`cli`] is the command line. ARCHITECTURE.md has the map, the
+//! reasons and a glossary.
 
 pub mod app;
 pub mod assets;
