@@ -81,16 +81,22 @@ fn read_until(source: &mut Source, seconds: u64, mut is_so: impl FnMut(&Source, 
 }
 
 fn is(state: CameraState) -> impl Fn(&Source, usize) -> bool {
-    move |source, _| source.state() == Some(state)
+    move |source, _| source.status().state() == Some(state)
 }
 
 #[test]
 fn a_program_streams_and_is_gone_with_its_source() {
     let world = World::new();
     let mut source = world.open(ENDLESS);
-    assert_eq!((source.state(), source.status().as_str()), (Some(CameraState::Opening), "opening sh"));
+    assert_eq!(
+        (source.status().state(), source.status().to_string().as_str()),
+        (Some(CameraState::Opening), "opening sh")
+    );
     read_until(&mut source, 10, |_, count| count == 20);
-    assert_eq!((source.state(), source.status().as_str()), (Some(CameraState::Streaming), "streaming sh 64x48@30"));
+    assert_eq!(
+        (source.status().state(), source.status().to_string().as_str()),
+        (Some(CameraState::Streaming), "streaming sh 64x48@30")
+    );
     let started = world.started();
     assert!(started.len() == 1 && is_running(started[0]));
     let begun = Instant::now();
@@ -119,11 +125,11 @@ fn a_film_that_is_over_begins_again_at_once() {
     let mut source = world.open("cat head; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do cat picture; sleep 0.1; done");
     let begun = Instant::now();
     read_until(&mut source, 20, |source, _| {
-        assert_ne!(source.state(), Some(CameraState::Absent));
+        assert_ne!(source.status().state(), Some(CameraState::Absent));
         world.started().len() == 4
     });
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    assert_eq!(source.status(), "streaming sh 64x48@30");
+    assert_eq!(source.status().to_string(), "streaming sh 64x48@30");
 }
 
 #[test]
@@ -142,10 +148,10 @@ fn why_one_dies_is_known() {
     let mut source = world
         .open("echo 'opening rtsp://me:secret@camera/' >&2; echo 'rtsp://me:secret@camera/: no route' >&2; exit 3");
     read_until(&mut source, 10, is(CameraState::Absent));
-    assert_eq!(source.status(), "absent: sh: it ended by exit status: 3: rtsp://***@camera/: no route");
+    assert_eq!(source.status().to_string(), "absent: sh: it ended by exit status: 3: rtsp://***@camera/: no route");
     let mut source = world.open("cat clip; kill -SEGV $$");
     read_until(&mut source, 10, is(CameraState::Absent));
-    assert!(source.status().contains("it ended by signal: 11"), "{}", source.status());
+    assert!(source.status().to_string().contains("it ended by signal: 11"), "{}", source.status());
 }
 
 #[test]
@@ -155,7 +161,7 @@ fn one_that_cannot_be_started_is_tried_again() {
     settings.command[0] = world.0.path().join("later").display().to_string();
     let mut source = Source::open(&settings, &|| {}).unwrap();
     read_until(&mut source, 10, is(CameraState::Absent));
-    assert!(source.status().contains("later: cannot be started: No such file"), "{}", source.status());
+    assert!(source.status().to_string().contains("later: cannot be started: No such file"), "{}", source.status());
     std::os::unix::fs::symlink("/bin/sh", world.0.path().join("later")).unwrap();
     settings.command[2] = world.settings(ENDLESS).command[2].clone();
     drop(source);
@@ -185,7 +191,7 @@ fn garbage_is_no_picture() {
     ] {
         let mut source = world.open(script);
         read_until(&mut source, 10, is(CameraState::Absent));
-        assert!(source.status().contains(reason), "{script}: {}", source.status());
+        assert!(source.status().to_string().contains(reason), "{script}: {}", source.status());
     }
     assert!(world.started().iter().all(|pid| !is_running(*pid)));
 }
@@ -199,7 +205,7 @@ fn one_that_hangs_is_killed_and_started_again() {
     let begun = Instant::now();
     read_until(&mut source, 20, is(CameraState::Stalled));
     assert!(begun.elapsed() > Duration::from_secs(5));
-    assert_eq!(source.status(), "stalled: sh: no picture for 5 s: waiting for the sensor");
+    assert_eq!(source.status().to_string(), "stalled: sh: no picture for 5 s: waiting for the sensor");
     assert!(!is_running(world.started()[0]));
     read_until(&mut source, 20, |_, _| world.started().len() == 2);
 }

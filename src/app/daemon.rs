@@ -23,7 +23,7 @@ use crate::console;
 use crate::director::{self, Setup};
 use crate::director_handle::{self, DirectorHandle};
 use crate::display::vt;
-use crate::health::{self, SystemdNotifier, Telemetry};
+use crate::health::{self, Heat, SystemdNotifier};
 use crate::pack::Catalogue;
 use crate::remote;
 use crate::runtime::Runtime;
@@ -338,17 +338,18 @@ impl<'a> Supervisor<'a> {
             (false, _) => {}
         }
         self.stuck = stuck;
-        let (temperature, heat_room) = health::heat(&health::thermal_zones(Path::new(health::THERMAL_DIR)));
+        let heat = Heat::of(&health::thermal_zones(Path::new(health::THERMAL_DIR)));
+        self.wiring.heat.send_replace(heat);
         let power = health::power(Path::new("/"));
         self.wiring.handle.report(|telemetry| {
             telemetry.power = power;
-            (telemetry.temperature, telemetry.heat_room) = (temperature, heat_room);
+            telemetry.heat = heat;
             telemetry.uptime_s = self.started.elapsed().as_secs();
             telemetry.memory_mib = (health::memory_mib() * 10.0).round() / 10.0;
         });
         if self.wiring.seen.load(Ordering::Relaxed) {
             self.notify.ready();
-            self.notify.status(status_line(&self.wiring.handle.telemetry()));
+            self.notify.status(&self.wiring.handle.telemetry());
         }
     }
 
@@ -373,17 +374,6 @@ impl<'a> Supervisor<'a> {
         }
         self.notify.reloaded();
     }
-}
-
-/// For `systemctl status`.
-fn status_line(now: &Telemetry) -> String {
-    let camera = &now.camera;
-    if now.provider.is_empty() {
-        return format!("opening the network; camera {camera}");
-    }
-    let (fps, width, height, provider) = (now.fps, now.width, now.height, &now.provider);
-    let digits = if fps < 10.0 { 1 } else { 0 };
-    format!("{fps:.digits$} dreams a second at {width}x{height} on {provider}; camera {camera}")
 }
 
 /// What a signal says.

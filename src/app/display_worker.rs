@@ -13,7 +13,7 @@ use crate::display::{
     self, BootCard, BrightnessRamp, Canvas, Caption, Fader, Fit, Row, ScreenManager, ShowOutcome, Tap,
 };
 use crate::frame::Frame;
-use crate::health::Telemetry;
+use crate::health::{BrokerStatus, CameraStatus, Telemetry};
 use crate::size::Size;
 
 /// A picture that stands still is drawn again after so long, in case something else drew over it.
@@ -356,7 +356,7 @@ impl<'a> DisplayWorker<'a> {
         self.wiring.handle.report(|telemetry| {
             telemetry.latency_ms = latency.map(|latency| ms(latency.p50));
             telemetry.command_ms = self.command_latency.map(ms);
-            telemetry.display = self.screens.screen().name();
+            telemetry.display = self.screens.screen().status();
             (telemetry.display_late, telemetry.display_lost) = (late, lost);
         });
     }
@@ -389,18 +389,18 @@ fn boot_card(identity: &DeviceIdentity, now: &Telemetry, fault: Option<String>) 
     if let Some(page) = page {
         rows.push(row("web page", format!("http://{page}/"), false));
     }
-    let has_camera = !now.camera.starts_with("absent") && !now.camera.starts_with("stalled");
-    rows.push(match now.camera.is_empty() {
-        true => row("camera", "looking for it".to_owned(), false),
-        false => row("camera", now.camera.clone(), !has_camera),
+    rows.push(match &now.camera {
+        CameraStatus::Unknown => row("camera", "looking for it".to_owned(), false),
+        camera @ (CameraStatus::Absent { .. } | CameraStatus::Stalled { .. }) => {
+            row("camera", camera.to_string(), true)
+        }
+        camera => row("camera", camera.to_string(), false),
     });
     if identity.has_broker {
-        let is_problem = !now.broker.is_empty() && !now.broker.starts_with("connected");
-        rows.push(row(
-            "broker",
-            if now.broker.is_empty() { "looking for it".to_owned() } else { now.broker.clone() },
-            is_problem,
-        ));
+        rows.push(match &now.broker {
+            BrokerStatus::Unknown => row("broker", "looking for it".to_owned(), false),
+            broker => row("broker", broker.to_string(), matches!(broker, BrokerStatus::Unreachable(_))),
+        });
     }
     if let Some(why) = &now.configuration {
         rows.push(row("configuration", why.clone(), true));
@@ -449,8 +449,8 @@ mod tests {
             has_broker: true,
         };
         let now = Telemetry {
-            camera: "absent".to_owned(),
-            broker: "none at localhost:1883".to_owned(),
+            camera: CameraStatus::Absent { reason: None, stand_in: None },
+            broker: BrokerStatus::Unreachable("localhost:1883".to_owned()),
             ..Telemetry::default()
         };
         let problems =
@@ -460,8 +460,8 @@ mod tests {
         assert!(card.rows.iter().any(|row| row.text == "http://10.0.0.7:8080/"), "{card:?}");
         assert!(problems(&card).ends_with(&["camera", "broker", "network"]), "{card:?}");
         let well = Telemetry {
-            camera: "streaming /dev/video0".to_owned(),
-            broker: "connected to localhost:1883".to_owned(),
+            camera: CameraStatus::Streaming("/dev/video0".to_owned()),
+            broker: BrokerStatus::Connected("localhost:1883".to_owned()),
             ..Telemetry::default()
         };
         assert!(boot_card(&identity, &well, None).rows.iter().all(|r| r.label == "address" || !r.is_problem));

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::error::TryRecvError;
+use tokio::sync::watch;
 
 use super::Stage;
 use super::meter::{Meter, ms};
@@ -16,6 +17,7 @@ use crate::director::Signal;
 use crate::director_handle::DirectorHandle;
 use crate::display::Tap;
 use crate::dream::{self, Dreamer};
+use crate::health::Heat;
 use crate::pack::Catalogue;
 use crate::runtime::Runtime;
 use crate::size::Size;
@@ -51,6 +53,8 @@ pub struct Wiring {
     pub screen: Arc<Mutex<Option<ScreenPresence>>>,
     /// Why there will be no dream, for the screen.
     pub fault: Arc<Mutex<Option<String>>>,
+    /// The board's heat, which the dream gives way to.
+    pub heat: watch::Sender<Heat>,
 }
 
 /// A difference on its way to the compositor.
@@ -82,6 +86,7 @@ impl Wiring {
             seen: Arc::default(),
             screen: Arc::default(),
             fault: Arc::default(),
+            heat: watch::Sender::default(),
         }
     }
 
@@ -135,10 +140,7 @@ pub fn source(stage: &Stage, settings: &mut Reloadable<source::Settings>, wiring
             wiring.camera.give_back(frame);
         }
         if report.is_due() {
-            wiring.handle.report(|telemetry| {
-                telemetry.camera = source.status();
-                telemetry.camera_state = source.state();
-            });
+            wiring.handle.report(|telemetry| telemetry.camera = source.status());
         }
     }
     Ok(())
@@ -301,7 +303,7 @@ fn dream(
         // Also while nothing is dreamed: that is told then.
         if report.is_due() {
             report_telemetry(dreamer, &mut meter, wiring);
-            dreamer.set_thermal_headroom(wiring.handle.telemetry().heat_room);
+            dreamer.set_thermal_headroom(wiring.heat.borrow().headroom);
         }
         if now.paused && has_dreamed {
             last = Instant::now();
@@ -335,7 +337,7 @@ fn report_telemetry(dreamer: &Dreamer, meter: &mut Meter, wiring: &Wiring) {
         telemetry.fps = (reading.fps * 100.0).round() / 100.0;
         telemetry.frame_ms_p50 = ms(reading.p50);
         telemetry.frame_ms_p99 = ms(reading.p99);
-        telemetry.provider = status.provider.map(|p| p.to_string()).unwrap_or_default();
+        telemetry.provider = status.provider.into();
         (telemetry.width, telemetry.height) = (status.width, status.height);
         (telemetry.octaves, telemetry.steps) = (status.octaves, status.steps);
         telemetry.activation = status.activation;

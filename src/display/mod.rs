@@ -26,6 +26,7 @@ pub use tap::{Tap, Watcher};
 
 use std::path::PathBuf;
 
+use crate::health::ScreenStatus;
 use crate::size::Size;
 use kms::{Kms, KmsError};
 
@@ -208,7 +209,15 @@ impl Screen {
         matches!(self, Screen::Kms(_) | Screen::Fbdev(_))
     }
 
-    /// For the log and the telemetry: `kms /dev/dri/card0 HDMI-A-1 1920x1080@60`.
+    /// For the telemetry.
+    pub fn status(&self) -> ScreenStatus {
+        match self {
+            Screen::Headless(size) => ScreenStatus::Headless(*size),
+            _ => ScreenStatus::Present(self.name()),
+        }
+    }
+
+    /// For the log: `kms /dev/dri/card0 HDMI-A-1 1920x1080@60`.
     pub fn name(&self) -> String {
         match self {
             Screen::Kms(kms) => kms.name(),

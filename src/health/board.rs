@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use serde::Serialize;
+
 /// Where the kernel tells temperatures.
 pub const THERMAL_DIR: &str = "/sys/class/thermal";
 
@@ -23,10 +25,24 @@ impl ThermalZone {
     }
 }
 
-/// Of these, how hot the hottest is, and how near the nearest is to being slowed down, °C.
-pub fn heat(zones: &[ThermalZone]) -> (Option<f64>, Option<f64>) {
-    let hottest = zones.iter().map(|zone| zone.celsius).max_by(f64::total_cmp);
-    (hottest, zones.iter().filter_map(ThermalZone::headroom).min_by(f64::total_cmp))
+/// How hot the board is, as far as it tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Heat {
+    /// The hottest zone, °C.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// How far the nearest zone is from throttling, °C; below 0 where it throttles.
+    #[serde(rename = "heat_room", skip_serializing_if = "Option::is_none")]
+    pub headroom: Option<f64>,
+}
+
+impl Heat {
+    pub fn of(zones: &[ThermalZone]) -> Heat {
+        Heat {
+            temperature: zones.iter().map(|zone| zone.celsius).max_by(f64::total_cmp),
+            headroom: zones.iter().filter_map(ThermalZone::headroom).min_by(f64::total_cmp),
+        }
+    }
 }
 
 /// Every thermal zone below `folder` that tells a temperature. A sensor that is off says nonsense, such as -256 °C or nothing

@@ -3,9 +3,13 @@
 mod board;
 mod jetson;
 mod notify;
+mod service;
+mod status;
 mod telemetry;
 
-pub use board::{THERMAL_DIR, ThermalZone, free_memory, heat, memory_mib, thermal_zones};
+pub use board::{Heat, THERMAL_DIR, ThermalZone, free_memory, memory_mib, thermal_zones};
 pub use jetson::{Power, power};
 pub use notify::{SystemdNotifier, is_service, watchdog_period};
-pub use telemetry::{CameraState, Fault, Telemetry};
+pub use service::{RUNTIME_DIR, ServiceRecord, line_tells_of_dreams};
+pub use status::{BrokerStatus, CameraState, CameraStatus, NetworkStatus, ScreenStatus};
+pub use telemetry::{Fault, Telemetry};

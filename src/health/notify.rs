@@ -5,11 +5,15 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tracing::debug;
 
+use super::Telemetry;
+use super::service::{ServiceRecord, runtime_dir, status_line};
+
 /// The line to systemd.
 #[derive(Debug, Default)]
 pub struct SystemdNotifier {
     ready: bool,
     status: String,
+    record: Option<ServiceRecord>,
 }
 
 impl SystemdNotifier {
@@ -21,11 +25,18 @@ impl SystemdNotifier {
         }
     }
 
-    /// A line for `systemctl status`; the same is not said twice.
-    pub fn status(&mut self, status: String) {
+    /// Says how it dreams: for `systemctl status`, and for the health check. Only what differs is sent and written.
+    pub fn status(&mut self, now: &Telemetry) {
+        let (status, record) = (status_line(now), ServiceRecord::of(now));
         if self.status != status {
             send(&NotifyState::Status(&status));
             self.status = status;
+        }
+        if self.record.replace(record) != Some(record)
+            && let Some(folder) = runtime_dir()
+            && let Err(error) = record.write(&folder)
+        {
+            debug!("the health check has to read the status line, for {} cannot be written: {error}", folder.display());
         }
     }
 

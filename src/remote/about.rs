@@ -14,7 +14,7 @@ pub fn about(device: &DeviceId, handle: &DirectorHandle) -> Json {
     json!({
         "device": device.as_str(),
         "versions": {"reverie": env!("CARGO_PKG_VERSION"), "pack_format": FORMAT},
-        "provider": handle.telemetry().provider,
+        "provider": handle.telemetry().provider.to_string(),
         "packs": packs(catalogue),
         "layers": layers(catalogue),
         "scenes": handle.ask(scenes),

@@ -27,6 +27,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::director_handle::DirectorHandle;
+use crate::health::BrokerStatus;
 pub use about::about;
 pub use client::{Client, ClientError, ReceivedMessage, Refused};
 pub use command::{Message, Reply, execute};
@@ -57,7 +58,7 @@ pub async fn run(settings: Settings, handle: DirectorHandle, cancel: Cancellatio
         let lost = match connected {
             Ok(session) => {
                 outage.end();
-                handle.report(|telemetry| telemetry.broker = format!("connected to {broker}"));
+                handle.report(|telemetry| telemetry.broker = BrokerStatus::Connected(broker.clone()));
                 let since = Instant::now();
                 let Some(lost) = session.serve(&cancel).await else { return };
                 if since.elapsed() > STABLE_AFTER {
@@ -72,7 +73,7 @@ pub async fn run(settings: Settings, handle: DirectorHandle, cancel: Cancellatio
             Err(lost) => lost,
         };
         outage.record(&lost);
-        handle.report(|telemetry| telemetry.broker = format!("none at {broker}"));
+        handle.report(|telemetry| telemetry.broker = BrokerStatus::Unreachable(broker.clone()));
         tokio::select! {
             () = sleep(retry.wait()) => {}
             () = cancel.cancelled() => return,

@@ -19,7 +19,7 @@ mod view;
 use std::path::PathBuf;
 
 use crate::frame::Frame;
-use crate::health::CameraState;
+use crate::health::CameraStatus;
 pub use convert::{Colours, Converter, Layout, Matrix, Pixels};
 use program::Program;
 pub use program::try_out as try_program;
@@ -85,19 +85,10 @@ impl Source {
         }
     }
 
-    /// What the camera does, where there is to be one.
-    pub fn state(&self) -> Option<CameraState> {
+    /// What it does now.
+    pub fn status(&self) -> CameraStatus {
         match self {
-            Source::Drawn(_) => None,
-            Source::Camera(supervisor) => Some(supervisor.state()),
-            Source::Program(program) => Some(program.state()),
-        }
-    }
-
-    /// What it does now, in words, for the telemetry.
-    pub fn status(&self) -> String {
-        match self {
-            Source::Drawn(drawn) => drawn.name().to_owned(),
+            Source::Drawn(drawn) => CameraStatus::NotUsed(drawn.name().to_owned()),
             Source::Camera(supervisor) => supervisor.status(),
             Source::Program(program) => program.status(),
         }

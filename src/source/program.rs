@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 use super::{Settings, SourceError};
 use crate::backoff::Backoff;
 use crate::frame::Frame;
-use crate::health::CameraState;
+use crate::health::{CameraState, CameraStatus};
 use crate::slot::Slot;
 use crate::subprocess::{self, Subprocess};
 use crate::y4m::{Reader, Y4mError};
@@ -42,7 +42,7 @@ pub struct Program {
     backoff: Backoff,
     start_at: Instant,
     throttle: Arc<Mutex<Throttle>>,
-    /// What was logged last: that it streams, and why it was lost. The same is logged once.
+    /// What was logged last: what it streams, and why it was lost. The same is logged once.
     streaming: String,
     loss: String,
 }
@@ -78,9 +78,9 @@ impl Program {
             Ok(false) => Ok(false),
             Ok(true) => {
                 self.state = CameraState::Streaming;
-                let now = format!("streaming {}", running.description());
+                let now = running.description();
                 if now != self.streaming {
-                    info!("camera: {}", running.description());
+                    info!("camera: {now}");
                     (self.streaming, self.loss) = (now, String::new());
                 }
                 Ok(true)
@@ -93,17 +93,12 @@ impl Program {
     }
 
     /// What it does.
-    pub fn state(&self) -> CameraState {
-        self.state
-    }
-
-    /// The same in words.
-    pub fn status(&self) -> String {
+    pub fn status(&self) -> CameraStatus {
         match (&self.running, self.state) {
-            (_, CameraState::Streaming) => self.streaming.clone(),
-            (Some(running), _) => format!("opening {}", running.name),
-            (None, CameraState::Stalled) => format!("stalled: {}", self.loss),
-            (None, _) => format!("absent: {}", self.loss),
+            (_, CameraState::Streaming) => CameraStatus::Streaming(self.streaming.clone()),
+            (Some(running), _) => CameraStatus::Opening { camera: running.name.clone(), after_stall: false },
+            (None, CameraState::Stalled) => CameraStatus::Stalled { reason: self.loss.clone(), stand_in: None },
+            (None, _) => CameraStatus::Absent { reason: Some(self.loss.clone()), stand_in: None },
         }
     }
 

@@ -12,7 +12,7 @@ use super::v4l2::{self, Camera, CameraLost};
 use super::{Heartbeat, Settings, SourceError};
 use crate::backoff::Backoff;
 use crate::frame::Frame;
-use crate::health::CameraState;
+use crate::health::{CameraState, CameraStatus};
 use crate::hotplug::Hotplug;
 
 /// How long one wait for a camera lasts, so that a stop is heard.
@@ -189,17 +189,19 @@ impl CameraSupervisor {
         self.next_attempt = Instant::now() + self.backoff.wait();
     }
 
-    pub fn state(&self) -> CameraState {
-        self.state
-    }
-
-    pub fn status(&self) -> String {
-        match (&self.camera, self.state, &self.stand_in) {
-            (Some((_, camera)), CameraState::Streaming, _) => format!("streaming {}", camera.name()),
-            (Some((_, camera)), ..) => format!("opening {}", camera.name()),
-            (None, _, Some(stand_in)) => format!("absent, {} instead", stand_in.name()),
-            (None, CameraState::Stalled, None) => format!("stalled: {}", self.logged.loss),
-            (None, ..) => "absent".to_owned(),
+    pub fn status(&self) -> CameraStatus {
+        let after_stall = self.state == CameraState::Stalled;
+        if let Some((_, camera)) = &self.camera {
+            let camera = camera.name().to_owned();
+            return match self.state {
+                CameraState::Streaming => CameraStatus::Streaming(camera),
+                _ => CameraStatus::Opening { camera, after_stall },
+            };
+        }
+        let stand_in = self.stand_in.as_ref().map(|stand_in| stand_in.name().to_owned());
+        match after_stall {
+            true => CameraStatus::Stalled { reason: self.logged.loss.clone(), stand_in },
+            false => CameraStatus::Absent { reason: None, stand_in },
         }
     }
 
@@ -306,7 +308,7 @@ mod tests {
     fn the_first_that_works_is_used() {
         let mut supervisor = supervisor(&["absent", "works", "falters"]);
         assert_eq!(step(&mut supervisor), ("/works".to_owned(), true));
-        assert_eq!((supervisor.state(), supervisor.status().as_str()), (CameraState::Streaming, "streaming /works"));
+        assert_eq!(supervisor.status(), CameraStatus::Streaming("/works".to_owned()));
         assert_eq!(used(&mut supervisor, 3), ["/works"; 3]);
     }
 
@@ -323,10 +325,8 @@ mod tests {
         assert_eq!(used(&mut supervisor, 3), ["/silent1", "/silent2", "/works"]);
         let mut supervisor = self::supervisor(&["silent1", "silent2"]);
         assert_eq!(used(&mut supervisor, 4), ["/silent1", "/silent2", "/silent1", "/silent2"], "none is given up");
-        assert_eq!(
-            (supervisor.state(), supervisor.status().as_str()),
-            (CameraState::Stalled, "stalled: /silent2: no picture")
-        );
+        let reason = "/silent2: no picture".to_owned();
+        assert_eq!(supervisor.status(), CameraStatus::Stalled { reason, stand_in: None });
     }
 
     #[test]
@@ -362,7 +362,7 @@ mod tests {
             let wait = supervisor.next_attempt.saturating_duration_since(Instant::now());
             assert!(wait <= Duration::from_secs(longest) && wait > Duration::from_millis(700 * longest), "{wait:?}");
         }
-        assert_eq!((supervisor.state(), supervisor.status().as_str()), (CameraState::Absent, "absent"));
+        assert_eq!(supervisor.status(), CameraStatus::Absent { reason: None, stand_in: None });
         assert_eq!(supervisor.logged.absence, "camera /absent: is not there");
     }
 }

@@ -1,5 +1,6 @@
 use super::scene::Scene;
 use super::*;
+use crate::health::CameraStatus;
 use crate::size::Size;
 
 const WIDTH: usize = 160;
@@ -84,7 +85,7 @@ fn a_still_streams_like_a_camera() {
     assert!(source.next(&mut first, &|| {}).unwrap() && source.next(&mut second, &|| {}).unwrap());
     assert_eq!((first.width, first.height), (WIDTH, HEIGHT));
     assert!(second.captured > first.captured);
-    assert_eq!(source.status(), "still coffee.jpg");
+    assert_eq!(source.status(), CameraStatus::NotUsed("still coffee.jpg".to_owned()));
 }
 
 #[test]
@@ -109,7 +110,7 @@ fn a_camera_that_is_not_there_is_waited_for() {
     absent.device = "/dev/no-such-camera".into();
     let mut source = Source::open(&absent, &|| {}).unwrap();
     assert!(!source.next(&mut Frame::new(0, 0), &|| {}).unwrap());
-    assert_eq!((source.status().as_str(), source.state()), ("absent", Some(CameraState::Absent)));
+    assert_eq!(source.status(), CameraStatus::Absent { reason: None, stand_in: None });
 }
 
 #[test]
@@ -118,5 +119,5 @@ fn without_a_camera_photos_stand_in() {
     auto.device = "/dev/no-such-camera".into();
     let mut source = Source::open(&auto, &|| {}).unwrap();
     assert!(source.next(&mut Frame::new(0, 0), &|| {}).unwrap());
-    assert!(source.status().starts_with("absent, folder "), "{}", source.status());
+    assert!(source.status().to_string().starts_with("absent, folder "), "{}", source.status());
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reverie::params::TABLE;
+use reverie::runtime::Provider;
 use serde_json::json;
 
 use super::broker::{Broker, eventually};
@@ -82,7 +83,7 @@ async fn about_is_told_again_when_the_provider_turns_out() {
     let device = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;
     assert_eq!(operator::json(&operator.hear_on("about").await)["provider"], "");
-    device.handle.report(|telemetry| telemetry.provider = "cuda".into());
+    device.handle.report(|telemetry| telemetry.provider = Some(Provider::Cuda).into());
     let topic = format!("{BASE}/about");
     operator
         .hear("about with the provider", |publish| {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Finding;
+use crate::health::{self, ServiceRecord};
 
 const ABOUT: &str = "service";
 
@@ -39,15 +40,17 @@ fn unit_properties(unit: &str) -> Option<HashMap<String, String>> {
 pub struct Service {
     pub state: String,
     pub restarts: String,
-    /// What it says of itself.
+    /// Its status line, for people.
     pub status: String,
+    /// None where the service is older than the record.
+    record: Option<ServiceRecord>,
 }
 
 impl Service {
-    /// Whether dreams come: its status begins with their rate.
+    /// Whether dreams come.
     pub fn is_dreaming(&self) -> bool {
-        let rate = self.status.split_once(" dreams a second").and_then(|(rate, _)| rate.parse::<f64>().ok());
-        self.state == "active" && rate > Some(0.0)
+        let dreams = self.record.map_or_else(|| health::line_tells_of_dreams(&self.status), |record| record.dreaming);
+        self.state == "active" && dreams
     }
 }
 
@@ -58,7 +61,8 @@ pub fn service_state() -> Option<Service> {
     }
     let mut unit = unit_properties("reverie.service")?;
     let mut take = |key: &str| unit.remove(key).unwrap_or_default();
-    Some(Service { state: take("ActiveState"), restarts: take("NRestarts"), status: take("StatusText") })
+    let record = ServiceRecord::read(Path::new(health::RUNTIME_DIR));
+    Some(Service { state: take("ActiveState"), restarts: take("NRestarts"), status: take("StatusText"), record })
 }
 
 fn judge(unit: &HashMap<String, String>) -> Finding {
@@ -104,15 +108,16 @@ mod tests {
     }
 
     #[test]
-    fn it_dreams_where_it_says_so() {
-        let is_dreaming = |state: &str, status: &str| {
-            Service { state: state.to_owned(), restarts: "0".to_owned(), status: status.to_owned() }.is_dreaming()
+    fn it_dreams_where_its_record_says_so_and_an_older_one_by_its_status_line() {
+        let is_dreaming = |state: &str, status: &str, record: Option<bool>| {
+            let record = record.map(|dreaming| ServiceRecord { dreaming });
+            Service { state: state.to_owned(), restarts: "0".to_owned(), status: status.to_owned(), record }
+                .is_dreaming()
         };
-        assert!(is_dreaming("active", "0.4 dreams a second at 160x96 on cpu; camera present"));
-        assert!(!is_dreaming("active", "0.0 dreams a second at 160x96 on cpu; camera present"));
-        assert!(!is_dreaming("active", "opening the network; camera present"));
-        assert!(!is_dreaming("activating", "8 dreams a second at 160x96 on cpu; camera present"));
-        assert!(!is_dreaming("active", ""));
+        let line = "0.4 dreams a second at 160x96 on cpu; camera present";
+        assert!(is_dreaming("active", "in other words", Some(true)) && is_dreaming("active", line, None));
+        assert!(!is_dreaming("active", line, Some(false)) && !is_dreaming("active", "", None));
+        assert!(!is_dreaming("activating", line, Some(true)));
     }
 
     #[test]
