@@ -84,7 +84,7 @@ fn a_world_that_is_well() {
 #[test]
 fn a_wrong_key() {
     let world = World::new(|_| "[dream]\ntarget_fp = 8\n".to_owned());
-    assert_fails(&world, "configuration", "did you mean `dream.target_fps`", "mend");
+    assert_fails(&world, "configuration", "did you mean `dream.target_fps`", "correct");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_program_that_sends_nothing() {
 #[test]
 fn a_program_that_is_not_there() {
     let world = World::new(|_| "[source]\nkind = \"program\"\ncommand = [\"no-such-program\"]\n".to_owned());
-    assert_fails(&world, "configuration", "no program `no-such-program` in PATH", "mend");
+    assert_fails(&world, "configuration", "no program `no-such-program` in PATH", "correct");
 }
 
 #[test]

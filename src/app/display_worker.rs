@@ -18,12 +18,12 @@ use crate::size::Size;
 
 /// A picture that stands still is drawn again after so long, in case something else drew over it.
 const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
-/// Opening a screen may take so much longer than showing a picture: slow monitors, and cards that are asked in vain.
+/// Opening a screen may take that much longer than showing a picture: slow monitors, and cards that do not answer.
 const OPEN_LIMIT: Duration = Duration::from_secs(30);
-/// How long a device shows its name, or what went wrong, and the least light for a name.
+/// How long a name or a fault is shown, and the least brightness for a name.
 const OVERLAY_TIME: Duration = Duration::from_secs(10);
 const MIN_NAME_BRIGHTNESS: f64 = 0.5;
-/// The longest note, in letters: a longer one would be too small to read.
+/// The longest note, in characters: a longer one would be too small to read.
 const MAX_NOTE_CHARS: usize = 100;
 /// The widest picture offered to the web page.
 const MAX_PREVIEW_WIDTH: usize = 1280;
@@ -32,9 +32,9 @@ const MAX_PREVIEW_WIDTH: usize = 1280;
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeviceIdentity {
     pub device: String,
-    /// Where the web page listens, where other machines may call it.
+    /// Where the web page listens, if other machines may reach it.
     pub page: Option<SocketAddr>,
-    /// Whether there is a broker to be found.
+    /// Whether a broker is configured.
     pub has_broker: bool,
 }
 
@@ -50,8 +50,8 @@ pub fn run(
     let mut worker = stage.during(OPEN_LIMIT, || DisplayWorker::new(settings.get(), wiring));
     let mut report = TelemetryTimer::default();
     let mut card = Some(BootCard::default());
-    // The last that were told on the screen, with their numbers: bugs, one of this stage's own too when it begins again; and what is wrong with the
-    // configuration.
+    // The notes shown last: faults with their numbers (one of this stage's own too, after its restart), and what is
+    // wrong with the configuration.
     let mut shown_notes = [None, None];
     let mut due = Instant::now();
     while stage.heartbeat() {
@@ -59,7 +59,7 @@ pub fn run(
         if settings.refresh() {
             stage.during(OPEN_LIMIT, || worker.reconfigure(settings.get()));
         }
-        // Nobody looks: dreams are taken and nothing is drawn.
+        // Nobody watches: pictures are taken and nothing is drawn.
         let idle = worker.screens.screen().is_headless() && !wiring.tap.is_watched();
         let wait = if idle { MAX_WAIT } else { due.saturating_duration_since(Instant::now()) };
         let picture = wiring.pictures.take(wait.min(MAX_WAIT));
@@ -99,18 +99,18 @@ pub fn run(
             worker.mark_shown();
             continue;
         }
-        // A picture that is to be seen whole is shown as soon as it comes.
+        // A picture that does not fade in is shown as soon as it comes.
         if now < due && !(is_new && worker.shows_at_once(now)) {
             continue;
         }
         due = (due + worker.screens.frame_period()).max(now);
-        let (light, seconds) = match &*params.borrow() {
-            // Even one that is dark says its name.
+        let (brightness, seconds) = match &*params.borrow() {
+            // A dark mirror shows its name, too.
             params if worker.shows_name() => (params.brightness.max(MIN_NAME_BRIGHTNESS), 0.0),
             params if params.blank => (0.0, params.pace.of("blank")),
             params => (params.brightness, params.pace.of("brightness")),
         };
-        worker.draw(light, seconds, now);
+        worker.draw(brightness, seconds, now);
         worker.offer_preview(now);
     }
     Ok(())
@@ -121,11 +121,11 @@ struct Overlay {
     caption: Caption,
     text: String,
     until: Instant,
-    /// The picture without them.
+    /// The picture without it.
     plain: Frame,
 }
 
-/// A screen, what is on it, and what the web page sees of it.
+/// The screen, what is on it, and what the web page sees of it.
 struct DisplayWorker<'a> {
     wiring: &'a Wiring,
     fallback_size: Size,
@@ -135,7 +135,7 @@ struct DisplayWorker<'a> {
     brightness: BrightnessRamp,
     /// The newest dream, or the boot card before it.
     newest: Option<Frame>,
-    /// When the screen was last drawn on; none where it has to be.
+    /// When the screen was last drawn; none where it has to be redrawn.
     drawn_at: Option<Instant>,
     /// Written across the picture.
     overlay: Option<Overlay>,
@@ -143,7 +143,7 @@ struct DisplayWorker<'a> {
     preview: Option<Fader>,
     offered_at: Option<Instant>,
     row: Vec<u8>,
-    /// Whether the newest dream has begun to show; how long the last ones took to, and the last command.
+    /// Whether the newest dream has been shown; how long the last ones took until then, and the last command.
     is_newest_shown: bool,
     latency: Meter,
     command_latency: Option<Duration>,
@@ -175,14 +175,14 @@ impl<'a> DisplayWorker<'a> {
         worker
     }
 
-    /// Goes on as configured anew.
+    /// Applies changed settings.
     fn reconfigure(&mut self, settings: &display::Settings) {
         self.screens.reconfigure(settings);
         (self.fallback_size, self.fit) = (settings.size, settings.fit);
         self.reset_canvas();
     }
 
-    /// Goes on, on another screen, with what was seen on the last.
+    /// Starts afresh on the present screen, with the picture of the last.
     fn reset_canvas(&mut self) {
         let dream = self.newest.as_ref().map_or(self.screens.screen().size(), size_of);
         self.fader = Fader::new(self.screens.canvas(dream), Instant::now());
@@ -204,8 +204,7 @@ impl<'a> DisplayWorker<'a> {
         self.push(dream);
     }
 
-    /// Shows some words across whatever is dreamed, for some seconds; those before them are gone. False where there is no
-    /// picture yet.
+    /// Shows `text` across the dream for some seconds, instead of any before. False where there is no picture yet.
     fn show_overlay(&mut self, caption: Caption, text: String) -> bool {
         let before = self.overlay.take().map(|overlay| overlay.plain);
         let Some(plain) = before.or_else(|| self.newest.clone()) else { return false };
@@ -229,7 +228,7 @@ impl<'a> DisplayWorker<'a> {
         }
     }
 
-    /// Shows what is dreamed without words, when their time is over.
+    /// Removes the overlay when its time is over.
     fn remove_expired_overlay(&mut self) {
         if let Some(overlay) = self.overlay.take_if(|overlay| overlay.until <= Instant::now()) {
             self.push(overlay.plain);
@@ -244,7 +243,8 @@ impl<'a> DisplayWorker<'a> {
         let now = Instant::now();
         let canvas = self.screens.canvas(size_of(&dream));
         if self.fader.canvas() != &canvas {
-            // The card enlarges, and the dream grew: what is seen is drawn anew, then faded from as ever.
+            // The card scales, and the dream's size changed: what is shown is redrawn at the new size, then faded
+            // from as usual.
             let mut fader = Fader::new(canvas, now);
             self.newest.iter().for_each(|seen| fader.fade_to(seen, Duration::ZERO, self.fader.fade_began()));
             self.fader = fader;
@@ -259,7 +259,7 @@ impl<'a> DisplayWorker<'a> {
         self.wiring.seen.store(true, Ordering::Relaxed);
     }
 
-    /// Shows `card` instead of `shown`, where it says something else.
+    /// Shows `card` instead of `shown`, where they differ.
     fn show_card(&mut self, shown: &mut BootCard, card: BootCard) {
         if *shown == card {
             return;
@@ -273,23 +273,23 @@ impl<'a> DisplayWorker<'a> {
         self.wiring.seen.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the newest picture is not faded to.
+    /// Whether the newest picture does not fade in.
     fn shows_at_once(&self, now: Instant) -> bool {
         !self.fader.is_fading(now)
     }
 
-    /// Draws what is seen at `now` where it is another picture than before.
+    /// Draws the picture at `now`, where it differs from the last one drawn.
     fn draw(&mut self, target: f64, seconds: f64, now: Instant) {
-        let light = self.brightness.advance(target, seconds, now);
+        let level = self.brightness.advance(target, seconds, now);
         if self.screens.screen().is_headless() {
             return self.mark_shown();
         }
         let is_moving = self.brightness.is_moving() || self.fader.is_fading(now);
         let is_stale = self.drawn_at.is_none_or(|drawn| now.saturating_duration_since(drawn) >= REDRAW_INTERVAL)
             || !self.is_newest_shown;
-        if light == 0.0 && !self.brightness.is_moving() {
+        if level == 0.0 && !self.brightness.is_moving() {
             if !self.is_dark {
-                match self.screens.show(&self.fader.view(now, light)) {
+                match self.screens.show(&self.fader.view(now, level)) {
                     ShowOutcome::Shown => {
                         self.is_dark = true;
                         if self.screens.blank() {
@@ -306,9 +306,9 @@ impl<'a> DisplayWorker<'a> {
             return;
         }
         self.is_dark = false;
-        match self.screens.show(&self.fader.view(now, light)) {
+        match self.screens.show(&self.fader.view(now, level)) {
             ShowOutcome::Shown => {
-                // Once more after the last moment of a fade, which is all of the new picture.
+                // A fade is drawn once more after its end, with all of the new picture.
                 self.drawn_at = (!is_moving).then_some(now);
                 self.mark_shown();
             }
@@ -317,7 +317,7 @@ impl<'a> DisplayWorker<'a> {
         }
     }
 
-    /// The newest dream is on the screen.
+    /// Records that the newest dream is on the screen, and how long that took.
     fn mark_shown(&mut self) {
         if let Some(dream) = self.newest.as_ref().filter(|_| !std::mem::replace(&mut self.is_newest_shown, true)) {
             let now = Instant::now();
@@ -327,7 +327,7 @@ impl<'a> DisplayWorker<'a> {
         }
     }
 
-    /// Offers the web page what is seen, upright, where somebody watches.
+    /// Offers the picture, upright, to the web page, where somebody watches.
     fn offer_preview(&mut self, now: Instant) {
         let tap: &Tap = &self.wiring.tap;
         if !tap.is_watched() {
@@ -366,7 +366,7 @@ fn size_of(frame: &Frame) -> Size {
     Size { width: frame.width, height: frame.height }
 }
 
-/// `size`, reduced to so many pixels across where it has more.
+/// `size`, reduced to at most `width` pixels across.
 fn at_most(size: Size, width: usize) -> Size {
     match size.width > width {
         true => Size { width, height: (size.height * width / size.width).max(1) },
@@ -412,7 +412,7 @@ fn boot_card(identity: &DeviceIdentity, now: &Telemetry, fault: Option<String>) 
     BootCard { title: identity.device.clone(), subtitle: format!("Reverie {}", env!("CARGO_PKG_VERSION")), rows }
 }
 
-/// Those by which other machines reach this one: first that of the way out, then IPv4 before IPv6.
+/// Addresses by which other machines reach this one: the default route's first, then IPv4 before IPv6.
 fn addresses() -> Vec<IpAddr> {
     let mut found: Vec<IpAddr> = if_addrs::get_if_addrs()
         .unwrap_or_default()
@@ -420,8 +420,8 @@ fn addresses() -> Vec<IpAddr> {
         .filter(|interface| !interface.is_loopback() && !interface.is_link_local())
         .map(|interface| interface.ip())
         .collect();
-    let way_out = way_out();
-    found.sort_by_key(|address| (Some(*address) != way_out, *address));
+    let outbound_address = outbound_address();
+    found.sort_by_key(|address| (Some(*address) != outbound_address, *address));
     found.dedup();
     if found.iter().any(IpAddr::is_ipv4) {
         found.retain(IpAddr::is_ipv4);
@@ -429,10 +429,10 @@ fn addresses() -> Vec<IpAddr> {
     found
 }
 
-/// The address that this machine would speak from to the world; a datagram socket that is connected sends nothing.
-fn way_out() -> Option<IpAddr> {
+/// The source address of the default route. Connecting a datagram socket sends nothing.
+fn outbound_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    // Of the block that is kept for documentation: it belongs to nobody.
+    // From the block reserved for documentation.
     socket.connect("192.0.2.1:9").ok()?;
     Some(socket.local_addr().ok()?.ip())
 }

@@ -1,4 +1,4 @@
-//! `reverie doctor`: what a technician would have to know, each line with what to do about it.
+//! `reverie doctor`: checks everything a mirror needs; each finding comes with its remedy.
 
 mod board;
 mod program;
@@ -18,8 +18,8 @@ use crate::config::Config;
 
 /// Look at everything a mirror needs, and say what is wrong and what to do.
 ///
-/// Nothing is shown and nothing is changed, so that it may be called while the daemon runs. As root it judges for the service,
-/// else for the one who calls.
+/// Nothing is shown or changed, so that it may run beside the daemon. As root it judges for the service, else for the
+/// caller.
 #[derive(ClapArgs)]
 #[command(after_long_help = EXIT)]
 pub struct Args {
@@ -43,14 +43,14 @@ pub enum Verdict {
     Failure,
 }
 
-/// One thing looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
     pub about: &'static str,
     pub verdict: Verdict,
     /// What was seen.
     pub seen: String,
-    /// What to do; empty where nothing is to be done.
+    /// What to do; empty where there is nothing to do.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub remedy: String,
 }
@@ -89,14 +89,14 @@ pub fn print(findings: &[Finding]) {
     findings.iter().for_each(|finding| print!("{}", Line { finding, colours }));
 }
 
-/// Looks at what an installation brings: configuration, packs, library, network.
+/// Checks what an installation brings: configuration, packs, library, network.
 pub fn examine_program(named: Option<&Path>) -> (Config, Vec<Finding>) {
     let (config, mut findings) = program::configuration(named);
     findings.extend(program::network(&config, Config::file(named)));
     (config, findings)
 }
 
-/// Looks at everything.
+/// Checks everything.
 fn examine(named: Option<PathBuf>) -> Vec<Finding> {
     let (config, mut findings) = examine_program(named.as_deref());
     findings.extend(board::cameras(&config));
@@ -107,11 +107,6 @@ fn examine(named: Option<PathBuf>) -> Vec<Finding> {
     findings.push(program::broker(&config));
     findings.extend(service::look());
     findings
-}
-
-/// The configuration as far as it can be used: what is wrong in it was told.
-fn usable(config: Option<Config>) -> Config {
-    config.unwrap_or_default()
 }
 
 struct Line<'a> {

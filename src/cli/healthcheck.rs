@@ -1,4 +1,4 @@
-//! `reverie healthcheck`: whether an update is to be kept, for updaters that keep two systems and go back to the other.
+//! `reverie healthcheck`: whether to keep an update, for updaters that can return to the previous system.
 
 use std::path::PathBuf;
 use std::thread::sleep;
@@ -11,27 +11,27 @@ use super::doctor::{self, Finding, Verdict};
 
 /// Is this system good? For A/B updaters (RAUC, Mender): waits until the service dreams, and stays.
 ///
-/// Looked at is what an update brings: configuration, packs, library, network, service. A camera without its cable or a broker that
-/// is away is no reason to go back.
+/// It checks what an update brings: configuration, packs, library, network, service. A missing camera or broker is no
+/// reason to go back.
 #[derive(ClapArgs)]
 #[command(after_long_help = "Exit code: 0 where the system is good, 2 where it is not.")]
 pub struct Args {
     /// Configuration file [default: /etc/reverie/reverie.toml where it exists].
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How long the service is given to dream its first.
+    /// How long to wait for the first dream.
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     wait: u64,
 }
 
-/// One that ends again and again lives no longer.
+/// A service that keeps crashing does not last that long.
 const STABLE_AFTER: Duration = Duration::from_secs(15);
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let (_, mut findings) = doctor::examine_program(args.config.as_deref());
     let is_sound = findings.iter().all(|finding| finding.verdict != Verdict::Failure);
-    // What cannot dream need not be waited for.
+    // There is no point in waiting for what cannot dream.
     if is_sound && let Some(finding) = wait_for_dreams(Duration::from_secs(args.wait)) {
         findings.push(finding);
     }
@@ -42,7 +42,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// Waits until the service dreams, and sees whether it still does a while later; nothing where there is no systemd.
+/// Waits until the service dreams and has kept dreaming for a while; nothing where there is no systemd.
 fn wait_for_dreams(timeout: Duration) -> Option<Finding> {
     const ABOUT: &str = "service";
     let begun = Instant::now();
@@ -59,7 +59,7 @@ fn wait_for_dreams(timeout: Duration) -> Option<Finding> {
             (false, _) => dreams = None,
         }
         if dreams.is_none() && begun.elapsed() > timeout {
-            let seen = format!("{}, and does not dream: {}", service.state, service.status);
+            let seen = format!("{}, but does not dream: {}", service.state, service.status);
             return Some(Finding::failure(ABOUT, seen, "journalctl -u reverie -e says why"));
         }
         sleep(POLL_INTERVAL);

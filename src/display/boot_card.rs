@@ -12,7 +12,7 @@ const TEXT: [u8; 3] = [236, 232, 224];
 const MUTED: [u8; 3] = [128, 128, 140];
 const WARNING: [u8; 3] = [242, 174, 73];
 
-/// What it says.
+/// Its content.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BootCard {
     /// The device's name.
@@ -21,22 +21,22 @@ pub struct BootCard {
     pub rows: Vec<Row>,
 }
 
-/// One thing that is known: `camera`, `none found`.
+/// One line: `camera`, `none found`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     pub label: &'static str,
     pub text: String,
-    /// Shown so that it is seen first: something is missing.
+    /// Something is missing or wrong: it stands out.
     pub is_problem: bool,
 }
 
 impl BootCard {
-    /// Draws it into `out`, which takes on `size`: that of the screen, as it is seen.
+    /// Draws it into `out`, resized to `size`: the screen's, as a viewer sees it.
     pub fn draw(&self, size: Size, out: &mut Frame) {
         out.resize(size.width, size.height);
         out.pixels.as_chunks_mut::<3>().0.fill(BACKGROUND);
         let font = FontRef::try_from_slice(FONT).expect("the font that is built in is one");
-        // Everything is so many units: readable from where a person stands, on any screen.
+        // All sizes are in units of the screen: readable from where a person stands.
         let unit = (size.width as f32 / 30.0).min(size.height as f32 / 27.0);
         let mut pen = Pen { font, out, unit, left: 3.0 * unit, y: 3.0 * unit };
         pen.line(&self.title, 2.6, TEXT);
@@ -48,7 +48,7 @@ impl BootCard {
     }
 }
 
-/// Words across a picture.
+/// How text is placed across a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caption {
     /// Large, in the middle.
@@ -95,7 +95,7 @@ const TEXT_COLUMN: f32 = 7.0;
 const ROW_HEIGHT: f32 = 1.15;
 
 impl Pen<'_> {
-    /// A line `height` units high; what does not fit is left out.
+    /// A line `height` units high; what does not fit is cut off.
     fn line(&mut self, text: &str, height: f32, colour: [u8; 3]) {
         self.write(text, self.left, height, colour);
         self.y += 1.35 * height * self.unit;
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lacks_is_seen() {
+    fn problems_stand_out() {
         let mut frame = Frame::new(0, 0);
         card("none found").draw(Size { width: 1920, height: 1080 }, &mut frame);
         let is = |colour: [u8; 3]| frame.pixels.as_chunks::<3>().0.contains(&colour);

@@ -1,14 +1,14 @@
-//! How a picture lies on a screen: turned, mirrored, and cut or framed to its shape.
+//! Places a picture on a screen: rotated, mirrored, and cropped or letterboxed to its shape.
 
 use super::{Fit, Rotation, Settings};
 use crate::frame::Frame;
 use crate::pixel::{self, Scaler, SubImage};
 use crate::size::Size;
 
-/// What is drawn on: a screen's pixels, four bytes each: blue, green, red, nothing (XRGB8888).
+/// A screen's pixels, four bytes each: blue, green, red, unused (XRGB8888).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Canvas {
-    /// As the screen counts them, whichever way it hangs.
+    /// As the screen counts them, however it is mounted.
     pub size: Size,
     pub rotate: Rotation,
     pub mirror: bool,
@@ -16,7 +16,7 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// A canvas of `size` on which pictures lie as `settings` say.
+    /// A canvas of `size`, with pictures placed as `settings` say.
     pub fn new(size: Size, settings: &Settings) -> Canvas {
         Canvas { size, rotate: settings.rotate, mirror: settings.mirror, fit: settings.fit }
     }
@@ -26,13 +26,13 @@ impl Canvas {
         Canvas { size, rotate: Rotation::None, mirror: false, fit: Fit::Fill }
     }
 
-    /// Its size as the one sees it who looks at the screen.
+    /// Its size as a viewer sees it.
     pub fn upright(&self) -> Size {
         upright(self.size, self.rotate)
     }
 }
 
-/// `size` as it is seen once turned.
+/// `size` after the rotation.
 pub fn upright(size: Size, rotate: Rotation) -> Size {
     match rotate.is_sideways() {
         true => Size { width: size.height, height: size.width },
@@ -48,7 +48,8 @@ pub struct Painter {
 }
 
 impl Painter {
-    /// Draws all of `canvas` into `to`, four bytes a pixel. Turned while it is small: the dream is the smaller of the two.
+    /// Draws all of `canvas` into `to`, four bytes per pixel. Rotates before it scales: the picture is usually the
+    /// smaller of the two.
     pub fn paint(&mut self, picture: &Frame, canvas: &Canvas, to: &mut [u8]) {
         let on = canvas.size;
         if picture.pixels.is_empty() || to.is_empty() {
@@ -77,7 +78,7 @@ impl Painter {
     }
 }
 
-/// `picture` mirrored, then turned clockwise, into `to`; returns the size it has there.
+/// Writes `picture`, mirrored and then rotated clockwise, into `to`; returns its size there.
 fn turn(picture: &Frame, rotate: Rotation, mirror: bool, to: &mut Vec<u8>) -> (usize, usize) {
     let (width, height) = (picture.width, picture.height);
     to.resize(4 * width * height, 0);

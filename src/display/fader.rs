@@ -1,4 +1,5 @@
-//! From the camera's pictures to as many as the screen shows: where that is more, each fades into the next over the time the next takes.
+//! Crossfades between pictures where the screen is faster than they come: each fades into the next over the time the
+//! next takes.
 
 use std::time::{Duration, Instant};
 
@@ -8,13 +9,13 @@ use crate::size::Size;
 
 /// A fade never lasts longer, however slow the dream.
 const MAX_FADE: Duration = Duration::from_millis(1000);
-/// What is all of a picture, or all of its light: weights are 256ths.
+/// Weights and brightness are 256ths.
 const FULL: u16 = 256;
 
-/// Draws at the screen's size and pace what comes at the dream's.
+/// Draws pictures at the screen's size and rate.
 pub struct Fader {
     canvas: Canvas,
-    /// What was shown when the newest dream came, and the newest dream: XRGB8888, as the canvas.
+    /// What was on the screen when the newest picture came, and that picture: XRGB8888, of the canvas' size.
     from: Vec<u8>,
     to: Vec<u8>,
     fade_began: Instant,
@@ -23,15 +24,15 @@ pub struct Fader {
     is_empty: bool,
 }
 
-/// What is seen at one moment, to be drawn row by row.
+/// The picture at one moment, drawn row by row.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     pub size: Size,
     from: &'a [u8],
     to: &'a [u8],
-    /// How much of `to` is seen, and how much light there is, 256ths.
+    /// The weight of `to`, and the brightness, 256ths.
     progress: u16,
-    light: u16,
+    brightness: u16,
 }
 
 impl Fader {
@@ -53,15 +54,16 @@ impl Fader {
         &self.canvas
     }
 
-    /// When the newest dream came.
+    /// When the newest picture came.
     pub fn fade_began(&self) -> Instant {
         self.fade_began
     }
 
-    /// Takes a new picture. The first one is there at once, later ones fade in for as long as the next is likely to take; but where the screen, which shows
-    /// one in every `period`, would show nothing in between, at once: a fade would only make it late.
+    /// Takes a new picture. The first is shown at once; later ones fade in over the time since the last, which the
+    /// next is likely to take. Where the screen, which shows one every `period`, would show nothing in between, there
+    /// is no fade: it would only add delay.
     pub fn fade_to(&mut self, dream: &Frame, period: Duration, now: Instant) {
-        // What is seen now is what the fade begins from.
+        // The fade starts from what is on the screen now.
         let progress = self.progress(now);
         if progress == FULL {
             std::mem::swap(&mut self.from, &mut self.to);
@@ -75,45 +77,45 @@ impl Fader {
         self.is_empty = false;
     }
 
-    /// Whether the picture at `now` is another than it will be a moment later.
+    /// Whether the picture still changes after `now`.
     pub fn is_fading(&self, now: Instant) -> bool {
         self.progress(now) < FULL
     }
 
-    /// The picture at `now`, in so much light: 0 is dark, 1 all there is.
-    pub fn view(&self, now: Instant, light: f32) -> View<'_> {
-        let light = (light.clamp(0.0, 1.0) * f32::from(FULL)).round() as u16;
-        View { size: self.canvas.size, from: &self.from, to: &self.to, progress: self.progress(now), light }
+    /// The picture at `now`, at a brightness from 0, black, to 1.
+    pub fn view(&self, now: Instant, brightness: f32) -> View<'_> {
+        let brightness = (brightness.clamp(0.0, 1.0) * f32::from(FULL)).round() as u16;
+        View { size: self.canvas.size, from: &self.from, to: &self.to, progress: self.progress(now), brightness }
     }
 
     fn progress(&self, now: Instant) -> u16 {
-        let past = now.saturating_duration_since(self.fade_began);
-        match past < self.duration {
-            true => (past.as_secs_f32() / self.duration.as_secs_f32() * f32::from(FULL)) as u16,
+        let elapsed = now.saturating_duration_since(self.fade_began);
+        match elapsed < self.duration {
+            true => (elapsed.as_secs_f32() / self.duration.as_secs_f32() * f32::from(FULL)) as u16,
             false => FULL,
         }
     }
 }
 
 impl View<'_> {
-    /// Draws row `y` into `row`, which holds four bytes a pixel: blue, green, red, nothing.
+    /// Draws row `y` into `row`, four bytes per pixel: blue, green, red, unused.
     pub fn draw_row(&self, y: usize, row: &mut [u8]) {
         let bytes = 4 * self.size.width;
         let at = y * bytes..(y + 1) * bytes;
         let (from, to) = (&self.from[at.clone()], &self.to[at]);
         let row = &mut row[..bytes];
-        match (self.progress, self.light) {
+        match (self.progress, self.brightness) {
             (FULL, FULL) => row.copy_from_slice(to),
-            (progress, light) => {
+            (progress, brightness) => {
                 for ((value, &from), &to) in row.iter_mut().zip(from).zip(to) {
                     let mixed = (u16::from(from) * (FULL - progress) + u16::from(to) * progress) >> 8;
-                    *value = ((mixed * light) >> 8) as u8;
+                    *value = ((mixed * brightness) >> 8) as u8;
                 }
             }
         }
     }
 
-    /// All of it, as a picture that stages pass on.
+    /// Writes all of it into `out`; `row` is scratch memory.
     pub fn write_frame(&self, out: &mut Frame, row: &mut Vec<u8>) {
         row.resize(4 * self.size.width, 0);
         out.resize(self.size.width, self.size.height);
@@ -132,43 +134,44 @@ fn mix(from: &mut [u8], to: &[u8], progress: u16) {
     }
 }
 
-/// How bright the screen is: what is asked for is approached, so that nothing leaps.
+/// The screen's brightness. It approaches its target steadily, so that nothing jumps.
 #[derive(Debug, Clone, Copy)]
 pub struct BrightnessRamp {
-    light: f32,
+    brightness: f32,
     target: f32,
-    /// Of the light a second.
+    /// Brightness per second.
     speed: f32,
     updated: Instant,
 }
 
 impl BrightnessRamp {
-    pub fn new(light: f64, now: Instant) -> BrightnessRamp {
-        BrightnessRamp { light: light as f32, target: light as f32, speed: 0.0, updated: now }
+    pub fn new(brightness: f64, now: Instant) -> BrightnessRamp {
+        BrightnessRamp { brightness: brightness as f32, target: brightness as f32, speed: 0.0, updated: now }
     }
 
-    /// Moves toward `target`, 0 to 1, a new one to be reached in `seconds`; returns the light at `now`.
+    /// Moves toward `target`, 0 to 1, which is reached `seconds` after it was first asked for; returns the brightness
+    /// at `now`.
     pub fn advance(&mut self, target: f64, seconds: f64, now: Instant) -> f32 {
         let target = target as f32;
         if target != self.target {
-            self.speed = if seconds > 0.0 { (target - self.light).abs() / seconds as f32 } else { f32::MAX };
+            self.speed = if seconds > 0.0 { (target - self.brightness).abs() / seconds as f32 } else { f32::MAX };
             self.target = target;
         }
         let step = self.speed * now.saturating_duration_since(self.updated).as_secs_f32();
         self.updated = now;
-        let left = self.target - self.light;
-        self.light = if left.abs() <= step { self.target } else { self.light + step.copysign(left) };
-        self.light
+        let left = self.target - self.brightness;
+        self.brightness = if left.abs() <= step { self.target } else { self.brightness + step.copysign(left) };
+        self.brightness
     }
 
-    /// The light as it was last.
+    /// The brightness as last computed.
     pub fn current(&self) -> f32 {
-        self.light
+        self.brightness
     }
 
-    /// Whether the light is still another than it will be.
+    /// Whether the target is not reached yet.
     pub fn is_moving(&self) -> bool {
-        self.light != self.target
+        self.brightness != self.target
     }
 }
 
@@ -188,9 +191,9 @@ mod tests {
         Fader::new(Canvas::plain(Size { width, height }), now)
     }
 
-    fn level(fader: &Fader, at: Instant, light: f32) -> u8 {
+    fn level(fader: &Fader, at: Instant, brightness: f32) -> u8 {
         let mut frame = Frame::new(0, 0);
-        fader.view(at, light).write_frame(&mut frame, &mut Vec::new());
+        fader.view(at, brightness).write_frame(&mut frame, &mut Vec::new());
         assert!(frame.pixels.iter().all(|value| *value == frame.pixels[0]));
         frame.pixels[0]
     }
@@ -222,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dream_that_comes_early_begins_from_what_is_seen() {
+    fn a_dream_that_comes_early_fades_from_what_is_on_the_screen() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut fader = fader(4, 4, start);
@@ -230,11 +233,11 @@ mod tests {
         fader.fade_to(&grey(4, 4, 200), TICK, at(100));
         let seen = level(&fader, at(140), 1.0);
         fader.fade_to(&grey(4, 4, 0), TICK, at(140));
-        assert_eq!(level(&fader, at(140), 1.0), seen, "nothing leaps");
+        assert_eq!(level(&fader, at(140), 1.0), seen, "nothing jumps");
     }
 
     #[test]
-    fn light_dims_the_picture_and_is_approached() {
+    fn brightness_dims_the_picture_and_approaches_its_target() {
         let start = Instant::now();
         let mut fader = fader(4, 4, start);
         fader.fade_to(&grey(4, 4, 200), TICK, start);

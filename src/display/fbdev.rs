@@ -11,7 +11,7 @@ use super::fader::View;
 use super::raster::{Channel, Layout};
 use crate::size::Size;
 
-/// `<linux/fb.h>`: ask what varies with the mode, and what is fixed; move what is seen; darken.
+/// `<linux/fb.h>`: read the variable and the fixed screen info; pan; blank.
 const FBIOGET_VSCREENINFO: libc::Ioctl = 0x4600;
 const FBIOGET_FSCREENINFO: libc::Ioctl = 0x4602;
 const FBIOPAN_DISPLAY: libc::Ioctl = 0x4606;
@@ -76,7 +76,7 @@ struct FixScreenInfo {
     reserved: [u16; 2],
 }
 
-/// A framebuffer that shows pictures.
+/// An open framebuffer.
 pub struct Fbdev {
     device: PathBuf,
     file: File,
@@ -84,7 +84,7 @@ pub struct Fbdev {
     variable: VarScreenInfo,
     layout: Layout,
     memory: MmapMut,
-    /// Whether there is room for a second picture below the first, which is drawn on while the first is seen.
+    /// Whether memory holds a second picture below the first, so that one is drawn on while the other is shown.
     can_pan: bool,
     row: Vec<u8>,
     blanked: bool,
@@ -166,7 +166,7 @@ impl Fbdev {
         Ok(())
     }
 
-    /// Darkens the monitor, or lights it again, where the driver can.
+    /// Blanks or unblanks the monitor, where the driver can.
     ///
     /// # Errors
     /// The framebuffer is lost.
@@ -174,13 +174,13 @@ impl Fbdev {
         if self.blanked != blanked {
             self.blanked = blanked;
             let level = if blanked { POWERDOWN } else { UNBLANK };
-            // SAFETY: the request takes a number, no pointer. Drivers that know no darkness refuse: it is black, then.
+            // SAFETY: the request takes a number, no pointer. Drivers that cannot blank refuse: the picture is black, then.
             unsafe { libc::ioctl(self.file.as_raw_fd(), FBIOBLANK, level) };
         }
         Ok(())
     }
 
-    /// Looks whether the mode is still the one it was opened in.
+    /// Checks that the mode is still the one it was opened in.
     ///
     /// # Errors
     /// It is another, or the framebuffer is gone: drop it and open it again.
@@ -205,7 +205,7 @@ impl Drop for Fbdev {
     }
 }
 
-/// The byte after the last one seen where line `top` is the first; none where that is more than can be.
+/// The end of the visible memory, in bytes, where line `top` is the first; none where that overflows.
 fn visible_end(variable: &VarScreenInfo, layout: &Layout, top: u32) -> Option<usize> {
     let (top, left) = (top as usize, variable.xoffset as usize);
     let (width, height) = (variable.xres as usize, variable.yres as usize);
@@ -224,7 +224,7 @@ fn layout(variable: &VarScreenInfo, fixed: &FixScreenInfo) -> Layout {
     }
 }
 
-/// Asks or tells a framebuffer; `T` is the structure that `request` fills or takes.
+/// A request that fills or takes a `T`.
 fn fb_ioctl<T>(file: &File, request: libc::Ioctl, answer: &mut T) -> std::io::Result<()> {
     // SAFETY: each request fills or takes the one structure that it is called with here, laid out as in <linux/fb.h>.
     match unsafe { libc::ioctl(file.as_raw_fd(), request, std::ptr::from_mut(answer)) } {

@@ -1,4 +1,4 @@
-//! Where pictures go: one enum of screens, a fader that makes few dreams fluid, and a tap for the web page.
+//! Where pictures go: the kinds of screen, the fader that smooths a low rate, and the tap for the web page.
 
 mod boot_card;
 mod canvas;
@@ -30,7 +30,7 @@ use crate::health::ScreenStatus;
 use crate::size::Size;
 use kms::{Kms, KmsError};
 
-/// A screen that was opened.
+/// An open screen.
 pub enum Screen {
     Kms(Box<Kms>),
     Fbdev(Box<fbdev::Fbdev>),
@@ -55,22 +55,22 @@ pub enum ScreenError {
     Lost { screen: String, reason: String },
 }
 
-/// What became of a picture that was to be shown.
+/// What became of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShowOutcome {
     Shown,
-    /// The last one is not seen yet.
+    /// The card has not shown the last one yet.
     Skipped,
-    /// The screen, or what it takes, is another: draw for it.
+    /// The screen, or the size it takes, has changed: draw again.
     ScreenChanged,
 }
 
 const DEFAULT_FRAMEBUFFER: &str = "/dev/fb0";
-/// Pictures a second on a screen that does not say its own.
+/// Frames per second of a screen that does not report its rate.
 const DEFAULT_RATE: f64 = 30.0;
 
 impl Screen {
-    /// Opens what `settings` name. With `auto` the best there is, and why not a better one.
+    /// Opens the screen that `settings` name; with `auto` the best there is, and why there is no better one.
     ///
     /// # Errors
     /// The screen that was named is not there. `auto` always finds one.
@@ -86,7 +86,7 @@ impl Screen {
     }
 
     fn best(settings: &Settings) -> (Screen, Option<String>) {
-        // A card lies behind a desktop: what is drawn there is not seen, or spoils the desktop.
+        // A desktop owns the card: what is drawn there is not seen, or spoils the desktop.
         let found = if has_desktop() { Screen::window(settings.size) } else { Screen::bare(settings) };
         match found {
             Ok(screen) => (screen, None),
@@ -136,7 +136,7 @@ impl Screen {
         }
     }
 
-    /// Size of the pictures it takes, made of dreams of `dream` pixels.
+    /// Size of the pictures it takes for dreams of `dream` pixels.
     pub fn canvas(&self, dream: Size) -> Size {
         match self {
             Screen::Kms(kms) => kms.canvas(dream),
@@ -144,7 +144,7 @@ impl Screen {
         }
     }
 
-    /// Pictures a second that it shows.
+    /// Frames per second.
     pub fn rate(&self) -> f64 {
         match self {
             Screen::Kms(kms) => kms.rate().clamp(1.0, 240.0),
@@ -152,7 +152,7 @@ impl Screen {
         }
     }
 
-    /// Pictures that were given up because the screen did not say in time that it shows them.
+    /// Page flips whose event came late or never.
     pub fn late(&self) -> u64 {
         match self {
             Screen::Kms(kms) => kms.late(),
@@ -175,7 +175,7 @@ impl Screen {
         Ok(ShowOutcome::Shown)
     }
 
-    /// Darkens the monitor, which saves its light and its years; the next picture lights it again.
+    /// Blanks the monitor, which saves power and wear; the next picture unblanks it.
     ///
     /// # Errors
     /// As [`Screen::show`].
@@ -187,7 +187,7 @@ impl Screen {
         }
     }
 
-    /// Looks whether it is still there; with `probe` asks the monitor itself, after word that something was plugged or unplugged.
+    /// Checks that it is still there; `probe` asks the monitor itself, after a hotplug event.
     ///
     /// # Errors
     /// As [`Screen::show`].
@@ -199,7 +199,7 @@ impl Screen {
         }
     }
 
-    /// Nobody sees it but through the tap.
+    /// Whether only the tap shows the picture.
     pub fn is_headless(&self) -> bool {
         matches!(self, Screen::Headless(_))
     }
@@ -237,7 +237,7 @@ fn names_framebuffer(settings: &Settings) -> bool {
     settings.device.as_deref().is_some_and(|device| device.starts_with("/dev/fb"))
 }
 
-/// The framebuffer that is used where one is.
+/// The framebuffer that would be used.
 fn framebuffer(settings: &Settings) -> PathBuf {
     let named = settings.device.clone().filter(|device| !device.starts_with("/dev/dri"));
     named.unwrap_or_else(|| DEFAULT_FRAMEBUFFER.into())

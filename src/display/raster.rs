@@ -63,7 +63,7 @@ impl Layout {
         put(r, self.red) | put(g, self.green) | put(b, self.blue)
     }
 
-    /// The layout of nearly every screen, with lines of so many bytes.
+    /// The layout of nearly every screen, with lines of `line` bytes.
     pub fn xrgb8888(line: usize) -> Layout {
         let channel = |offset| Channel { offset, length: 8 };
         Layout { bytes: 4, line, red: channel(16), green: channel(8), blue: channel(0) }

@@ -1,4 +1,4 @@
-//! A screen that comes and goes: lost, the dream goes on without it, and it is looked for again.
+//! Keeps the best available screen open. One that is lost is searched for again while the dream continues.
 
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,9 @@ use crate::backoff::Backoff;
 use crate::hotplug::Hotplug;
 use crate::size::Size;
 
-/// Between two looks at a screen of which no word came.
+/// Between two checks of a screen without a hotplug event.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
-/// One lost sooner than this after it was opened is not opened again at once: it may be lost each time.
+/// A screen lost sooner than this is not reopened at once: it may be lost each time.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 /// Shows pictures on the best screen there is at the moment.
@@ -26,10 +26,10 @@ pub struct ScreenManager {
     /// Keeps the terminal behind the screen quiet.
     terminal: Option<GraphicsMode>,
     hotplug: Hotplug,
-    /// When to look for a better one, or at this one; none where nothing is to be looked at.
+    /// When to check this screen, or search for a better one; none where neither is needed.
     check_at: Option<Instant>,
     backoff: Backoff,
-    /// Why there is none, as it was logged last: the same is logged once.
+    /// Why there is none, as logged last: the same reason is logged once.
     logged_reason: String,
     /// Late pictures of screens that are gone.
     late: u64,
@@ -37,14 +37,14 @@ pub struct ScreenManager {
 }
 
 impl ScreenManager {
-    /// Opens what `settings` name; where that is not there, it is looked for from then on.
+    /// Opens the screen that `settings` name; a missing one is searched for from then on.
     pub fn new(settings: &Settings) -> ScreenManager {
         let mut manager = ScreenManager {
             settings: settings.clone(),
             screen: Screen::Headless(settings.size),
             opened_at: Instant::now(),
             terminal: None,
-            // Before the first look: what is plugged in meanwhile is heard of.
+            // Before the first search, so that nothing plugged in meanwhile is missed.
             hotplug: Hotplug::listen("drm"),
             check_at: None,
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(10)).unwrap_or_default(),
@@ -56,7 +56,7 @@ impl ScreenManager {
         manager
     }
 
-    /// Goes on as `settings` say. Only where they name another screen, or another mode, is it opened anew.
+    /// Applies `settings`. The screen is reopened only where they name another screen or mode.
     pub fn reconfigure(&mut self, settings: &Settings) {
         let opens = |settings: &Settings| {
             let Settings { kind, device, connector, mode, plane_scaling, size, vt, .. } = settings.clone();
@@ -67,7 +67,7 @@ impl ScreenManager {
             return;
         }
         let (late, lost) = self.late_and_lost();
-        // Let go first: it may be the same card.
+        // Closed first: it may be the same card.
         self.screen = Screen::Headless(settings.size);
         self.terminal = None;
         *self = ScreenManager { late, lost, ..ScreenManager::new(settings) };
@@ -77,7 +77,7 @@ impl ScreenManager {
         &self.screen
     }
 
-    /// What pictures made of dreams of `dream` pixels are drawn on.
+    /// The canvas for dreams of `dream` pixels.
     pub fn canvas(&self, dream: Size) -> Canvas {
         if self.screen.is_headless() {
             return Canvas::plain(self.screen.size());
@@ -85,7 +85,7 @@ impl ScreenManager {
         Canvas::new(self.screen.canvas(dream), &self.settings)
     }
 
-    /// Its size as the one sees it who stands before it; none where there is no screen.
+    /// The screen's size as a viewer sees it; none where there is no screen.
     pub fn visible_size(&self) -> Option<Size> {
         (!self.screen.is_headless()).then(|| canvas::upright(self.screen.size(), self.settings.rotate))
     }
@@ -112,14 +112,14 @@ impl ScreenManager {
         }
     }
 
-    /// Darkens the screen until the next picture; true where it is another afterwards.
+    /// Blanks the screen until the next picture; true where the screen changed.
     pub fn blank(&mut self) -> bool {
         let outcome = self.screen.blank();
         outcome.is_err_and(|error| self.drop_lost(&error, self.opened_at.elapsed() >= STABLE_AFTER))
     }
 
-    /// Looks at the screen, and for a missing or a better one, when it is time to or word came; true where it is another
-    /// afterwards.
+    /// Checks the screen, and searches for a missing or better one, when due or after a hotplug event; true where the
+    /// screen changed.
     pub fn poll(&mut self) -> bool {
         let plugged = self.hotplug.happened();
         let Some(at) = self.check_at else { return false };
@@ -130,7 +130,7 @@ impl ScreenManager {
             return self.find();
         }
         self.check_at = Some(Instant::now() + CHECK_INTERVAL);
-        // A card may have come whose driver was not there yet when this framebuffer was taken.
+        // A card's driver may have been loaded since this framebuffer was opened.
         let is_fallback = self.settings.kind == ScreenKind::Auto && matches!(self.screen, Screen::Fbdev(_));
         if is_fallback
             && plugged
@@ -142,18 +142,19 @@ impl ScreenManager {
         self.screen.check(plugged).is_err_and(|error| self.drop_lost(&error, true))
     }
 
-    /// Goes on without the screen, or, where it may be looked for `at_once`, with what is in its place; true.
+    /// Continues without the screen, and searches for another `at_once` or after a wait. Always true: the screen
+    /// changed.
     fn drop_lost(&mut self, error: &ScreenError, at_once: bool) -> bool {
         self.late += self.screen.late();
         self.lost += 1;
         self.screen = Screen::Headless(self.settings.size);
         self.terminal = None;
         if matches!(error, ScreenError::WindowClosed) {
-            info!("screen: {error}; the dream goes on, to be seen on the web page");
+            info!("screen: {error}; the dream continues on the web page");
             self.check_at = None;
             return true;
         }
-        warn!("screen lost: {error}; the dream goes on, and it is looked for again");
+        warn!("screen lost: {error}; the dream continues, and a screen is searched for");
         if self.opened_at.elapsed() >= STABLE_AFTER {
             self.backoff.reset();
         }
@@ -176,7 +177,7 @@ impl ScreenManager {
         };
         self.check_at = Some(Instant::now() + self.backoff.wait());
         if reason != self.logged_reason {
-            let seen = "the picture is seen on the web page; one that comes is used";
+            let seen = "the picture is on the web page until one is found";
             if self.settings.kind == ScreenKind::Auto {
                 info!("screen: none ({reason}); {seen}");
             } else {
@@ -189,7 +190,7 @@ impl ScreenManager {
 
     fn adopt(&mut self, screen: Screen) {
         info!("screen: {}", screen.name());
-        // Given back before it is taken: the other way round it would be given back at last.
+        // Released before it is acquired: dropped later, the old guard would undo the new one.
         self.terminal = None;
         self.terminal = if screen.has_terminal() { GraphicsMode::acquire(&self.settings.vt) } else { None };
         self.check_at = screen.has_terminal().then(|| Instant::now() + CHECK_INTERVAL);

@@ -1,4 +1,4 @@
-//! What screens there are, for a person who asks.
+//! Lists the screens there are, for `reverie devices` and `reverie doctor`.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -10,14 +10,14 @@ use crate::slot::Slot;
 /// Time between two pictures offered.
 const FRAME_INTERVAL: Duration = Duration::from_millis(1000 / 12);
 
-/// The display's end offers, the watchers' end takes; clones are of the same tap.
+/// The display offers, watchers take; clones share one tap.
 #[derive(Clone, Default)]
 pub struct Tap {
     slot: Slot,
     watchers: Arc<AtomicUsize>,
 }
 
-/// Somebody who watches, until dropped.
+/// A watcher, until dropped.
 pub struct Watcher(Arc<AtomicUsize>);
 
 impl Tap {
@@ -36,7 +36,7 @@ impl Tap {
         self.is_watched() && last.is_none_or(|last| now.saturating_duration_since(last) >= FRAME_INTERVAL)
     }
 
-    /// A picture to be drawn on and offered; what it holds is left over.
+    /// A recycled picture to draw on and offer; its content is arbitrary.
     pub fn blank(&self) -> Frame {
         self.slot.blank()
     }

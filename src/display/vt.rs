@@ -1,7 +1,7 @@
-//! The virtual terminal behind the screen: while pictures are shown it draws nothing, afterwards it draws again.
+//! The virtual terminal behind the screen: kept from drawing while pictures are shown, and restored afterwards.
 //!
-//! Which mode a terminal is in belongs to no program, so that it outlives ours: it is given back on every way out that we
-//! see, and by the unit's `ExecStopPost` (`reverie restore-console`) after those that we do not.
+//! A terminal's mode outlives the program that set it. So it is restored on every exit that we control, and by the
+//! unit's `ExecStopPost` (`reverie restore-console`) after the others.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -19,18 +19,18 @@ const KDGETMODE: libc::Ioctl = 0x4B3B;
 const KD_TEXT: libc::c_ulong = 0;
 const KD_GRAPHICS: libc::c_ulong = 1;
 
-/// The terminal in front.
+/// The foreground terminal.
 const FOREGROUND: &str = "/dev/tty0";
 
-/// The terminal that was taken, for whoever ends the process without a word to anybody.
+/// The terminal in graphics mode, for code that ends the process without dropping anything.
 static HELD: Mutex<Option<File>> = Mutex::new(None);
 
-/// A terminal that draws nothing, until dropped.
+/// A terminal in graphics mode, until dropped.
 pub struct GraphicsMode(());
 
 impl GraphicsMode {
-    /// Takes the terminal that `vt` names. Where there is none, or it is not ours to take, the screen is used without: then the
-    /// kernel may write into a framebuffer.
+    /// Puts the terminal that `vt` names into graphics mode. Without one, or without permission, the screen is used
+    /// all the same: the kernel may then write into a framebuffer.
     pub fn acquire(vt: &Vt) -> Option<GraphicsMode> {
         let file = match vt {
             Vt::Off => return None,
@@ -59,7 +59,7 @@ impl Drop for GraphicsMode {
     }
 }
 
-/// Lets the terminal that was taken draw again when it is dropped, in a panic too.
+/// Restores the terminal when dropped, also in a panic.
 pub struct RestoreOnDrop;
 
 impl Drop for RestoreOnDrop {
@@ -68,16 +68,16 @@ impl Drop for RestoreOnDrop {
     }
 }
 
-/// Lets the terminal that was taken draw again, if one was.
+/// Restores the terminal, if one is in graphics mode.
 pub fn release() {
     if let Some(file) = held().take()
         && let Err(error) = set_mode(&file, KD_TEXT)
     {
-        debug!("the console cannot be given back: {error}");
+        debug!("the console cannot be restored: {error}");
     }
 }
 
-/// Lets the terminal at `path` draw again, whoever took it: after a program that was killed.
+/// Restores the terminal at `path`, whoever changed it: after a program that was killed.
 ///
 /// # Errors
 /// It is no terminal of this machine's screen, or not ours to set.
@@ -89,13 +89,14 @@ fn held() -> std::sync::MutexGuard<'static, Option<File>> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Asking and setting modes needs no reading, which not everybody in the group `tty` may.
+/// Modes can be read and set without read access, which the group `tty` may lack.
 fn open(path: &Path) -> io::Result<File> {
     let open = |read| OpenOptions::new().read(read).write(true).open(path);
     open(true).or_else(|_| open(false))
 }
 
-/// Standard input, where it is a terminal of this machine's screen, a unit's `TTYPath` or a login there: that takes no privilege.
+/// Standard input, where it is a terminal of this machine's screen (a unit's `TTYPath`, or a login): using it needs
+/// no privilege.
 fn own_terminal() -> Option<File> {
     use std::os::fd::AsFd;
     let file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);

@@ -1,31 +1,31 @@
-//! What the board tells of itself.
+//! Temperatures and memory, as the kernel reports them.
 
 use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
 
-/// Where the kernel tells temperatures.
+/// Where the kernel lists its thermal zones.
 pub const THERMAL_DIR: &str = "/sys/class/thermal";
 
-/// A place whose temperature is known.
+/// One temperature sensor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ThermalZone {
-    /// As its driver calls it: `cpu-thermal`.
+    /// The driver's name for it: `cpu-thermal`.
     pub kind: String,
     pub celsius: f64,
-    /// Where the board is slowed down, °C, if ever: the lowest trip point of the kernel's kind `passive`.
+    /// Where throttling begins, °C, if ever: the lowest trip point of the kernel's kind `passive`.
     pub passive: Option<f64>,
 }
 
 impl ThermalZone {
-    /// How far it is from being slowed down, °C; below 0 where it is.
+    /// How far it is from throttling, °C; below 0 where it throttles.
     pub fn headroom(&self) -> Option<f64> {
         self.passive.map(|passive| passive - self.celsius)
     }
 }
 
-/// How hot the board is, as far as it tells.
+/// How hot the board is, as far as it reports that.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Heat {
     /// The hottest zone, °C.
@@ -45,8 +45,8 @@ impl Heat {
     }
 }
 
-/// Every thermal zone below `folder` that tells a temperature. A sensor that is off says nonsense, such as -256 °C or nothing
-/// at all: it is left out.
+/// Every thermal zone below `folder` that reports a temperature. A sensor that is off reports nonsense, such as -256
+/// °C, or nothing: it is skipped.
 pub fn thermal_zones(folder: &Path) -> Vec<ThermalZone> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let folders = entries.filter(|e| e.file_name().to_string_lossy().starts_with("thermal_zone")).map(|e| e.path());
@@ -65,7 +65,7 @@ fn zone(folder: &Path) -> Option<ThermalZone> {
     Some(ThermalZone {
         kind: text("type").unwrap_or_default(),
         celsius: celsius("temp")?,
-        // One at 0 °C or so is switched off.
+        // One near 0 °C is disabled.
         passive: passive.filter(|trip| *trip > 40.0).min_by(f64::total_cmp),
     })
 }
@@ -75,13 +75,13 @@ pub fn memory_mib() -> f64 {
     number_after(&fs::read_to_string("/proc/self/status").unwrap_or_default(), "VmRSS:").unwrap_or(0.0) / 1024.0
 }
 
-/// The number that stands after `name` at the beginning of a line of `text`: KiB in what /proc says, bytes in a control group's files.
+/// The number after `name` at the start of a line of `text`: KiB in /proc, bytes in a control group's files.
 fn number_after(text: &str, name: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }
 
-/// Bytes that this process may still take before others are pushed out or it is ended: what the system has free, or less where a limit is set on it.
-/// None where nothing tells.
+/// Bytes this process may still allocate before others are swapped out or it is killed: what the system has
+/// available, or less where a limit applies. None where that is unknown.
 pub fn free_memory() -> Option<u64> {
     let text = |file: &str| fs::read_to_string(file).unwrap_or_default();
     let system = number_after(&text("/proc/meminfo"), "MemAvailable:").map(|kib| (kib * 1024.0) as u64);
@@ -94,14 +94,15 @@ pub fn free_memory() -> Option<u64> {
         .min()
 }
 
-/// What the process' control group, and those around it, leave; none where none has a limit. `own` is the kernel's word for which it is (version 2).
+/// What the process' control group and its ancestors leave; none where none has a limit. `own` is `/proc/self/cgroup`
+/// (version 2).
 fn cgroup_headroom(root: &Path, own: &str) -> Option<u64> {
     let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let number = |file: &Path| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
     let room = |group: &Path| {
         let folder = root.join(group);
         let (most, taken) = (number(&folder.join("memory.max"))?, number(&folder.join("memory.current"))?);
-        // Files that were read and can be let go of.
+        // Cached file pages, which the kernel can reclaim.
         let stat = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
         let files = number_after(&stat, "inactive_file").unwrap_or(0.0) as u64;
         Some(most.saturating_sub(taken.saturating_sub(files)))
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zones_are_read_with_where_they_are_slowed_down_and_nonsense_is_not() {
+    fn zones_are_read_with_their_throttling_point_and_nonsense_is_skipped() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(thermal_zones(folder.path()), []);
         let put = |zone: &str, files: &[(&str, &str)]| {

@@ -1,17 +1,18 @@
-//! What a Jetson tells of its power, from the files that `nvpmodel` and `tegrastats` have it from; nothing on other boards.
+//! A Jetson's power mode, power draw and GPU load, from the files that `nvpmodel` and `tegrastats` read; nothing on
+//! other boards.
 
 use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
 
-/// Power and load, as far as they are told.
+/// Power and load, as far as they are known.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Power {
     /// Name of the power mode (`nvpmodel -q`): `15W`, `MAXN`.
     #[serde(rename = "power_mode", skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
-    /// What the module takes in, W.
+    /// Power draw of the module, W.
     #[serde(rename = "power_w", skip_serializing_if = "Option::is_none")]
     pub watts: Option<f64>,
     /// How busy the GPU is, 0 to 100.
@@ -19,7 +20,7 @@ pub struct Power {
     pub gpu_load: Option<f64>,
 }
 
-/// Below `root`: `/`, and in tests a folder.
+/// Reads below `root`: `/`, and in tests a folder.
 pub fn power(root: &Path) -> Power {
     Power { mode: mode(root), watts: watts(&root.join("sys/class/hwmon")), gpu_load: gpu_load(root) }
 }
@@ -37,7 +38,7 @@ fn mode(root: &Path) -> Option<String> {
     Some(named.unwrap_or_else(|| number.to_string()))
 }
 
-/// The rail that feeds the module; on modules that have none, all that are measured together.
+/// The module's input rail; on modules without one, the sum of all measured rails.
 fn watts(hwmon: &Path) -> Option<f64> {
     let sensors = entries(hwmon).filter(|sensor| text(&sensor.join("name")).as_deref() == Some("ina3221"));
     let rails: Vec<(String, f64)> = sensors
@@ -55,7 +56,7 @@ fn watts(hwmon: &Path) -> Option<f64> {
     total.or_else(sum).map(|watts: f64| (watts * 100.0).round() / 100.0)
 }
 
-/// Thousandths of the last moment that the GPU worked.
+/// The driver reports thousandths of the last interval.
 fn gpu_load(root: &Path) -> Option<f64> {
     let is_gpu = |name: &str| ["gpu", "ga10b", "gv11b"].iter().any(|part| name.contains(part));
     let gpu = entries(&root.join("sys/class/devfreq"))
@@ -64,7 +65,7 @@ fn gpu_load(root: &Path) -> Option<f64> {
 }
 
 fn text(file: &Path) -> Option<String> {
-    // A device tree's words end in a zero byte.
+    // Strings from a device tree end in a zero byte.
     Some(fs::read_to_string(file).ok()?.trim_matches(['\0', '\n', ' ']).to_owned())
 }
 
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rail_for_all_the_rails_are_added_and_a_mode_without_a_name_is_its_number() {
+    fn without_an_input_rail_the_rails_are_added_and_an_unnamed_mode_is_its_number() {
         let root = tree(&[
             ("var/lib/nvpmodel/status", "pmode:0003"),
             ("sys/class/hwmon/hwmon3/name", "ina3221"),
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn another_board_tells_nothing() {
+    fn other_boards_report_nothing() {
         assert_eq!(power(tree(&[]).path()), Power::default());
         assert_eq!(serde_json::to_string(&Power::default()).unwrap(), "{}");
     }

@@ -1,4 +1,4 @@
-//! How the device is: what telemetry says, and what systemd is told.
+//! How the device is: statuses, telemetry, and what systemd is told.
 
 mod board;
 mod jetson;
@@ -10,6 +10,6 @@ mod telemetry;
 pub use board::{Heat, THERMAL_DIR, ThermalZone, free_memory, memory_mib, thermal_zones};
 pub use jetson::{Power, power};
 pub use notify::{SystemdNotifier, is_service, watchdog_period};
-pub use service::{RUNTIME_DIR, ServiceRecord, line_tells_of_dreams};
+pub use service::{RUNTIME_DIR, ServiceRecord, line_says_dreaming};
 pub use status::{BrokerStatus, CameraState, CameraStatus, NetworkStatus, ScreenStatus};
 pub use telemetry::{Fault, Telemetry};

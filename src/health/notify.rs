@@ -1,4 +1,4 @@
-//! What systemd is told. Without systemd nothing is.
+//! Notifications to systemd; none where systemd does not listen.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tracing::debug;
 use super::Telemetry;
 use super::service::{ServiceRecord, runtime_dir, status_line};
 
-/// The line to systemd.
+/// Talks to systemd, and says each thing once.
 #[derive(Debug, Default)]
 pub struct SystemdNotifier {
     ready: bool,
@@ -17,7 +17,7 @@ pub struct SystemdNotifier {
 }
 
 impl SystemdNotifier {
-    /// It dreams and is seen: started. Said once.
+    /// Started: the first picture is shown. Sent once.
     pub fn ready(&mut self) {
         if !self.ready {
             self.ready = true;
@@ -45,7 +45,7 @@ impl SystemdNotifier {
         send(&NotifyState::Watchdog);
     }
 
-    /// A stage moves no more: what is to be done then, now.
+    /// A stage is stuck: restart now, without waiting for the watchdog to expire.
     pub fn trigger_watchdog(&self) {
         send(&NotifyState::WatchdogTrigger);
     }
@@ -55,7 +55,7 @@ impl SystemdNotifier {
         send(&NotifyState::Reloading);
     }
 
-    /// And it was.
+    /// It was read, whether or not it is valid.
     pub fn reloaded(&self) {
         if self.ready {
             send(&NotifyState::Ready);
@@ -67,18 +67,18 @@ impl SystemdNotifier {
     }
 }
 
-/// Whether systemd started this, and hears what is said here: as the shipped unit has it.
+/// Whether systemd started this as a notifying service, as the shipped unit does.
 pub fn is_service() -> bool {
     std::env::var_os("NOTIFY_SOCKET").is_some()
 }
 
-/// How often systemd wants to hear that all is alive: half of its patience; none where it does not watch.
+/// How often to send the watchdog heartbeat: half of `WatchdogSec`; none where it is off.
 pub fn watchdog_period() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|patience| patience / 2)
+    sd_notify::watchdog_enabled().map(|limit| limit / 2)
 }
 
 fn send(state: &NotifyState) {
     if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
-        debug!("systemd is not told {state}: {error}");
+        debug!("cannot notify systemd of {state}: {error}");
     }
 }

@@ -59,8 +59,8 @@ pub fn status_line(now: &Telemetry) -> String {
     format!("{fps:.digits$}{RATE_UNIT} at {width}x{height} on {provider}; camera {camera}")
 }
 
-/// Whether the status line of a service that keeps no record tells of dreams.
-pub fn line_tells_of_dreams(line: &str) -> bool {
+/// Whether a service without a record dreams, by its status line.
+pub fn line_says_dreaming(line: &str) -> bool {
     let rate = line.split_once(RATE_UNIT).and_then(|(rate, _)| rate.parse::<f64>().ok());
     rate.is_some_and(|rate| rate > 0.0)
 }
@@ -92,10 +92,10 @@ mod tests {
 
     #[test]
     fn this_health_check_understands_an_older_service() {
-        assert!(line_tells_of_dreams("0.4 dreams a second at 160x96 on cpu; camera absent"));
+        assert!(line_says_dreaming("0.4 dreams a second at 160x96 on cpu; camera absent"));
         for silent in ["0.0 dreams a second at 160x96 on cpu; camera absent", "opening the network; camera absent", ""]
         {
-            assert!(!line_tells_of_dreams(silent), "{silent}");
+            assert!(!line_says_dreaming(silent), "{silent}");
         }
     }
 

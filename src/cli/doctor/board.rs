@@ -13,12 +13,12 @@ use crate::display::{self, ScreenKind};
 use crate::health::{self, ThermalZone};
 use crate::source::{self, SourceKind};
 
-/// Groups that the service is in.
+/// Groups of the service.
 const SERVICE_GROUPS: [&str; 2] = ["video", "render"];
-/// Free space below which nothing can be remembered soon, and below which somebody should look.
+/// Free space, bytes: below the first nothing more can be saved, below the second somebody should make room.
 const DISK_FULL: u64 = 1 << 20;
 const DISK_LOW: u64 = 64 << 20;
-/// How long a program may take to its first picture.
+/// How long a program may take until its first picture.
 const FIRST_PICTURE_LIMIT: Duration = Duration::from_secs(15);
 
 /// The camera that would be used.
@@ -44,7 +44,7 @@ pub fn cameras(config: &Config) -> Vec<Finding> {
         findings
             .extend(unfit.map(|(path, error)| Finding::warning(ABOUT, format!("{}: {error}", path.display()), remedy)));
     }
-    // Named by its owner, so that it is to be there.
+    // Named in the configuration: it has to be there.
     findings.extend(survey.missing.iter().map(|path| {
         let remedy = "plug it in; `reverie devices` lists those there are";
         Finding::failure(ABOUT, format!("{} is configured and not there", path.display()), remedy)
@@ -52,16 +52,14 @@ pub fn cameras(config: &Config) -> Vec<Finding> {
     findings.push(match survey.chosen {
         Some(chosen) => Finding::ok(ABOUT, chosen),
         None if settings.kind == SourceKind::V4l2 => {
-            Finding::failure(ABOUT, "none that can be used", "plug one in; it is taken up at once")
+            Finding::failure(ABOUT, "none that can be used", "plug one in; it is used at once")
         }
-        None => {
-            Finding::warning(ABOUT, "none: it dreams on the photos that ship", "plug one in; it is taken up at once")
-        }
+        None => Finding::warning(ABOUT, "none: it dreams on the shipped photos", "plug one in; it is used at once"),
     });
     findings
 }
 
-/// Runs the program that stands for a camera until its first picture. That there is such a program was checked with the
+/// Runs the program that replaces a camera until its first picture. That the program exists was checked with the
 /// configuration.
 fn program(about: &'static str, settings: &source::Settings) -> Finding {
     match source::try_program(settings, FIRST_PICTURE_LIMIT) {
@@ -107,19 +105,19 @@ pub fn screen(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// NVIDIA's driver shows nothing without a desktop unless it was told to.
+/// Without modeset NVIDIA's driver shows nothing unless there is a desktop.
 fn modeset(parameter: &Path) -> Option<Finding> {
     let is_off = fs::read_to_string(parameter).is_ok_and(|text| text.trim() == "N");
     is_off.then(|| {
         Finding::failure(
             "screen",
             "nvidia-drm is loaded without modeset",
-            "echo 'options nvidia-drm modeset=1' > /etc/modprobe.d/reverie.conf, and start the board anew (deploy/jetson/setup does it)",
+            "echo 'options nvidia-drm modeset=1' > /etc/modprobe.d/reverie.conf, and reboot (deploy/jetson/setup does it)",
         )
     })
 }
 
-/// Why a device cannot be opened: by the service where root asks, else by the one who asks.
+/// Why a device cannot be opened: by the service where root asks, else by the caller.
 fn access_problem(about: &'static str, path: &Path) -> Option<Finding> {
     let meta = fs::metadata(path).ok()?;
     let group = group_name(meta.gid());
@@ -148,7 +146,7 @@ pub fn heat() -> Finding {
 fn judge_heat(zones: &[ThermalZone]) -> Finding {
     const ABOUT: &str = "heat";
     let Some(hottest) = zones.iter().max_by(|a, b| a.celsius.total_cmp(&b.celsius)) else {
-        return Finding::ok(ABOUT, "this board tells no temperature");
+        return Finding::ok(ABOUT, "this board reports no temperature");
     };
     let seen = format!("{:.0} °C at {}", hottest.celsius, hottest.kind);
     let Some((zone, room)) =
@@ -156,7 +154,7 @@ fn judge_heat(zones: &[ThermalZone]) -> Finding {
     else {
         return Finding::ok(ABOUT, seen);
     };
-    let seen = format!("{seen}; {} is slowed down at {:.0} °C", zone.kind, zone.celsius + room);
+    let seen = format!("{seen}; {} throttles at {:.0} °C", zone.kind, zone.celsius + room);
     match room {
         room if room <= 0.0 => Finding::warning(ABOUT, format!("{seen}, and is now"), "a fan, or air around the board"),
         room if room < 5.0 => {
@@ -171,26 +169,26 @@ pub fn clock() -> Finding {
     let now = Now::read();
     let seen = format!("{:.0}", now.wall);
     if !now.is_set() {
-        let remedy = "is there a network, and a time server in it? until then opening hours do not count (timedatectl)";
+        let remedy = "is there a network, and a time server in it? until then opening hours are ignored (timedatectl)";
         return Finding::warning(ABOUT, format!("it has not been set: {seen}"), remedy);
     }
     let asked = Command::new("timedatectl").args(["show", "-p", "NTPSynchronized", "--value"]).output();
     match asked.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()) {
         Ok(said) if said == "yes" => Finding::ok(ABOUT, format!("{seen}, set by the network")),
         Ok(said) if said == "no" => {
-            let remedy = "timedatectl set-ntp true; many screens change in one instant only by one time";
+            let remedy = "timedatectl set-ntp true; several mirrors change together only by a common clock";
             Finding::warning(ABOUT, format!("{seen}, not set by the network"), remedy)
         }
         _ => Finding::ok(ABOUT, seen),
     }
 }
 
-/// Where what is remembered lies.
+/// Where state is saved.
 pub fn disk(config: &Config) -> Finding {
     let installed = PathBuf::from("/var/lib/reverie");
     let file = config.memory_file().or_else(|| installed.exists().then(|| installed.join("state.json")));
     let Some(file) = file else {
-        return Finding::ok("disk", "nothing is remembered: there is no state directory (systemd's, or memory.file)");
+        return Finding::ok("disk", "nothing is saved: there is no state directory (systemd's, or memory.file)");
     };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match rustix::fs::statvfs(folder) {
@@ -212,7 +210,7 @@ fn judge_disk(folder: &Path, free: u64, files: u64, read_only: bool) -> Finding 
     match () {
         () if read_only => Finding::warning(
             ABOUT,
-            format!("{} is mounted read-only: scenes and settings are forgotten at every start", folder.display()),
+            format!("{} is mounted read-only: scenes and settings are lost at every start", folder.display()),
             "mount a small partition there (deploy/power.md)",
         ),
         () if free < DISK_FULL || files == 0 => {
@@ -239,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn heat_is_told_before_the_board_slows_down() {
+    fn heat_is_a_warning_before_the_board_throttles() {
         let zone = |celsius, passive| ThermalZone { kind: "cpu-thermal".to_owned(), celsius, passive };
         assert_eq!(judge_heat(&[]).verdict, Verdict::Ok);
         assert_eq!(judge_heat(&[zone(99.0, None)]).verdict, Verdict::Ok);

@@ -1,9 +1,9 @@
-//! The program's own: configuration, packs, the network, the broker.
+//! What the program needs: configuration, packs, the network, the broker.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Finding, usable};
+use super::Finding;
 use crate::cli::flags::ParamFlags;
 use crate::cli::load;
 use crate::config::{Config, ConfigError};
@@ -12,9 +12,9 @@ use crate::pixel::Picture;
 use crate::remote::{Client, Settings};
 use crate::runtime::{Ascent, Controls, Graph, Provider, Runtime, RuntimeError};
 
-/// A broker that is silent for longer is as good as none.
+/// A broker that does not answer by then counts as unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// What the network is tried on, pixels.
+/// Size of the picture the network is tried on, pixels.
 const TRIAL_SIZE: (usize, usize) = (128, 72);
 
 /// Reads the configuration; where that is wrong, the defaults stand in for it from here on.
@@ -24,9 +24,11 @@ pub fn configuration(named: Option<&Path>) -> (Config, Vec<Finding>) {
     let outcome = load::read(named).and_then(|config| config.check(file).map(|()| config).map_err(load::bad));
     let finding = match &outcome {
         Ok(_) => Finding::ok(ABOUT, file.map_or("none: the defaults".to_owned(), |file| file.display().to_string())),
-        Err(error) => Finding::failure(ABOUT, error.to_string(), "mend that line; what follows is as without it"),
+        Err(error) => {
+            Finding::failure(ABOUT, error.to_string(), "correct that line; the checks below use the defaults")
+        }
     };
-    (usable(outcome.ok()), vec![finding])
+    (outcome.unwrap_or_default(), vec![finding])
 }
 
 /// The packs, the library, and one ascent.
@@ -47,7 +49,7 @@ pub fn network(config: &Config, file: Option<&Path>) -> Vec<Finding> {
     findings
 }
 
-const REINSTALL: &str = "install it anew: apt install --reinstall reverie";
+const REINSTALL: &str = "reinstall it: apt install --reinstall reverie";
 
 fn packs(catalogue: &Catalogue) -> Finding {
     let mut names = Vec::new();
@@ -55,21 +57,21 @@ fn packs(catalogue: &Catalogue) -> Finding {
         if let Err(error) = manifest.verify(folder) {
             let remedy = match error {
                 PackError::Damaged { .. } => REINSTALL,
-                _ => "let everybody read it, or install it anew",
+                _ => "make it readable for everybody, or reinstall it",
             };
             return Finding::failure("packs", error.to_string(), remedy);
         }
         names.push(format!("{} ({} layers)", manifest.name, manifest.layers.len()));
     }
-    Finding::ok("packs", format!("{}, every file as it should be", names.join(", ")))
+    Finding::ok("packs", format!("{}, every file is intact", names.join(", ")))
 }
 
-/// What the configuration says of layers, scenes and hours, against the packs.
+/// Checks the layers, scenes and hours of the configuration against the packs.
 fn direction(config: &Config, file: Option<&Path>, catalogue: &Catalogue) -> Finding {
     const ABOUT: &str = "scenes";
     match load::direction(config, file, &ParamFlags::default(), catalogue) {
         Ok(setup) => Finding::ok(ABOUT, format!("{}; it begins with layer {}", setup.scenes.len(), setup.params.layer)),
-        Err(error) => Finding::failure(ABOUT, error.to_string(), "mend that in the configuration"),
+        Err(error) => Finding::failure(ABOUT, error.to_string(), "correct that in the configuration"),
     }
 }
 
@@ -81,7 +83,7 @@ fn library_remedy(error: &RuntimeError) -> &'static str {
     }
 }
 
-/// Climbs once, as the dream does.
+/// Runs one ascent, as the dream does.
 fn ascent(runtime: &Runtime, catalogue: &Catalogue) -> Finding {
     const ABOUT: &str = "network";
     let (width, height) = TRIAL_SIZE;
@@ -99,10 +101,10 @@ fn ascent(runtime: &Runtime, catalogue: &Catalogue) -> Finding {
     match tried {
         None => Finding::failure(ABOUT, "the packs have no layer", REINSTALL),
         Some(Err(error)) => {
-            Finding::failure(ABOUT, error, "export the pack anew with this version, or try providers = [\"cpu\"]")
+            Finding::failure(ABOUT, error, "export the pack again with this version, or try providers = [\"cpu\"]")
         }
         Some(Ok((provider, layer, time))) => {
-            let seen = format!("{layer} climbs once at {width}x{height} on {provider} in {time:.1?}");
+            let seen = format!("one ascent on {layer} at {width}x{height} takes {time:.1?} on {provider}");
             match (provider, has_nvidia()) {
                 (Provider::Cpu, true) if runtime.providers() != [Provider::Cpu] => Finding::warning(
                     ABOUT,
@@ -136,7 +138,7 @@ fn try_broker(about: &'static str, settings: &Settings) -> Finding {
     let address = format!("{}:{}", settings.host, settings.port);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return Finding::warning(about, format!("cannot look: {error}"), "try again"),
+        Err(error) => return Finding::warning(about, format!("cannot be checked: {error}"), "try again"),
     };
     let tried = runtime.block_on(async { tokio::time::timeout(CONNECT_TIMEOUT, Client::check_broker(settings)).await });
     let how = if settings.tls.is_some() { " by TLS" } else { "" };

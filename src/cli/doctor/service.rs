@@ -1,4 +1,4 @@
-//! What systemd knows of the service.
+//! What systemd knows about the service.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::health::{self, ServiceRecord};
 
 const ABOUT: &str = "service";
 
-/// The service, and who else draws on the screen. Nothing where this is no machine of systemd's.
+/// Checks the service, and who else draws on the screen. Nothing where systemd does not run.
 pub fn look() -> Vec<Finding> {
     if !Path::new("/run/systemd/system").exists() {
         return Vec::new();
@@ -18,7 +18,7 @@ pub fn look() -> Vec<Finding> {
     if unit_properties("display-manager.service").is_some_and(|unit| unit["ActiveState"] == "active") {
         findings.push(Finding::warning(
             "screen",
-            "a desktop runs, and holds the screen",
+            "a desktop is running and holds the screen",
             "systemctl disable --now display-manager && systemctl set-default multi-user.target",
         ));
     }
@@ -49,12 +49,12 @@ pub struct Service {
 impl Service {
     /// Whether dreams come.
     pub fn is_dreaming(&self) -> bool {
-        let dreams = self.record.map_or_else(|| health::line_tells_of_dreams(&self.status), |record| record.dreaming);
+        let dreams = self.record.map_or_else(|| health::line_says_dreaming(&self.status), |record| record.dreaming);
         self.state == "active" && dreams
     }
 }
 
-/// None where this is no machine of systemd's.
+/// None where systemd does not run.
 pub fn service_state() -> Option<Service> {
     if !Path::new("/run/systemd/system").exists() {
         return None;
@@ -71,13 +71,13 @@ fn judge(unit: &HashMap<String, String>) -> Finding {
         ("not-found", _) => Finding::ok(ABOUT, "not installed: it is run by hand"),
         ("masked", _) => Finding::failure(ABOUT, "masked: it cannot start", "systemctl unmask reverie"),
         (_, "active") if is("UnitFileState") == "disabled" => {
-            Finding::warning(ABOUT, "runs, and will not after the next power cut", "systemctl enable reverie")
+            Finding::warning(ABOUT, "runs, but will not start after the next power cut", "systemctl enable reverie")
         }
         (_, "active") => match is("NRestarts") {
             "0" => Finding::ok(ABOUT, format!("runs: {}", is("StatusText"))),
             restarts => Finding::warning(
                 ABOUT,
-                format!("runs, started anew {restarts} times since the boot: {}", is("StatusText")),
+                format!("runs, restarted {restarts} times since boot: {}", is("StatusText")),
                 "journalctl -u reverie -p warning says why",
             ),
         },
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_will_not_be_there_tomorrow_is_told() {
+    fn a_service_that_will_not_be_there_tomorrow_is_a_warning() {
         let verdict = |load, active, file, restarts| judge(&unit(load, active, file, restarts)).verdict;
         assert_eq!(verdict("loaded", "active", "enabled", "0"), Verdict::Ok);
         assert_eq!(verdict("loaded", "active", "enabled", "3"), Verdict::Warning);

@@ -43,7 +43,7 @@ impl Buffer {
         Ok(Buffer { dumb, picture, memory, size })
     }
 
-    /// What the card is told to show.
+    /// The framebuffer that the card shows.
     pub fn picture(&self) -> framebuffer::Handle {
         self.picture
     }

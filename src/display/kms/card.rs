@@ -9,10 +9,10 @@ use std::time::Duration;
 use drm::control::{Device as _, ResourceHandle, connector, crtc, encoder, from_u32, plane, property};
 use drm::{ClientCapability, Device as _};
 
-/// Room for more outputs than any card has. drm's own `resource_handles` makes as much as a first answer says, and reads past its end where the second is
-/// longer, since a hub was plugged in meanwhile.
+/// More outputs than any card has. drm's own `resource_handles` allocates what a first answer says, and reads past
+/// its end where a second one is longer, because a hub was plugged in meanwhile.
 const MAX_HANDLES: usize = 1024;
-/// The plane property `type` of a plane that fills a screen.
+/// The plane property `type` of the plane that fills a screen.
 const PLANE_TYPE_PRIMARY: u64 = 1;
 
 pub struct Card {
@@ -40,11 +40,11 @@ pub fn paths() -> Vec<PathBuf> {
 }
 
 impl Card {
-    /// Opens the card; the first program to do so may set its modes.
+    /// Opens the card; the first program to do so becomes its master, which may set modes.
     pub fn open(path: &Path) -> io::Result<Card> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         let card = Card { path: path.to_owned(), file };
-        // Else only overlay planes are listed. A card that does not know of it has no planes for us.
+        // Without this only overlay planes are listed. A card that refuses it has no planes for us.
         let _ = card.set_client_capability(ClientCapability::UniversalPlanes, true);
         Ok(card)
     }
@@ -69,7 +69,7 @@ impl Card {
         Ok(numbers.into_iter().filter_map(from_u32).collect())
     }
 
-    /// What can drive `encoder`.
+    /// The CRTCs that can drive `encoder`.
     pub fn crtcs_of(&self, encoder: encoder::Handle) -> io::Result<Vec<crtc::Handle>> {
         let mut numbers = Vec::with_capacity(MAX_HANDLES);
         drm_ffi::mode::get_resources(self.as_fd(), None, Some(&mut numbers), None, None)?;

@@ -1,4 +1,4 @@
-//! Which mode, and which size of pictures: arithmetic without a card.
+//! Chooses a mode and the size of pictures: arithmetic, without a card.
 
 use drm::control::{Mode, ModeFlags, ModeTypeFlags};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use crate::size::Size;
 pub struct Timing {
     pub width: usize,
     pub height: usize,
-    /// Thousandths of a picture a second.
+    /// Millihertz.
     pub refresh_mhz: u32,
     pub preferred: bool,
     pub interlaced: bool,
@@ -32,7 +32,7 @@ impl Timing {
     }
 }
 
-/// Thousandths of a picture a second: `clock` kHz over the `total` pixels of a picture, its blanks included.
+/// Refresh rate in millihertz: `clock` kHz over the `total` pixels of a frame, blanking included.
 fn refresh(clock: u64, total: u64, interlaced: bool, doubled: bool) -> u32 {
     let fields = clock.saturating_mul(1_000_000).checked_div(total).unwrap_or(0);
     let pictures = if interlaced { fields.saturating_mul(2) } else { fields };
@@ -40,14 +40,14 @@ fn refresh(clock: u64, total: u64, interlaced: bool, doubled: bool) -> u32 {
     u32::try_from(pictures).unwrap_or(u32::MAX)
 }
 
-/// The mode that is `wanted`: its place in `modes`.
+/// The index in `modes` of the one that is `wanted`.
 ///
 /// # Errors
-/// There is none, in words that say which there are.
+/// There is none; the message lists those there are.
 pub fn choose(modes: &[Timing], wanted: display::Mode) -> Result<usize, String> {
     let numbered = || modes.iter().enumerate();
     let found = match wanted {
-        // Kernels list the best first where a monitor says nothing.
+        // Where a monitor prefers none, the kernel lists the best first.
         display::Mode::Preferred => numbered().find(|(_, m)| m.preferred).or_else(|| numbered().next()),
         display::Mode::Exactly { size, refresh } => numbered()
             .filter(|(_, m)| (m.width, m.height) == (size.width, size.height))
@@ -79,14 +79,14 @@ fn listed(modes: &[Timing]) -> String {
     words.join(", ") + &more
 }
 
-/// The smallest picture that a card is sent to enlarge: few enlarge more than eight times, and none of them well.
+/// The smallest picture that a card is asked to scale up: few scale more than eight times, and none of them well.
 pub fn smallest_canvas(screen: Size) -> Size {
     let quarter = |pixels: usize| pixels.div_ceil(4).next_multiple_of(2).min(pixels);
     Size { width: quarter(screen.width), height: quarter(screen.height) }
 }
 
-/// The size in which a card that enlarges is sent dreams of `dream` pixels: of the screen's shape, not larger than it, and
-/// without a pixel of the dream lost.
+/// Size of the pictures for a card that scales: of the screen's shape, no larger than it, and with room for every
+/// pixel of a dream of `dream` pixels.
 pub fn canvas(screen: Size, dream: Size, fit: Fit) -> Size {
     let least = smallest_canvas(screen);
     let (w, h) = (dream.width.clamp(1, screen.width), dream.height.clamp(1, screen.height));
@@ -98,7 +98,7 @@ pub fn canvas(screen: Size, dream: Size, fit: Fit) -> Size {
         Fit::Fit if wide >= w => (wide, h),
         Fit::Fit => (w, high),
     };
-    // Some planes take even sizes alone.
+    // Some planes take only even sizes.
     let even = |pixels: usize, most: usize| (pixels.next_multiple_of(2)).min(most).max(1);
     let (width, height) = (even(width, screen.width), even(height, screen.height));
     if width < least.width || height < least.height { least } else { Size { width, height } }

@@ -1,4 +1,4 @@
-//! What a monitor calls itself, from its EDID. VESA E-EDID 1.4: a block of 128 bytes, four descriptors of 18 from byte 54.
+//! A monitor's name, from its EDID. VESA E-EDID 1.4: a block of 128 bytes, four descriptors of 18 from byte 54.
 
 const HEADER: [u8; 8] = [0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0];
 const DESCRIPTORS_AT: usize = 54;

@@ -1,7 +1,8 @@
-//! A monitor on a graphics card, by KMS: modes set, dumb buffers flipped, no desktop and no GPU driver needed.
+//! A monitor on a graphics card through KMS: mode setting and page flips of dumb buffers, without desktop or GPU
+//! driver.
 //!
-//! The older calls (`SETCRTC`, `PAGE_FLIP`, `SETPLANE`) are used rather than atomic commits: every driver takes them, atomic ones
-//! through the kernel's own helpers, and one plane on one output needs no more.
+//! It uses the legacy calls (`SETCRTC`, `PAGE_FLIP`, `SETPLANE`) rather than atomic commits: every driver supports
+//! them, atomic ones through the kernel's helpers, and one plane on one output needs no more.
 
 mod buffer;
 mod card;
@@ -35,13 +36,13 @@ pub use output::{CardInfo, survey};
 /// The connector property `DPMS`.
 const DPMS_ON: u64 = 0;
 const DPMS_OFF: u64 = 3;
-/// The connector property `link-status` of a cable whose training failed, or that was pulled out and in again.
+/// The connector property `link-status` where link training failed, or the cable was replugged.
 const LINK_BAD: u64 = 1;
 
-/// A monitor that shows pictures.
+/// An open monitor.
 pub struct Kms {
     chain: Swapchain<CardHead>,
-    /// `HDMI-A-1`, and what the monitor calls itself.
+    /// The connector's name, `HDMI-A-1`, and the monitor's.
     name: String,
     monitor: String,
     wanted: display::Mode,
@@ -53,19 +54,19 @@ pub struct Kms {
 /// Why no monitor can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KmsError {
-    /// Nothing to be had by KMS here: a framebuffer may still be.
+    /// No usable card: there may still be a framebuffer.
     #[error("{0}")]
     NoCard(String),
-    /// There is a card, but no monitor on it, or it belongs to another program at the moment.
+    /// There is a card, but it has no monitor, or another program holds it.
     #[error("{0}")]
     NoMonitor(String),
 }
 
 impl Kms {
-    /// Opens the first output that `settings` allow and that shows something.
+    /// Opens the first output that `settings` allow and that has a monitor.
     ///
     /// # Errors
-    /// Why none does, card by card.
+    /// Why there is none, card by card.
     pub fn open(settings: &Settings) -> Result<Kms, KmsError> {
         let cards = settings.device.as_ref().map_or_else(card::paths, |device| vec![device.clone()]);
         if cards.is_empty() {
@@ -105,7 +106,7 @@ impl Kms {
                 _ => format!("{}: its mode cannot be set: {}", output.name, explain(&e)),
             })
         })?;
-        // A screen that was dark when its program ended is lit again.
+        // A program that ended may have left the screen blanked.
         let _ = chain.head().card.set_connector(output.connector, "DPMS", DPMS_ON);
         Ok(Kms {
             chain,
@@ -123,12 +124,12 @@ impl Kms {
         self.chain.head().size()
     }
 
-    /// The size in which pictures made of dreams of `dream` pixels are taken.
+    /// Size of the pictures it takes for dreams of `dream` pixels.
     pub fn canvas(&self, dream: Size) -> Size {
         self.chain.canvas(canvas::upright(dream, self.rotate), self.fit)
     }
 
-    /// Pictures a second.
+    /// Frames per second.
     pub fn rate(&self) -> f64 {
         f64::from(Timing::of(&self.chain.head().mode).refresh_mhz) / 1000.0
     }
@@ -145,7 +146,7 @@ impl Kms {
         format!("kms {} {} {mode}{monitor}{scaling}", self.path().display(), self.name)
     }
 
-    /// Shows a picture as large as [`Kms::canvas`] said.
+    /// Shows a picture of [`Kms::canvas`].
     ///
     /// # Errors
     /// The monitor is lost: drop it and open it again.
@@ -154,10 +155,10 @@ impl Kms {
         self.chain.show(view, Instant::now()).map_err(|e| self.lost(explain(&e)))
     }
 
-    /// Darkens the monitor, or lights it again; that costs it seconds. One that knows no darkness is black instead.
+    /// Blanks the monitor, or unblanks it, which takes seconds. One without DPMS shows black instead.
     ///
     /// # Errors
-    /// It cannot be lit any more: it is lost.
+    /// It cannot be unblanked: it is lost.
     pub fn set_blanked(&mut self, blanked: bool) -> Result<(), ScreenError> {
         if self.blanked == blanked {
             return Ok(());
@@ -172,8 +173,8 @@ impl Kms {
         Ok(())
     }
 
-    /// Looks whether the monitor is still there and still the same; with `probe` asks it, which takes a moment, instead of believing what
-    /// the driver knows.
+    /// Checks that the monitor is still there and the same; `probe` asks it, which takes a moment, instead of
+    /// trusting the driver.
     ///
     /// # Errors
     /// It is not: drop it and open what there is.
@@ -186,7 +187,7 @@ impl Kms {
         if output::mode(&output, self.wanted).as_ref() != Ok(mode) {
             return Err(self.lost("another monitor, or one with other modes, was plugged in".to_owned()));
         }
-        // A driver that cannot set the link up by itself says so, and waits for us to set the mode again.
+        // A driver that cannot restore the link by itself waits for us to set the mode again.
         let is_bad = card.property(*connector, "link-status").is_some_and(|(_, status)| status == LINK_BAD);
         if is_bad && !self.blanked {
             self.chain.finish_flip(Instant::now());
@@ -199,7 +200,7 @@ impl Kms {
         ScreenError::Lost { screen: format!("{} on {}", self.name, self.path().display()), reason }
     }
 
-    /// Which card this is.
+    /// The card's path.
     fn path(&self) -> &PathBuf {
         self.chain.head().card.path()
     }
@@ -209,7 +210,7 @@ impl Drop for Kms {
     fn drop(&mut self) {
         let _ = self.set_blanked(false);
         self.chain.finish_flip(Instant::now());
-        // Buffers go with the card's file, and with it the kernel's console comes back.
+        // Closing the card's file frees the buffers and brings the kernel's console back.
     }
 }
 

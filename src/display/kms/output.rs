@@ -19,29 +19,29 @@ pub struct Output {
     /// `HDMI-A-1`.
     pub name: String,
     pub state: connector::State,
-    /// What the monitor calls itself, where it does.
+    /// The monitor's name, where it reports one.
     pub monitor: Option<String>,
     pub modes: Vec<Mode>,
     encoders: Vec<drm::control::encoder::Handle>,
 }
 
 impl Output {
-    /// Whether something can be shown there. Outputs without a wire for it do not know whether a monitor hangs on them.
+    /// Whether something can be shown there. Some outputs cannot detect a monitor: their state is unknown.
     fn is_usable(&self) -> bool {
         self.state != connector::State::Disconnected && !self.modes.is_empty()
     }
 }
 
-/// The outputs of `card`, asked anew for what hangs on them; those that are known to have a monitor first.
+/// The outputs of `card`, probed for monitors; those known to have one first.
 pub fn outputs(card: &Card) -> io::Result<Vec<Output>> {
-    // One that cannot be read was just taken away.
+    // One that cannot be read was just unplugged.
     let read = card.connectors()?.into_iter().filter_map(|connector| read(card, connector, true).ok());
     let mut outputs: Vec<Output> = read.collect();
     outputs.sort_by_key(|output| output.state != connector::State::Connected);
     Ok(outputs)
 }
 
-/// One output; `probe` asks the monitor, which takes a moment, instead of believing what was known.
+/// One output; `probe` asks the monitor, which takes a moment, instead of trusting what was known.
 pub fn read(card: &Card, connector: connector::Handle, probe: bool) -> io::Result<Output> {
     let info = card.get_connector(connector, probe)?;
     let edid = card.property(connector, "EDID").filter(|(_, blob)| *blob != 0);
@@ -59,7 +59,7 @@ pub fn read(card: &Card, connector: connector::Handle, probe: bool) -> io::Resul
 /// The output that `settings` name, or the first that has the wanted mode; and that mode.
 ///
 /// # Errors
-/// There is none; says which there are.
+/// There is none; the message lists those there are.
 pub fn choose<'a>(outputs: &'a [Output], settings: &Settings) -> Result<(&'a Output, Mode), String> {
     let names = || outputs.iter().map(|output| output.name.as_str()).collect::<Vec<_>>().join(", ");
     let is_named = |output: &&Output| settings.connector.as_ref().is_none_or(|name| name == &output.name);
@@ -85,7 +85,7 @@ pub fn mode(output: &Output, wanted: display::Mode) -> Result<Mode, String> {
     choose::choose(&timings, wanted).map(|index| output.modes[index])
 }
 
-/// What drives `output`: the one that does already, else the first that can.
+/// The CRTC for `output`: the one that drives it already, else the first that can.
 pub fn free_crtc(card: &Card, output: &Output) -> io::Result<crtc::Handle> {
     let mut able = Vec::new();
     for encoder in &output.encoders {
@@ -121,7 +121,7 @@ pub struct OutputInfo {
     pub modes: Vec<Timing>,
 }
 
-/// Every card, and what hangs on it.
+/// Every card and its outputs.
 pub fn survey(settings: &Settings) -> Vec<CardInfo> {
     let unknown = |path, error: io::Error| CardInfo {
         path,

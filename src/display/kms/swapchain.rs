@@ -1,4 +1,5 @@
-//! Two buffers, one seen and one drawn on, and what to do when a card does not keep step.
+//! Double buffering: one buffer is shown while the other is drawn on; and what to do when page flips are late or
+//! lost.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -10,11 +11,11 @@ use crate::display::fader::View;
 use crate::display::{Fit, ShowOutcome};
 use crate::size::Size;
 
-/// A flip that has not been seen to happen by then is late.
+/// A flip whose event has not come by then is late.
 const LATE_AFTER: Duration = Duration::from_millis(100);
-/// After so long its event is taken for lost, as some drivers lose them.
+/// By then its event counts as lost: some drivers lose them.
 const EVENT_LOST_AFTER: Duration = Duration::from_millis(500);
-/// A screen that takes no flip for so long is lost.
+/// A screen that accepts no flip for so long is lost.
 const STUCK_AFTER: Duration = Duration::from_secs(3);
 
 /// What a card does for one monitor.
@@ -28,18 +29,18 @@ pub trait Head {
     fn free(&self, buffer: Self::Buffer);
     /// Sets the mode, on a buffer of its size.
     fn set_mode(&self, buffer: &Self::Buffer) -> io::Result<()>;
-    /// Shows a smaller buffer all over the screen, or says that the card cannot.
+    /// Scales a smaller buffer up to the whole screen.
     fn scale(&self, buffer: &Self::Buffer) -> io::Result<()>;
-    /// Asks for `buffer` to be shown from the next picture on; `EBUSY` while the last such wish is not fulfilled.
+    /// Schedules `buffer` for the next vertical blank; `EBUSY` while a flip is pending.
     fn flip(&self, buffer: &Self::Buffer) -> io::Result<()>;
-    /// Waits for the word that the flip has happened.
+    /// Waits for the event of the pending flip; true where it came.
     fn has_flipped(&self, timeout: Duration) -> bool;
 }
 
 /// Memory that a card shows.
 pub trait Surface {
     fn size(&self) -> Size;
-    /// Draws a picture of its size; `row` is working memory.
+    /// Draws a picture of its size; `row` is scratch memory.
     fn draw(&mut self, view: &View, row: &mut Vec<u8>);
 }
 
@@ -47,23 +48,23 @@ pub struct Swapchain<H: Head> {
     head: H,
     front: H::Buffer,
     back: H::Buffer,
-    /// Whether the card enlarges pictures.
+    /// Whether the card scales pictures up.
     scales: bool,
     pending: Option<Pending>,
-    /// Since when no flip was taken.
+    /// Since when no flip was accepted.
     refused: Option<Instant>,
     late: u64,
     row: Vec<u8>,
 }
 
-/// A flip that was not yet seen to happen.
+/// A flip whose event has not come.
 struct Pending {
     asked: Instant,
     is_late: bool,
 }
 
 impl<H: Head> Swapchain<H> {
-    /// Sets the mode, on black. Whether the card enlarges is found out by asking it to: the driver alone knows.
+    /// Sets the mode, showing black. Whether the card can scale is found out by trying: only the driver knows.
     pub fn start(head: H, may_scale: bool) -> io::Result<Swapchain<H>> {
         let (front, back) = pair(&head, head.size())?;
         head.set_mode(&front)?;
@@ -72,7 +73,7 @@ impl<H: Head> Swapchain<H> {
         if may_scale {
             chain.scales = chain.replace(choose::smallest_canvas(chain.head.size()), None).map_or_else(
                 |error| {
-                    debug!("the card does not enlarge pictures ({error}): it is done here");
+                    debug!("the card does not scale pictures up ({error}): it is done in software");
                     false
                 },
                 |()| true,
@@ -94,17 +95,17 @@ impl<H: Head> Swapchain<H> {
         self.late
     }
 
-    /// The size in which pictures made of dreams of `dream` pixels, upright on the screen, are taken.
+    /// Size of the pictures it takes for dreams of `dream` pixels, rotated as the screen is.
     pub fn canvas(&self, dream: Size, fit: Fit) -> Size {
         if self.scales { choose::canvas(self.head.size(), dream, fit) } else { self.head.size() }
     }
 
-    /// Shows a picture as large as [`Swapchain::canvas`] said, once the last one is seen.
+    /// Shows a picture of [`Swapchain::canvas`], unless the last flip is still pending.
     ///
     /// # Errors
-    /// The card takes no more pictures.
+    /// The card accepts no more pictures.
     pub fn show(&mut self, view: &View, now: Instant) -> io::Result<ShowOutcome> {
-        // Until the last one is seen, the one before is, and that is where this one would be drawn.
+        // Until the last flip happens, the back buffer is still on the screen.
         if !self.finish_flip(now) {
             return Ok(ShowOutcome::Skipped);
         }
@@ -130,7 +131,7 @@ impl<H: Head> Swapchain<H> {
         }
     }
 
-    /// Whether the last flip has happened, as far as it can be known.
+    /// Waits a little for the last flip; true where it has happened, or its event counts as lost.
     pub fn finish_flip(&mut self, now: Instant) -> bool {
         let Some(pending) = &mut self.pending else { return true };
         let waited = now.saturating_duration_since(pending.asked);
@@ -146,12 +147,12 @@ impl<H: Head> Swapchain<H> {
         is_over
     }
 
-    /// Goes over to pictures of another size, `view` the first of them.
+    /// Switches to pictures of another size, `view` the first of them.
     fn change_size(&mut self, view: &View) -> io::Result<ShowOutcome> {
         if self.scales {
             match self.replace(view.size, Some(view)) {
                 Ok(()) => return Ok(ShowOutcome::Shown),
-                Err(error) => debug!("the card does not enlarge {} ({error}): it is done here", view.size),
+                Err(error) => debug!("the card does not scale {} up ({error}): it is done in software", view.size),
             }
             self.scales = false;
         }
@@ -159,7 +160,7 @@ impl<H: Head> Swapchain<H> {
         Ok(ShowOutcome::ScreenChanged)
     }
 
-    /// Shows new buffers of `size` instead of those there are, on which nothing may be pending.
+    /// Replaces both buffers by new ones of `size`. No flip may be pending.
     fn replace(&mut self, size: Size, view: Option<&View>) -> io::Result<()> {
         let (mut front, back) = pair(&self.head, size)?;
         if let Some(view) = view {
@@ -176,12 +177,12 @@ impl<H: Head> Swapchain<H> {
         shown
     }
 
-    /// Sets the mode once more; the picture stays.
+    /// Sets the mode again; the picture stays.
     pub fn reset_mode(&mut self) -> io::Result<()> {
         if self.front.size() == self.head.size() {
             return self.head.set_mode(&self.front);
         }
-        // A mode is set with a picture of its size alone.
+        // A mode can only be set with a buffer of its size.
         let full = self.head.buffer(self.head.size())?;
         let lit = self.head.set_mode(&full).and_then(|()| self.head.scale(&self.front));
         self.head.free(full);
@@ -208,7 +209,7 @@ mod tests {
 
     const SCREEN: Size = Size { width: 64, height: 32 };
 
-    /// A card that can be told how to fail.
+    /// A card that fails on demand.
     #[derive(Default)]
     struct Fake {
         made: Cell<u32>,
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_that_loses_its_words_is_gone_on_with() {
+    fn a_driver_that_loses_events_still_shows_pictures() {
         let fake = Fake::default();
         fake.loses_events.set(true);
         let mut chain = Swapchain::start(&fake, false).unwrap();
@@ -353,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_that_takes_nothing_any_more_is_lost() {
+    fn a_card_that_accepts_no_flip_is_lost() {
         let fake = Fake::default();
         let mut chain = Swapchain::start(&fake, false).unwrap();
         let start = Instant::now();
@@ -363,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_that_enlarges_is_sent_small_pictures_and_no_buffer_is_forgotten() {
+    fn a_card_that_scales_is_sent_small_pictures_and_no_buffer_leaks() {
         let fake = Fake::default();
         let mut chain = Swapchain::start(&fake, true).unwrap();
         assert!(chain.scales());
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_that_does_not_enlarge_so_far_is_sent_whole_ones_from_then_on() {
+    fn a_card_that_cannot_scale_that_far_is_sent_full_size_ones_from_then_on() {
         let fake = Fake::default();
         fake.least_width.set(16);
         let mut chain = Swapchain::start(&fake, true).unwrap();
