@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 use super::reloadable::{Reloadable, restart_on_change};
 use super::stage::lower_priority;
 use super::stages::{self, ScreenPresence, Wiring};
-use super::{RunningStage, Stage, display_worker, snapshots, state_file};
+use super::{RunningStage, Stage, boot_card, display_worker, snapshots, state_file};
 use crate::config::{Config, ConfigError};
 use crate::console;
 use crate::director::{self, Setup};
@@ -208,8 +208,8 @@ fn start(
     Ok(vec![display, source, encoder])
 }
 
-fn identity(config: &Config) -> display_worker::DeviceIdentity {
-    display_worker::DeviceIdentity {
+fn identity(config: &Config) -> boot_card::DeviceIdentity {
+    boot_card::DeviceIdentity {
         device: config.mqtt.device().to_string(),
         page: config.console.remote_address(),
         has_broker: config.mqtt.host != "off",

@@ -1,5 +1,6 @@
 //! The daemon: it starts the stages, watches their heartbeats, and drains on stop.
 
+mod boot_card;
 mod daemon;
 mod display_worker;
 mod meter;
