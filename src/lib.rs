@@ -4,7 +4,8 @@
 //! Beside that, [`dream`] takes the newest picture and runs the network on it ([`runtime`]) as fast as the board can. Latest-wins
 //! [`slot`]s lie between; [`app`] starts the threads and watches them; [`mirror`] is all of it in one thread.
 //!
-//! [`params`] is the one table of what can be changed live, over [`remote`] (MQTT) and [`console`] (the web page). The [`director`] decides, and its
+//! [`params`] is the one table of what can be changed live; [`protocol`] says what commands and replies mean, which [`remote`] carries over
+//! MQTT and [`console`] over HTTP. The [`director`] decides, and its
 //! [`director_handle`] publishes what it decided.
 //!
 //! [`pack`] reads graph packs, [`export`] makes them. [`config`] reads the configuration file, [`cli`] is the command line. ARCHITECTURE.md has the map, the
@@ -33,6 +34,7 @@ pub mod pack;
 pub mod params;
 pub mod picture_file;
 pub mod pixel;
+pub mod protocol;
 pub mod remote;
 pub mod runtime;
 pub mod size;

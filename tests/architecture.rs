@@ -132,6 +132,24 @@ fn the_exporter_has_no_import_circle() {
 }
 
 #[test]
+fn the_protocol_knows_neither_mqtt_nor_http_and_the_page_nothing_of_mqtt() {
+    for (room, strangers) in [
+        (
+            "protocol",
+            ["crate::remote", "remote", "crate::console", "console", "rumqttc", "axum", "hyper", "tokio", "std::net"]
+                .as_slice(),
+        ),
+        ("console", &["crate::remote", "remote"]),
+        ("remote", &["crate::console", "console"]),
+    ] {
+        for stranger in strangers {
+            let found: Vec<_> = users(stranger).into_iter().filter(|(file, _)| file.starts_with(room)).collect();
+            assert!(found.is_empty(), "{room}/ names `{stranger}`: {found:#?}");
+        }
+    }
+}
+
+#[test]
 fn every_unsafe_block_says_why_it_is_sound() {
     for (file, text) in sources(&src()) {
         let lines: Vec<&str> = text.lines().collect();

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::BadInput;
 use super::ctl_watch::Watch;
 use crate::params;
+use crate::protocol::DeviceIdError;
 use crate::remote::{Client, Password, ReceivedMessage, Settings, Tls};
 
 /// Direct a mirror, a group of them or all, over MQTT.
@@ -157,7 +158,8 @@ impl Args {
     fn settings(&self) -> Result<Settings, BadInput> {
         let bad = |e: crate::remote::SettingsError| BadInput(e.to_string());
         let port = self.port.unwrap_or(if self.ca.is_some() { 8883 } else { 1883 });
-        let mut settings = Settings::new(self.host.clone(), port, "ctl".parse().map_err(bad)?);
+        let mut settings =
+            Settings::new(self.host.clone(), port, "ctl".parse().map_err(|e: DeviceIdError| BadInput(e.to_string()))?);
         settings.username = self.username.clone();
         settings.password = self.password_file.as_deref().map(Password::read).transpose().map_err(bad)?;
         if let Some(ca) = &self.ca {

@@ -1,8 +1,8 @@
-//! Who may call: the page itself and programs, not other sites' pages in the same browser.
+//! Which requests are allowed: those of the page itself and of programs, not those of other sites' pages in the same browser.
 //!
-//! A page of another site can have its visitor's browser call `http://127.0.0.1:8080`. Browsers then say so: in `Origin`
+//! A page of another site can make its visitor's browser send requests to `http://127.0.0.1:8080`. Browsers then mark them: in `Origin`
 //! for everything that changes something, in `Sec-Fetch-Site` for pictures too. And a site whose name is made to resolve
-//! to this machine (DNS rebinding) is known by the name in `Host`.
+//! to this machine (DNS rebinding) is recognised by the name in `Host`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use axum::response::Response;
 
 use super::{Settings, refusal};
 
-/// The names by which the device may be called.
+/// The names by which the device may be addressed.
 pub struct Guard {
     remote: bool,
     names: Vec<String>,
@@ -70,7 +70,7 @@ impl Guard {
     }
 }
 
-/// Refuses what [`Guard`] finds at fault, and marks every answer as this page's alone.
+/// Refuses the requests that [`Guard`] finds fault with, and adds the headers that keep every answer to this page.
 pub async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let fault = guard.fault(request.method(), request.uri().path(), request.headers());
     let mut response = match fault {

@@ -1,7 +1,7 @@
-//! The web page: what the screen shows, and every parameter as a knob.
+//! The web page: what the screen shows, and a control for every parameter.
 //!
 //! Plain HTTP for the machine itself; other machines are let in only where the configuration says so. `set` and `do`
-//! mean what the same topics mean over MQTT ([`remote::execute`]), and [`guard`] keeps other sites' pages out.
+//! mean what the same topics mean over MQTT ([`protocol::execute`]), and [`guard`] keeps other sites' pages out.
 
 mod guard;
 mod preview;
@@ -33,22 +33,20 @@ use tracing::{info, warn};
 use crate::backoff::Backoff;
 use crate::director_handle::DirectorHandle;
 use crate::params;
-use crate::remote::{self, DeviceId, Message};
+use crate::protocol::{self, Command, DeviceId, MAX_PAYLOAD};
 use guard::Guard;
 
 const PAGE: &str = include_str!("page.html");
-/// The longest command that means anything is a choice of neurons.
-const MAX_BODY: usize = 64 << 10;
-/// For a request to come whole and be answered.
-const REQUEST: Duration = Duration::from_secs(10);
-/// A still waits so long for the display to draw one.
-const STILL: Duration = Duration::from_secs(3);
+/// For a request to arrive whole and be answered.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// For the display to draw the next picture, for a still.
+const STILL_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Clone)]
-struct Room {
+struct PageState {
     device: DeviceId,
     handle: DirectorHandle,
-    /// None: the picture is not shown.
+    /// None: the preview is switched off.
     preview: Option<Preview>,
 }
 
@@ -71,19 +69,19 @@ pub async fn run(
     };
     let address = listener.local_addr().unwrap_or(settings.listen);
     info!("web page: http://{address}/");
-    let router = router(Guard::new(&settings), Room { device, handle, preview });
+    let router = router(Guard::new(&settings), PageState { device, handle, preview });
     server::serve(listener, router, &cancel).await;
 }
 
 async fn bind(address: SocketAddr) -> TcpListener {
     let mut retry = Backoff::default();
-    let mut told = false;
+    let mut is_warned = false;
     loop {
         match TcpListener::bind(address).await {
             Ok(listener) => return listener,
-            Err(error) if !told => {
+            Err(error) if !is_warned => {
                 warn!("web page: {address} cannot be used: {error}; the dream goes on without it, trying again");
-                told = true;
+                is_warned = true;
             }
             Err(_) => {}
         }
@@ -91,7 +89,7 @@ async fn bind(address: SocketAddr) -> TcpListener {
     }
 }
 
-fn router(guard: Guard, room: Room) -> Router {
+fn router(guard: Guard, shared: PageState) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/preview.mjpg", get(stream))
@@ -102,18 +100,18 @@ fn router(guard: Guard, room: Room) -> Router {
         .route("/about", get(about))
         .route("/set", post(set))
         .route("/set/{param}", post(set_one))
-        .route("/do/{action}", post(act))
+        .route("/do/{action}", post(do_action))
         .fallback(async || refusal(StatusCode::NOT_FOUND, "there is no such page"))
         .method_not_allowed_fallback(async || refusal(StatusCode::METHOD_NOT_ALLOWED, "another method is needed here"))
-        .with_state(room)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(shared)
+        .layer(DefaultBodyLimit::max(MAX_PAYLOAD))
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(Arc::new(guard), guard::check))
 }
 
-/// Answers in time also where a request's body never comes. A preview is an answer that goes on.
+/// Answers in time even where a request's body never comes. Only the head of an answer is timed: a preview goes on.
 async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(REQUEST, next.run(request)).await {
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
         Err(_) => refusal(StatusCode::REQUEST_TIMEOUT, "the request did not come in time"),
     }
@@ -123,88 +121,91 @@ async fn page() -> Html<&'static str> {
     Html(PAGE)
 }
 
-async fn state(State(room): State<Room>) -> Response {
-    let state = room.handle.state().borrow().clone();
-    json_now(&state)
+async fn state(State(page): State<PageState>) -> Response {
+    let state = page.handle.state().borrow().clone();
+    uncached(&state)
 }
 
-async fn telemetry(State(room): State<Room>) -> Response {
-    json_now(&room.handle.telemetry())
+async fn telemetry(State(page): State<PageState>) -> Response {
+    uncached(&page.handle.telemetry())
 }
 
-async fn schema(State(room): State<Room>) -> Response {
-    json_now(&params::json_schema(room.handle.catalogue()))
+async fn schema(State(page): State<PageState>) -> Response {
+    uncached(&params::json_schema(page.handle.catalogue()))
 }
 
-async fn about(State(room): State<Room>) -> Response {
-    let mut about = remote::about(&room.device, &room.handle);
-    about["preview"] = room.preview.is_some().into();
-    json_now(&about)
+async fn about(State(page): State<PageState>) -> Response {
+    let mut about = protocol::about(&page.device, &page.handle);
+    about["preview"] = page.preview.is_some().into();
+    uncached(&about)
 }
 
-async fn set(State(room): State<Room>, body: Result<Bytes, BytesRejection>) -> Response {
-    execute(&room.handle, "set", body)
+async fn set(State(page): State<PageState>, body: Result<Bytes, BytesRejection>) -> Response {
+    execute(&page.handle, "set", body)
 }
 
-async fn set_one(State(room): State<Room>, Path(param): Path<String>, body: Result<Bytes, BytesRejection>) -> Response {
-    execute(&room.handle, &format!("set/{param}"), body)
+async fn set_one(
+    State(page): State<PageState>,
+    Path(param): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    execute(&page.handle, &format!("set/{param}"), body)
 }
 
-async fn act(State(room): State<Room>, Path(action): Path<String>, body: Result<Bytes, BytesRejection>) -> Response {
-    execute(&room.handle, &format!("do/{action}"), body)
+async fn do_action(
+    State(page): State<PageState>,
+    Path(action): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    execute(&page.handle, &format!("do/{action}"), body)
 }
 
-/// Does what an MQTT message of the same topic would; 422 where it is refused, with the reasons.
-fn execute(handle: &DirectorHandle, topic: &str, body: Result<Bytes, BytesRejection>) -> Response {
+/// Runs the command of this path; 422 where it is refused, with the reasons.
+fn execute(handle: &DirectorHandle, path: &str, body: Result<Bytes, BytesRejection>) -> Response {
     let payload = match body {
         Ok(payload) => payload,
-        Err(rejection) => return refusal(rejection.status(), &format!("a command has at most {MAX_BODY} bytes")),
+        Err(rejection) => return refusal(rejection.status(), &format!("a command has at most {MAX_PAYLOAD} bytes")),
     };
-    let message = Message { topic, payload: &payload, retained: false, correlation: None };
-    match remote::execute(handle, &message) {
-        Some(reply) => {
-            let status = if reply.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-            (status, json_now(&reply)).into_response()
-        }
-        None => refusal(StatusCode::NOT_FOUND, "there is no such command"),
-    }
+    let reply = protocol::execute(handle, &Command { path, payload: &payload, correlation: None });
+    let status = if reply.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    (status, uncached(&reply)).into_response()
 }
 
-async fn still(State(room): State<Room>) -> Response {
-    let Some(preview) = room.preview else { return not_shown() };
-    let Some(mut watch) = preview.view() else { return too_many() };
-    match tokio::time::timeout(STILL, watch.next()).await {
+async fn still(State(page): State<PageState>) -> Response {
+    let Some(preview) = page.preview else { return preview_off() };
+    let Some(mut viewer) = preview.view() else { return too_many_viewers() };
+    match tokio::time::timeout(STILL_TIMEOUT, viewer.next()).await {
         Ok(Some(jpeg)) => ([(header::CONTENT_TYPE, "image/jpeg"), NO_STORE], jpeg).into_response(),
         _ => refusal(StatusCode::SERVICE_UNAVAILABLE, "nothing was shown yet"),
     }
 }
 
-async fn stream(State(room): State<Room>) -> Response {
-    let Some(preview) = room.preview else { return not_shown() };
-    let Some(watch) = preview.view() else { return too_many() };
+async fn stream(State(page): State<PageState>) -> Response {
+    let Some(preview) = page.preview else { return preview_off() };
+    let Some(viewer) = preview.view() else { return too_many_viewers() };
     let kind = HeaderValue::from_static(preview::MULTIPART);
     (
         [(header::CONTENT_TYPE, kind), (NO_STORE.0, HeaderValue::from_static(NO_STORE.1))],
-        Body::from_stream(watch.parts()),
+        Body::from_stream(viewer.parts()),
     )
         .into_response()
 }
 
 const NO_STORE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 
-fn not_shown() -> Response {
+fn preview_off() -> Response {
     refusal(StatusCode::NOT_FOUND, "the preview is switched off in the configuration (console.preview)")
 }
 
-fn too_many() -> Response {
+fn too_many_viewers() -> Response {
     refusal(StatusCode::SERVICE_UNAVAILABLE, "too many watch already")
 }
 
-fn json_now(value: &impl serde::Serialize) -> Response {
+fn uncached(value: &impl serde::Serialize) -> Response {
     ([NO_STORE], Json(value)).into_response()
 }
 
-/// An answer in the shape of a command's reply.
+/// An error in the shape of a command's reply.
 fn refusal(status: StatusCode, message: &str) -> Response {
     let body: Value = json!({"ok": false, "errors": [{"param": null, "message": message}]});
     (status, Json(body)).into_response()

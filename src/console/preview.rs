@@ -1,4 +1,4 @@
-//! The screen's picture as JPEG, encoded once for all who watch and not at all when nobody does.
+//! The screen's picture as JPEG, encoded once for all viewers and not at all without any.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,41 +14,41 @@ use crate::display::{Tap, Watcher};
 use crate::frame::Frame;
 use crate::pixel::Scaler;
 
-/// More at the page than so many at once would be somebody's mistake, and each costs network.
-const MOST: usize = 8;
-/// Wider pictures are reduced: a preview is seen in a browser's window.
-const WIDEST: usize = 1280;
+/// More viewers of the page at once would be a mistake, and each costs network.
+const MAX_VIEWERS: usize = 8;
+/// Wider pictures are reduced, pixels: a preview is seen in a browser's window.
+const MAX_WIDTH: usize = 1280;
 const QUALITY: u8 = 80;
 pub const MULTIPART: &str = "multipart/x-mixed-replace; boundary=reverie-picture";
 
-/// Clones are of the same preview.
+/// Clones share one preview.
 #[derive(Clone)]
 pub struct Preview {
     tap: Tap,
     jpeg: watch::Sender<Bytes>,
-    places: Arc<Semaphore>,
+    viewers: Arc<Semaphore>,
 }
 
-/// One who watches.
-pub struct Watch {
+/// One viewer.
+pub struct Viewer {
     jpeg: watch::Receiver<Bytes>,
     _watcher: Watcher,
-    _place: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Preview {
     pub fn new(tap: Tap) -> Preview {
-        Preview { tap, jpeg: watch::Sender::new(Bytes::new()), places: Arc::new(Semaphore::new(MOST)) }
+        Preview { tap, jpeg: watch::Sender::new(Bytes::new()), viewers: Arc::new(Semaphore::new(MAX_VIEWERS)) }
     }
 
-    /// Encodes what comes through the tap while `goes_on`.
-    pub fn encode(&self, goes_on: impl Fn() -> bool) {
+    /// Encodes what comes through the tap while `keep_running` returns true.
+    pub fn encode(&self, keep_running: impl Fn() -> bool) {
         let mut scaler = Scaler::default();
         let mut reduced = Frame::new(0, 0);
-        while goes_on() {
+        while keep_running() {
             let Some(frame) = self.tap.take(Duration::from_millis(500)) else { continue };
-            let picture = if frame.width > WIDEST {
-                reduced.resize(WIDEST, (frame.height * WIDEST / frame.width).max(1));
+            let picture = if frame.width > MAX_WIDTH {
+                reduced.resize(MAX_WIDTH, (frame.height * MAX_WIDTH / frame.width).max(1));
                 scaler.fill(&frame, &mut reduced);
                 &reduced
             } else {
@@ -62,34 +62,34 @@ impl Preview {
         }
     }
 
-    /// Begins to watch for somebody at the page; none where too many do.
-    pub fn view(&self) -> Option<Watch> {
-        let place = self.places.clone().try_acquire_owned().ok()?;
-        Some(Watch { _place: Some(place), ..self.watch() })
+    /// A viewer of the page; none where there are too many.
+    pub fn view(&self) -> Option<Viewer> {
+        let permit = self.viewers.clone().try_acquire_owned().ok()?;
+        Some(Viewer { _permit: Some(permit), ..self.watch() })
     }
 
-    /// Begins to watch.
-    pub fn watch(&self) -> Watch {
+    /// A viewer that is not counted, for a snapshot.
+    pub fn watch(&self) -> Viewer {
         let watcher = self.tap.watch();
         let mut jpeg = self.jpeg.subscribe();
-        // What was encoded for somebody earlier is old.
+        // What was encoded for an earlier viewer is old.
         jpeg.mark_unchanged();
-        Watch { jpeg, _watcher: watcher, _place: None }
+        Viewer { jpeg, _watcher: watcher, _permit: None }
     }
 }
 
-impl Watch {
+impl Viewer {
     /// The next picture.
     pub async fn next(&mut self) -> Option<Bytes> {
         self.jpeg.changed().await.ok()?;
         Some(self.jpeg.borrow_and_update().clone())
     }
 
-    /// All pictures from now on, as parts of [`MULTIPART`]. One who reads slowly misses some.
+    /// All pictures from now on, as parts of [`MULTIPART`]. A slow reader misses some.
     pub fn parts(mut self) -> ReceiverStream<Result<Bytes, Infallible>> {
         let (send, receive) = mpsc::channel(1);
         tokio::spawn(async move {
-            // Browsers show a picture when the boundary after it has come: it is sent with the picture.
+            // Browsers show a picture once the boundary after it has come: it is sent with the picture.
             let mut part = b"--reverie-picture\r\n".to_vec();
             loop {
                 let jpeg = tokio::select! {

@@ -1,4 +1,4 @@
-//! Connections to the page: so many, each in its own time, and none that outlasts the page's settings.
+//! Connections to the page: limited in number and in time, and none outlasts the page's settings.
 
 use std::time::Duration;
 
@@ -11,24 +11,24 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-/// Browsers hold six each; beyond that somebody takes the descriptors that camera and screen need.
-pub(super) const MOST: usize = 64;
-/// For a request's head to come, the first and each later one.
-const HEAD: Duration = Duration::from_secs(10);
-/// After an error of the listener: too many open files, mostly.
-const AFTER_AN_ERROR: Duration = Duration::from_millis(500);
+/// Browsers open six each; more would take the file descriptors that camera and screen need.
+pub(super) const MAX_CONNECTIONS: usize = 64;
+/// For the headers of each request on a connection to arrive.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// After an error of the listener: mostly too many open files.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// Answers by `router` until cancelled. What is open then is cut off, previews too: a page that is no longer shown shows nothing.
+/// Serves `router` until cancelled. Connections that are open then are closed, previews too: a page that is switched off shows nothing.
 pub async fn serve(listener: TcpListener, router: Router, cancel: &CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if connections.len() < MOST => drop(connections.spawn(converse(stream, router.clone(), HEAD))),
-                Ok(_) => debug!("web page: {MOST} connections are open already"),
+                Ok((stream, _)) if connections.len() < MAX_CONNECTIONS => drop(connections.spawn(serve_connection(stream, router.clone(), HEADER_TIMEOUT))),
+                Ok(_) => debug!("web page: {MAX_CONNECTIONS} connections are open already"),
                 Err(error) => {
                     debug!("web page: {error}");
-                    tokio::time::sleep(AFTER_AN_ERROR).await;
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 }
             },
             Some(_) = connections.join_next() => {}
@@ -37,10 +37,10 @@ pub async fn serve(listener: TcpListener, router: Router, cancel: &CancellationT
     }
 }
 
-pub(super) async fn converse(stream: TcpStream, router: Router, head: Duration) {
+pub(super) async fn serve_connection(stream: TcpStream, router: Router, header_timeout: Duration) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head)
+        .header_read_timeout(header_timeout)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Err(error) = connection.await {
         debug!("web page: {error}");

@@ -15,7 +15,7 @@ use crate::pack::Catalogue;
 use crate::params::Params;
 
 /// Nothing here takes as long.
-const LONG: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A page that is served, and a screen that always shows something.
 struct Page {
@@ -44,8 +44,8 @@ impl Page {
         });
         let catalogue = Arc::new(Catalogue::of(Vec::new()));
         let handle = DirectorHandle::new(catalogue.clone(), Params::new(&catalogue));
-        let room = Room { device: "mirror-1".parse().unwrap(), handle, preview: Some(preview.clone()) };
-        let router = router(Guard::new(&Settings::default()), room);
+        let state = PageState { device: "mirror-1".parse().unwrap(), handle, preview: Some(preview.clone()) };
+        let router = router(Guard::new(&Settings::default()), state);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let end = CancellationToken::new();
@@ -75,7 +75,7 @@ impl Page {
             }
             Some(())
         };
-        timeout(LONG, reads).await.unwrap_or_else(|_| panic!("{path} does not answer"))?;
+        timeout(TIMEOUT, reads).await.unwrap_or_else(|_| panic!("{path} does not answer"))?;
         Some(stream)
     }
 }
@@ -91,7 +91,7 @@ impl Drop for Page {
 async fn is_cut_off(mut stream: TcpStream) -> bool {
     let mut rest = Vec::new();
     // A connection that is reset is cut off too.
-    timeout(LONG, stream.read_to_end(&mut rest)).await.is_ok()
+    timeout(TIMEOUT, stream.read_to_end(&mut rest)).await.is_ok()
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn nothing_outlasts_a_page_that_ends() {
     // A browser keeps it open for its next question.
     let kept = page.ask("/state", "intensity").await;
     page.end.cancel();
-    timeout(LONG, &mut page.served).await.expect("it ends").unwrap();
+    timeout(TIMEOUT, &mut page.served).await.expect("it ends").unwrap();
     assert!(is_cut_off(preview).await && is_cut_off(kept).await);
 }
 
@@ -113,7 +113,7 @@ async fn viewers_leave_room_for_snapshots() {
         views.push(view);
     }
     page.ask("/preview.jpg", "503").await;
-    let snapshot = timeout(LONG, page.preview.watch().next()).await;
+    let snapshot = timeout(TIMEOUT, page.preview.watch().next()).await;
     assert!(snapshot.expect("a picture is shown").is_some());
     drop(views);
     page.ask("/preview.jpg", "image/jpeg").await;
@@ -123,19 +123,19 @@ async fn viewers_leave_room_for_snapshots() {
 async fn connections_are_numbered_and_who_says_nothing_is_cut_off() {
     let page = Page::open().await;
     let mut idle = Vec::new();
-    for _ in 0..server::MOST {
+    for _ in 0..server::MAX_CONNECTIONS {
         idle.push(page.connect().await);
     }
     assert!(is_cut_off(page.connect().await).await, "one too many");
     idle.pop();
     // That one has gone is noticed a moment later.
     let comes_in = async { while page.try_to_ask("/state", "intensity").await.is_none() {} };
-    timeout(LONG, comes_in).await.expect("there is room again");
+    timeout(TIMEOUT, comes_in).await.expect("there is room again");
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, _) = listener.accept().await.unwrap();
-    let converse = server::converse(stream, page.router.clone(), Duration::from_millis(50));
-    timeout(LONG, converse).await.expect("it ends");
+    let serve = server::serve_connection(stream, page.router.clone(), Duration::from_millis(50));
+    timeout(TIMEOUT, serve).await.expect("it ends");
     assert!(is_cut_off(silent).await);
 }

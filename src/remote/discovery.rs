@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
-use super::DeviceId;
 use crate::checks::InvalidSetting;
 use crate::director::Capabilities;
 use crate::pack::Catalogue;
 use crate::params::{Kind, Scope, Spec, TABLE};
+use crate::protocol::DeviceId;
+use crate::protocol::topic::{SNAPSHOT, STATE, STATUS, TELEMETRY};
 
 /// `[home_assistant]`: whether and where it is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +90,7 @@ pub fn discovery(description: &DeviceDescription) -> Json {
         add(action, component);
     }
     if description.capabilities.snapshots {
-        let topic = format!("{base}/snapshot");
+        let topic = format!("{base}/{SNAPSHOT}");
         add(
             "picture",
             json!({"platform": "image", "name": "Picture", "image_topic": topic, "content_type": "image/jpeg"}),
@@ -114,7 +115,7 @@ pub fn discovery(description: &DeviceDescription) -> Json {
     json!({
         "device": device,
         "origin": {"name": "Reverie", "sw_version": version},
-        "availability": [{"topic": format!("{base}/status")}],
+        "availability": [{"topic": format!("{base}/{STATUS}")}],
         "components": components,
     })
 }
@@ -142,7 +143,7 @@ fn parameter(spec: &Spec, base: &str, catalogue: &Catalogue) -> Json {
         }),
     };
     component["name"] = label(name).into();
-    component["state_topic"] = format!("{base}/state").into();
+    component["state_topic"] = format!("{base}/{STATE}").into();
     component["command_topic"] = format!("{base}/set/{name}").into();
     if component.get("value_template").is_none() {
         component["value_template"] = format!("{{{{ value_json.{name} }}}}").into();
@@ -174,7 +175,7 @@ fn scene(base: &str, scenes: &[&str]) -> Json {
         "platform": "select",
         "name": "Scene",
         "options": scenes,
-        "state_topic": format!("{base}/state"),
+        "state_topic": format!("{base}/{STATE}"),
         "value_template": template,
         "command_topic": format!("{base}/set/scene"),
         "icon": icon("scene"),
@@ -210,7 +211,7 @@ fn open(base: &str) -> Json {
         "platform": "binary_sensor",
         "name": "Opening hours",
         "icon": "mdi:clock-outline",
-        "state_topic": format!("{base}/state"),
+        "state_topic": format!("{base}/{STATE}"),
         "value_template": "{{ 'ON' if value_json.open else 'OFF' }}",
         "entity_category": "diagnostic",
     })
@@ -279,7 +280,7 @@ fn diagnostics(base: &str, every: Duration) -> Vec<(&'static str, Json)> {
             }),
         ),
     ];
-    let topic = format!("{base}/telemetry");
+    let topic = format!("{base}/{TELEMETRY}");
     let sensor = |(key, name, field, mut sensor): (&'static str, &str, &str, Json)| {
         sensor["platform"] = "sensor".into();
         sensor["name"] = name.into();

@@ -1,13 +1,9 @@
-//! MQTT 5: how the mirror is directed from afar, and what it tells about itself.
+//! Remote control over MQTT 5: the adapter between a broker and [`protocol`](crate::protocol), which says what is sent.
 //!
-//! Everything lies below the base topic `reverie/<device>`; `deploy/reference/mqtt.md` is the page for people.
 //! [`run`] holds the connection and looks for a lost broker forever; the dream never waits for it. One connection is
-//! one `session`: nothing queued in one is sent in the next, since by then it is old. `command` is what a message
-//! means, without any network, and `outbox` the bounded queue of replies.
+//! one `session`: nothing queued in one is sent in the next, since by then it is old. [`Client`] is the other side, for `reverie ctl`.
 
-mod about;
 mod client;
-mod command;
 mod credentials;
 mod discovery;
 mod outage;
@@ -17,7 +13,6 @@ mod publisher;
 mod rate_limiter;
 mod raw_settings;
 mod receiver;
-mod schema;
 mod session;
 mod settings;
 
@@ -28,20 +23,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::director_handle::DirectorHandle;
 use crate::health::BrokerStatus;
-pub use about::about;
 pub use client::{Client, ClientError, ReceivedMessage, Refused};
-pub use command::{Message, Reply, execute};
 pub use discovery::{DeviceDescription, HomeAssistant, discovery};
 use outage::Outage;
 pub use raw_settings::RawSettings;
 use session::Session;
-pub use settings::{DeviceId, Password, SYSTEM_AUTHORITIES, Settings, SettingsError, Tls};
+pub use settings::{Password, SYSTEM_AUTHORITIES, Settings, SettingsError, Tls};
 
 /// A connection that held this long counts as good: the next attempt waits the first wait again. One that breaks
 /// sooner does not, or two devices of one name would throw each other out every second.
 const STABLE_AFTER: Duration = Duration::from_secs(30);
 
-/// Answers commands and tells state, telemetry and status, until cancelled; then says
+/// Runs commands and publishes state, telemetry and status, until cancelled; then publishes
 /// `offline` and disconnects, all within about a second.
 ///
 /// Needs a tokio runtime with time and I/O. It never blocks it, and never fails: a broker that is absent, lost or

@@ -8,8 +8,8 @@ use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode};
 use rumqttc::v5::{ConnectionError, StateError};
 use tracing::{debug, info, warn};
 
-use super::DeviceId;
 use super::client::Refused;
+use crate::protocol::DeviceId;
 
 /// The present outage, if there is one.
 pub struct Outage {

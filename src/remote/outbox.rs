@@ -5,11 +5,27 @@ use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::command::ReplyTo;
-
 /// Replies that may wait, and their bytes together.
 const MAX_REPLIES: usize = 4096;
 const MAX_BYTES: usize = 4 << 20;
+
+/// Where a reply goes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReplyTo {
+    /// The response topic asked for; none: `<base>/reply`.
+    pub topic: Option<String>,
+    /// The correlation data to send back.
+    pub correlation: Option<Vec<u8>>,
+    /// As surely as the command came: at least once, or at most once.
+    pub at_least_once: bool,
+}
+
+impl ReplyTo {
+    /// Bytes it holds.
+    fn size(&self) -> usize {
+        self.topic.as_ref().map_or(0, String::len) + self.correlation.as_ref().map_or(0, Vec::len)
+    }
+}
 
 /// A reply and where it goes. Its bytes count until it is dropped.
 pub struct PendingReply {

@@ -1,4 +1,4 @@
-//! What the device tells by itself, each kind in a future of its own that ends with the session.
+//! What the device publishes by itself, each kind in a future of its own that ends with the session.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -9,40 +9,26 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
-use super::about::about;
+use super::HomeAssistant;
 use super::discovery::{DeviceDescription, discovery};
 use super::outbox::PendingReply;
 use super::publisher::{Publisher, json};
 use super::receiver::{CommandReceiver, REPLY_SPREAD};
-use super::{DeviceId, HomeAssistant};
 use crate::director_handle::DirectorHandle;
+use crate::protocol::{DeviceId, about, topic};
 
 /// At most ten states a second: a slider that is dragged sends hundreds. While ramps move them, two.
 const STATE_INTERVAL: Duration = Duration::from_millis(100);
 const RAMP_STATE_INTERVAL: Duration = Duration::from_millis(500);
-/// How soon a change of what `about` says is noticed.
+/// How soon a change of `about` is noticed.
 const ABOUT_POLL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The topics of commands: the device's own, those of its groups, and those for all.
-fn topics(base: &str, groups: &[String]) -> Vec<String> {
-    // Below its own, whatever is no command is answered too.
-    let own = format!("{base}/#");
-    std::iter::once(own).chain(shared("reverie/all")).chain(groups.iter().flat_map(|name| of_group(name))).collect()
-}
-
-fn of_group(name: &str) -> [String; 2] {
-    shared(&format!("reverie/group/{name}"))
-}
-
-fn shared(base: &str) -> [String; 2] {
-    [format!("{base}/set/#"), format!("{base}/do/#")]
-}
 
 fn groups(handle: &DirectorHandle) -> Vec<String> {
     handle.ask(|director| director.groups().map(str::to_owned).collect())
 }
 
-/// First the ears, then `online`: whoever reads that may command at once. Then listens to the groups that it joins.
+/// Subscribes, then publishes `online`: whoever reads that may send commands at once. Then follows the groups that the device
+/// joins and leaves.
 pub async fn keep_subscribed(
     publisher: &Publisher,
     handle: &DirectorHandle,
@@ -53,20 +39,25 @@ pub async fn keep_subscribed(
     edition.mark_unchanged();
     let mut subscribed = groups(handle);
     publisher
-        .subscribe(topics(publisher.base(), &subscribed).into_iter().chain(home.on.then(|| home.birth_topic())))
+        .subscribe(
+            topic::all_commands(publisher.base(), &subscribed).into_iter().chain(home.on.then(|| home.birth_topic())),
+        )
         .await;
-    publisher.publish("status", QoS::AtLeastOnce, true, b"online".to_vec()).await;
+    publisher.publish(topic::STATUS, QoS::AtLeastOnce, true, topic::ONLINE.into()).await;
     online_sent.send_replace(true);
     loop {
         changed(&mut edition).await;
         let now = groups(handle);
         for left in subscribed.iter().filter(|group| !now.contains(group)) {
-            for topic in of_group(left) {
+            for topic in topic::commands(&topic::group(left)) {
                 publisher.unsubscribe(topic).await;
             }
         }
-        let joined: Vec<String> =
-            now.iter().filter(|group| !subscribed.contains(group)).flat_map(|group| of_group(group)).collect();
+        let joined: Vec<String> = now
+            .iter()
+            .filter(|group| !subscribed.contains(group))
+            .flat_map(|name| topic::commands(&topic::group(name)))
+            .collect();
         if !joined.is_empty() {
             publisher.subscribe(joined).await;
         }
@@ -79,14 +70,14 @@ pub async fn publish_about(publisher: &Publisher, handle: &DirectorHandle, devic
     loop {
         let provider = handle.telemetry().provider;
         edition.mark_unchanged();
-        publisher.publish("about", QoS::AtLeastOnce, true, json(&about(device, handle))).await;
+        publisher.publish(topic::ABOUT, QoS::AtLeastOnce, true, json(&about(device, handle))).await;
         while handle.telemetry().provider == provider && !edition.has_changed().unwrap_or(false) {
             sleep(ABOUT_POLL_INTERVAL).await;
         }
     }
 }
 
-/// Tells the latest state, and then each change that is still the latest when its turn comes.
+/// Publishes the state, and then each change of it that is still the latest when its turn comes.
 pub async fn publish_state(publisher: &Publisher, handle: &DirectorHandle) -> Infallible {
     let mut states = handle.state();
     loop {
@@ -97,11 +88,11 @@ pub async fn publish_state(publisher: &Publisher, handle: &DirectorHandle) -> In
     }
 }
 
-/// Returns whether ramps move it.
+/// Returns whether ramps are changing it.
 async fn publish_state_now(publisher: &Publisher, handle: &DirectorHandle) -> bool {
     let state = handle.state().borrow().clone();
     let is_moving = state.get("ramps").and_then(|ramps| ramps.as_object()).is_some_and(|ramps| !ramps.is_empty());
-    publisher.publish("state", QoS::AtLeastOnce, true, json(&state)).await;
+    publisher.publish(topic::STATE, QoS::AtLeastOnce, true, json(&state)).await;
     is_moving
 }
 
@@ -110,7 +101,7 @@ pub async fn publish_telemetry(publisher: &Publisher, handle: &DirectorHandle, e
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         turn.tick().await;
-        publisher.publish("telemetry", QoS::AtMostOnce, false, json(&handle.telemetry())).await;
+        publisher.publish(topic::TELEMETRY, QoS::AtMostOnce, false, json(&handle.telemetry())).await;
     }
 }
 
@@ -132,7 +123,7 @@ pub async fn publish_snapshots(publisher: &Publisher, handle: &DirectorHandle) -
     let mut pictures = handle.snapshots();
     loop {
         match pictures.recv().await {
-            Ok(jpeg) => publisher.publish("snapshot", QoS::AtMostOnce, false, jpeg.to_vec()).await,
+            Ok(jpeg) => publisher.publish(topic::SNAPSHOT, QoS::AtMostOnce, false, jpeg.to_vec()).await,
             Err(RecvError::Lagged(_)) => {}
             // Cannot be: the handle is held here.
             Err(RecvError::Closed) => std::future::pending().await,
@@ -140,8 +131,8 @@ pub async fn publish_snapshots(publisher: &Publisher, handle: &DirectorHandle) -
     }
 }
 
-/// Tells Home Assistant what there is, again when that changes and when it has started; or, where it is not to know, takes back
-/// what it was told.
+/// Publishes discovery for Home Assistant, again when it changes and when Home Assistant has started; where that is switched off, clears
+/// what was published before.
 pub async fn publish_discovery(
     publisher: &Publisher,
     handle: &DirectorHandle,
@@ -174,7 +165,7 @@ pub async fn publish_discovery(
             std::future::pending::<()>().await;
         }
         if std::mem::take(&mut is_changed) {
-            // A scene that was not among the options is now.
+            // The present scene may have become one of the options.
             sleep(ABOUT_POLL_INTERVAL).await;
             publish_state_now(publisher, handle).await;
         }
@@ -189,10 +180,10 @@ pub async fn publish_discovery(
     }
 }
 
-/// Returns when there is something new.
+/// Waits for a change.
 async fn changed<T>(watched: &mut watch::Receiver<T>) {
     if watched.changed().await.is_err() {
-        // Cannot be: the handle that could say it is held here. Nothing changes any more.
+        // Cannot be: the sender lives in the handle, which is held here.
         std::future::pending::<()>().await;
     }
 }

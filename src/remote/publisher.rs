@@ -7,6 +7,7 @@ use serde::Serialize;
 use tracing::{debug, warn};
 
 use super::outbox::PendingReply;
+use crate::protocol::topic::{OFFLINE, REPLY, STATUS};
 
 /// Publishes below the device's base topic.
 pub struct Publisher {
@@ -54,7 +55,7 @@ impl Publisher {
     pub async fn reply(&self, reply: PendingReply) {
         let PendingReply { to, payload, .. } = reply;
         let qos = if to.at_least_once { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-        let topic = to.topic.unwrap_or_else(|| format!("{}/reply", self.base));
+        let topic = to.topic.unwrap_or_else(|| format!("{}/{REPLY}", self.base));
         let properties =
             PublishProperties { correlation_data: to.correlation.map(Into::into), ..PublishProperties::default() };
         self.publish_to(topic, qos, false, payload, properties).await;
@@ -62,7 +63,7 @@ impl Publisher {
 
     /// Publishes `offline` and disconnects.
     pub async fn go_offline(&self) {
-        self.publish("status", QoS::AtLeastOnce, true, b"offline".to_vec()).await;
+        self.publish(STATUS, QoS::AtLeastOnce, true, OFFLINE.into()).await;
         let _ = self.client.disconnect().await;
     }
 

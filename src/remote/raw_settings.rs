@@ -6,9 +6,10 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::credentials;
-use super::{DeviceId, HomeAssistant, Password, Settings, SettingsError, Tls};
+use super::{HomeAssistant, Password, Settings, SettingsError, Tls};
 use crate::checks::{InvalidSetting, check_range};
 use crate::director::{self, MAX_GROUPS};
+use crate::protocol::DeviceId;
 
 /// How the broker is reached, before any file is read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

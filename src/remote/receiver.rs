@@ -1,4 +1,4 @@
-//! What is heard from the broker: which messages are commands, whose turn it is, and where the answer goes.
+//! Incoming messages: which are commands, when each is run, and where its reply goes.
 
 use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,36 +6,38 @@ use std::time::{Duration, Instant};
 
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Publish, SubAck, SubscribeReasonCode};
-use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use super::DeviceId;
-use super::command::{self, Message, Reply, ReplyTo};
-use super::outbox::Outbox;
+use super::outbox::{Outbox, ReplyTo};
 use super::publisher::json;
 use super::rate_limiter::{Admission, RateLimiter};
 use crate::director_handle::DirectorHandle;
+use crate::protocol::topic::{self, Address};
+use crate::protocol::{self, Command, DeviceId, Reply, SignedReply};
 
-/// A stream of the same complaint is logged this often.
+/// The same warning is logged at most this often.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
-/// Between two looks at commands that wait.
+/// Between two attempts to run commands that wait.
 const QUEUE_POLL_INTERVAL: Duration = Duration::from_millis(10);
-/// Answers to a command for many are spread over so long: three hundred at once are a burden to the broker.
+/// Replies to a command for many are spread over so long: three hundred at once are a burden to the broker.
 pub const REPLY_SPREAD: Duration = Duration::from_secs(2);
 const SUPERSEDED: &str = "commands come too fast: a newer one on the same topic took the place of this one";
 const TOO_MANY: &str = "commands come too fast, and too many wait already";
+const RETAINED: &str = "retained commands are ignored, since they would replay at every start: send it without the retain flag, and clear \
+     this one with an empty retained message";
+const CLEARED: &str = "retained messages are no commands; this empty one cleared what was retained here";
 
-/// Takes messages, obeys them and posts the answers.
+/// Takes messages, runs commands and queues the replies.
 pub struct CommandReceiver<'a> {
     handle: &'a DirectorHandle,
     device: &'a DeviceId,
     base: &'a str,
-    /// Where Home Assistant says that it has started.
+    /// Where Home Assistant publishes that it has started.
     birth_topic: String,
     started: Notify,
-    /// Answers to commands for this device alone, and to those for many.
+    /// Replies to commands for this device alone, and to those for many.
     outbox: Outbox,
     late: Outbox,
     limiter: Mutex<RateLimiter>,
@@ -48,14 +50,6 @@ struct LogLimits {
     retained: LogLimit,
     flooded: LogLimit,
     unanswered: LogLimit,
-}
-
-/// A reply, and who replies: many answer a command for a group.
-#[derive(Serialize)]
-struct Signed<'a> {
-    device: &'a str,
-    #[serde(flatten)]
-    reply: Reply,
 }
 
 impl<'a> CommandReceiver<'a> {
@@ -81,18 +75,18 @@ impl<'a> CommandReceiver<'a> {
         }
     }
 
-    /// Takes one message: obeys it, now or when its turn comes.
+    /// Takes one message: a command is run now, or when the rate limit allows it.
     pub fn receive(&self, publish: Publish) {
         // The broker lets no topic through that is not UTF-8.
         let topic = String::from_utf8_lossy(&publish.topic);
         if topic == self.birth_topic && publish.payload == b"online"[..] {
             self.started.notify_one();
         }
-        let Some((below, _)) = self.locate(&topic).filter(|(below, _)| command::is_command(below)) else { return };
+        let Some(Address { path, .. }) = self.address(&topic) else { return };
         if publish.retain && !publish.payload.is_empty() && self.log_limits().retained.is_due() {
             warn!("ignored a retained command on {topic}: send commands without the retain flag");
         }
-        debug!("{below}: {} bytes", publish.payload.len());
+        debug!("{path}: {} bytes", publish.payload.len());
         match self.limiter().admit(publish, Instant::now()) {
             Admission::Now(publish) => self.execute(&publish),
             Admission::Queued(older) => {
@@ -103,7 +97,7 @@ impl<'a> CommandReceiver<'a> {
         }
     }
 
-    /// Obeys what waits, as its turn comes.
+    /// Runs the commands that wait, as the rate limit allows it.
     pub async fn run_queued(&self) -> Infallible {
         loop {
             let next = self.limiter().next(Instant::now());
@@ -115,12 +109,12 @@ impl<'a> CommandReceiver<'a> {
         }
     }
 
-    /// Returns when Home Assistant has said that it has started.
+    /// Waits until Home Assistant has started.
     pub async fn home_assistant_started(&self) {
         self.started.notified().await;
     }
 
-    /// Complains where the broker refuses a subscription.
+    /// Warns where the broker refuses a subscription.
     pub fn check_subscription(&self, answer: &SubAck) {
         if !answer.return_codes.iter().all(|code| matches!(code, SubscribeReasonCode::Success(_))) {
             let base = self.base;
@@ -132,7 +126,11 @@ impl<'a> CommandReceiver<'a> {
 
     fn execute(&self, publish: &Publish) {
         self.handle.report(|telemetry| telemetry.commands += 1);
-        self.answer(publish, |message| command::execute(self.handle, message));
+        self.answer(publish, |command| match (publish.retain, publish.payload.is_empty()) {
+            (false, _) => protocol::execute(self.handle, command),
+            (true, false) => protocol::reject(self.handle, command, RETAINED),
+            (true, true) => protocol::reject(self.handle, command, CLEARED),
+        });
     }
 
     fn drop_command(&self, publish: &Publish, why: &str) {
@@ -140,24 +138,23 @@ impl<'a> CommandReceiver<'a> {
         if self.log_limits().flooded.is_due() {
             warn!("commands come faster than they are obeyed: only the latest of each topic is");
         }
-        self.answer(publish, |message| Some(command::reject(self.handle, message, why)));
+        self.answer(publish, |command| protocol::reject(self.handle, command, why));
     }
 
-    fn answer(&self, publish: &Publish, reply: impl FnOnce(&Message) -> Option<Reply>) {
+    fn answer(&self, publish: &Publish, reply: impl FnOnce(&Command) -> Reply) {
         let topic = String::from_utf8_lossy(&publish.topic);
-        let Some((below, is_for_many)) = self.locate(&topic) else { return };
+        let Some(Address { path, is_for_many }) = self.address(&topic) else { return };
         let properties = publish.properties.as_ref();
         let correlation = properties.and_then(|p| p.correlation_data.as_deref());
-        let message = Message { topic: below, payload: &publish.payload, retained: publish.retain, correlation };
-        let Some(reply) = reply(&message) else { return };
+        let reply = reply(&Command { path, payload: &publish.payload, correlation });
         debug!("{topic}: {}", if reply.ok { "done" } else { "refused" });
         let asked = properties.and_then(|p| p.response_topic.as_deref());
         let to = ReplyTo {
-            topic: asked.and_then(|topic| command::response_topic(topic, self.base)),
+            topic: asked.and_then(|topic| topic::response(topic, self.base)),
             correlation: correlation.map(<[u8]>::to_vec),
             at_least_once: publish.qos != QoS::AtMostOnce,
         };
-        let payload = json(&Signed { device: self.device.as_str(), reply });
+        let payload = json(&SignedReply { device: self.device.as_str(), reply });
         let is_posted = match is_for_many {
             false => self.outbox.post(to, payload, Instant::now()),
             true => self.late.post(to, payload, Instant::now() + REPLY_SPREAD.mul_f64(fastrand::f64())),
@@ -167,19 +164,9 @@ impl<'a> CommandReceiver<'a> {
         }
     }
 
-    /// What follows the base topic that `topic` lies below, and whether that is one of many devices. The subscription `a/#`
-    /// also brings `a` itself, below which there is nothing.
-    fn locate<'t>(&self, topic: &'t str) -> Option<(&'t str, bool)> {
-        if let Some(below) = command::below(topic, self.base) {
-            return Some((below, false));
-        }
-        let rest = topic.strip_prefix("reverie/")?;
-        if let Some(below) = rest.strip_prefix("all/") {
-            return Some((below, true));
-        }
-        let (group, below) = rest.strip_prefix("group/")?.split_once('/')?;
-        // One that was left may still send what was under way.
-        self.handle.ask(|director| director.groups().any(|member| member == group)).then_some((below, true))
+    fn address<'t>(&self, topic: &'t str) -> Option<Address<'t>> {
+        let is_member = |group: &str| self.handle.ask(|director| director.groups().any(|member| member == group));
+        topic::command(topic, self.base, is_member)
     }
 
     fn limiter(&self) -> MutexGuard<'_, RateLimiter> {
@@ -191,7 +178,7 @@ impl<'a> CommandReceiver<'a> {
     }
 }
 
-/// Keeps a stream of one complaint from filling the log.
+/// Keeps a repeated warning from filling the log.
 #[derive(Default)]
 struct LogLimit {
     last: Option<Instant>,

@@ -1,7 +1,7 @@
 //! One connection to the broker, from its first packet to its last.
 //!
-//! Several things go on at once: the connection is read and commands are obeyed; replies, state, `about`, telemetry and
-//! snapshots are told. Each is a future of its own within one task. Only the reading one drives the connection, and it
+//! Several things go on at once: the connection is read and commands are run; replies, state, `about`, telemetry and
+//! snapshots are published. Each is a future of its own within one task. Only the reading one drives the connection, and it
 //! never waits for anything else; the others may wait for it to send. So they cannot wait for each other in a circle, and
 //! a broker that stops reading costs bounded memory: replies are lost when too many wait, and of state only the latest is
 //! ever sent.
@@ -24,13 +24,15 @@ use super::publish::{
 };
 use super::publisher::Publisher;
 use super::receiver::CommandReceiver;
-use super::{DeviceId, HomeAssistant, Settings};
+use super::{HomeAssistant, Settings};
 use crate::director_handle::DirectorHandle;
+use crate::protocol::DeviceId;
+use crate::protocol::topic::{OFFLINE, STATUS};
 
 /// The largest packet taken from the broker, which drops larger ones by itself: a megabyte of nonsense is still
 /// answered, by its length.
 const MAX_PACKET: u32 = (1 << 20) + (64 << 10);
-/// Silence after which the connection is tested; the broker tells the last will after one and a half of it.
+/// Silence after which the connection is tested; the broker publishes the last will after one and a half of it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// For the connection, TLS and the broker's first answer together, seconds.
 const CONNECT_TIMEOUT_SECS: u64 = 10;
@@ -52,7 +54,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects and waits for the broker's consent.
+    /// Connects and waits until the broker accepts.
     pub async fn connect(settings: &Settings, handle: &DirectorHandle) -> Result<Session, ConnectionError> {
         let base = settings.device.base();
         let (client, mut connection) = AsyncClient::new(options(settings, &base), REQUEST_QUEUE);
@@ -71,14 +73,14 @@ impl Session {
         })
     }
 
-    /// Obeys and tells until the connection is lost (then why), or it is cancelled and `offline` sent (then none).
+    /// Serves until the connection is lost (then returns why), or until cancelled, once `offline` is sent (then none).
     pub async fn serve(self, cancel: &CancellationToken) -> Option<ConnectionError> {
         let Session { mut connection, publisher, handle, device, telemetry_every, home } = self;
         let ((outbox, replies), (late, late_replies)) = (outbox(), outbox());
         let receiver = CommandReceiver::new(&handle, &device, publisher.base(), home.birth_topic(), outbox, late);
         let (online_sent, mut is_online_sent) = watch::channel(false);
         let publish = async {
-            // Whatever is told comes after `online`.
+            // Everything else is published after `online`.
             let _ = is_online_sent.wait_for(|is_sent| *is_sent).await;
             tokio::join!(
                 publish_about(&publisher, &handle, &device),
@@ -106,11 +108,11 @@ impl Session {
 
 fn options(settings: &Settings, base: &str) -> MqttOptions {
     let mut options = link(settings, &format!("reverie-{}", settings.device));
-    options.set_last_will(LastWill::new(format!("{base}/status"), "offline", QoS::AtLeastOnce, true, None));
+    options.set_last_will(LastWill::new(format!("{base}/{STATUS}"), OFFLINE, QoS::AtLeastOnce, true, None));
     options
 }
 
-/// How the broker of `settings` is reached, by a client of this name.
+/// The options to reach the broker of `settings`, for a client of this id.
 pub fn link(settings: &Settings, client: &str) -> MqttOptions {
     let mut network = NetworkOptions::new();
     // Else a reply that follows an acknowledgement waits 40 ms for the broker's own.
@@ -133,7 +135,7 @@ pub fn link(settings: &Settings, client: &str) -> MqttOptions {
     options
 }
 
-/// Reads the connection and obeys, until it is lost.
+/// Reads the connection and hands its messages on, until it is lost.
 async fn read(connection: &mut EventLoop, receiver: &CommandReceiver<'_>) -> ConnectionError {
     loop {
         match connection.poll().await {
@@ -150,8 +152,8 @@ async fn read(connection: &mut EventLoop, receiver: &CommandReceiver<'_>) -> Con
 }
 
 async fn disconnect(connection: &mut EventLoop, publisher: &Publisher) {
-    // Until the broker has heard it all and closes. Closed by us with its acknowledgements unread, the connection would be
-    // reset, and the last words with it.
+    // Until the broker has received it all and closes. Closed by us with its acknowledgements unread, the connection would be
+    // reset, and the last messages lost.
     let send = async { while connection.poll().await.is_ok() {} };
     tokio::join!(publisher.go_offline(), send);
 }
