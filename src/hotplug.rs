@@ -4,10 +4,16 @@
 //! user may open what was plugged in. Where neither is to be heard, whoever waits looks again by itself, later.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with};
 use tracing::debug;
+
+use crate::poll;
 
 /// Multicast groups of `NETLINK_KOBJECT_UEVENT`: the kernel's own, and what udev passes on.
 const KERNEL: u32 = 1;
@@ -54,9 +60,9 @@ impl Hotplug {
             if left.is_zero() {
                 return false;
             }
-            match &self.socket {
-                Some(socket) => poll(socket, left),
-                None => std::thread::sleep(left),
+            let waited = self.socket.as_ref().map(|socket| poll::wait(socket, PollFlags::IN, left));
+            if !matches!(waited, Some(Ok(_))) {
+                std::thread::sleep(left);
             }
         }
     }
@@ -64,31 +70,20 @@ impl Hotplug {
     /// The next event's length; none where there is no more.
     fn receive(&self, event: &mut [u8]) -> Option<usize> {
         let socket = self.socket.as_ref()?;
-        // SAFETY: a netlink address is plain numbers, of which all zeros is one.
-        let mut sender: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
-        let mut length = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
         loop {
-            // SAFETY: buffer and address are alive for the call and as long as is said.
-            let received = unsafe {
-                libc::recvfrom(
-                    socket.as_raw_fd(),
-                    event.as_mut_ptr().cast(),
-                    event.len(),
-                    libc::MSG_DONTWAIT,
-                    (&raw mut sender).cast(),
-                    &raw mut length,
-                )
-            };
-            match usize::try_from(received) {
-                // To the kernel's group the kernel alone may send, to udev's root alone.
-                Ok(length) if sender.nl_groups & (KERNEL | UDEV) != 0 => return Some(length),
-                Ok(_) => {}
-                Err(_) => match io::Error::last_os_error().raw_os_error() {
-                    Some(libc::EINTR) => {}
-                    // Too many at once for the socket's memory: one of them may have been ours.
-                    Some(libc::ENOBUFS) => return Some(lost_some(event, self.subsystem)),
-                    _ => return None,
-                },
+            match recvfrom(socket, &mut *event, RecvFlags::DONTWAIT) {
+                Ok((length, _, sender)) => {
+                    let groups =
+                        sender.and_then(|sender| SocketAddrNetlink::try_from(sender).ok()).map(|from| from.groups());
+                    // To the kernel's group the kernel alone may send, to udev's root alone.
+                    if groups.is_some_and(|groups| groups & (KERNEL | UDEV) != 0) {
+                        return Some(length);
+                    }
+                }
+                Err(Errno::INTR) => {}
+                // Too many at once for the socket's memory: one of them may have been ours.
+                Err(Errno::NOBUFS) => return Some(lost_some(event, self.subsystem)),
+                Err(_) => return None,
             }
         }
     }
@@ -122,31 +117,10 @@ pub fn is_about(event: &[u8], subsystem: &str) -> bool {
 }
 
 fn open() -> io::Result<OwnedFd> {
-    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    // SAFETY: three numbers; the answer is checked.
-    let socket = unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_KOBJECT_UEVENT) };
-    if socket < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel just gave it to us, and to nobody else.
-    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
-    // SAFETY: a netlink address is plain numbers, of which all zeros is one.
-    let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
-    address.nl_family = libc::AF_NETLINK as libc::sa_family_t;
-    address.nl_groups = KERNEL | UDEV;
-    let length = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
-    // SAFETY: the address is alive for the call and as long as is said.
-    match unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) } {
-        0 => Ok(socket),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-fn poll(socket: &OwnedFd, timeout: Duration) {
-    let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    let ms = timeout.as_millis().max(1).try_into().unwrap_or(i32::MAX);
-    // SAFETY: one structure, alive for the call, and its count.
-    unsafe { libc::poll(&raw mut poll, 1, ms) };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(KOBJECT_UEVENT))?;
+    bind(&socket, &SocketAddrNetlink::new(0, KERNEL | UDEV))?;
+    Ok(socket)
 }
 
 #[cfg(test)]

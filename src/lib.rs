@@ -35,6 +35,7 @@ pub mod params;
 pub mod picture_file;
 pub mod pixel;
 pub mod protocol;
+pub mod poll;
 pub mod remote;
 pub mod runtime;
 pub mod size;

@@ -2,12 +2,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use drm::control::{Device as _, ResourceHandle, connector, crtc, encoder, from_u32, plane, property};
 use drm::{ClientCapability, Device as _};
+use rustix::event::PollFlags;
+
+use crate::poll;
 
 /// More outputs than any card has. drm's own `resource_handles` allocates what a first answer says, and reads past
 /// its end where a second one is longer, because a hub was plugged in meanwhile.
@@ -81,10 +84,7 @@ impl Card {
 
     /// Waits for an event; false where none came in time.
     pub fn wait(&self, timeout: Duration) -> bool {
-        let mut poll = libc::pollfd { fd: self.file.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        let ms = timeout.as_millis().try_into().unwrap_or(i32::MAX);
-        // SAFETY: one structure, alive for the call, and its count.
-        unsafe { libc::poll(&raw mut poll, 1, ms) > 0 && poll.revents & libc::POLLIN != 0 }
+        poll::wait(&self.file, PollFlags::IN, timeout).is_ok_and(|ready| ready.contains(PollFlags::IN))
     }
 
     /// A property of `thing` by name: its handle and its value.

@@ -2,15 +2,17 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::sys::*;
+use rustix::event::PollFlags;
 
 use super::FourCc;
 use super::modes::{Rates, Sizes};
+use super::sys::*;
+use crate::poll;
 use crate::source::convert::{Colours, Layout, Matrix, Pixels};
 
 /// `_IOR('V', 89, struct v4l2_event)` and `_IOW('V', 90, struct v4l2_event_subscription)` of `<linux/videodev2.h>`.
@@ -101,10 +103,6 @@ impl Node {
         &self.file
     }
 
-    fn fd(&self) -> RawFd {
-        self.file.as_raw_fd()
-    }
-
     /// The kind of buffers it captures into.
     pub fn kind(&self) -> u32 {
         match self.is_multi_planar {
@@ -118,7 +116,7 @@ impl Node {
         loop {
             // SAFETY: each request is called with the structure that <linux/videodev2.h> gives it, as bindgen lays it out; where
             // that holds pointers, the caller keeps what they point to alive.
-            match unsafe { v4l::v4l2::ioctl(self.fd(), request, std::ptr::from_mut(argument).cast()) } {
+            match unsafe { v4l::v4l2::ioctl(self.file.as_raw_fd(), request, std::ptr::from_mut(argument).cast()) } {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 outcome => return outcome,
             }
@@ -238,21 +236,16 @@ impl Node {
 
     /// Waits for a picture or an event, `timeout` at most.
     pub fn wait(&self, timeout: Duration) -> io::Result<PollEvent> {
-        let mut poll = libc::pollfd { fd: self.fd(), events: libc::POLLIN | libc::POLLPRI, revents: 0 };
-        // SAFETY: one structure, alive for the call, and its count.
-        if unsafe { libc::poll(&raw mut poll, 1, timeout.as_millis().try_into().unwrap_or(i32::MAX)) } < 0 {
-            let error = io::Error::last_os_error();
-            return if error.kind() == io::ErrorKind::Interrupted { Ok(PollEvent::Timeout) } else { Err(error) };
-        }
-        if poll.revents & libc::POLLPRI != 0 {
+        let ready = poll::wait(&self.file, PollFlags::IN | PollFlags::PRI, timeout)?;
+        if ready.contains(PollFlags::PRI) {
             let mut event: v4l2_event = blank();
             if self.call(VIDIOC_DQEVENT, &mut event).is_ok() && event.type_ == V4L2_EVENT_SOURCE_CHANGE {
                 return Ok(PollEvent::SourceChange);
             }
         }
-        Ok(match poll.revents {
-            revents if revents & libc::POLLIN != 0 => PollEvent::Frame,
-            revents if revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 => PollEvent::Error,
+        Ok(match ready {
+            ready if ready.contains(PollFlags::IN) => PollEvent::Frame,
+            ready if ready.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) => PollEvent::Error,
             _ => PollEvent::Timeout,
         })
     }

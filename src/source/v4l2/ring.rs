@@ -4,10 +4,11 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::sys::*;
 use memmap2::{Mmap, MmapOptions};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::node::{Node, blank};
+use super::sys::*;
 
 /// One filled, one being filled, two in reserve; a driver may give other numbers.
 const BUFFERS: u32 = 4;
@@ -155,11 +156,7 @@ fn time_of(buffer: &v4l2_buffer) -> Instant {
     if buffer.flags & V4L2_BUF_FLAG_TIMESTAMP_MASK != V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC {
         return now;
     }
-    let mut clock = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the structure is alive for the call, which fills it.
-    if unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut clock) } != 0 {
-        return now;
-    }
+    let clock = clock_gettime(ClockId::Monotonic);
     let since_boot = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
     let stamp = since_boot(buffer.timestamp.tv_sec, buffer.timestamp.tv_usec * 1000);
     let age = since_boot(clock.tv_sec, clock.tv_nsec).saturating_sub(stamp);
