@@ -14,10 +14,10 @@ use reverie::frame::Frame;
 use reverie::pack::Catalogue;
 use reverie::params::Params;
 use reverie::pixel::{self, Picture, Scaler, Tone};
+use reverie::pixel_format::{Converter, Layout, Matrix, PixelFormat, YuvEncoding};
 use reverie::runtime::{Ascent, Controls, Graph, Provider, Runtime, Settings as RuntimeSettings};
 use reverie::size::Size;
 use reverie::slot::Item;
-use reverie::source::{Colours, Converter, Layout, Matrix, Pixels};
 
 /// The camera's size, the dream's, that of the octave below, and the screen's.
 const CAMERA: (usize, usize) = (640, 360);
@@ -43,8 +43,8 @@ fn picture(size: (usize, usize)) -> Picture {
 /// What cameras send, made into frames.
 fn captures(c: &mut Criterion) {
     let (width, height) = CAMERA;
-    let colours = Colours { matrix: Matrix::Bt601, is_full: false };
-    let layout = Layout { width, height, strides: [0; 3], colours };
+    let encoding = YuvEncoding { matrix: Matrix::Bt601, is_full_range: false };
+    let layout = Layout { width, height, strides: [0; 3], encoding };
     let bytes: Vec<u8> = frame(CAMERA).pixels;
     // A photo, since noise is the worst that a JPEG can hold.
     let photo = image::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/photos/coffee.jpg")).expect("it ships");
@@ -53,10 +53,17 @@ fn captures(c: &mut Criterion) {
     let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 85);
     encoder.encode(&photo, width as u16, height as u16, jpeg_encoder::ColorType::Rgb).expect("it is encoded");
     let (mut converter, mut out) = (Converter::default(), Frame::new(0, 0));
-    for pixels in
-        [Pixels::Jpeg, Pixels::Yuyv, Pixels::Uyvy, Pixels::Nv12, Pixels::Yu12, Pixels::Rgb, Pixels::Bgr, Pixels::Grey]
-    {
-        let sent: &[u8] = if pixels == Pixels::Jpeg { &jpeg } else { &bytes };
+    for pixels in [
+        PixelFormat::Jpeg,
+        PixelFormat::Yuyv,
+        PixelFormat::Uyvy,
+        PixelFormat::Nv12,
+        PixelFormat::Yu12,
+        PixelFormat::Rgb,
+        PixelFormat::Bgr,
+        PixelFormat::Grey,
+    ] {
+        let sent: &[u8] = if pixels == PixelFormat::Jpeg { &jpeg } else { &bytes };
         let planes = [sent, &[], &[]];
         c.bench_function(&format!("camera, {pixels:?}"), |b| {
             b.iter(|| converter.convert(pixels, black_box(&planes), &layout, &mut out).expect("it is whole"));

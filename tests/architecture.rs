@@ -150,6 +150,17 @@ fn the_protocol_knows_neither_mqtt_nor_http_and_the_page_nothing_of_mqtt() {
 }
 
 #[test]
+fn what_is_sent_is_read_without_knowing_who_sends_it() {
+    for (room, strangers) in [("pixel_format", ["crate::source", "crate::y4m"].as_slice()), ("y4m", &["crate::source"])]
+    {
+        for stranger in strangers {
+            let found: Vec<_> = users(stranger).into_iter().filter(|(file, _)| file.starts_with(room)).collect();
+            assert!(found.is_empty(), "{room}/ names `{stranger}`: {found:#?}");
+        }
+    }
+}
+
+#[test]
 fn every_unsafe_block_says_why_it_is_sound() {
     for (file, text) in sources(&src()) {
         let lines: Vec<&str> = text.lines().collect();

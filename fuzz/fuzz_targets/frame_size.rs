@@ -4,7 +4,7 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use reverie::frame::Frame;
-use reverie::source::{Colours, Converter, Layout, Matrix, Pixels};
+use reverie::pixel_format::{YuvEncoding, Converter, Layout, Matrix, PixelFormat};
 
 #[derive(Debug, Arbitrary)]
 struct Said {
@@ -13,29 +13,29 @@ struct Said {
     height: u16,
     strides: [u32; 3],
     lengths: [u16; 3],
-    is_full: bool,
+    is_full_range: bool,
     matrix: u8,
 }
 
 fuzz_target!(|said: Said| {
-    const PIXELS: [Pixels; 8] = [
-        Pixels::Yuyv,
-        Pixels::Uyvy,
-        Pixels::Nv12,
-        Pixels::Yu12,
-        Pixels::Yuv444,
-        Pixels::Rgb,
-        Pixels::Bgr,
-        Pixels::Grey,
+    const PIXELS: [PixelFormat; 8] = [
+        PixelFormat::Yuyv,
+        PixelFormat::Uyvy,
+        PixelFormat::Nv12,
+        PixelFormat::Yu12,
+        PixelFormat::Yuv444,
+        PixelFormat::Rgb,
+        PixelFormat::Bgr,
+        PixelFormat::Grey,
     ];
     const MATRICES: [Matrix; 4] = [Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020, Matrix::Smpte240];
     static BYTES: [u8; 0x1_0000] = [77; 0x1_0000];
-    let colours = Colours { matrix: MATRICES[usize::from(said.matrix) % 4], is_full: said.is_full };
+    let encoding = YuvEncoding { matrix: MATRICES[usize::from(said.matrix) % 4], is_full_range: said.is_full_range };
     // Mostly sizes for which the bytes could suffice.
     let side = |n: u16| usize::from(if n % 8 == 0 { n } else { n % 256 });
     let stride = |n: u32| if n % 4 == 0 { n as usize } else { n as usize % 1024 };
     let layout =
-        Layout { width: side(said.width), height: side(said.height), strides: said.strides.map(stride), colours };
+        Layout { width: side(said.width), height: side(said.height), strides: said.strides.map(stride), encoding };
     let planes = said.lengths.map(|length| &BYTES[..usize::from(length)]);
     let mut frame = Frame::new(0, 0);
     let _ = Converter::default().convert(PIXELS[usize::from(said.which) % 8], &planes, &layout, &mut frame);

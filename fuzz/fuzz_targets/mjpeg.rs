@@ -3,15 +3,15 @@
 
 use libfuzzer_sys::fuzz_target;
 use reverie::frame::Frame;
-use reverie::source::{Colours, Converter, Layout, Matrix, Pixels};
+use reverie::pixel_format::{YuvEncoding, Converter, Layout, Matrix, PixelFormat};
 
 fuzz_target!(|bytes: &[u8]| {
-    let colours = Colours { matrix: Matrix::Bt601, is_full: false };
+    let encoding = YuvEncoding { matrix: Matrix::Bt601, is_full_range: false };
     // As the seeds are; other sizes are refused, and are wanted here up to where they only take memory and time.
     let Some((width, height)) = size(bytes).filter(|(width, height)| width.max(height) <= &512) else { return };
-    let layout = Layout { width, height, strides: [0; 3], colours };
+    let layout = Layout { width, height, strides: [0; 3], encoding };
     let mut frame = Frame::new(0, 0);
-    if Converter::default().convert(Pixels::Jpeg, &[bytes, &[], &[]], &layout, &mut frame).is_ok() {
+    if Converter::default().convert(PixelFormat::Jpeg, &[bytes, &[], &[]], &layout, &mut frame).is_ok() {
         assert_eq!(frame.pixels.len(), 3 * frame.width * frame.height);
     }
 });

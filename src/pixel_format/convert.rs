@@ -1,138 +1,13 @@
-//! What cameras send, made into frames.
+//! From pictures in any pixel format to frames.
 
-use yuv::{
-    YuvBiPlanarImage, YuvConversionMode, YuvError, YuvGrayImage, YuvPackedImage, YuvPlanarImage, YuvRange,
-    YuvStandardMatrix,
-};
+use yuv::{YuvBiPlanarImage, YuvConversionMode, YuvError, YuvGrayImage, YuvPackedImage, YuvPlanarImage};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::huffman;
-use super::v4l2::FourCc;
+use super::{Layout, MAX_SIDE, PixelFormat, huffman};
 use crate::frame::Frame;
-
-/// Larger pictures than any camera's are refused before memory is taken for them.
-const MAX_SIDE: usize = 8192;
-
-/// The formats that are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pixels {
-    Jpeg,
-    /// 4:2:2, two pixels in four bytes.
-    Yuyv,
-    Uyvy,
-    /// 4:2:0: a plane of Y, and one of U and V in turn; or one of each.
-    Nv12,
-    Yu12,
-    /// 4:4:4: three planes of one size. Programs send it; of cameras none is known to.
-    Yuv444,
-    Rgb,
-    Bgr,
-    Grey,
-}
-
-/// How a picture lies in memory.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Layout {
-    pub width: usize,
-    pub height: usize,
-    /// Bytes a row, by plane; 0: the driver does not tell, and rows follow each other. One for all where the planes follow each
-    /// other in one memory.
-    pub strides: [usize; 3],
-    pub colours: Colours,
-}
-
-/// What the numbers of YUV pixels mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Colours {
-    pub matrix: Matrix,
-    /// 0 to 255 rather than 16 to 235.
-    pub is_full: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Matrix {
-    Bt601,
-    Bt709,
-    Bt2020,
-    Smpte240,
-}
-
-impl Pixels {
-    /// The format that a person names, in small or large letters, where it is read.
-    pub fn named(name: &str) -> Option<Pixels> {
-        Pixels::of(FourCc(*name.to_ascii_uppercase().as_bytes().first_chunk().filter(|_| name.len() == 4)?))
-    }
-
-    /// The format of this name, where it is read.
-    pub fn of(name: FourCc) -> Option<Pixels> {
-        Some(match &name.0 {
-            b"MJPG" | b"JPEG" => Pixels::Jpeg,
-            b"YUYV" => Pixels::Yuyv,
-            b"UYVY" => Pixels::Uyvy,
-            b"NV12" | b"NM12" => Pixels::Nv12,
-            b"YU12" | b"YM12" => Pixels::Yu12,
-            b"RGB3" => Pixels::Rgb,
-            b"BGR3" => Pixels::Bgr,
-            b"GREY" => Pixels::Grey,
-            _ => return None,
-        })
-    }
-
-    /// Bytes a pixel on the way from the camera. Of compressed pictures nobody can tell.
-    pub fn bytes(self) -> f64 {
-        match self {
-            Pixels::Jpeg => 0.5,
-            Pixels::Yuyv | Pixels::Uyvy => 2.0,
-            Pixels::Nv12 | Pixels::Yu12 => 1.5,
-            Pixels::Yuv444 | Pixels::Rgb | Pixels::Bgr => 3.0,
-            Pixels::Grey => 1.0,
-        }
-    }
-
-    /// Work a pixel, to read it and to make the picture smaller, beside that of YUYV: as measured by `cargo bench` on x86_64, rounded.
-    pub fn cost(self) -> f64 {
-        match self {
-            Pixels::Jpeg => 3.3,
-            Pixels::Yuyv | Pixels::Uyvy | Pixels::Yuv444 => 1.0,
-            Pixels::Nv12 | Pixels::Yu12 => 0.8,
-            Pixels::Rgb | Pixels::Bgr | Pixels::Grey => 0.7,
-        }
-    }
-}
-
-impl Layout {
-    /// Checks that such pictures can be held.
-    ///
-    /// # Errors
-    /// What is wrong, in words.
-    pub fn check(&self) -> Result<(), String> {
-        let Layout { width, height, .. } = *self;
-        match (1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height) {
-            true => Ok(()),
-            false => Err(format!("sends pictures of {width}x{height}, which cannot be")),
-        }
-    }
-}
-
-impl Colours {
-    /// As the crate `yuv` calls it.
-    pub(crate) fn range(self) -> YuvRange {
-        if self.is_full { YuvRange::Full } else { YuvRange::Limited }
-    }
-
-    /// As the crate `yuv` calls it.
-    pub(crate) fn matrix(self) -> YuvStandardMatrix {
-        match self.matrix {
-            Matrix::Bt601 => YuvStandardMatrix::Bt601,
-            Matrix::Bt709 => YuvStandardMatrix::Bt709,
-            Matrix::Bt2020 => YuvStandardMatrix::Bt2020,
-            Matrix::Smpte240 => YuvStandardMatrix::Smpte240,
-        }
-    }
-}
 
 /// Makes frames of what comes; keeps its work buffers.
 #[derive(Default)]
@@ -151,34 +26,34 @@ impl Converter {
     /// Fewer bytes than the picture needs, or a JPEG that is none or is torn.
     pub fn convert(
         &mut self,
-        pixels: Pixels,
+        pixels: PixelFormat,
         planes: &[&[u8]; 3],
         layout: &Layout,
         frame: &mut Frame,
     ) -> Result<(), String> {
-        if pixels == Pixels::Jpeg {
+        if pixels == PixelFormat::Jpeg {
             return from_jpeg(planes[0], layout, &mut self.whole, frame);
         }
         layout.check()?;
         frame.resize(layout.width, layout.height);
         let (width, height) = (layout.width as u32, layout.height as u32);
         let rgb = &mut frame.pixels[..];
-        let (own, range, matrix) = (3 * width, layout.colours.range(), layout.colours.matrix());
+        let (own, range, matrix) = (3 * width, layout.encoding.range(), layout.encoding.matrix());
         let chroma = layout.height.div_ceil(2);
         let [first, second, third] = &mut self.padded;
         let converted = match pixels {
             // Read above.
-            Pixels::Jpeg => Ok(()),
-            Pixels::Yuyv | Pixels::Uyvy => {
+            PixelFormat::Jpeg => Ok(()),
+            PixelFormat::Yuyv | PixelFormat::Uyvy => {
                 // Pixels come in twos.
                 let rows = Rows::new(planes[0], layout.strides[0], 4 * layout.width.div_ceil(2), layout.height, first)?;
                 let image = YuvPackedImage { yuy: rows.bytes, yuy_stride: rows.stride, width, height };
                 match pixels {
-                    Pixels::Yuyv => yuv::yuyv422_to_rgb(&image, rgb, own, range, matrix),
+                    PixelFormat::Yuyv => yuv::yuyv422_to_rgb(&image, rgb, own, range, matrix),
                     _ => yuv::uyvy422_to_rgb(&image, rgb, own, range, matrix),
                 }
             }
-            Pixels::Nv12 => {
+            PixelFormat::Nv12 => {
                 let y = Rows::new(planes[0], layout.strides[0], layout.width, layout.height, first)?;
                 let (place, stride) = y.next(planes[1], layout.strides[1], y.stride);
                 let uv = Rows::new(place, stride, 2 * layout.width.div_ceil(2), chroma, second)?;
@@ -192,9 +67,9 @@ impl Converter {
                 };
                 yuv::yuv_nv12_to_rgb(&image, rgb, own, range, matrix, YuvConversionMode::Balanced)
             }
-            Pixels::Yu12 | Pixels::Yuv444 => {
+            PixelFormat::Yu12 | PixelFormat::Yuv444 => {
                 let (across, down, part) = match pixels {
-                    Pixels::Yu12 => (layout.width.div_ceil(2), chroma, 2),
+                    PixelFormat::Yu12 => (layout.width.div_ceil(2), chroma, 2),
                     _ => (layout.width, layout.height, 1),
                 };
                 let y = Rows::new(planes[0], layout.strides[0], layout.width, layout.height, first)?;
@@ -213,20 +88,20 @@ impl Converter {
                     height,
                 };
                 match pixels {
-                    Pixels::Yu12 => yuv::yuv420_to_rgb(&image, rgb, own, range, matrix),
+                    PixelFormat::Yu12 => yuv::yuv420_to_rgb(&image, rgb, own, range, matrix),
                     _ => yuv::yuv444_to_rgb(&image, rgb, own, range, matrix),
                 }
             }
-            Pixels::Grey => {
+            PixelFormat::Grey => {
                 let y = Rows::new(planes[0], layout.strides[0], layout.width, layout.height, first)?;
                 let image = YuvGrayImage { y_plane: y.bytes, y_stride: y.stride, width, height };
                 yuv::yuv400_to_rgb(&image, rgb, own, range, matrix)
             }
-            Pixels::Bgr => {
+            PixelFormat::Bgr => {
                 let rows = Rows::new(planes[0], layout.strides[0], 3 * layout.width, layout.height, first)?;
                 yuv::bgr_to_rgb(rows.bytes, rows.stride, rgb, own, width, height)
             }
-            Pixels::Rgb => {
+            PixelFormat::Rgb => {
                 let rows = Rows::new(planes[0], layout.strides[0], 3 * layout.width, layout.height, first)?;
                 let from = rows.bytes.chunks(rows.stride as usize);
                 rgb.chunks_exact_mut(own as usize)
@@ -312,21 +187,23 @@ fn from_jpeg(bytes: &[u8], layout: &Layout, whole: &mut Vec<u8>, frame: &mut Fra
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::PIXEL_FORMATS;
-    use crate::source::pattern::Pattern;
+    use crate::pixel_format::{FORMAT_NAMES, Matrix, YuvEncoding};
 
     #[test]
     fn every_format_that_may_be_named_is_read() {
-        for name in PIXEL_FORMATS {
-            assert!(Pixels::named(name).is_some() && Pixels::named(&name.to_lowercase()).is_some(), "{name}");
+        for name in FORMAT_NAMES {
+            assert!(
+                PixelFormat::from_name(name).is_some() && PixelFormat::from_name(&name.to_lowercase()).is_some(),
+                "{name}"
+            );
         }
-        assert_eq!(Pixels::named("H264"), None);
+        assert_eq!(PixelFormat::from_name("H264"), None);
     }
 
     /// A picture as the encoder writes it, and without its Huffman tables, as a camera does.
     fn camera_jpeg() -> (Vec<u8>, Vec<u8>) {
         let mut picture = Frame::new(64, 48);
-        Pattern.draw(3.0, &mut picture);
+        picture.pixels.iter_mut().enumerate().for_each(|(i, value)| *value = (i * i / 400) as u8);
         let mut jpeg = Vec::new();
         let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 90);
         encoder.encode(&picture.pixels, 64, 48, jpeg_encoder::ColorType::Rgb).unwrap();
@@ -372,33 +249,33 @@ mod tests {
         }
     }
 
-    const PLAIN: Colours = Colours { matrix: Matrix::Bt601, is_full: false };
+    const PLAIN: YuvEncoding = YuvEncoding { matrix: Matrix::Bt601, is_full_range: false };
 
     fn layout(width: usize, height: usize, strides: [usize; 3]) -> Layout {
-        Layout { width, height, strides, colours: PLAIN }
+        Layout { width, height, strides, encoding: PLAIN }
     }
 
     /// A picture of one colour in each format, with padded rows: BT.601, 16 to 235, from the standard's own formulas.
-    fn red(pixels: Pixels, width: usize, height: usize) -> (Vec<Vec<u8>>, [usize; 3]) {
+    fn red(pixels: PixelFormat, width: usize, height: usize) -> (Vec<Vec<u8>>, [usize; 3]) {
         let (y, u, v) = (81, 90, 240);
         let rows = |row: Vec<u8>, count: usize| [row, vec![0xEE; 2]].concat().repeat(count);
         let half = width.div_ceil(2);
         match pixels {
-            Pixels::Jpeg => panic!("is tested apart"),
-            Pixels::Yuyv => (vec![rows([y, u, y, v].repeat(half), height)], [4 * half + 2, 0, 0]),
-            Pixels::Uyvy => (vec![rows([u, y, v, y].repeat(half), height)], [4 * half + 2, 0, 0]),
-            Pixels::Nv12 => {
+            PixelFormat::Jpeg => panic!("is tested apart"),
+            PixelFormat::Yuyv => (vec![rows([y, u, y, v].repeat(half), height)], [4 * half + 2, 0, 0]),
+            PixelFormat::Uyvy => (vec![rows([u, y, v, y].repeat(half), height)], [4 * half + 2, 0, 0]),
+            PixelFormat::Nv12 => {
                 let planes = vec![rows(vec![y; width], height), rows([u, v].repeat(half), height.div_ceil(2))];
                 (planes, [width + 2, 2 * half + 2, 0])
             }
-            Pixels::Yu12 => {
+            PixelFormat::Yu12 => {
                 let chroma = |value| rows(vec![value; half], height.div_ceil(2));
                 (vec![rows(vec![y; width], height), chroma(u), chroma(v)], [width + 2, half + 2, half + 2])
             }
-            Pixels::Yuv444 => ([y, u, v].map(|value| rows(vec![value; width], height)).into(), [width + 2; 3]),
-            Pixels::Rgb => (vec![rows([255, 0, 0].repeat(width), height)], [3 * width + 2, 0, 0]),
-            Pixels::Bgr => (vec![rows([0, 0, 255].repeat(width), height)], [3 * width + 2, 0, 0]),
-            Pixels::Grey => (vec![rows(vec![y; width], height)], [width + 2, 0, 0]),
+            PixelFormat::Yuv444 => ([y, u, v].map(|value| rows(vec![value; width], height)).into(), [width + 2; 3]),
+            PixelFormat::Rgb => (vec![rows([255, 0, 0].repeat(width), height)], [3 * width + 2, 0, 0]),
+            PixelFormat::Bgr => (vec![rows([0, 0, 255].repeat(width), height)], [3 * width + 2, 0, 0]),
+            PixelFormat::Grey => (vec![rows(vec![y; width], height)], [width + 2, 0, 0]),
         }
     }
 
@@ -406,8 +283,8 @@ mod tests {
         std::array::from_fn(|i| own.get(i).map_or(&[][..], Vec::as_slice))
     }
 
-    const RAW: [Pixels; 8] = {
-        use Pixels::*;
+    const RAW: [PixelFormat; 8] = {
+        use PixelFormat::*;
         [Yuyv, Uyvy, Nv12, Yu12, Yuv444, Rgb, Bgr, Grey]
     };
 
@@ -424,7 +301,7 @@ mod tests {
                 converted.unwrap_or_else(|e| panic!("{pixels:?} {width}x{height}: {e}"));
                 assert_eq!((frame.width, frame.height), (width, height));
                 let wrong = |pixel: &&[u8]| match pixels {
-                    Pixels::Grey => pixel.iter().any(|v| v.abs_diff(76) > 1),
+                    PixelFormat::Grey => pixel.iter().any(|v| v.abs_diff(76) > 1),
                     _ => pixel[0] <= 250 || pixel[1] >= 5 || pixel[2] >= 5,
                 };
                 assert_eq!(frame.pixels.chunks(3).find(wrong), None, "{pixels:?} {width}x{height}");
@@ -437,10 +314,10 @@ mod tests {
 
     #[test]
     fn planes_may_follow_each_other_in_one_memory() {
-        for (pixels, stride) in [(Pixels::Nv12, 8), (Pixels::Yu12, 8)] {
+        for (pixels, stride) in [(PixelFormat::Nv12, 8), (PixelFormat::Yu12, 8)] {
             let mut own = vec![81; 8 * 4];
             match pixels {
-                Pixels::Nv12 => own.extend([90, 240].repeat(4 * 2)),
+                PixelFormat::Nv12 => own.extend([90, 240].repeat(4 * 2)),
                 _ => own.extend([vec![90; 4 * 2], vec![240; 4 * 2]].concat()),
             }
             let mut frame = Frame::new(0, 0);
@@ -454,17 +331,21 @@ mod tests {
 
     #[test]
     fn full_and_limited_range_and_the_matrix_are_told_apart() {
-        let white = |colours: Colours, y: u8| {
+        let white = |encoding: YuvEncoding, y: u8| {
             let mut frame = Frame::new(0, 0);
-            let layout = Layout { colours, ..layout(2, 2, [4, 0, 0]) };
-            Converter::default().convert(Pixels::Yuyv, &planes(&[[y, 128].repeat(4)]), &layout, &mut frame).unwrap();
+            let layout = Layout { encoding, ..layout(2, 2, [4, 0, 0]) };
+            Converter::default()
+                .convert(PixelFormat::Yuyv, &planes(&[[y, 128].repeat(4)]), &layout, &mut frame)
+                .unwrap();
             frame.pixels[0]
         };
-        assert_eq!((white(PLAIN, 235), white(Colours { is_full: true, ..PLAIN }, 235)), (255, 235));
+        assert_eq!((white(PLAIN, 235), white(YuvEncoding { is_full_range: true, ..PLAIN }, 235)), (255, 235));
         let green = |matrix| {
             let mut frame = Frame::new(0, 0);
-            let layout = Layout { colours: Colours { matrix, ..PLAIN }, ..layout(2, 1, [4, 0, 0]) };
-            Converter::default().convert(Pixels::Yuyv, &planes(&[vec![81, 90, 81, 240]]), &layout, &mut frame).unwrap();
+            let layout = Layout { encoding: YuvEncoding { matrix, ..PLAIN }, ..layout(2, 1, [4, 0, 0]) };
+            Converter::default()
+                .convert(PixelFormat::Yuyv, &planes(&[vec![81, 90, 81, 240]]), &layout, &mut frame)
+                .unwrap();
             frame.pixels[1]
         };
         assert!(green(Matrix::Bt709) > green(Matrix::Bt601) + 15);

@@ -3,9 +3,7 @@
 //! [`Source`] hides whether it is a camera that comes and goes ([`supervisor`]), a program that stands for one ([`program`]) or a
 //! picture that is drawn ([`scene`]): still, folder and pattern behave like a live camera, in real time.
 
-mod convert;
 mod folder;
-mod huffman;
 mod pattern;
 mod picture;
 mod program;
@@ -20,11 +18,10 @@ use std::path::PathBuf;
 
 use crate::frame::Frame;
 use crate::health::CameraStatus;
-pub use convert::{Colours, Converter, Layout, Matrix, Pixels};
 use program::Program;
 pub use program::try_out as try_program;
 use scene::Drawn;
-pub use settings::{Cameras, ControlValue, PIXEL_FORMATS, Settings, SourceKind};
+pub use settings::{Cameras, ControlValue, Settings, SourceKind};
 use supervisor::CameraSupervisor;
 pub use v4l2::{Survey, survey};
 

@@ -10,11 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{InvalidSetting, check_range, check_size};
+use crate::pixel_format::FORMAT_NAMES;
 use crate::size::Size;
-
-/// Names of the pixel formats that are read, as V4L2 gives them.
-pub const PIXEL_FORMATS: [&str; 11] =
-    ["MJPG", "JPEG", "YUYV", "UYVY", "NV12", "NM12", "YU12", "YM12", "RGB3", "BGR3", "GREY"];
 
 /// What is opened, and what is asked of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,8 +116,8 @@ impl Settings {
 }
 
 fn check_format(format: &str) -> Result<(), InvalidSetting> {
-    match PIXEL_FORMATS.iter().any(|name| name.eq_ignore_ascii_case(format)) {
+    match FORMAT_NAMES.iter().any(|name| name.eq_ignore_ascii_case(format)) {
         true => Ok(()),
-        false => Err(InvalidSetting::new("format", format!("`{format}` is none of {}", PIXEL_FORMATS.join(", ")))),
+        false => Err(InvalidSetting::new("format", format!("`{format}` is none of {}", FORMAT_NAMES.join(", ")))),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Y4mError;
-use crate::source::Matrix;
+use crate::pixel_format::Matrix;
 
 /// Pictures with a shorter side are refused: nothing can be seen in them.
 pub const SHORTEST_SIDE: usize = 16;
@@ -107,7 +107,7 @@ impl Header {
                 "H" => height = Some(side("H", value)?),
                 "F" => rate = ratio(parameter, value)?.map(|(numerator, denominator)| Rate { numerator, denominator }),
                 "A" => aspect = ratio(parameter, value)?,
-                "C" => sampling = colours(value)?,
+                "C" => sampling = parse_sampling(value)?,
                 "X" if value == "COLORRANGE=FULL" => is_full_range = true,
                 "X" if value == "COLORRANGE=LIMITED" => is_full_range = false,
                 // How fields are interlaced is seen in the picture or not at all; other letters are remarks.
@@ -161,7 +161,7 @@ fn ratio(parameter: &str, value: &str) -> Result<Option<(u32, u32)>, Y4mError> {
     }
 }
 
-fn colours(value: &str) -> Result<Sampling, Y4mError> {
+fn parse_sampling(value: &str) -> Result<Sampling, Y4mError> {
     match value {
         "420" | "420jpeg" | "420mpeg2" | "420paldv" => Ok(Sampling::Half),
         "444" => Ok(Sampling::Full),

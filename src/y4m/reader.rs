@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Header, MAGIC, Sampling, Y4mError, matrix};
 use crate::frame::Frame;
-use crate::source::{Colours, Converter, Layout, Matrix, Pixels};
+use crate::pixel_format::{Converter, Layout, Matrix, PixelFormat, YuvEncoding};
 
 /// The longest header that is read, and the longest line before a picture.
 const LONGEST_LINE: usize = 1024;
@@ -94,14 +94,14 @@ impl<R: Read> Reader<R> {
         }
         let captured = Instant::now();
         let pixels = match sampling {
-            Sampling::Mono => Pixels::Grey,
-            Sampling::Half => Pixels::Yu12,
-            Sampling::Full => Pixels::Yuv444,
+            Sampling::Mono => PixelFormat::Grey,
+            Sampling::Half => PixelFormat::Yu12,
+            Sampling::Full => PixelFormat::Yuv444,
         };
         let (luminance, colours) = self.planes.split_at(width * height);
         let (blue, red) = colours.split_at(colours.len() / 2);
         let layout =
-            Layout { width, height, strides: [0; 3], colours: Colours { matrix: self.matrix, is_full: is_full_range } };
+            Layout { width, height, strides: [0; 3], encoding: YuvEncoding { matrix: self.matrix, is_full_range } };
         let converted = self.converter.convert(pixels, &[luminance, blue, red], &layout, frame);
         converted.map_err(|reason| Y4mError::Picture { number, reason })?;
         (frame.captured, frame.commanded, frame.is_live) = (captured, None, false);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::frame::Frame;
-use crate::source::Matrix;
+use crate::pixel_format::Matrix;
 
 fn header(text: &str) -> Result<Header, String> {
     Reader::new(text.as_bytes()).map(|reader| *reader.header()).map_err(|e| e.to_string())
@@ -102,10 +102,10 @@ fn rates_are_written_as_television_does() {
 #[test]
 fn what_is_written_is_read_again() {
     for (width, height) in [(64, 48), (33, 17), (320, 720)] {
-        for is_full in [false, true] {
+        for is_full_range in [false, true] {
             let frames = [picture(width, height, 0), picture(width, height, 1), picture(width, height, 2)];
             let read = |sampling| {
-                let header = described(width, height, sampling, is_full);
+                let header = described(width, height, sampling, is_full_range);
                 let bytes = written(header, &frames);
                 assert_eq!(*Reader::new(&bytes[..]).unwrap().header(), header);
                 read_all(&bytes).unwrap()
@@ -114,11 +114,11 @@ fn what_is_written_is_read_again() {
             assert_eq!(full.len(), 3);
             for (read, frame) in full.iter().zip(&frames) {
                 let (most, mean) = difference(read, frame);
-                assert!(most <= if is_full { 2 } else { 3 }, "{width}x{height} {is_full}: {most}, {mean}");
+                assert!(most <= if is_full_range { 2 } else { 3 }, "{width}x{height} {is_full_range}: {most}, {mean}");
             }
             for (read, frame) in read(Sampling::Half).iter().zip(&frames) {
                 let (most, mean) = difference(read, frame);
-                assert!(mean < 4.0, "{width}x{height} {is_full}: {most}, {mean}");
+                assert!(mean < 4.0, "{width}x{height} {is_full_range}: {most}, {mean}");
             }
             let mono = read(Sampling::Mono);
             assert!(mono[2].pixels.chunks(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]));
@@ -202,10 +202,10 @@ proptest! {
 
     /// Any colour, at full size: within 3 of 255.
     #[test]
-    fn every_colour_comes_back(colour: [u8; 3], is_full: bool, height in prop::sample::select(vec![16usize, 720])) {
+    fn every_colour_comes_back(colour: [u8; 3], is_full_range: bool, height in prop::sample::select(vec![16usize, 720])) {
         let mut frame = Frame::new(16, height);
         frame.pixels.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&colour));
-        let read = read_all(&written(described(16, height, Sampling::Full, is_full), &[frame.clone()])).unwrap();
+        let read = read_all(&written(described(16, height, Sampling::Full, is_full_range), &[frame.clone()])).unwrap();
         let (most, _) = difference(&read[0], &frame);
         prop_assert!(most <= 3, "{colour:?} came back as {:?}", &read[0].pixels[..3]);
     }

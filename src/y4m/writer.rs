@@ -6,7 +6,7 @@ use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut};
 
 use super::{Header, Sampling, matrix};
 use crate::frame::Frame;
-use crate::source::Colours;
+use crate::pixel_format::YuvEncoding;
 
 /// What stands before each picture.
 const FRAME: &[u8] = b"FRAME\n";
@@ -42,7 +42,7 @@ impl<W: Write> Writer<W> {
             let reason = format!("a picture of {}x{} in a stream of {width}x{height}", frame.width, frame.height);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
-        let colours = Colours { matrix: matrix(height), is_full: is_full_range };
+        let encoding = YuvEncoding { matrix: matrix(height), is_full_range };
         let (luminance, chroma) = self.picture[FRAME.len()..].split_at_mut(width * height);
         let half = chroma.len() / 2;
         let (blue, red) = chroma.split_at_mut(half);
@@ -58,7 +58,7 @@ impl<W: Write> Writer<W> {
             width: across,
             height: height as u32,
         };
-        let (range, matrix, mode) = (colours.range(), colours.matrix(), YuvConversionMode::Balanced);
+        let (range, matrix, mode) = (encoding.range(), encoding.matrix(), YuvConversionMode::Balanced);
         let converted = match sampling {
             Sampling::Full => yuv::rgb_to_yuv444(&mut planes, &frame.pixels, own, range, matrix, mode),
             Sampling::Half => yuv::rgb_to_yuv420(&mut planes, &frame.pixels, own, range, matrix, mode),

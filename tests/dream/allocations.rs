@@ -11,9 +11,9 @@ use reverie::dream::{Dreamer, Settings};
 use reverie::frame::Frame;
 use reverie::mirror::Mirror;
 use reverie::params::Params;
+use reverie::pixel_format::{self, Converter, Matrix, PixelFormat, YuvEncoding};
 use reverie::size::Size;
 use reverie::slot::Item;
-use reverie::source::{self, Colours, Converter, Matrix, Pixels};
 use reverie::y4m::{Header, Reader, Sampling, Writer};
 
 use crate::scene::{SIZE, catalogue, picture, runtime};
@@ -123,8 +123,8 @@ fn a_running_display_allocates_nothing() {
 #[test]
 fn a_running_camera_allocates_no_pictures() {
     let (width, height) = (1280, 720);
-    let colours = Colours { matrix: Matrix::Bt601, is_full: false };
-    let layout = source::Layout { width, height, strides: [0; 3], colours };
+    let encoding = YuvEncoding { matrix: Matrix::Bt601, is_full_range: false };
+    let layout = pixel_format::Layout { width, height, strides: [0; 3], encoding };
     let mut jpeg = Vec::new();
     let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 80);
     let (wide, high) = (width as u16, height as u16);
@@ -132,17 +132,17 @@ fn a_running_camera_allocates_no_pictures() {
     let raw = vec![128; 3 * width * height];
     let (mut converter, mut frame) = (Converter::default(), Frame::new(0, 0));
     let formats = [
-        Pixels::Yuyv,
-        Pixels::Uyvy,
-        Pixels::Nv12,
-        Pixels::Yu12,
-        Pixels::Yuv444,
-        Pixels::Rgb,
-        Pixels::Bgr,
-        Pixels::Grey,
+        PixelFormat::Yuyv,
+        PixelFormat::Uyvy,
+        PixelFormat::Nv12,
+        PixelFormat::Yu12,
+        PixelFormat::Yuv444,
+        PixelFormat::Rgb,
+        PixelFormat::Bgr,
+        PixelFormat::Grey,
     ];
-    for pixels in formats.into_iter().chain([Pixels::Jpeg]) {
-        let planes = [if pixels == Pixels::Jpeg { &jpeg[..] } else { &raw }, &[], &[]];
+    for pixels in formats.into_iter().chain([PixelFormat::Jpeg]) {
+        let planes = [if pixels == PixelFormat::Jpeg { &jpeg[..] } else { &raw }, &[], &[]];
         let mut convert = || converter.convert(pixels, &planes, &layout, &mut frame).unwrap();
         (0..3).for_each(|_| convert());
         let before = COUNT.get();
@@ -151,7 +151,7 @@ fn a_running_camera_allocates_no_pictures() {
         println!("{pixels:?}: {count} allocations of {bytes} bytes a picture");
         match pixels {
             // The decoder's own tables and rows, new for each picture; of the whole picture there is one, in ours.
-            Pixels::Jpeg => assert!(count < 100 && bytes < 500_000, "{count} allocations of {bytes} bytes"),
+            PixelFormat::Jpeg => assert!(count < 100 && bytes < 500_000, "{count} allocations of {bytes} bytes"),
             _ => assert_eq!(count, 0, "{pixels:?}: {bytes} bytes"),
         }
     }

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use crate::cli::BadInput;
 use crate::frame::Frame;
-use crate::source::Matrix;
+use crate::pixel_format::Matrix;
 use crate::subprocess::{self, Subprocess};
 use crate::y4m::{self, Header, Rate, Reader, Writer, Y4mError};
 

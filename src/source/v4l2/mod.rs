@@ -16,11 +16,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use serde::{Serialize, Serializer};
-
-use super::convert::{Converter, Pixels};
-use super::{ControlValue, Heartbeat, PIXEL_FORMATS, Settings, SourceError};
+use super::{ControlValue, Heartbeat, Settings, SourceError};
 use crate::frame::Frame;
+use crate::pixel_format::{Converter, FORMAT_NAMES, PixelFormat};
 use modes::{Constraints, Mode};
 use node::{Format, Node, PollEvent};
 use ring::Ring;
@@ -39,42 +37,6 @@ const MAX_UNREADABLE: u32 = 60;
 const USB2_BYTES: f64 = 3.0 * 1024.0 * 8000.0;
 const USB2_MBITS: f64 = 480.0;
 
-/// A pixel format's name of four letters.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FourCc(pub [u8; 4]);
-
-impl From<u32> for FourCc {
-    fn from(code: u32) -> FourCc {
-        // The highest bit says big-endian.
-        FourCc((code & 0x7FFF_FFFF).to_le_bytes())
-    }
-}
-
-impl From<FourCc> for u32 {
-    fn from(code: FourCc) -> u32 {
-        u32::from_le_bytes(code.0)
-    }
-}
-
-impl fmt::Display for FourCc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letter = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '?' };
-        f.write_str(self.0.iter().map(letter).collect::<String>().trim_end())
-    }
-}
-
-impl fmt::Debug for FourCc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for FourCc {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 /// A camera that streams.
 pub struct Camera {
     /// `/dev/video0 (HD Webcam), MJPG 640x360`.
@@ -84,7 +46,7 @@ pub struct Camera {
     node: Rc<Node>,
     ring: Ring,
     format: Format,
-    pixels: Pixels,
+    pixels: PixelFormat,
     converter: Converter,
     /// When the last picture came, or the stream began.
     last: Instant,
@@ -169,7 +131,7 @@ impl Camera {
         let refused = |e: io::Error| Refusal { reason: explained(&e), code: e.raw_os_error() };
         let unfit = |reason: String| Refusal { reason, code: None };
         let format = node.set_format(mode.format, (mode.width, mode.height)).map_err(refused)?;
-        let pixels = Pixels::of(format.fourcc)
+        let pixels = PixelFormat::from_fourcc(format.fourcc)
             .ok_or_else(|| unfit(format!("it gives {} instead, which cannot be read", format.fourcc)))?;
         format.layout.check().map_err(unfit)?;
         if !format.is_whole {
@@ -279,7 +241,7 @@ fn usable(offered: &[Mode], settings: &Settings, constraints: &Constraints) -> R
     let mut ranked = modes::ranked(offered, constraints);
     if let Some(name) = &settings.format {
         // One format has several names: MJPG and JPEG; NV12 with its planes in one memory or in two.
-        ranked.retain(|mode| Pixels::of(mode.format) == Pixels::named(name));
+        ranked.retain(|mode| PixelFormat::from_fourcc(mode.format) == PixelFormat::from_name(name));
         ranked.sort_by_key(|mode| !mode.format.to_string().eq_ignore_ascii_case(name));
     }
     if !ranked.is_empty() {
@@ -290,7 +252,7 @@ fn usable(offered: &[Mode], settings: &Settings, constraints: &Constraints) -> R
     let offers = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
     Err(match &settings.format {
         Some(wanted) => format!("has no {wanted} pictures; it offers {offers}"),
-        None => format!("offers {offers}, none of which can be read (read are {})", PIXEL_FORMATS.join(", ")),
+        None => format!("offers {offers}, none of which can be read (read are {})", FORMAT_NAMES.join(", ")),
     })
 }
 
@@ -318,6 +280,7 @@ fn explained(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pixel_format::FourCc;
 
     #[test]
     fn what_is_no_camera_is_refused_with_its_reason() {

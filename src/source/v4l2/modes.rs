@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use super::FourCc;
-use crate::source::convert::Pixels;
+use crate::pixel_format::{FourCc, PixelFormat};
 
 /// Sizes that a camera offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +83,7 @@ pub fn best_rate(rates: &[Rates], fps: f64) -> Option<f64> {
 impl Mode {
     /// Bytes a second on the way from the camera; none for a format that is not read.
     pub fn bandwidth(&self, constraints: &Constraints) -> Option<f64> {
-        let bytes = (self.width * self.height) as f64 * Pixels::of(self.format)?.bytes();
+        let bytes = (self.width * self.height) as f64 * PixelFormat::from_fourcc(self.format)?.bytes_per_pixel();
         Some(bytes * self.fps.unwrap_or(constraints.fps))
     }
 }
@@ -95,16 +94,16 @@ impl Mode {
 /// pictures before compressed ones.
 pub fn ranked(modes: &[Mode], constraints: &Constraints) -> Vec<Mode> {
     let rank = |mode: &Mode| {
-        let pixels = Pixels::of(mode.format)?;
+        let pixels = PixelFormat::from_fourcc(mode.format)?;
         let fps = mode.fps.unwrap_or(constraints.fps);
         let lacks_rate = (constraints.fps * 0.99 - fps).max(0.0);
         let area = (mode.width * mode.height) as f64;
         let bytes = mode.bandwidth(constraints)?;
-        let is_carried = pixels == Pixels::Jpeg || constraints.bandwidth.is_none_or(|most| bytes <= most);
+        let is_carried = pixels == PixelFormat::Jpeg || constraints.bandwidth.is_none_or(|most| bytes <= most);
         let seen = (mode.width.min(constraints.width) * mode.height.min(constraints.height)) as f64;
         let lacks_size = (constraints.width * constraints.height) as f64 - seen;
-        let flaws = f64::from(u8::from(!is_carried)) + f64::from(u8::from(pixels == Pixels::Grey));
-        Some([lacks_rate, flaws, lacks_size, area * fps * pixels.cost()])
+        let flaws = f64::from(u8::from(!is_carried)) + f64::from(u8::from(pixels == PixelFormat::Grey));
+        Some([lacks_rate, flaws, lacks_size, area * fps * pixels.relative_cost()])
     };
     let mut ranked: Vec<([f64; 4], Mode)> = modes.iter().filter_map(|mode| Some((rank(mode)?, *mode))).collect();
     let order = |a: &[f64; 4], b: &[f64; 4]| {

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use rustix::event::PollFlags;
 
-use super::FourCc;
 use super::modes::{Rates, Sizes};
 use super::sys::*;
+use crate::pixel_format::{FourCc, Layout, Matrix, PixelFormat, YuvEncoding};
 use crate::poll;
-use crate::source::convert::{Colours, Layout, Matrix, Pixels};
 
 /// `_IOR('V', 89, struct v4l2_event)` and `_IOW('V', 90, struct v4l2_event_subscription)` of `<linux/videodev2.h>`.
 const VIDIOC_DQEVENT: vidioc::_IOC_TYPE = ioc(2, 89, size_of::<v4l2_event>());
@@ -201,8 +200,8 @@ impl Node {
                 let pix = format.fmt.pix;
                 let fourcc = FourCc::from(pix.pixelformat);
                 let strides = [pix.bytesperline as usize, 0, 0];
-                let colours = colours(fourcc, pix.colorspace, pix.__bindgen_anon_1.ycbcr_enc, pix.quantization);
-                let layout = Layout { width: pix.width as usize, height: pix.height as usize, strides, colours };
+                let encoding = yuv_encoding(fourcc, pix.colorspace, pix.__bindgen_anon_1.ycbcr_enc, pix.quantization);
+                let layout = Layout { width: pix.width as usize, height: pix.height as usize, strides, encoding };
                 return Format { fourcc, layout, is_whole: is_whole(pix.field) };
             }
             let pix = format.fmt.pix_mp;
@@ -213,9 +212,9 @@ impl Node {
             for (stride, plane) in strides.iter_mut().zip(planes).take(count) {
                 *stride = plane.bytesperline as usize;
             }
-            let encoding = u32::from(pix.__bindgen_anon_1.ycbcr_enc);
-            let colours = colours(fourcc, pix.colorspace, encoding, pix.quantization.into());
-            let layout = Layout { width: pix.width as usize, height: pix.height as usize, strides, colours };
+            let ycbcr_enc = u32::from(pix.__bindgen_anon_1.ycbcr_enc);
+            let encoding = yuv_encoding(fourcc, pix.colorspace, ycbcr_enc, pix.quantization.into());
+            let layout = Layout { width: pix.width as usize, height: pix.height as usize, strides, encoding };
             Format { fourcc, layout, is_whole: is_whole(pix.field) }
         }
     }
@@ -274,7 +273,7 @@ fn is_whole(field: u32) -> bool {
 
 /// What the numbers of YUV pixels mean. Defaults as `V4L2_MAP_YCBCR_ENC_DEFAULT` and `V4L2_MAP_QUANTIZATION_DEFAULT`
 /// of `<linux/videodev2.h>`, which take pictures without colour for whole ones, as RGB.
-fn colours(fourcc: FourCc, colorspace: u32, encoding: u32, quantisation: u32) -> Colours {
+fn yuv_encoding(fourcc: FourCc, colorspace: u32, encoding: u32, quantisation: u32) -> YuvEncoding {
     let encoding = match (encoding, colorspace) {
         (V4L2_YCBCR_ENC_DEFAULT, V4L2_COLORSPACE_REC709) | (V4L2_YCBCR_ENC_DEFAULT, V4L2_COLORSPACE_DCI_P3) => {
             V4L2_YCBCR_ENC_709
@@ -289,12 +288,12 @@ fn colours(fourcc: FourCc, colorspace: u32, encoding: u32, quantisation: u32) ->
         V4L2_YCBCR_ENC_SMPTE240M => Matrix::Smpte240,
         _ => Matrix::Bt601,
     };
-    let is_full = match quantisation {
+    let is_full_range = match quantisation {
         V4L2_QUANTIZATION_FULL_RANGE => true,
         V4L2_QUANTIZATION_LIM_RANGE => false,
-        _ => colorspace == V4L2_COLORSPACE_JPEG || Pixels::of(fourcc) == Some(Pixels::Grey),
+        _ => colorspace == V4L2_COLORSPACE_JPEG || PixelFormat::from_fourcc(fourcc) == Some(PixelFormat::Grey),
     };
-    Colours { matrix, is_full }
+    YuvEncoding { matrix, is_full_range }
 }
 
 #[cfg(test)]
@@ -313,12 +312,12 @@ mod tests {
     #[test]
     fn what_drivers_leave_open_is_what_the_kernel_says() {
         const YUYV: FourCc = FourCc(*b"YUYV");
-        let plain = Colours { matrix: Matrix::Bt601, is_full: false };
-        assert_eq!(colours(YUYV, v4l2_colorspace_V4L2_COLORSPACE_SRGB, 0, 0), plain);
-        assert_eq!(colours(YUYV, V4L2_COLORSPACE_JPEG, 0, 0), Colours { is_full: true, ..plain });
-        assert_eq!(colours(YUYV, V4L2_COLORSPACE_REC709, 0, 0), Colours { matrix: Matrix::Bt709, ..plain });
-        assert!(colours(FourCc(*b"GREY"), 0, 0, 0).is_full);
-        let said = colours(YUYV, V4L2_COLORSPACE_REC709, v4l2_ycbcr_encoding_V4L2_YCBCR_ENC_601, 1);
-        assert_eq!(said, Colours { is_full: true, ..plain });
+        let plain = YuvEncoding { matrix: Matrix::Bt601, is_full_range: false };
+        assert_eq!(yuv_encoding(YUYV, v4l2_colorspace_V4L2_COLORSPACE_SRGB, 0, 0), plain);
+        assert_eq!(yuv_encoding(YUYV, V4L2_COLORSPACE_JPEG, 0, 0), YuvEncoding { is_full_range: true, ..plain });
+        assert_eq!(yuv_encoding(YUYV, V4L2_COLORSPACE_REC709, 0, 0), YuvEncoding { matrix: Matrix::Bt709, ..plain });
+        assert!(yuv_encoding(FourCc(*b"GREY"), 0, 0, 0).is_full_range);
+        let said = yuv_encoding(YUYV, V4L2_COLORSPACE_REC709, v4l2_ycbcr_encoding_V4L2_YCBCR_ENC_601, 1);
+        assert_eq!(said, YuvEncoding { is_full_range: true, ..plain });
     }
 }

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::node::Node;
-use super::{FourCc, constraints, controls, nodes, offered, usable};
-use crate::source::convert::Pixels;
-use crate::source::{Settings, SourceKind, supervisor};
-
 use super::modes::{Mode, Rates, Sizes};
+use super::node::Node;
+use super::{constraints, controls, nodes, offered, usable};
+use crate::pixel_format::{FourCc, PixelFormat};
+use crate::source::{Settings, SourceKind, supervisor};
 
 /// Every camera, and the one that would be used.
 #[derive(Debug, Serialize)]
@@ -111,7 +110,7 @@ fn list_format(node: &Node, name: FourCc) -> ListedFormat {
         },
         Sizes::Steps { width, height } => format!("{}x{} to {}x{}", width.0, height.0, width.1, height.1),
     });
-    ListedFormat { name, readable: Pixels::of(name).is_some(), sizes: sizes.collect() }
+    ListedFormat { name, readable: PixelFormat::from_fourcc(name).is_some(), sizes: sizes.collect() }
 }
 
 /// The link below `/dev/v4l` that leads to `path`.
