@@ -1,18 +1,18 @@
-//! Two pictures by the means of their blocks: whether they show the same thing at all, and in what light.
+//! Two frames by the means of their blocks: whether there was a cut between them, and whether the light changed.
 
 use super::Luma;
 
-/// Blocks across and down.
-const ACROSS: usize = 32;
-const DOWN: usize = 18;
-/// Added to both sides of a ratio of light, levels of 255: in the dark it says nothing.
-const DARK: f32 = 5.0;
-/// Pictures are of something else where their blocks correlate less than this, and differ by more than so many levels in the mean: noise in the dark does not
-/// correlate either.
-const SAME: f32 = 0.7;
-const DIFFERS: f32 = 6.0;
+/// Blocks of a frame, across and down.
+const BLOCKS_ACROSS: usize = 32;
+const BLOCKS_DOWN: usize = 18;
+/// Added to both sides of a ratio of brightness, levels of 255: near black the ratio says nothing.
+const DARK_OFFSET: f32 = 5.0;
+/// It is a cut where the blocks correlate less than this (Pearson), and differ by more than so many levels of 255 in the mean: noise in
+/// the dark does not correlate either.
+const MIN_CORRELATION: f32 = 0.7;
+const MIN_DIFFERENCE: f32 = 6.0;
 
-/// The means of the blocks of two pictures.
+/// The block means of two frames, levels of 255.
 #[derive(Debug, Default)]
 pub struct BlockMeans {
     now: Vec<f32>,
@@ -21,9 +21,9 @@ pub struct BlockMeans {
 }
 
 impl BlockMeans {
-    /// Takes the means of two pictures of one size.
+    /// Computes the block means of two frames of one size.
     pub fn read(&mut self, now: &Luma, before: &Luma) {
-        let (across, down) = (ACROSS.min(now.width), DOWN.min(now.height));
+        let (across, down) = (BLOCKS_ACROSS.min(now.width), BLOCKS_DOWN.min(now.height));
         for (luma, means) in [(now, &mut self.now), (before, &mut self.before)] {
             means.clear();
             for block in 0..across * down {
@@ -38,15 +38,17 @@ impl BlockMeans {
         }
     }
 
-    /// How many times brighter the newer picture is: the median over the blocks, so that what moves does not count.
+    /// How many times brighter the newer frame is: the median of the blocks' ratios, so that what moves does not count.
     pub fn brightness_ratio(&mut self) -> f32 {
         self.ratios.clear();
-        self.ratios.extend(self.now.iter().zip(&self.before).map(|(now, before)| (now + DARK) / (before + DARK)));
+        self.ratios.extend(
+            self.now.iter().zip(&self.before).map(|(now, before)| (now + DARK_OFFSET) / (before + DARK_OFFSET)),
+        );
         self.ratios.sort_unstable_by(f32::total_cmp);
         self.ratios.get(self.ratios.len() / 2).copied().unwrap_or(1.0)
     }
 
-    /// Whether they show different things, as after a cut.
+    /// Whether there was a cut: the frames show different things.
     pub fn is_cut(&self) -> bool {
         let count = self.now.len().max(1) as f32;
         let mean = |values: &[f32]| values.iter().sum::<f32>() / count;
@@ -60,7 +62,7 @@ impl BlockMeans {
             off += (a - b).abs();
         }
         let correlation = product / (squares * other).sqrt().max(f32::MIN_POSITIVE);
-        correlation < SAME && off / count > DIFFERS
+        correlation < MIN_CORRELATION && off / count > MIN_DIFFERENCE
     }
 }
 
@@ -68,7 +70,7 @@ impl BlockMeans {
 mod tests {
     use super::*;
 
-    /// Stripes of a width in pixels, in so much light.
+    /// Stripes of a width in pixels, `light` times as bright as usual.
     fn stripes(width: usize, light: f32) -> Luma {
         let mut luma = Luma::new(160, 90);
         for (at, value) in luma.pixels.iter_mut().enumerate() {
@@ -84,14 +86,14 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_light_is_told_and_is_no_cut() {
+    fn a_step_of_light_is_measured_and_is_no_cut() {
         let mut means = means(&stripes(20, 1.3), &stripes(20, 1.0));
         assert!((means.brightness_ratio() - 1.3).abs() < 0.05, "{}", means.brightness_ratio());
         assert!(!means.is_cut());
     }
 
     #[test]
-    fn another_picture_is_a_cut_and_noise_in_the_dark_is_none() {
+    fn another_picture_is_a_cut_and_noise_in_the_dark_is_not() {
         assert!(means(&stripes(20, 1.0), &stripes(33, 1.0)).is_cut());
         let mut rng = fastrand::Rng::with_seed(1);
         let mut noise = || {

@@ -1,25 +1,26 @@
-//! From a camera picture to the small grey one in which flow is looked for.
+//! From a camera frame to the small grey picture that flow is computed on.
 
 use yuv::{BufferStoreMut, YuvGrayImageMut, YuvRange, YuvStandardMatrix, rgb_to_yuv400};
 
 use super::Luma;
 use crate::frame::Frame;
 
-/// Width that a grey picture has at most, about: what two directions of flow take three milliseconds for on one core.
+/// Largest width of the grey picture, about: flow in both directions takes three milliseconds at it, on one core.
 const MAX_WIDTH: usize = 360;
 
-/// How many pixels of a picture of `width` become one, along each side.
+/// How many pixels of a frame of `width` become one, along each side.
 pub fn downscale_factor(width: usize) -> usize {
     width.div_ceil(MAX_WIDTH).max(1)
 }
 
-/// The size of the grey picture of one of `width` × `height`; what is left over at the right and below has no pixel of its own.
+/// Size of the grey picture, and of the flow fields, for a frame of `width` × `height`; a remainder at the right and below has no pixel
+/// of its own.
 pub fn field_size(width: usize, height: usize) -> (usize, usize) {
     let factor = downscale_factor(width);
     ((width / factor).max(1), (height / factor).max(1))
 }
 
-/// Makes pictures small and grey; keeps the memory it works in.
+/// Makes frames small and grey; keeps its buffers.
 #[derive(Debug, Default)]
 pub struct Downscaler {
     luma_plane: Vec<u8>,
@@ -27,7 +28,7 @@ pub struct Downscaler {
 }
 
 impl Downscaler {
-    /// Makes `luma` the means of `frame` (BT.601, full range) over squares of [`downscale_factor`].
+    /// Makes `luma` the means of `frame`'s luma (BT.601, full range) over squares of side [`downscale_factor`].
     pub fn downscale(&mut self, frame: &Frame, luma: &mut Luma) {
         let factor = downscale_factor(frame.width);
         let (width, height) = field_size(frame.width, frame.height);
@@ -42,7 +43,7 @@ impl Downscaler {
         let stride = 3 * frame.width as u32;
         rgb_to_yuv400(&mut luma_plane, &frame.pixels, stride, YuvRange::Full, YuvStandardMatrix::Bt601)
             .expect("planes of one size");
-        // A picture may be less than that high, or wide.
+        // A frame may be less than that high, or wide.
         let scale = 1.0 / (factor.min(frame.width) * factor.min(frame.height)) as f32;
         for (y, line) in luma.pixels.chunks_exact_mut(width).enumerate() {
             self.sums.clear();

@@ -1,38 +1,38 @@
-//! The motion of the whole: an affine field, fitted to what the patches that know theirs agree on.
+//! Global motion: an affine field, fitted robustly to the displacements of a level's patches.
 
 use multiversion::multiversion;
 
-use super::plane::{Row, eight};
+use super::plane::{F32x8, first8};
 use super::solver::{DataTerm, Slope, Solver};
 
-/// How sure a patch must be, in curvature of its cost, to count half.
-const SURE: f32 = 3.0;
+/// Curvature of a patch's data term at which it counts half.
+const HALF_CURVATURE: f32 = 3.0;
 
-/// Error, in pixels, at which a patch counts a quarter.
-const ODD: f32 = 1.0;
+/// Scale c of the Geman–McClure weight 1 / (1 + e² / c²)², where e is a patch's distance from the field in pixels: a quarter at c.
+const OUTLIER_SCALE: f32 = 1.0;
 
-/// Agreement at which the slope begins to be believed, and from which on it is believed fully.
-const AGREED: (f32, f32) = (0.5, 0.8);
+/// Agreement at which the slope begins to count, and from which on it counts in full.
+const AGREEMENT_RANGE: (f32, f32) = (0.5, 0.8);
 
-/// Keeps the slope at zero where too few patches speak for another.
+/// Ridge regularisation: keeps the slope near zero where few patches support another.
 const RIDGE: f32 = 0.5;
 
 /// An affine field over the patches of a level.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct GlobalMotion {
-    /// Motion in the middle (x, y), pixels.
+    /// Displacement in the middle (x, y), pixels.
     middle: [f32; 2],
     /// How it changes from patch to patch, pixels.
     slope: Slope,
-    /// The share of what the patches know that fits the field, 0 to 1.
+    /// Weight of the patches after the robust weighting, as a share of that before, 0 to 1.
     agreement: f32,
 }
 
 impl GlobalMotion {
-    /// How the motion of the whole changes from patch to patch: not at all where too few patches agree on the field, which
-    /// then more likely spans several things that move differently.
+    /// How the global motion changes from patch to patch: zero where too few patches agree on the field, which then more likely spans
+    /// several things that move differently.
     pub fn slope(&self) -> Slope {
-        let trust = ((self.agreement - AGREED.0) / (AGREED.1 - AGREED.0)).clamp(0.0, 1.0);
+        let trust = ((self.agreement - AGREEMENT_RANGE.0) / (AGREEMENT_RANGE.1 - AGREEMENT_RANGE.0)).clamp(0.0, 1.0);
         self.slope.map(|change| change.map(|v| trust * v))
     }
 
@@ -42,21 +42,21 @@ impl GlobalMotion {
     }
 }
 
-/// One step of iteratively reweighted least squares from the field as it is.
+/// One step of iteratively reweighted least squares, weighted by the distances from the present field.
 #[multiversion(targets("x86_64+avx2"))]
 pub(super) fn fit(solver: &Solver, global: &mut GlobalMotion) {
-    let shape = solver.shape;
-    let centre = ((shape.columns as f32 - 1.0) / 2.0, (shape.rows as f32 - 1.0) / 2.0);
+    let grid = solver.grid;
+    let centre = ((grid.columns as f32 - 1.0) / 2.0, (grid.rows as f32 - 1.0) / 2.0);
     // Sums of w, wx, wy, wxx, wxy, wyy, of w, wx, wy times either motion, and of w before the fit, in eight lanes each.
     let mut sums = [[0.0; 8]; 13];
-    for row in 0..shape.rows {
+    for row in 0..grid.rows {
         let y = row as f32 - centre.1;
-        for (i, group) in shape.groups(row).enumerate() {
+        for (i, group) in grid.groups(row).enumerate() {
             let term = &solver.terms[group];
-            let (ux, uy) = (eight(&solver.x[8 * group..]), eight(&solver.y[8 * group..]));
-            let x: Row = std::array::from_fn(|l| (8 * i + l) as f32 - centre.0);
-            let (w, sure) = weigh(term, ux, uy, &x, y, global);
-            sums[12] = plus(&sums[12], &sure);
+            let (ux, uy) = (first8(&solver.x[8 * group..]), first8(&solver.y[8 * group..]));
+            let x: F32x8 = std::array::from_fn(|l| (8 * i + l) as f32 - centre.0);
+            let (w, certainty) = patch_weights(term, ux, uy, &x, y, global);
+            sums[12] = plus(&sums[12], &certainty);
             let (wx, wy) = (times(&w, &x), w.map(|w| w * y));
             for (sum, (a, b)) in sums.iter_mut().zip([
                 (&w, &ONE),
@@ -80,15 +80,15 @@ pub(super) fn fit(solver: &Solver, global: &mut GlobalMotion) {
     for (total, lanes) in totals.iter_mut().zip(&sums) {
         *total = lanes.iter().sum();
     }
-    if let Some(found) = solve(totals) {
-        *global = found;
+    if let Some(fitted) = solve(totals) {
+        *global = fitted;
     }
 }
 
-const ONE: Row = [1.0; 8];
+const ONE: F32x8 = [1.0; 8];
 
 #[inline(always)]
-fn times(a: &Row, b: &Row) -> Row {
+fn times(a: &F32x8, b: &F32x8) -> F32x8 {
     let mut to = [0.0; 8];
     for i in 0..8 {
         to[i] = a[i] * b[i];
@@ -97,7 +97,7 @@ fn times(a: &Row, b: &Row) -> Row {
 }
 
 #[inline(always)]
-fn plus(a: &Row, b: &Row) -> Row {
+fn plus(a: &F32x8, b: &F32x8) -> F32x8 {
     let mut to = [0.0; 8];
     for i in 0..8 {
         to[i] = a[i] + b[i];
@@ -105,19 +105,19 @@ fn plus(a: &Row, b: &Row) -> Row {
     to
 }
 
-/// How much each of eight patches counts: by how sure it is, and by how well it fits the field.
+/// Weights of eight patches: by curvature and by how well each fits the field; and by curvature alone.
 #[inline(always)]
-fn weigh(term: &DataTerm, ux: &Row, uy: &Row, x: &Row, y: f32, global: &GlobalMotion) -> (Row, Row) {
+fn patch_weights(term: &DataTerm, ux: &F32x8, uy: &F32x8, x: &F32x8, y: f32, global: &GlobalMotion) -> (F32x8, F32x8) {
     let ([mx, my], [[xx, xy], [yx, yy]]) = (global.middle, global.slope);
     let (mut to, mut all) = ([0.0; 8], [0.0; 8]);
     for i in 0..8 {
-        // About the smaller eigenvalue; zero for places without a patch.
+        // About the smaller eigenvalue; zero where there is no patch.
         let determinant = (term.xx[i] * term.yy[i] - term.xy[i] * term.xy[i]).max(0.0);
-        let sure = determinant / (term.xx[i] + term.yy[i] + 1e-3);
+        let certainty = determinant / (term.xx[i] + term.yy[i] + 1e-3);
         let (ex, ey) = (ux[i] - mx - xx * x[i] - yx * y, uy[i] - my - xy * x[i] - yy * y);
-        let odd = 1.0 + (ex * ex + ey * ey) * (1.0 / (ODD * ODD));
-        all[i] = sure / (sure + SURE);
-        to[i] = all[i] / (odd * odd);
+        let outlier = 1.0 + (ex * ex + ey * ey) * (1.0 / (OUTLIER_SCALE * OUTLIER_SCALE));
+        all[i] = certainty / (certainty + HALF_CURVATURE);
+        to[i] = all[i] / (outlier * outlier);
     }
     (to, all)
 }

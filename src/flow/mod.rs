@@ -1,25 +1,25 @@
-//! Dense optical flow: where each pixel of a picture lies in the one before, and what was hidden or is new. Pure: no I/O, no state but buffers.
+//! Dense optical flow: where each pixel of a frame lies in the one before, and what is occluded or disoccluded. Pure: no I/O, no state but buffers.
 //!
-//! [`InverseSearch`] looks for the flow from one [`Pyramid`] to another; [`Tracker`] does so both ways from picture to picture, judges how far the
-//! result is to be believed, and takes changes of light out; [`ComposedFlow`] joins the flows of many pictures.
+//! [`InverseSearch`] computes the flow from one [`Pyramid`] to another; [`Tracker`] does so in both directions from frame to frame, compensates for
+//! changes of light, and rates each pixel's flow by forward-backward check and residual; [`ComposedFlow`] composes the flows of many frames.
 //!
 //! # The search
 //!
-//! Dense inverse search (Kroeger et al., ECCV 2016, arXiv 1603.03590), from a coarse level of a [`Pyramid`] to the full
-//! size, with two changes: gain and offset of the light are solved for in every patch, and the patches of a level are
+//! Dense inverse search (Kroeger et al., ECCV 2016, arXiv 1603.03590), from the coarsest level of a [`Pyramid`] to the full
+//! size, with two changes: gain and offset of brightness are solved for in every patch, and the patches of a level are
 //! solved together, not one by one.
 //!
-//! 1. A level is covered by patches of 8×8 pixels, one every 4 pixels ([`patches`] measures each once for both directions).
-//! 2. Each patch is sampled where it is believed to lie in the other picture, which costs most of the time ([`sample`]).
-//!    A Gauss–Newton step of the inverse search gives it a quadratic cost: a place, and how sure of it the patch is in each direction.
-//! 3. The sum of these costs and of a robust smoothness term between neighbours is minimised by a few Gauss–Seidel
+//! 1. A level is covered by patches of 8×8 pixels, one every 4 pixels ([`patches`] precomputes each once for both directions).
+//! 2. Inverse search: each patch is sampled at its current position in the other picture, which takes most of the time ([`matching`]).
+//!    A Gauss–Newton step gives it a quadratic cost: its best displacement, and how well determined that is in each direction.
+//! 3. The sum of these data terms and of a robust smoothness term between neighbours is minimised by a few Gauss–Seidel
 //!    sweeps ([`solver`]). This is what variational refinement does for every pixel, at a sixteenth of its cost: patches without texture
 //!    follow their neighbours, edges move across themselves only, noise averages out.
-//!    Smoothness is measured against the slope of an affine fit ([`global_motion`]), so that turning and zooming cost nothing.
-//! 4. After a few rounds of 2 and 3 the next finer level starts from the result. At the finest, pixels between patches
-//!    that move alike are interpolated; elsewhere each pixel picks by its own likeness ([`densify`]).
+//!    Smoothness is measured against the slope of an affine fit ([`global_motion`]), so that rotation and zoom cost nothing.
+//! 4. After a few rounds of 2 and 3 the next finer level starts from the result. Densification, at the finest: pixels between patches
+//!    that move alike are interpolated; elsewhere each pixel weighs the patches by how well each fits it ([`densify`]).
 //!
-//! Hot loops work on eight lanes ([`plane::Row`]) or on slices of equal length, which compilers vectorise on every
+//! Hot loops work on eight lanes ([`plane::F32x8`]) or on slices of equal length, which compilers vectorise on every
 //! architecture. Nothing is fused or reordered, so all machines compute the same bits.
 
 mod bilinear;
@@ -29,10 +29,10 @@ mod composed;
 mod densify;
 mod downscale;
 mod global_motion;
+mod matching;
 mod patches;
 mod plane;
 mod pyramid;
-mod sample;
 mod search;
 mod solver;
 mod tracker;
@@ -67,7 +67,7 @@ impl Luma {
     }
 }
 
-/// For each pixel of one picture, where it lies in another, relative, in pixels (x right, y down). Planar.
+/// A flow field: for each pixel of one picture, the displacement to where it lies in another, in pixels (x right, y down). Planar.
 #[derive(Debug, Clone, Default)]
 pub struct FlowField {
     pub width: usize,

@@ -1,73 +1,73 @@
-//! What can be measured of a patch before it is looked for anywhere.
+//! What is precomputed of a patch before the search: its mean, variance, gradients and Hessian.
 
 use multiversion::multiversion;
 
-use super::plane::{PIXELS, Plane, Row, STEP, Shape, eight};
+use super::plane::{F32x8, PATCH_PIXELS, PatchGrid, Plane, SPACING, first8};
 
 /// A level's patches.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Patches {
-    pub shape: Shape,
+    pub grid: PatchGrid,
     /// By groups of eight.
-    pub stats: Vec<Stats>,
+    pub stats: Vec<PatchStats>,
     /// Sums of blocks of 4×4 pixels, a quarter of a patch: of the row of blocks above, and of the current one.
     blocks: [Vec<f32>; 2],
     /// Sums of columns of four pixels.
     columns: Vec<f32>,
 }
 
-/// Of eight patches. `t` is the luma and `g` its gradient, each less its mean over the patch, since the light may change by an
-/// offset; sums are over the pixels of a patch.
+/// Of eight patches. `t` is the luma and `g` its gradient, each less its mean over the patch, since brightness may change by an
+/// offset; sums are over the 64 pixels of a patch.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Stats {
+pub(super) struct PatchStats {
     /// Mean luma.
-    pub mean: Row,
+    pub mean: F32x8,
     /// Σt².
-    pub variance: Row,
+    pub variance: F32x8,
     /// Mean gradient.
-    pub gx: Row,
-    pub gy: Row,
-    /// Σtg: what a patch that has not moved gives.
-    pub own_x: Row,
-    pub own_y: Row,
-    /// Σgg: the Hessian.
-    pub xx: Row,
-    pub xy: Row,
-    pub yy: Row,
+    pub gx: F32x8,
+    pub gy: F32x8,
+    /// Σtg: what correlating the gradient with the other picture gives where the patch has not moved.
+    pub t_gx: F32x8,
+    pub t_gy: F32x8,
+    /// Σggᵀ: the Gauss–Newton Hessian.
+    pub xx: F32x8,
+    pub xy: F32x8,
+    pub yy: F32x8,
 }
 
 /// Sums kept for each block: t, gx, gy, tt, t·gx, t·gy, gx·gx, gx·gy, gy·gy.
 const SUMS: usize = 9;
 
 impl Patches {
-    /// Changes the arrangement.
-    pub fn resize(&mut self, shape: Shape) {
-        if self.shape == shape {
+    /// Changes the grid.
+    pub fn resize(&mut self, grid: PatchGrid) {
+        if self.grid == grid {
             return;
         }
-        self.shape = shape;
+        self.grid = grid;
         self.stats.clear();
-        self.stats.resize(shape.size() / 8, Stats::default());
-        self.columns.resize(SUMS * STEP * (shape.columns + 1), 0.0);
+        self.stats.resize(grid.size() / 8, PatchStats::default());
+        self.columns.resize(SUMS * SPACING * (grid.columns + 1), 0.0);
         for blocks in &mut self.blocks {
             // Groups read one block more than they have patches.
-            blocks.resize(SUMS * (shape.stride + 1), 0.0);
+            blocks.resize(SUMS * (grid.stride + 1), 0.0);
         }
     }
 }
 
-/// Measures all patches of a level.
+/// Precomputes all patches of a level.
 #[multiversion(targets("x86_64+avx2"))]
 pub(super) fn measure(luma: &Plane, gx: &Plane, gy: &Plane, to: &mut Patches) {
-    let Shape { columns, rows, stride } = to.shape;
+    let PatchGrid { columns, rows, stride } = to.grid;
     for row in 0..=rows {
         to.blocks.swap(0, 1);
         sum_blocks(luma, gx, gy, row, columns + 1, &mut to.columns, &mut to.blocks[1]);
         if row > 0 {
             let [above, below] = &to.blocks;
-            for (group, stats) in to.stats[to.shape.groups(row - 1)].iter_mut().enumerate() {
+            for (group, stats) in to.stats[to.grid.groups(row - 1)].iter_mut().enumerate() {
                 let mut sums = [[0.0; 8]; SUMS];
-                // Unused places have nothing to say.
+                // Unused values count nothing.
                 let used = columns.saturating_sub(8 * group).min(8);
                 for (c, sums) in sums.iter_mut().enumerate() {
                     let at = c * (stride + 1) + 8 * group;
@@ -82,8 +82,8 @@ pub(super) fn measure(luma: &Plane, gx: &Plane, gy: &Plane, to: &mut Patches) {
 
 /// One sum of eight patches from that of the four blocks of each.
 #[inline(always)]
-fn add_blocks(blocks: [&[f32]; 4]) -> Row {
-    let [a, b, c, d] = blocks.map(eight);
+fn add_blocks(blocks: [&[f32]; 4]) -> F32x8 {
+    let [a, b, c, d] = blocks.map(first8);
     let mut to = [0.0; 8];
     for i in 0..8 {
         to[i] = (a[i] + b[i]) + (c[i] + d[i]);
@@ -94,11 +94,11 @@ fn add_blocks(blocks: [&[f32]; 4]) -> Row {
 /// The sums of a row of `count` blocks.
 #[inline(always)]
 fn sum_blocks(luma: &Plane, gx: &Plane, gy: &Plane, row: usize, count: usize, columns: &mut [f32], blocks: &mut [f32]) {
-    let width = STEP * count;
+    let width = SPACING * count;
     let columns = &mut columns[..SUMS * width];
     columns.fill(0.0);
     let (first, second) = columns.split_at_mut(4 * width);
-    for y in STEP * row..STEP * (row + 1) {
+    for y in SPACING * row..SPACING * (row + 1) {
         let (t, gx, gy) = (&luma.row(y)[..width], &gx.row(y)[..width], &gy.row(y)[..width]);
         let (s0, rest) = first.split_at_mut(width);
         let (s1, rest) = rest.split_at_mut(width);
@@ -125,24 +125,24 @@ fn sum_blocks(luma: &Plane, gx: &Plane, gy: &Plane, row: usize, count: usize, co
     }
     let stride = blocks.len() / SUMS;
     for (blocks, columns) in blocks.chunks_exact_mut(stride).zip(columns.chunks_exact(width)) {
-        for (to, from) in blocks.iter_mut().zip(columns.as_chunks::<STEP>().0) {
+        for (to, from) in blocks.iter_mut().zip(columns.as_chunks::<SPACING>().0) {
             *to = (from[0] + from[1]) + (from[2] + from[3]);
         }
     }
 }
 
 #[inline(always)]
-fn evaluate(sums: &[Row; SUMS]) -> Stats {
-    let mut to = Stats::default();
+fn evaluate(sums: &[F32x8; SUMS]) -> PatchStats {
+    let mut to = PatchStats::default();
     let [t, gx, gy, tt, tx, ty, xx, xy, yy] = sums;
     for i in 0..8 {
-        let (mean, mx, my) = (t[i] * (1.0 / PIXELS), gx[i] * (1.0 / PIXELS), gy[i] * (1.0 / PIXELS));
+        let (mean, mx, my) = (t[i] * (1.0 / PATCH_PIXELS), gx[i] * (1.0 / PATCH_PIXELS), gy[i] * (1.0 / PATCH_PIXELS));
         to.mean[i] = mean;
         to.variance[i] = (tt[i] - t[i] * mean).max(0.0);
         to.gx[i] = mx;
         to.gy[i] = my;
-        to.own_x[i] = tx[i] - t[i] * mx;
-        to.own_y[i] = ty[i] - t[i] * my;
+        to.t_gx[i] = tx[i] - t[i] * mx;
+        to.t_gy[i] = ty[i] - t[i] * my;
         to.xx[i] = (xx[i] - gx[i] * mx).max(0.0);
         to.xy[i] = xy[i] - gx[i] * my;
         to.yy[i] = (yy[i] - gy[i] * my).max(0.0);

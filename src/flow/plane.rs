@@ -1,4 +1,4 @@
-//! The two layouts that everything here works on: planes with a margin, and values of patches, eight at a time.
+//! The two memory layouts of the search: planes with a margin, and values of patches in groups of eight.
 
 use std::slice::ChunksExact;
 
@@ -6,26 +6,26 @@ use std::slice::ChunksExact;
 pub(super) const PATCH: usize = 8;
 
 /// Pixels in a patch.
-pub(super) const PIXELS: f32 = (PATCH * PATCH) as f32;
+pub(super) const PATCH_PIXELS: f32 = (PATCH * PATCH) as f32;
 
 /// Pixels from one patch to the next: half a patch, so that each pixel lies in four.
-pub(super) const STEP: usize = 4;
+pub(super) const SPACING: usize = 4;
 
 /// Pixels beyond each edge of a plane, so that a patch may be sampled partly outside without a check for every pixel.
 pub(super) const MARGIN: usize = 16;
 
-/// Eight values that are computed with at once: a row of a patch, or one value of eight patches.
-pub(super) type Row = [f32; PATCH];
+/// Eight values that are computed together: a row of a patch, or one value of each of eight patches.
+pub(super) type F32x8 = [f32; PATCH];
 
 /// The first eight values.
 #[inline(always)]
-pub(super) fn eight(values: &[f32]) -> &Row {
+pub(super) fn first8(values: &[f32]) -> &F32x8 {
     values.first_chunk().expect("at least eight values")
 }
 
-/// The first eight values, to be changed.
+/// The first eight values, mutable.
 #[inline(always)]
-pub(super) fn eight_mut(values: &mut [f32]) -> &mut Row {
+pub(super) fn first8_mut(values: &mut [f32]) -> &mut F32x8 {
     values.first_chunk_mut().expect("at least eight values")
 }
 
@@ -64,7 +64,7 @@ impl Plane {
         &self.data[at..at + self.width]
     }
 
-    /// One row, without its margins, to be changed.
+    /// One row, without its margins, mutable.
     #[inline(always)]
     pub fn row_mut(&mut self, y: usize) -> &mut [f32] {
         let at = self.at(0, y);
@@ -78,19 +78,19 @@ impl Plane {
         self.data[at..at + PATCH * self.stride].chunks_exact(self.stride)
     }
 
-    /// Where a patch at (x, y), not limited to the picture, is to be sampled.
+    /// The position (x, y), clamped so that a patch there lies within the margin.
     #[inline(always)]
-    pub fn place(&self, x: f32, y: f32) -> Place {
-        // Beyond this the patch would leave the margin. In this order NaN becomes a number, too.
+    pub fn position(&self, x: f32, y: f32) -> SubpixelPosition {
+        // `max` before `min`: so NaN becomes a number, too.
         const BEFORE: f32 = MARGIN as f32 - 4.0;
         let x = x.max(-BEFORE).min(self.width as f32 + 3.0) + MARGIN as f32;
         let y = y.max(-BEFORE).min(self.height as f32 + 3.0) + MARGIN as f32;
         let (column, row) = (x as i32, y as i32);
-        Place { at: row as usize * self.stride + column as usize, x: x - column as f32, y: y - row as f32 }
+        SubpixelPosition { at: row as usize * self.stride + column as usize, x: x - column as f32, y: y - row as f32 }
     }
 
-    /// Fills everything outside the first `width` × `height` values with the nearest of them.
-    pub fn extend(&mut self, width: usize, height: usize) {
+    /// Fills everything outside the first `width` × `height` values with the nearest of them (border replication).
+    pub fn replicate_border(&mut self, width: usize, height: usize) {
         for row in self.data.chunks_exact_mut(self.stride).skip(MARGIN).take(height) {
             let (first, last) = (row[MARGIN], row[MARGIN + width - 1]);
             row[..MARGIN].fill(first);
@@ -106,31 +106,31 @@ impl Plane {
     }
 }
 
-/// A place between the values of a plane.
+/// A position between the values of a plane.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct SubpixelPosition {
     /// Index of the value to the upper left.
     pub at: usize,
-    /// How far the place lies to the right of it and below, 0 to 1.
+    /// How far the position lies to the right of it and below, 0 to 1.
     pub x: f32,
     pub y: f32,
 }
 
-/// The arrangement of a level's values by patch. Rows are padded to a multiple of eight with at least one unused place, and
+/// How the patches of a level are laid out in memory. Rows are padded to a multiple of eight with at least one unused value, and
 /// there is an unused row above and below, so that all four neighbours of a patch have an index.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Shape {
+pub(super) struct PatchGrid {
     pub columns: usize,
     pub rows: usize,
     /// Values from row to row.
     pub stride: usize,
 }
 
-impl Shape {
-    /// For planes of this size, multiples of [`STEP`].
-    pub fn of(width: usize, height: usize) -> Shape {
-        let (columns, rows) = (width / STEP - 1, height / STEP - 1);
-        Shape { columns, rows, stride: (columns + 1).next_multiple_of(8) }
+impl PatchGrid {
+    /// For planes of this size: multiples of [`SPACING`], at least [`PATCH`].
+    pub fn of(width: usize, height: usize) -> PatchGrid {
+        let (columns, rows) = (width / SPACING - 1, height / SPACING - 1);
+        PatchGrid { columns, rows, stride: (columns + 1).next_multiple_of(8) }
     }
 
     /// Values in all, unused ones included.

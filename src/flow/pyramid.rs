@@ -1,15 +1,15 @@
-//! A picture at full size, half, a quarter and so on, with its gradients and patches.
+//! A picture pyramid: full size, half, a quarter and so on, each level with its gradients and patches.
 
 use multiversion::multiversion;
 
 use super::Luma;
 use super::patches::{Patches, measure};
-use super::plane::{PATCH, Plane, STEP, Shape};
+use super::plane::{PATCH, PatchGrid, Plane, SPACING};
 
 /// No level's shorter side is smaller than this, unless the picture's is.
-const COARSEST: usize = 12;
+const MIN_SIDE: usize = 12;
 
-/// What is worked out once for a picture and used in both directions: its pyramid and gradients.
+/// What is computed once for a picture and used in both directions: its levels, with gradients and patches.
 #[derive(Debug, Clone, Default)]
 pub struct Pyramid {
     luma: Luma,
@@ -32,7 +32,10 @@ pub(super) struct Level {
 }
 
 impl Pyramid {
-    /// Becomes the pyramid of a picture of any size. Memory is kept, and none is allocated for a size met just before.
+    /// Becomes the pyramid of `luma`, of any size. Memory is kept, and none is allocated for the size built last.
+    ///
+    /// # Panics
+    /// `luma.pixels` has not `width · height` values.
     pub fn build(&mut self, luma: &Luma) {
         assert_eq!(luma.pixels.len(), luma.width * luma.height, "a picture has width · height pixels");
         self.luma.resize(luma.width, luma.height);
@@ -43,20 +46,20 @@ impl Pyramid {
         }
         let half = |(width, height): (usize, usize)| (width.div_ceil(2), height.div_ceil(2));
         let sizes = std::iter::successors(Some((luma.width, luma.height)), |size| {
-            Some(half(*size)).filter(|(width, height)| *width.min(height) >= COARSEST)
+            Some(half(*size)).filter(|(width, height)| *width.min(height) >= MIN_SIDE)
         });
         self.levels.resize_with(sizes.clone().count(), Level::default);
         self.row.resize(2 * luma.width + 16, 0.0);
         for (i, (width, height)) in sizes.enumerate() {
             let (finer, level) = self.levels.split_at_mut(i);
             let level = &mut level[0];
-            let padded = |size: usize| size.next_multiple_of(STEP).max(PATCH);
+            let padded = |size: usize| size.next_multiple_of(SPACING).max(PATCH);
             level.resize(padded(width), padded(height));
             match finer.last() {
-                None => widen(luma, &mut level.luma),
-                Some(finer) => halve(&finer.luma, &mut level.luma, (width, height), &mut self.row),
+                None => centre_levels(luma, &mut level.luma),
+                Some(finer) => downsample(&finer.luma, &mut level.luma, (width, height), &mut self.row),
             }
-            level.luma.extend(width, height);
+            level.luma.replicate_border(width, height);
             differentiate(&level.luma, &mut level.gx, &mut level.gy, &mut self.row);
             measure(&level.luma, &level.gx, &level.gy, &mut level.patches);
         }
@@ -73,13 +76,13 @@ impl Level {
         for plane in [&mut self.luma, &mut self.gx, &mut self.gy] {
             plane.resize(width, height);
         }
-        self.patches.resize(Shape::of(width, height));
+        self.patches.resize(PatchGrid::of(width, height));
     }
 }
 
-/// From bytes to floats around zero.
+/// Bytes to floats, mid-grey to zero.
 #[multiversion(targets("x86_64+avx2"))]
-fn widen(luma: &Luma, to: &mut Plane) {
+fn centre_levels(luma: &Luma, to: &mut Plane) {
     for (y, row) in luma.pixels.chunks_exact(luma.width).enumerate() {
         for (to, from) in to.row_mut(y).iter_mut().zip(row) {
             *to = f32::from(*from) - 128.0;
@@ -87,9 +90,10 @@ fn widen(luma: &Luma, to: &mut Plane) {
     }
 }
 
-/// Half as large, filtered by 1 3 3 1 in each direction. A mean of 2×2 lets enough aliasing through to double the error of the flow.
+/// Halves both sides, after the binomial filter (1 3 3 1) / 8 in each direction. A mean of 2×2 lets enough aliasing through to double the
+/// error of the flow.
 #[multiversion(targets("x86_64+avx2"))]
-fn halve(from: &Plane, to: &mut Plane, (width, height): (usize, usize), row: &mut [f32]) {
+fn downsample(from: &Plane, to: &mut Plane, (width, height): (usize, usize), row: &mut [f32]) {
     let count = 2 * width + 2;
     let row = &mut row[..count];
     for y in 0..height {
@@ -109,7 +113,7 @@ fn halve(from: &Plane, to: &mut Plane, (width, height): (usize, usize), row: &mu
     }
 }
 
-/// Central differences, smoothed a little across (1 6 1) for the sake of noise.
+/// Central differences, smoothed a little across, (1 6 1) / 8, against noise.
 #[multiversion(targets("x86_64+avx2"))]
 fn differentiate(luma: &Plane, gx: &mut Plane, gy: &mut Plane, row: &mut [f32]) {
     let (width, stride) = (luma.width, luma.stride);

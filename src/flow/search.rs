@@ -1,75 +1,78 @@
-//! The search from coarse to fine.
+//! The dense inverse search, from coarse to fine.
 
 use std::mem;
 
 use super::FlowField;
-use super::densify::{choose, interpolate};
+use super::densify::{interpolate, refine_mixed_cells};
 use super::global_motion::{GlobalMotion, fit};
-use super::plane::Shape;
+use super::matching::{Matches, Propagation, match_patches};
+use super::plane::PatchGrid;
 use super::pyramid::Pyramid;
-use super::sample::{Order, Samples, compare};
-use super::solver::{Solver, sweep, weigh};
+use super::solver::{Solver, assemble, sweep};
 
-/// Looks for the pixels of one picture in another; keeps its buffers between calls, and nothing else.
+/// Computes flow; keeps its buffers between calls, and nothing else.
 #[derive(Debug, Default)]
 pub struct InverseSearch {
     solver: Solver,
-    samples: Samples,
-    /// The motion of the coarser level's patches.
+    matches: Matches,
+    /// The displacements of the coarser level's patches.
     coarse_x: Vec<f32>,
     coarse_y: Vec<f32>,
     row: Vec<f32>,
 }
 
-/// How much work a level gets.
+/// How many iterations a level gets.
 struct Effort {
-    /// How often each patch is compared.
+    /// Inverse search steps for each patch.
     rounds: usize,
-    /// How often the equations are relaxed after each.
+    /// Gauss–Seidel sweeps after each of these.
     sweeps: usize,
-    /// In how many of the first rounds motion spreads from patch to patch.
-    spreading: usize,
+    /// In how many of the first rounds displacements propagate from patch to patch.
+    propagation_rounds: usize,
 }
 
 impl Effort {
-    /// At level `level`, 0 being the full size. Coarse levels cost next to nothing, and all rests on them.
+    /// For `level`, 0 being the full size. Coarse levels cost next to nothing, and all others build on them.
     fn of(level: usize) -> Effort {
         match level {
-            0 => Effort { rounds: 2, sweeps: 8, spreading: 2 },
-            1 => Effort { rounds: 4, sweeps: 12, spreading: 2 },
-            _ => Effort { rounds: 6, sweeps: 12, spreading: 2 },
+            0 => Effort { rounds: 2, sweeps: 8, propagation_rounds: 2 },
+            1 => Effort { rounds: 4, sweeps: 12, propagation_rounds: 2 },
+            _ => Effort { rounds: 6, sweeps: 12, propagation_rounds: 2 },
         }
     }
 }
 
-/// Steps of the fit after each round.
-const FITS: usize = 2;
+/// Steps of the global motion's fit after each round.
+const FIT_STEPS: usize = 2;
 
 impl InverseSearch {
-    /// For each pixel of `now`, where it lies in `before`, a picture of the same size. Exposure may differ. What has no place
-    /// there (hidden, or outside) gets the motion of what is around it: compare both directions to find out.
+    /// Computes the backward flow: for each pixel of `now`, where it lies in `before`. Exposure may differ. What is occluded or outside there
+    /// gets the motion of what is around it; a forward-backward check finds such pixels.
+    ///
+    /// # Panics
+    /// The pictures are not of one size.
     pub fn flow(&mut self, now: &Pyramid, before: &Pyramid, out: &mut FlowField) {
         let (width, height) = (now.luma().width, now.luma().height);
         assert_eq!((width, height), (before.luma().width, before.luma().height), "pictures of one size");
         out.resize(width, height);
         let mut global = GlobalMotion::default();
         for (level, (now, before)) in now.levels.iter().zip(&before.levels).enumerate().rev() {
-            self.descend(now.patches.shape);
+            self.begin_level(now.patches.grid);
             global.refine();
             let effort = Effort::of(level);
             for round in 0..effort.rounds {
-                let order = match round {
-                    _ if round >= effort.spreading => Order::Alone,
-                    _ if round % 2 == 0 => Order::Down,
-                    _ => Order::Up,
+                let propagation = match round {
+                    _ if round >= effort.propagation_rounds => Propagation::Off,
+                    _ if round % 2 == 0 => Propagation::FromUpperLeft,
+                    _ => Propagation::FromLowerRight,
                 };
-                compare(now, before, &mut self.solver, &mut self.samples, &global.slope(), order);
-                weigh(&mut self.solver, &global.slope());
+                match_patches(now, before, &mut self.solver, &mut self.matches, &global.slope(), propagation);
+                assemble(&mut self.solver, &global.slope());
                 for i in 0..effort.sweeps {
                     sweep(&mut self.solver, &global.slope(), i % 2 == 1);
                 }
-                // Nothing comes after the last.
-                let fits = if (level, round + 1) == (0, effort.rounds) { 0 } else { FITS };
+                // Nothing uses it after the last round.
+                let fits = if (level, round + 1) == (0, effort.rounds) { 0 } else { FIT_STEPS };
                 for _ in 0..fits {
                     fit(&self.solver, &mut global);
                 }
@@ -77,29 +80,29 @@ impl InverseSearch {
         }
         if let (Some(now), Some(before)) = (now.levels.first(), before.levels.first()) {
             interpolate(&self.solver, &mut self.row, out);
-            choose(now, before, &self.solver, &self.samples, out);
+            refine_mixed_cells(now, before, &self.solver, &self.matches, out);
         }
-        // The next search starts from nothing.
-        self.solver.shape = Shape::default();
+        // The next search starts from zero.
+        self.solver.grid = PatchGrid::default();
     }
 
-    /// Goes on to a level with patches arranged in `shape`, from the motion found on the coarser one if there is one.
-    fn descend(&mut self, shape: Shape) {
-        let coarse = self.solver.shape;
+    /// Begins a level with patches in `grid`, from the displacements found on the coarser one if there is one.
+    fn begin_level(&mut self, grid: PatchGrid) {
+        let coarse = self.solver.grid;
         mem::swap(&mut self.solver.x, &mut self.coarse_x);
         mem::swap(&mut self.solver.y, &mut self.coarse_y);
-        self.solver.reset(shape);
-        self.samples.resize(shape);
-        if coarse != Shape::default() {
-            refine(&self.coarse_x, coarse, &mut self.solver.x, shape);
-            refine(&self.coarse_y, coarse, &mut self.solver.y, shape);
+        self.solver.reset(grid);
+        self.matches.resize(grid);
+        if coarse != PatchGrid::default() {
+            upsample(&self.coarse_x, coarse, &mut self.solver.x, grid);
+            upsample(&self.coarse_y, coarse, &mut self.solver.y, grid);
         }
     }
 }
 
-/// One component of the motion on a level twice as fine: patch i lies where the coarser level's (i − 1) / 2 is, or
-/// halfway between two.
-fn refine(from: &[f32], coarse: Shape, to: &mut [f32], fine: Shape) {
+/// One component of the displacements on a level twice as fine, doubled since its pixels are half as large: patch i lies where the coarser
+/// level's (i − 1) / 2 is, or halfway between two.
+fn upsample(from: &[f32], coarse: PatchGrid, to: &mut [f32], fine: PatchGrid) {
     let around = |i: usize, count: usize| ((i.saturating_sub(1) / 2).min(count - 1), (i / 2).min(count - 1));
     for row in 0..fine.rows {
         let (above, below) = around(row, coarse.rows);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A smooth picture without end: waves of several lengths and directions, as grey levels, bent so that nothing repeats.
+/// A smooth unbounded picture: waves of several lengths and directions, as grey levels, bent so that nothing repeats.
 fn waves(x: f32, y: f32) -> f32 {
     let (x, y) = (x + 15.0 * (y / 37.0).sin(), y + 15.0 * (x / 41.0 + 1.0).sin());
     let wave = |length: f32, angle: f32, phase: f32| (TAU * (x * angle.cos() + y * angle.sin()) / length + phase).sin();
@@ -15,7 +15,7 @@ fn waves(x: f32, y: f32) -> f32 {
         + 12.0 * wave(11.0, 0.9, 3.0)
 }
 
-/// A picture of what `value` says of each place.
+/// A picture with the grey level `value` at each pixel.
 fn picture((width, height): (usize, usize), value: impl Fn(f32, f32) -> f32) -> Luma {
     let mut luma = Luma::new(width, height);
     for (i, pixel) in luma.pixels.iter_mut().enumerate() {
@@ -36,7 +36,7 @@ fn flow(now: &Luma, before: &Luma) -> FlowField {
     field
 }
 
-/// Mean and largest distance of a flow from the true one, over the pixels whose place lies in the picture, two pixels inwards.
+/// Mean and largest distance of a flow from the true one, over the pixels whose true position lies in the picture, two pixels inwards.
 fn errors(field: &FlowField, truth: impl Fn(f32, f32) -> (f32, f32)) -> (f32, f32) {
     let (mut sum, mut largest, mut count) = (0.0, 0.0f32, 0.0);
     let inside = |v: f32, size: usize| v >= 2.0 && v <= size as f32 - 3.0;
@@ -55,7 +55,7 @@ fn errors(field: &FlowField, truth: impl Fn(f32, f32) -> (f32, f32)) -> (f32, f3
 
 const SIZE: (usize, usize) = (160, 96);
 
-/// Bytes without end, different for each seed.
+/// Near-Gaussian noise of standard deviation 1, different for each seed.
 fn noise(seed: u64) -> impl FnMut() -> f32 {
     let mut random = fastrand::Rng::with_seed(seed);
     move || (0..4).map(|_| random.f32() - 0.5).sum::<f32>() * 3f32.sqrt()
