@@ -1,31 +1,31 @@
-//! Where what ships with the program lies: installed, or in a checkout.
+//! Where the files that ship with the program are: installed, or in a checkout.
 
 use std::path::{Path, PathBuf};
 
-const INSTALLED: [&str; 2] = ["/usr/share/reverie", "/usr/local/share/reverie"];
+const INSTALL_FOLDERS: [&str; 2] = ["/usr/share/reverie", "/usr/local/share/reverie"];
 
-/// Folders of graph packs to use when nobody names any: the first place that has them.
+/// Default folders of graph packs: the first place that has any; the installed ones where none has.
 pub fn pack_folders() -> Vec<PathBuf> {
     match first("models", "models") {
         Some(folder) => vec![folder],
-        // To be named in the error that there are none.
-        None => INSTALLED.iter().map(|place| Path::new(place).join("models")).collect(),
+        // The error that there are none names them.
+        None => INSTALL_FOLDERS.iter().map(|folder| Path::new(folder).join("models")).collect(),
     }
 }
 
-/// The photos that ship.
+/// The folder of the photos that ship.
 pub fn photo_folder() -> Option<PathBuf> {
     first("photos", "deploy/photos")
 }
 
 fn first(installed: &str, in_checkout: &str) -> Option<PathBuf> {
-    let installed = INSTALLED.iter().map(|place| Path::new(place).join(installed));
+    let installed = INSTALL_FOLDERS.iter().map(|folder| Path::new(folder).join(installed));
     let beside = checkout().map(|checkout| checkout.join(in_checkout));
-    installed.chain(beside).find(|folder| holds_something(folder))
+    installed.chain(beside).find(|folder| has_entries(folder))
 }
 
 /// The checkout that the program was built in (`target/release/reverie` lies three below it), or that cargo runs it for. Never the current folder:
-/// that may be anybody's, and libraries are loaded from here.
+/// it may be anybody's, and libraries are loaded from here.
 pub fn checkout() -> Option<PathBuf> {
     let program = std::env::current_exe().unwrap_or_default();
     let above = program.ancestors().skip(1).take(5).map(Path::to_owned);
@@ -33,6 +33,6 @@ pub fn checkout() -> Option<PathBuf> {
     above.chain(by_cargo).find(|folder| folder.join("Cargo.toml").exists())
 }
 
-fn holds_something(folder: &Path) -> bool {
+fn has_entries(folder: &Path) -> bool {
     std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }

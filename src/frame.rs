@@ -1,8 +1,8 @@
-//! The thing that flows: one picture with its time.
+//! What passes from stage to stage: one picture with its timestamps.
 
 use std::time::Instant;
 
-/// A picture: 8-bit RGB, rows from the top, no padding between them.
+/// A picture: interleaved 8-bit RGB, rows from the top, no padding between them.
 #[derive(Debug, Clone)]
 pub struct Frame {
     /// Pixels across.
@@ -11,11 +11,11 @@ pub struct Frame {
     pub height: usize,
     /// `3 · width · height` bytes.
     pub pixels: Vec<u8>,
-    /// When the light fell on the sensor, as near as is known: carried through the dream to measure latency.
+    /// When the sensor was exposed, as near as is known: passed on through all stages to measure latency.
     pub captured: Instant,
-    /// When the command came that this picture is the first to follow, where it is one.
+    /// If this is the first picture to follow a command: when that was received.
     pub commanded: Option<Instant>,
-    /// Whether a camera saw it, as a mirror would: it may be shown with left and right exchanged.
+    /// Whether it comes from a camera: then it may be mirrored.
     pub is_live: bool,
 }
 
@@ -32,14 +32,14 @@ impl Frame {
         }
     }
 
-    /// Takes on another size; its memory is kept where it suffices. What the pixels hold afterwards is left over.
+    /// Changes the size; memory is kept where it suffices. The pixels are unspecified afterwards.
     pub fn resize(&mut self, width: usize, height: usize) {
         self.width = width;
         self.height = height;
         self.pixels.resize(3 * width * height, 0);
     }
 
-    /// Becomes a copy of `other` without new memory where its own suffices.
+    /// Becomes a copy of `other`; allocates only where its own memory is too small.
     pub fn copy_from(&mut self, other: &Frame) {
         self.resize(other.width, other.height);
         self.pixels.copy_from_slice(&other.pixels);
@@ -53,7 +53,7 @@ impl Frame {
         }
     }
 
-    /// Fades toward `other`, which has the same size: 0 leaves it as it is, 1 makes it `other`.
+    /// Blends toward `other`, of the same size: 0 leaves it as it is, 1 makes it `other`.
     pub fn fade(&mut self, other: &Frame, part: f32) {
         let weight = (part.clamp(0.0, 1.0) * 256.0) as u16;
         for (value, &aim) in self.pixels.iter_mut().zip(&other.pixels) {

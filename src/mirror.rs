@@ -1,4 +1,4 @@
-//! The whole mirror in one thread: what the daemon's stages do beside one another, here in turn and at a pace that is given. For clips, and for tests.
+//! The whole mirror in one thread: what the daemon's stages do concurrently, here in turn and at a given rate. For clips, and for tests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,31 +9,39 @@ use crate::frame::Frame;
 use crate::params::Params;
 use crate::slot::Item;
 
-/// From one dream to the next where nobody says otherwise, seconds: `dream.target_fps`' default.
-const LIVE: f64 = 0.125;
+/// Shortest time from one dream to the next, seconds, where no rate is given: the default of `dream.target_fps`.
+const DEFAULT_PERIOD: f64 = 0.125;
 
-/// A mirror whose dreams begin at every so many pictures, and are shown when the next one begins: as late as on a board of that pace.
+/// A mirror that begins a dream every so many frames, and shows each when the next one begins: as late as on a board of that speed.
 pub struct Mirror {
     dreamer: Dreamer,
     compositor: Compositor,
-    /// Pictures from one dream to the next; none: as many as this board needs for one.
-    every: Option<u32>,
-    /// Pictures until the next.
-    left: u32,
-    look: DreamInput,
-    coming: Option<Arc<Layer>>,
+    /// Frames from one dream to the next; `None`: as many as pass while this board dreams.
+    frames_per_dream: Option<u32>,
+    frames_until_dream: u32,
+    input: DreamInput,
+    /// The last dream, not shown yet.
+    pending: Option<Arc<Layer>>,
     since_dream: Duration,
 }
 
 impl Mirror {
-    /// A dream begins at every so many pictures; where nobody says, as this board would live. `dreamer` is best a patient one
-    /// ([`Dreamer::patient`]), that every picture be dreamed on.
-    pub fn new(dreamer: Dreamer, every: Option<u32>) -> Mirror {
-        let (compositor, look) = (Compositor::default(), DreamInput::blank());
-        Mirror { dreamer, compositor, every, left: 0, look, coming: None, since_dream: Duration::ZERO }
+    /// Begins a dream every `frames_per_dream` frames; by default as often as this board would live. Best with a `dreamer` that waits for its
+    /// graphs ([`Dreamer::patient`]), so that each of these is dreamed on.
+    pub fn new(dreamer: Dreamer, frames_per_dream: Option<u32>) -> Mirror {
+        Mirror {
+            dreamer,
+            compositor: Compositor::default(),
+            frames_per_dream,
+            frames_until_dream: 0,
+            input: DreamInput::blank(),
+            pending: None,
+            since_dream: Duration::ZERO,
+        }
     }
 
-    /// The next picture, shown on a canvas of its own size; None where the camera sends none. `elapsed` is the time since the one before.
+    /// Writes to `out` what the next camera frame shows on a canvas of `size`; `None` where the camera sends none. `elapsed` is the time since
+    /// the frame before.
     ///
     /// # Errors
     /// As [`Dreamer::dream`].
@@ -50,16 +58,17 @@ impl Mirror {
             Some(picture) => self.compositor.push_frame(picture, size, params.mirror, elapsed),
             None => self.compositor.advance(false, size, elapsed),
         }
-        self.left = self.left.saturating_sub(1);
-        if self.left == 0 && !params.paused {
-            if let Some(layer) = self.coming.take() {
+        self.frames_until_dream = self.frames_until_dream.saturating_sub(1);
+        if self.frames_until_dream == 0 && !params.paused {
+            if let Some(layer) = self.pending.take() {
                 self.compositor.push_layer(layer);
             }
-            self.compositor.read_input(&mut self.look);
-            self.compositor.mark_taken(self.look.frame_number);
+            self.compositor.read_input(&mut self.input);
+            self.compositor.mark_taken(self.input.frame_number);
             let since = std::mem::take(&mut self.since_dream);
-            self.coming = self.dreamer.dream(&self.look, params, since)?;
-            self.left = self.every.unwrap_or_else(|| pictures_of(self.dreamer.status().frame_time, elapsed)).max(1);
+            self.pending = self.dreamer.dream(&self.input, params, since)?;
+            let live = || frames_during(self.dreamer.status().frame_time, elapsed);
+            self.frames_until_dream = self.frames_per_dream.unwrap_or_else(live).max(1);
         }
         if !params.paused || out.pixels.is_empty() {
             self.compositor.compose(out);
@@ -72,8 +81,8 @@ impl Mirror {
     }
 }
 
-/// How many pictures, one in every `period`, pass while a dream of `time` is made; no board dreams more than eight a second unless told to.
-fn pictures_of(time: Duration, period: Duration) -> u32 {
+/// How many frames, one every `period`, pass while a dream takes `time`, but at least [`DEFAULT_PERIOD`].
+fn frames_during(time: Duration, period: Duration) -> u32 {
     let period = period.as_secs_f64().max(0.001);
-    (time.as_secs_f64().max(LIVE) / period).ceil() as u32
+    (time.as_secs_f64().max(DEFAULT_PERIOD) / period).ceil() as u32
 }

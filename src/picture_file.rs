@@ -1,4 +1,4 @@
-//! Reading a picture file: one decoder with one set of limits, for what is dreamed on and for what stands for a camera.
+//! Reading picture files: one decoder with one set of limits, for pictures to dream on and for photos in place of a camera.
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -8,91 +8,92 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use crate::frame::Frame;
 
-/// Endings of the files that are read.
+/// Extensions of the files that are read, in lower case.
 pub const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "webp"];
-/// A file, and the picture in it, may take so many bytes each: more than any camera makes. One that claims more is refused before memory is taken.
-const MOST_BYTES: u64 = 1 << 30;
-/// What shines through where a picture is transparent: paper.
-const PAPER: u8 = 255;
+/// Limit on the bytes of a file, and of the picture in it: more than any camera makes. One that claims more is refused before memory is
+/// allocated.
+const MAX_BYTES: u64 = 1 << 30;
+/// What transparent pictures are flattened onto: white, as paper.
+const BACKGROUND: u8 = 255;
 
 /// Why a picture cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
     #[error("it cannot be read: {0}")]
     Read(#[from] std::io::Error),
-    #[error("it has more than {MOST_BYTES} bytes")]
-    Large,
+    #[error("it has more than {MAX_BYTES} bytes")]
+    TooLarge,
     /// What it is, and what to do.
     #[error("it is {0}")]
-    Another(&'static str),
+    Unsupported(&'static str),
     #[error("{0}")]
-    Broken(#[from] ImageError),
+    Decode(#[from] ImageError),
 }
 
-/// Reads the picture in `path`, upright as its camera was held. True where its end is missing, and the lower part grey.
+/// Reads the picture in `path`, rotated as its EXIF orientation says; and whether it is a truncated JPEG, whose lower part is grey.
 ///
 /// # Errors
-/// It is none, or none that can be read.
+/// The file cannot be read, is too large, or is no JPEG, PNG or WebP that can be decoded.
 pub fn read(path: &Path) -> Result<(Frame, bool), PictureError> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(PictureError::Large);
+    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(PictureError::TooLarge);
     }
-    // By what it holds: names are often wrong.
+    // By content: extensions are often wrong.
     let format = match image::guess_format(&bytes) {
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => format,
-        _ => return Err(PictureError::Another(nature(&bytes))),
+        _ => return Err(PictureError::Unsupported(describe(&bytes))),
     };
-    let is_torn = format == ImageFormat::Jpeg && !has_end(&bytes);
+    let is_truncated = format == ImageFormat::Jpeg && !has_end(&bytes);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = image::Limits::default();
-    limits.max_alloc = Some(MOST_BYTES);
+    limits.max_alloc = Some(MAX_BYTES);
     reader.limits(limits);
     let mut decoder = reader.into_decoder()?;
     let orientation = decoder.orientation()?;
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
-    Ok((opaque(image), is_torn))
+    Ok((flatten(image), is_truncated))
 }
 
-/// The colours; where there is transparency, those of the picture laid on paper. What a program left below it is not to be seen.
-fn opaque(image: DynamicImage) -> Frame {
+/// The colours, transparent ones blended with [`BACKGROUND`]: what a program left in invisible pixels is not shown.
+fn flatten(image: DynamicImage) -> Frame {
     let mut frame = Frame::new(0, 0);
     (frame.width, frame.height) = (image.width() as usize, image.height() as usize);
     if !image.color().has_alpha() {
         frame.pixels = image.into_rgb8().into_raw();
         return frame;
     }
-    let laid = |value: u8, alpha: u8| {
+    let blend = |value: u8, alpha: u8| {
         let (value, alpha) = (u32::from(value), u32::from(alpha));
-        ((value * alpha + u32::from(PAPER) * (255 - alpha) + 127) / 255) as u8
+        ((value * alpha + u32::from(BACKGROUND) * (255 - alpha) + 127) / 255) as u8
     };
     let pixels = image.into_rgba8().into_raw();
     let pixels = pixels.as_chunks::<4>().0.iter();
-    frame.pixels = pixels.flat_map(|[r, g, b, a]| [laid(*r, *a), laid(*g, *a), laid(*b, *a)]).collect();
+    frame.pixels = pixels.flat_map(|[r, g, b, a]| [blend(*r, *a), blend(*g, *a), blend(*b, *a)]).collect();
     frame
 }
 
-/// Whether a JPEG goes on to its end: the marker of that, in what follows the first scan's. (Before it there may be a small one, with an end of its own.)
+/// Whether a JPEG has its end-of-image marker, after the first start of scan. (A thumbnail before that has an end of its own.)
 fn has_end(jpeg: &[u8]) -> bool {
-    const SCAN: u8 = 0xda;
-    const END: [u8; 2] = [0xff, 0xd9];
+    const START_OF_SCAN: u8 = 0xda;
+    const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
     let mut rest = jpeg.get(2..).unwrap_or_default();
     while let [0xff, marker, high, low, ..] = *rest {
         let length = usize::from(u16::from_be_bytes([high, low]));
         let next = rest.get(2 + length..).unwrap_or_default();
-        if marker == SCAN {
-            return next.windows(2).any(|pair| pair == END);
+        if marker == START_OF_SCAN {
+            return next.windows(2).any(|pair| pair == END_OF_IMAGE);
         }
         rest = next;
     }
-    // Written in a way that is not followed here: the decoder knows.
+    // Segments that are not understood here: the decoder decides.
     true
 }
 
-/// What a file is that is no picture of a kind that is read.
-fn nature(bytes: &[u8]) -> &'static str {
+/// What a file of an unsupported format is, and what to do with it.
+fn describe(bytes: &[u8]) -> &'static str {
     let begins = |with: &[u8]| bytes.starts_with(with);
     let brand = bytes.get(4..12).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).trim_start().to_ascii_lowercase();
@@ -125,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    fn refusal(content: &[u8]) -> String {
+    fn error_of(content: &[u8]) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
         read(file.path()).unwrap_err().to_string()
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_is_named() {
-        for (content, says) in [
+        for (content, expected) in [
             (b"\0\0\0\x18ftypheic\0\0\0\0".as_slice(), "HEIC"),
             (b"\n<!DOCTYPE html><html>", "web page"),
             (b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
@@ -141,13 +142,13 @@ mod tests {
             (b"GIF89a", "GIF"),
             (b"hello", "no JPEG, PNG or WebP"),
         ] {
-            assert!(refusal(content).contains(says), "{says}: {}", refusal(content));
+            assert!(error_of(content).contains(expected), "{expected}: {}", error_of(content));
         }
         assert!(read(Path::new("/nowhere.jpg")).unwrap_err().to_string().contains("No such file"));
     }
 
     #[test]
-    fn what_is_transparent_lies_on_paper() {
+    fn transparent_pictures_are_flattened_onto_white() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.png");
         // Green that nobody was to see, and red seen by half.
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jpeg_without_its_end_is_told() {
+    fn a_jpeg_without_its_end_is_recognised() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.jpg");
         let noise: Vec<u8> = (0..3 * 64 * 64u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
@@ -176,7 +177,7 @@ mod tests {
         fn no_bytes_break_a_reader(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             has_end(&bytes);
             has_end(&[&[0xff, 0xd8, 0xff, 0xe0][..], &bytes].concat());
-            nature(&bytes);
+            describe(&bytes);
         }
     }
 }

@@ -1,20 +1,20 @@
-//! A latest-wins slot over a small pool of reused items: the arrow between two stages.
+//! A latest-wins channel of capacity one between two stages, over a small pool of reused buffers.
 //!
-//! The writer never waits and never allocates: an item that nobody took in time is dropped (and counted)
-//! when the next one comes, and its memory is used again.
+//! The writer never waits, and allocates nothing in steady state: an item that was not taken in time is dropped (and counted)
+//! when the next one comes, and its memory is reused.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::frame::Frame;
 
-/// What can flow through a slot.
+/// What can pass through a slot.
 pub trait Item {
-    /// One with no memory yet.
+    /// One without memory yet.
     fn blank() -> Self;
 
-    /// Takes over what must not be lost of an earlier one that nobody took.
-    fn replace(&mut self, _missed: &Self) {}
+    /// Takes over from a dropped item, which this one replaces, what must not be lost.
+    fn inherit(&mut self, _dropped: &Self) {}
 }
 
 impl Item for Frame {
@@ -22,13 +22,13 @@ impl Item for Frame {
         Frame::new(0, 0)
     }
 
-    fn replace(&mut self, missed: &Frame) {
-        // Now this is the first that is seen to follow the command.
-        self.commanded = missed.commanded.or(self.commanded);
+    fn inherit(&mut self, dropped: &Frame) {
+        // Now this is the first to follow the command.
+        self.commanded = dropped.commanded.or(self.commanded);
     }
 }
 
-/// One end of the arrow; clones are ends of the same arrow.
+/// One end; clones are ends of the same slot.
 #[derive(Debug)]
 pub struct Slot<T = Frame>(Arc<Shared<T>>);
 
@@ -58,57 +58,57 @@ impl<T> Default for Slot<T> {
     }
 }
 
-/// One being written, one waiting, one being read: more spare ones than that are let go.
-const POOL: usize = 3;
+/// Most spare buffers that are kept: one being written, one waiting, one being read.
+const POOL_SIZE: usize = 3;
 
 impl<T: Item> Slot<T> {
-    /// One to write into: a used one where there is one. What it holds is left over from before.
+    /// A buffer to write into, reused if there is one. Its content is unspecified.
     pub fn blank(&self) -> T {
         self.state().spare.pop().unwrap_or_else(T::blank)
     }
 
-    /// Puts `item` where the reader will find it, instead of one that still waited there.
+    /// Makes `item` the latest; one that was not taken yet is dropped.
     pub fn put(&self, mut item: T) {
         let mut state = self.state();
-        if let Some(missed) = state.latest.take() {
-            item.replace(&missed);
+        if let Some(dropped) = state.latest.take() {
+            item.inherit(&dropped);
             state.dropped += 1;
-            recycle(&mut state, missed);
+            recycle(&mut state, dropped);
         }
         state.latest = Some(item);
         drop(state);
         self.0.filled.notify_one();
     }
 
-    /// The newest not yet taken, waiting up to `patience` for one.
-    pub fn take(&self, patience: Duration) -> Option<T> {
+    /// Takes the latest item, waiting up to `timeout` for one.
+    pub fn take(&self, timeout: Duration) -> Option<T> {
         let state = self.state();
         let (mut state, _) = self
             .0
             .filled
-            .wait_timeout_while(state, patience, |state| state.latest.is_none())
+            .wait_timeout_while(state, timeout, |state| state.latest.is_none())
             .unwrap_or_else(PoisonError::into_inner);
         state.latest.take()
     }
 
-    /// Gives one back to be written again.
+    /// Returns a taken item to the pool.
     pub fn give_back(&self, item: T) {
         recycle(&mut self.state(), item);
     }
 
-    /// Those that were replaced before anybody took them.
+    /// How many items were dropped so far.
     pub fn dropped(&self) -> u64 {
         self.state().dropped
     }
 
-    // A stage that panicked left at worst an older item behind: the slot goes on.
+    // A stage that panicked left at worst an older item: the slot stays usable.
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn recycle<T>(state: &mut State<T>, item: T) {
-    if state.spare.len() < POOL {
+    if state.spare.len() < POOL_SIZE {
         state.spare.push(item);
     }
 }
@@ -145,18 +145,18 @@ mod tests {
     }
 
     #[test]
-    fn memory_goes_round() {
+    fn memory_is_reused() {
         let slot = Slot::<Frame>::default();
-        let mut homes = std::collections::HashSet::new();
+        let mut addresses = std::collections::HashSet::new();
         for number in 0..100 {
             let frame = numbered(&slot, number);
-            homes.insert(frame.pixels.as_ptr());
+            addresses.insert(frame.pixels.as_ptr());
             slot.put(frame);
             if number % 3 == 0 {
                 slot.give_back(slot.take(Duration::ZERO).unwrap());
             }
         }
-        assert!(homes.len() <= POOL, "{} buffers", homes.len());
+        assert!(addresses.len() <= POOL_SIZE, "{} buffers", addresses.len());
     }
 
     #[test]

@@ -1,33 +1,34 @@
-//! What a dream left, to be laid over the camera's picture.
+//! What a dream made, to be blended over the camera.
 
 use super::warp::RowAccumulator;
 use crate::flow::bilinear;
 use crate::frame::Frame;
 
-/// Values of a [`Layer`] for one level of 255: fine enough that what is fed back for weeks does not drift by rounding.
+/// Fixed-point scale of a [`Layer`]: its values for one level of 255. Fine enough that what is fed back for weeks does not drift by rounding.
 pub const UNITS_PER_LEVEL: f32 = 64.0;
 
-/// The difference between a dream and the camera picture it was made for: what is kept, carried along and fed back.
+/// The difference between a dream and the camera frame it was made for: what is kept, warped along the flow and fed back.
 ///
 /// With t for [`Layer::trance`]: dream − (1 − t) · camera. At 0, the mirror, that is the difference alone; at 1 it is the dream itself, which
-/// feeds on its own picture; in between, some of both.
+/// feeds on its own picture; in between, a mix.
 #[derive(Debug, Clone, Default)]
 pub struct Layer {
     pub width: usize,
     pub height: usize,
-    /// Red, green, blue and nothing for each pixel, rows from the top, in [`UNITS_PER_LEVEL`]s.
+    /// `width · height` pixels, rows from the top: red, green, blue and 0, [`UNITS_PER_LEVEL`] for one level of 255.
     pub pixels: Vec<[i16; 4]>,
-    /// The same of what was shown until then, carried to the same camera picture: what this is faded to from.
+    /// The same of what was shown until then, warped to the same camera frame: what is crossfaded from.
     pub previous: Vec<[i16; 4]>,
+    /// 0, a difference, to 1, a picture.
     pub trance: f32,
-    /// How much of it is seen, 0 to 1.
+    /// Opacity, 0 to 1.
     pub strength: f32,
-    /// Number of the camera picture it was made for.
+    /// Number of the camera frame it was made for.
     pub frame_number: u64,
 }
 
 impl Layer {
-    /// Takes on another size; its memory is kept where it suffices. What the pixels hold afterwards is left over.
+    /// Changes the size; memory is kept where it suffices. The pixels are unspecified afterwards.
     pub fn resize(&mut self, width: usize, height: usize) {
         self.width = width;
         self.height = height;
@@ -36,7 +37,10 @@ impl Layer {
         }
     }
 
-    /// The dream: this laid over the `camera` picture that it was made for, which has the same size.
+    /// Blends this over the `camera` frame that it was made for: the dream.
+    ///
+    /// # Panics
+    /// The two are not of one size.
     pub fn over(&self, camera: &Frame, out: &mut Frame) {
         assert_eq!((camera.width, camera.height), (self.width, self.height), "pictures of one size");
         out.resize(self.width, self.height);
@@ -48,7 +52,7 @@ impl Layer {
         }
     }
 
-    /// How much dream there is about a place (0..1 across, 0..1 down): 1 where it differs by a tenth of full light or more.
+    /// How much dream there is at (`x`, `y`), each 0..1 of the picture: mean difference of 16 pixels, 1 from a tenth of full light on.
     pub fn strength_at(&self, x: f32, y: f32) -> f32 {
         let (column, row) = ((x * self.width as f32) as usize, (y * self.height as f32) as usize);
         let near = self.pixels.get(row * self.width + column..).unwrap_or_default().iter().take(16);
@@ -56,7 +60,7 @@ impl Layer {
         (sum / (16.0 * 3.0 * 25.5 * UNITS_PER_LEVEL)).min(1.0)
     }
 
-    /// The same on another canvas.
+    /// A copy, resampled to a canvas of `size`.
     pub fn resized(&self, size: (usize, usize)) -> Layer {
         let (width, height) = size;
         let stretched = |plane| stretch(plane, (self.width, self.height), size);
@@ -64,7 +68,7 @@ impl Layer {
     }
 }
 
-/// A plane of `size` at another one, bilinear.
+/// A plane of `size`, resampled bilinearly to the size `to`.
 fn stretch(plane: &[[i16; 4]], size: (usize, usize), to: (usize, usize)) -> Vec<[i16; 4]> {
     let mut stretched = vec![[0; 4]; to.0 * to.1];
     if plane.is_empty() {

@@ -1,12 +1,11 @@
-//! The mirror at the camera's rate: camera picture + difference, carried to where things are now.
+//! The compositor, at the camera's rate: camera frame + layer (the difference that the dream made), warped to where things are now.
 //!
-//! [`Compositor::push_frame`] looks at each camera picture as it comes and works out how things moved; [`Compositor::compose`] lays over it the
-//! newest difference that the dream made, fade in over the one before. [`Compositor::read_input`] is what the dream looks at: the
-//! camera picture, and the path that things took since the picture it last dreamed on. The dream takes as long as it takes; nobody waits for
-//! anybody. ARCHITECTURE.md draws it.
+//! [`Compositor::push_frame`] takes each camera frame as it comes and tracks motion; [`Compositor::compose`] blends the newest layer over it,
+//! crossfaded from the one before. [`Compositor::read_input`] is what the dream works on: the camera frame, and the flow since the frame of
+//! the dream before. The dream takes as long as it takes; neither waits for the other. ARCHITECTURE.md draws it.
 
+mod canvas_governor;
 mod layer;
-mod size;
 #[cfg(test)]
 mod tests;
 mod warp;
@@ -14,8 +13,8 @@ mod warp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use canvas_governor::CanvasGovernor;
 pub use layer::{Layer, UNITS_PER_LEVEL};
-pub use size::CanvasGovernor;
 pub use warp::{Affine, Motion, RowAccumulator, RowWarp};
 
 use crate::flow::{self, ComposedFlow, Downscaler, Luma, Tracker};
@@ -23,26 +22,26 @@ use crate::frame::Frame;
 use crate::pixel::Scaler;
 use crate::slot::Item;
 
-/// A dream is fade in over the time between two, as far as that is known, and no longer than this.
+/// A layer is faded in over the time between two dreams, as far as that is known, and no longer than this.
 const MAX_FADE: Duration = Duration::from_millis(600);
 
-/// What the dream looks at.
+/// What one dream starts from.
 #[derive(Debug)]
 pub struct DreamInput {
-    /// Of the canvas' size. Where there is no camera, the last picture there was; black where there never was one.
+    /// The camera frame, of the canvas' size. Without a camera, the last frame there was; black if there never was one.
     pub camera: Frame,
     pub has_camera: bool,
-    /// Number of the camera picture.
+    /// Number of the camera frame.
     pub frame_number: u64,
-    /// The number of the picture that was looked at last, and how things moved since.
+    /// Number of the frame that the dream took before this, and the flow from this one back to it.
     pub since_frame: Option<u64>,
     pub flow: ComposedFlow,
-    /// The share of the picture that moved or is new since the picture before, 0 to 1.
+    /// The share of the frame that moved or is new since the frame before, 0 to 1.
     pub movement: f32,
 }
 
 impl DreamInput {
-    /// A look at one picture that nothing came before.
+    /// One picture that no dream came before.
     pub fn still(picture: &Frame) -> DreamInput {
         let (width, height) = flow::field_size(picture.width, picture.height);
         let mut flow = ComposedFlow::default();
@@ -65,39 +64,39 @@ impl Item for DreamInput {
     }
 }
 
-/// A difference that is shown, and how things moved since its picture.
+/// A layer, and the flow from the newest frame back to that it was made for.
 #[derive(Debug, Default)]
 struct LayerOnScreen {
     layer: Option<Arc<Layer>>,
     flow: ComposedFlow,
 }
 
-/// Lays differences over camera pictures.
+/// Blends layers over camera frames.
 #[derive(Debug)]
 pub struct Compositor {
     size: (usize, usize),
     scaler: Scaler,
     camera: Frame,
     has_camera: bool,
-    /// Whether the newest picture came since the last one was passed on.
-    is_new: bool,
+    /// Whether the last tick brought a frame.
+    has_new_frame: bool,
     frame_number: u64,
     luma: Luma,
     downscaler: Downscaler,
     tracker: Tracker,
-    /// The one that is shown, and one that came before the fade to that was over: it is next.
+    /// The layer that is shown, and one that came before the fade to that was over.
     shown: LayerOnScreen,
     next: LayerOnScreen,
-    /// How far the fade is, 0 to 1, and what it grows by in a second.
+    /// Progress of the fade, 0 to 1, and its rate per second.
     fade: f32,
     fade_rate: f32,
-    /// How much was seen of what it fades from, 0 to 1.
+    /// Strength of what it fades from, 0 to 1.
     old_strength: f32,
-    /// The picture that the dream looks at at present, and how things moved since.
+    /// Number of the frame that the dream works on at present, and the flow from the newest back to it.
     taken_frame: Option<u64>,
     flow: ComposedFlow,
     since_dream: Duration,
-    /// From the dream before the newest to that.
+    /// Time between the last two dreams.
     period: Duration,
     warp: RowWarp,
     row: RowAccumulator,
@@ -110,7 +109,7 @@ impl Default for Compositor {
             scaler: Scaler::default(),
             camera: Frame::new(0, 0),
             has_camera: false,
-            is_new: false,
+            has_new_frame: false,
             frame_number: 0,
             luma: Luma::default(),
             downscaler: Downscaler::default(),
@@ -131,7 +130,7 @@ impl Default for Compositor {
 }
 
 impl Compositor {
-    /// Takes the next `picture` of the source, on a canvas of `size`; `mirror` exchanges left and right where a camera saw it.
+    /// Takes the next `picture` of the source, scaled to fill a canvas of `size`; `mirror` exchanges left and right of live pictures.
     /// `elapsed` is the time since the last call of this or of [`Compositor::advance`].
     pub fn push_frame(&mut self, picture: &Frame, size: (usize, usize), mirror: bool, elapsed: Duration) {
         if picture.width == 0 || picture.height == 0 {
@@ -151,10 +150,10 @@ impl Compositor {
         self.downscaler.downscale(&self.camera, &mut self.luma);
         self.tracker.track(&self.luma);
         if !std::mem::replace(&mut self.has_camera, true) {
-            // What moved meanwhile nobody saw.
+            // Nobody saw what moved meanwhile.
             self.tracker.reset();
         }
-        self.is_new = true;
+        self.has_new_frame = true;
         let (backward, confidence) = (self.tracker.backward(), self.tracker.confidence());
         for shown in [&mut self.shown, &mut self.next] {
             if shown.layer.is_some() {
@@ -164,16 +163,17 @@ impl Compositor {
         self.flow.append(backward, confidence);
     }
 
-    /// Goes on for a moment in which no picture came; `has_camera`: one is still to be expected. The last one stands.
+    /// Advances time by `elapsed` in which no frame came; the last one stands. `has_camera`: whether one is still expected.
     pub fn advance(&mut self, has_camera: bool, size: (usize, usize), elapsed: Duration) {
         self.tick(size, elapsed);
-        self.is_new = false;
+        self.has_new_frame = false;
         self.has_camera &= has_camera;
         if !self.has_camera {
             self.camera.captured = Instant::now();
         }
     }
 
+    /// What every call has in common: time, canvas, fade.
     fn tick(&mut self, size: (usize, usize), elapsed: Duration) {
         self.frame_number += 1;
         self.since_dream += elapsed;
@@ -184,7 +184,7 @@ impl Compositor {
         self.start_next_fade();
     }
 
-    /// Goes on, on another canvas.
+    /// Changes to a canvas of `size`: frame and layers are resized, flows start anew.
     fn resize_canvas(&mut self, size: (usize, usize)) {
         let before = self.camera.clone();
         self.size = size;
@@ -201,55 +201,55 @@ impl Compositor {
         self.flow.reset(width, height);
     }
 
-    /// The dream took the look of this `number`, the newest or the one before it.
+    /// The dream took the [`DreamInput`] of frame `number`, the newest or the one before it.
     pub fn mark_taken(&mut self, number: u64) {
         self.taken_frame = Some(number);
         let (width, height) = flow::field_size(self.size.0, self.size.1);
         self.flow.reset(width, height);
-        if number < self.frame_number && self.is_new {
+        if number < self.frame_number && self.has_new_frame {
             self.flow.append(self.tracker.backward(), self.tracker.confidence());
         }
     }
 
-    /// Takes a new difference; it is fade in. [`Compositor::mark_taken`] must have been called for its look, and for no later
-    /// one.
+    /// Takes a new layer, and crossfades to it. One that was not made for the frame last [marked](Compositor::mark_taken) is ignored: there is no
+    /// flow back to its frame.
     pub fn push_layer(&mut self, layer: Arc<Layer>) {
         if self.taken_frame != Some(layer.frame_number) {
             return;
         }
-        // It may have been made for a canvas that is gone.
+        // It may have been made for another canvas.
         let fits = (layer.width, layer.height) == self.size;
         self.next.layer = Some(if fits { layer } else { Arc::new(layer.resized(self.size)) });
         self.next.flow.copy_from(&self.flow);
         self.period = std::mem::take(&mut self.since_dream).min(MAX_FADE);
-        // The fade before is to be over when the next one comes: one that waits would be lost to it.
+        // The present fade must be over before the layer after this comes, which would replace this one unseen.
         self.fade_rate = self.fade_rate.max(2.0 * (1.0 - self.fade) / self.period.as_secs_f32().max(0.001));
         self.start_next_fade();
     }
 
-    /// Begins to fade to the difference that waits for it, when the fade before is over.
+    /// Begins the fade to the next layer, when the present one is over.
     fn start_next_fade(&mut self) {
         if self.fade < 1.0 || self.next.layer.is_none() {
             return;
         }
         self.old_strength = self.visible_strength();
         std::mem::swap(&mut self.shown, &mut self.next);
-        // The dream makes its next one in it.
+        // Released, so that the dream can reuse its memory.
         self.next.layer = None;
         (self.fade, self.fade_rate) = (0.0, 1.0 / self.period.as_secs_f32().max(0.001));
     }
 
-    /// What the dream is to look at: the newest camera picture, and how things moved since it looked last.
+    /// Fills `input` for the next dream: the newest camera frame, and the flow back to that of the present dream.
     pub fn read_input(&self, input: &mut DreamInput) {
         input.camera.copy_from(&self.camera);
         input.has_camera = self.has_camera;
         input.frame_number = self.frame_number;
         input.since_frame = self.taken_frame;
         input.flow.copy_from(&self.flow);
-        input.movement = if self.has_camera && self.is_new { self.tracker.movement() } else { 0.0 };
+        input.movement = if self.has_camera && self.has_new_frame { self.tracker.movement() } else { 0.0 };
     }
 
-    /// The picture to be shown.
+    /// Composes the picture to be shown: (1 − s · t) · camera + s · layer, warped, where s is the layer's strength and t its trance.
     pub fn compose(&mut self, out: &mut Frame) {
         let (width, height) = self.size;
         out.resize(width, height);
@@ -272,18 +272,18 @@ impl Compositor {
         }
     }
 
-    /// How much is seen of the layer that is shown, 0 to 1.
+    /// Strength of what is shown, crossfaded, 0 to 1.
     fn visible_strength(&self) -> f32 {
         let strength = self.shown.layer.as_ref().map_or(0.0, |layer| layer.strength);
         self.old_strength + (strength - self.old_strength) * self.fade
     }
 
-    /// Number of the newest picture.
+    /// Number of the newest frame: of calls of [`Compositor::push_frame`] and [`Compositor::advance`].
     pub fn frame_number(&self) -> u64 {
         self.frame_number
     }
 
-    /// Whether the picture would be another a moment later, though the camera's were the same.
+    /// Whether a crossfade is going on, so that the composed picture changes without a new frame.
     pub fn is_crossfading(&self) -> bool {
         self.fade < 1.0
     }

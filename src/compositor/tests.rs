@@ -1,4 +1,4 @@
-//! Carrying and laying over, against pictures drawn by formula.
+//! Warp and blend, against pictures drawn by formula.
 
 use std::f32::consts::{PI, TAU};
 use std::sync::Arc;
@@ -21,21 +21,21 @@ fn layer(width: usize, height: usize, level: impl Fn(f32, f32) -> f32) -> Layer 
     layer
 }
 
-/// Slow waves: near enough to straight between pixels.
+/// Slow waves: nearly linear between pixels.
 fn waves(x: f32, y: f32) -> f32 {
     60.0 * (TAU * x / 48.0).sin() + 40.0 * (TAU * y / 40.0).cos()
 }
 
-/// Red of what `layer` shows, carried.
-fn shown(layer: &Layer, path: &ComposedFlow, motion: &Motion) -> Vec<f32> {
+/// Red of `layer`, warped.
+fn shown(layer: &Layer, flow: &ComposedFlow, motion: &Motion) -> Vec<f32> {
     let (mut rows, mut sum) = (RowWarp::default(), RowAccumulator::default());
     let motion = Affine::of(motion, layer.width, layer.height);
     let black = vec![0; 3 * layer.width];
     (0..layer.height)
         .flat_map(|y| {
             sum.start(&black, 1.0);
-            rows.locate(&path.field, layer.trance, &motion, (layer.width, layer.height), y);
-            rows.set_opacity(&path.confidence, path.size(), layer.trance);
+            rows.locate(&flow.field, layer.trance, &motion, (layer.width, layer.height), y);
+            rows.set_opacity(&flow.confidence, flow.size(), layer.trance);
             rows.accumulate(&layer.pixels, 1.0, &mut sum);
             sum.pixels.iter().map(|sum| sum[0]).collect::<Vec<_>>()
         })
@@ -43,19 +43,19 @@ fn shown(layer: &Layer, path: &ComposedFlow, motion: &Motion) -> Vec<f32> {
 }
 
 fn still(layer: &Layer) -> ComposedFlow {
-    let mut path = ComposedFlow::default();
+    let mut flow = ComposedFlow::default();
     let (width, height) = flow::field_size(layer.width, layer.height);
-    path.reset(width, height);
-    path
+    flow.reset(width, height);
+    flow
 }
 
-/// A path along which everything came from (`dx`, `dy`), in pixels of the layer.
+/// A flow along which everything came from (`dx`, `dy`), in pixels of the layer.
 fn moved(layer: &Layer, dx: f32, dy: f32) -> ComposedFlow {
-    let (mut path, ratio) = (still(layer), flow::downscale_factor(layer.width) as f32);
-    let (width, height) = path.size();
+    let (mut flow, ratio) = (still(layer), flow::downscale_factor(layer.width) as f32);
+    let (width, height) = flow.size();
     let step = FlowField { width, height, x: vec![dx / ratio; width * height], y: vec![dy / ratio; width * height] };
-    path.append(&step, &vec![1.0; width * height]);
-    path
+    flow.append(&step, &vec![1.0; width * height]);
+    flow
 }
 
 /// The largest difference of `shown` from `expected`, so far from the edges.
@@ -73,11 +73,11 @@ fn off(shown: &[f32], width: usize, margin: usize, expected: impl Fn(f32, f32) -
 #[test]
 fn what_is_not_seen_goes_and_a_trance_stays() {
     let mut layer = layer(90, 60, |_, _| 100.0);
-    let mut path = still(&layer);
-    path.confidence.fill(0.25);
-    assert!(shown(&layer, &path, &Motion::NONE).iter().all(|value| (value - 25.0).abs() < 0.1));
+    let mut flow = still(&layer);
+    flow.confidence.fill(0.25);
+    assert!(shown(&layer, &flow, &Motion::NONE).iter().all(|value| (value - 25.0).abs() < 0.1));
     layer.trance = 1.0;
-    assert!(shown(&layer, &path, &Motion::NONE).iter().all(|value| (value - 100.0).abs() < 0.1));
+    assert!(shown(&layer, &flow, &Motion::NONE).iter().all(|value| (value - 100.0).abs() < 0.1));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn turning_is_clockwise_and_sliding_goes_right_and_down() {
 #[test]
 fn a_dream_is_carried_through_the_time_that_it_took_and_eased_in() {
     let size = (96, 64);
-    let (mut compositor, mut look, mut out) = (Compositor::default(), DreamInput::blank(), Frame::new(0, 0));
+    let (mut compositor, mut input, mut out) = (Compositor::default(), DreamInput::blank(), Frame::new(0, 0));
     let camera = Frame::new(size.0, size.1);
     let mut see = |compositor: &mut Compositor| {
         compositor.push_frame(&camera, size, false, TICK);
@@ -105,14 +105,14 @@ fn a_dream_is_carried_through_the_time_that_it_took_and_eased_in() {
         out.pixels[3 * (32 * 96 + 48)]
     };
     see(&mut compositor);
-    compositor.read_input(&mut look);
-    compositor.mark_taken(look.frame_number);
+    compositor.read_input(&mut input);
+    compositor.mark_taken(input.frame_number);
     assert_eq!((see(&mut compositor), see(&mut compositor)), (0, 0), "nothing was dreamed yet");
-    let made = Layer { frame_number: look.frame_number, ..layer(size.0, size.1, |_, _| 100.0) };
+    let made = Layer { frame_number: input.frame_number, ..layer(size.0, size.1, |_, _| 100.0) };
     compositor.push_layer(Arc::new(made.clone()));
     let levels: Vec<u8> = (0..8).map(|_| see(&mut compositor)).collect();
     assert!(levels.is_sorted() && levels[0] < 60 && levels[7] == 100, "{levels:?}");
-    // One for a picture that nobody looked at last.
+    // One that was not made for the frame that was taken last.
     compositor.push_layer(Arc::new(Layer { frame_number: 99, ..layer(size.0, size.1, |_, _| 200.0) }));
     assert_eq!((0..8).map(|_| see(&mut compositor)).max(), Some(100));
 }
@@ -133,12 +133,12 @@ fn what_a_camera_saw_is_mirrored_and_photos_are_not() {
 
 #[test]
 fn another_canvas_keeps_the_dream() {
-    let (mut compositor, mut look, mut out) = (Compositor::default(), DreamInput::blank(), Frame::new(0, 0));
+    let (mut compositor, mut input, mut out) = (Compositor::default(), DreamInput::blank(), Frame::new(0, 0));
     let camera = Frame::new(96, 64);
     compositor.push_frame(&camera, (96, 64), false, TICK);
-    compositor.read_input(&mut look);
-    compositor.mark_taken(look.frame_number);
-    compositor.push_layer(Arc::new(Layer { frame_number: look.frame_number, ..layer(96, 64, |_, _| 100.0) }));
+    compositor.read_input(&mut input);
+    compositor.mark_taken(input.frame_number);
+    compositor.push_layer(Arc::new(Layer { frame_number: input.frame_number, ..layer(96, 64, |_, _| 100.0) }));
     (0..20).for_each(|_| compositor.push_frame(&camera, (96, 64), false, TICK));
     compositor.push_frame(&camera, (64, 40), false, TICK);
     compositor.compose(&mut out);
@@ -148,7 +148,7 @@ fn another_canvas_keeps_the_dream() {
 proptest! {
     #[test]
     fn a_layer_goes_where_its_path_says(dx in -9.0f32..9.0, dy in -9.0f32..9.0, wide: bool) {
-        // Wide enough that a pixel of the field is several of the layer's.
+        // Wide enough that a pixel of the flow field is several of the layer.
         let width = if wide { 800 } else { 120 };
         let layer = layer(width, 90, waves);
         let shown = shown(&layer, &moved(&layer, dx, dy), &Motion::NONE);

@@ -1,6 +1,6 @@
-//! Row by row: a layer carried to where things are now, and laid over the camera.
+//! Warp and blend, row by row: a layer warped to where things are now, and added to the camera.
 //!
-//! This is what runs for every pixel of the screen at the camera's rate. Plain loops over lanes, which compilers turn into vector
+//! This runs for every pixel of the canvas at the camera's rate. Plain loops over lanes, which compilers turn into vector
 //! instructions on x86_64 and arm64 alike; for AVX2, which not every x86_64 has, they are compiled a second time.
 
 use multiversion::multiversion;
@@ -8,22 +8,22 @@ use multiversion::multiversion;
 use super::layer::UNITS_PER_LEVEL;
 use crate::flow::{FlowField, SampleRow, all_zero, downscale_factor, round_to_int};
 
-/// A row of the picture while it is put together.
+/// One row of the composed picture, as a sum in floats.
 #[derive(Debug, Default)]
 pub struct RowAccumulator {
-    /// Red, green, blue and nothing, in levels of 255.
+    /// Red, green, blue and 0, in levels of 255.
     pub pixels: Vec<[f32; 4]>,
     bytes: Vec<[u8; 4]>,
 }
 
 impl RowAccumulator {
-    /// Begins with `part` of a row of bytes, three a pixel.
+    /// Starts with `part` (a factor) times a row of RGB bytes.
     pub fn start(&mut self, row: &[u8], part: f32) {
         self.pixels.resize(row.len() / 3, [0.0; 4]);
-        begin_row(row, part, &mut self.pixels);
+        start_row(row, part, &mut self.pixels);
     }
 
-    /// Adds `part` of a row of a layer, as it lies.
+    /// Adds `part` times a row of a layer, not warped.
     pub fn add(&mut self, row: &[[i16; 4]], part: f32) {
         let part = part / UNITS_PER_LEVEL;
         for (sum, value) in self.pixels.iter_mut().zip(row) {
@@ -33,42 +33,42 @@ impl RowAccumulator {
         }
     }
 
-    /// As bytes, three a pixel: rounded to the round_to_int, clipped to 0..=255.
+    /// Writes the row as RGB bytes: rounded to the nearest, clipped to 0..=255.
     pub fn write_rgb(&mut self, row: &mut [u8]) {
         self.bytes.resize(self.pixels.len(), [0; 4]);
         to_bytes(self.pixels.as_flattened(), self.bytes.as_flattened_mut());
-        without_fourth(&self.bytes, row);
+        drop_fourth(&self.bytes, row);
     }
 
-    /// As a row of a layer: rounded to the round_to_int, clipped to `least` and to full light.
+    /// Writes it as a row of a layer: rounded to the nearest, clipped to `least`..=255 levels.
     pub fn write_layer(&self, least: f32, row: &mut [[i16; 4]]) {
-        to_units(self.pixels.as_flattened(), least, row.as_flattened_mut());
+        to_fixed_point(self.pixels.as_flattened(), least, row.as_flattened_mut());
     }
 }
 
-/// What a row shows of a layer that was carried along: where each of its pixels comes from, and how much of it is seen.
+/// The warp of one row of a layer: where each pixel comes from, and its opacity.
 ///
-/// What was not seen all the while goes. The deeper a layer's trance, the less it moves and fades.
+/// Opacity is the flow's confidence: what was occluded or is new goes. The deeper a layer's trance, the less it moves and fades.
 #[derive(Debug, Default)]
 pub struct RowWarp {
-    /// Of the picture, and the row's number.
+    /// Of the canvas, and the row's number.
     size: (usize, usize),
     y: usize,
-    /// A row of a small plane.
+    /// A row of the flow field, or of its confidence.
     small: Vec<f32>,
-    /// How far back each pixel comes from.
+    /// Backward displacement of each pixel, in pixels of the canvas.
     back_x: Vec<f32>,
     back_y: Vec<f32>,
     from: SampleRow,
-    /// How much of each is seen.
-    seen: Vec<f32>,
-    /// Whether there is no motion but that of the path.
-    is_carried: bool,
+    /// Of each pixel, 0 to 1.
+    opacity: Vec<f32>,
+    /// Whether all motion is that of the flow.
+    is_flow_only: bool,
 }
 
 impl RowWarp {
-    /// Finds where row `y` of a picture of `size` comes from along `back`, whose pixels are [`downscale_factor`] of the picture's wide, and by
-    /// `motion`.
+    /// Sets where row `y` of a canvas of `size` comes from: along `back`, of [`field_size`](crate::flow::field_size) and scaled by 1 − `trance`,
+    /// and by `motion`, mirrored at the edges.
     pub fn locate(&mut self, back: &FlowField, trance: f32, motion: &Affine, size: (usize, usize), y: usize) {
         (self.size, self.y) = (size, y);
         let (small, ratio) = ((back.width, back.height), downscale_factor(size.0));
@@ -78,65 +78,65 @@ impl RowWarp {
             to.resize(size.0, 0.0);
             enlarge(&self.small, ratio, to);
         }
-        self.is_carried = motion.is_none();
-        if !self.is_carried {
+        self.is_flow_only = motion.is_none();
+        if !self.is_flow_only {
             for (x, (dx, dy)) in self.back_x.iter_mut().zip(&mut self.back_y).enumerate() {
                 let moved = motion.at(x as f32, y as f32);
-                *dx = fold(x as f32 + *dx + moved.0, size.0) - x as f32;
-                *dy = fold(y as f32 + *dy + moved.1, size.1) - y as f32;
+                *dx = reflect(x as f32 + *dx + moved.0, size.0) - x as f32;
+                *dy = reflect(y as f32 + *dy + moved.1, size.1) - y as f32;
             }
         }
         self.from.locate(&self.back_x, &self.back_y, y, size);
     }
 
-    /// Works out how much is seen of a layer in that much `trance`, where `seen` is a plane of `small` size.
-    pub fn set_opacity(&mut self, seen: &[f32], small: (usize, usize), trance: f32) {
+    /// Sets the row's opacity: trance + (1 − trance) · confidence, where `confidence` is a plane of `small` size.
+    pub fn set_opacity(&mut self, confidence: &[f32], small: (usize, usize), trance: f32) {
         let ratio = downscale_factor(self.size.0);
-        enlarge_row(seen, small, ratio, 1.0 - trance, self.y, &mut self.small);
-        self.small.iter_mut().for_each(|seen| *seen += trance);
-        self.seen.resize(self.size.0, 0.0);
-        enlarge(&self.small, ratio, &mut self.seen);
+        enlarge_row(confidence, small, ratio, 1.0 - trance, self.y, &mut self.small);
+        self.small.iter_mut().for_each(|value| *value += trance);
+        self.opacity.resize(self.size.0, 0.0);
+        enlarge(&self.small, ratio, &mut self.opacity);
     }
 
-    /// Adds `part` of what `pixels`, a layer's, show in this row.
+    /// Adds `part` times this row of a layer's `pixels`, warped and by its opacity.
     pub fn accumulate(&self, pixels: &[[i16; 4]], part: f32, sum: &mut RowAccumulator) {
         let (width, height) = self.size;
         let part = part / UNITS_PER_LEVEL;
         let row = &pixels[self.y * width..][..width];
         for begin in (0..width).step_by(CHUNK) {
             let chunk = begin..(begin + CHUNK).min(width);
-            let (out, seen) = (&mut sum.pixels[chunk.clone()], &self.seen[chunk.clone()]);
-            if self.is_carried && all_zero(&self.back_x[chunk.clone()]) && all_zero(&self.back_y[chunk.clone()]) {
-                add_in_place(&row[chunk], seen, part, out);
+            let (out, opacity) = (&mut sum.pixels[chunk.clone()], &self.opacity[chunk.clone()]);
+            if self.is_flow_only && all_zero(&self.back_x[chunk.clone()]) && all_zero(&self.back_y[chunk.clone()]) {
+                add_in_place(&row[chunk], opacity, part, out);
             } else if width > 1 {
                 let below = if height > 1 { width } else { 0 };
-                let place =
+                let samples =
                     (&self.from.index[chunk.clone()], &self.from.frac_x[chunk.clone()], &self.from.frac_y[chunk]);
-                add_from(pixels.as_flattened(), below, place, seen, part, out);
+                add_from(pixels.as_flattened(), below, samples, opacity, part, out);
             }
         }
     }
 }
 
-/// Pixels that are looked at together, whether anything moves there.
+/// Pixels that are tested together for whether anything moves there.
 const CHUNK: usize = 64;
 
-/// The pixels of a small plane that pixel `at` of a large one lies between, along one side, and how far between them.
-fn place(at: usize, ratio: usize, most: usize) -> (usize, usize, f32) {
-    let place = ((at as f32 + 0.5) / ratio as f32 - 0.5).clamp(0.0, (most - 1) as f32);
-    let first = place as usize;
-    (first, (first + 1).min(most - 1), place - first as f32)
+/// Along one side: the two pixels of a small plane that pixel `at` of a large one lies between, and how far between them.
+fn neighbours(at: usize, ratio: usize, most: usize) -> (usize, usize, f32) {
+    let position = ((at as f32 + 0.5) / ratio as f32 - 0.5).clamp(0.0, (most - 1) as f32);
+    let first = position as usize;
+    (first, (first + 1).min(most - 1), position - first as f32)
 }
 
-/// What a `plane` of `width` × `height` holds along row `y` of a picture whose pixels are `ratio` times smaller, `scale` times.
+/// `scale` times row `y` of a picture whose pixels are `ratio` times smaller than those of `plane`: interpolated vertically only.
 fn enlarge_row(plane: &[f32], (width, height): (usize, usize), ratio: usize, scale: f32, y: usize, to: &mut Vec<f32>) {
-    let (above, below, part) = place(y, ratio, height);
+    let (above, below, part) = neighbours(y, ratio, height);
     let (above, below) = (&plane[above * width..][..width], &plane[below * width..][..width]);
     to.clear();
     to.extend(above.iter().zip(below).map(|(a, b)| (a + (b - a) * part) * scale));
 }
 
-/// Fills `to` with `small`, of which each value stands for `ratio` pixels about its middle, evenly from one to the next.
+/// Enlarges a row linearly: each value of `small` lies in the middle of `ratio` pixels of `to`.
 #[multiversion(targets("x86_64+avx2"))]
 fn enlarge(small: &[f32], ratio: usize, to: &mut [f32]) {
     match ratio {
@@ -147,16 +147,16 @@ fn enlarge(small: &[f32], ratio: usize, to: &mut [f32]) {
         5 => enlarge_by::<5>(small, to),
         6 => enlarge_by::<6>(small, to),
         _ => to.iter_mut().enumerate().for_each(|(at, to)| {
-            let (left, right, part) = place(at, ratio, small.len());
+            let (left, right, part) = neighbours(at, ratio, small.len());
             *to = small[left] + (small[right] - small[left]) * part;
         }),
     }
 }
 
-/// As [`enlarge`], for a ratio that is known when this is compiled, so that each step is a few instructions.
+/// As [`enlarge`], for a ratio known at compile time, so that each step is a few instructions.
 #[inline(always)]
 fn enlarge_by<const R: usize>(small: &[f32], to: &mut [f32]) {
-    // Pixels before the first middle; and how far each after a middle lies on the way to the next.
+    // Pixels before the middle of the first value; and the interpolation weight of each pixel after a middle.
     let first = R / 2;
     let way: [f32; R] = std::array::from_fn(|k| (k as f32 + if R.is_multiple_of(2) { 0.5 } else { 0.0 }) / R as f32);
     let (Some(begin), Some(end)) = (small.first(), small.last()) else { return };
@@ -173,41 +173,41 @@ fn enlarge_by<const R: usize>(small: &[f32], to: &mut [f32]) {
     runs.into_remainder().fill(*end);
 }
 
-/// Adds what lies at these places of a layer to `out`; `below`: from a pixel to the one under it.
+/// Adds bilinear samples of a layer to `out`; `below`: pixels from one to that under it, 0 in a layer of one row.
 #[multiversion(targets("x86_64+avx2"))]
 fn add_from(
     values: &[i16],
     below: usize,
-    (place, across, down): (&[u32], &[f32], &[f32]),
-    seen: &[f32],
+    (index, across, down): (&[u32], &[f32], &[f32]),
+    opacity: &[f32],
     part: f32,
     out: &mut [[f32; 4]],
 ) {
     let values_below = values.get(4 * below..).unwrap_or_default();
-    let places = place.iter().zip(across).zip(down);
-    for ((((&place, across), down), seen), sum) in places.zip(seen).zip(out) {
-        // A pixel and the one right of it, and the two under them.
-        let two = 4 * place as usize..4 * place as usize + 8;
+    let samples = index.iter().zip(across).zip(down);
+    for ((((&index, across), down), opacity), sum) in samples.zip(opacity).zip(out) {
+        // A pixel and that to the right, and the two below.
+        let two = 4 * index as usize..4 * index as usize + 8;
         let (Some(above), Some(under)) = (values.get(two.clone()), values_below.get(two)) else { continue };
         let (above, under): ([f32; 8], [f32; 8]) =
             (std::array::from_fn(|k| f32::from(above[k])), std::array::from_fn(|k| f32::from(under[k])));
         let two: [f32; 8] = std::array::from_fn(|k| above[k] + (under[k] - above[k]) * down);
-        let part = seen * part;
+        let part = opacity * part;
         *sum = std::array::from_fn(|k| sum[k] + (two[k] + (two[k + 4] - two[k]) * across) * part);
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn add_in_place(row: &[[i16; 4]], seen: &[f32], part: f32, out: &mut [[f32; 4]]) {
-    for ((sum, value), seen) in out.iter_mut().zip(row).zip(seen) {
+fn add_in_place(row: &[[i16; 4]], opacity: &[f32], part: f32, out: &mut [[f32; 4]]) {
+    for ((sum, value), opacity) in out.iter_mut().zip(row).zip(opacity) {
         for k in 0..4 {
-            sum[k] += f32::from(value[k]) * (seen * part);
+            sum[k] += f32::from(value[k]) * (opacity * part);
         }
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn begin_row(row: &[u8], part: f32, sums: &mut [[f32; 4]]) {
+fn start_row(row: &[u8], part: f32, sums: &mut [[f32; 4]]) {
     for (sum, rgb) in sums.iter_mut().zip(row.as_chunks::<3>().0) {
         *sum = [f32::from(rgb[0]) * part, f32::from(rgb[1]) * part, f32::from(rgb[2]) * part, 0.0];
     }
@@ -221,14 +221,14 @@ fn to_bytes(sums: &[f32], bytes: &mut [u8]) {
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn to_units(sums: &[f32], least: f32, units: &mut [i16]) {
+fn to_fixed_point(sums: &[f32], least: f32, units: &mut [i16]) {
     for (unit, sum) in units.iter_mut().zip(sums) {
         *unit = round_to_int(sum.max(least).min(255.0) * UNITS_PER_LEVEL) as i16;
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn without_fourth(from: &[[u8; 4]], to: &mut [u8]) {
+fn drop_fourth(from: &[[u8; 4]], to: &mut [u8]) {
     for (from, to) in from.as_chunks::<4>().0.iter().zip(to.as_chunks_mut::<12>().0) {
         let from = from.as_flattened();
         *to = std::array::from_fn(|k| from[k / 3 * 4 + k % 3]);
@@ -239,14 +239,14 @@ fn without_fourth(from: &[[u8; 4]], to: &mut [u8]) {
     }
 }
 
-/// How a picture moves.
+/// A similarity transform: how a picture moves about its middle.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Motion {
-    /// Factor it grows by; above 0.
+    /// Scale factor; above 0.
     pub zoom: f32,
-    /// Angle it turns by, radians, clockwise.
+    /// Rotation, radians, clockwise.
     pub angle: f32,
-    /// How far it slides to the right and down, pixels.
+    /// To the right and down, pixels.
     pub translation: (f32, f32),
 }
 
@@ -255,18 +255,18 @@ impl Motion {
     pub const NONE: Motion = Motion { zoom: 1.0, angle: 0.0, translation: (0.0, 0.0) };
 }
 
-/// A [`Motion`] about the middle of a picture: how far back each pixel comes from.
+/// The inverse of a [`Motion`] about the middle of a picture: backward displacement as an affine function of the pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Affine {
-    /// By how much the place a pixel comes from changes beyond one, for one step right and one step down.
+    /// Change of the displacement for one pixel to the right, and for one down.
     right: (f32, f32),
     down: (f32, f32),
-    /// At the first pixel.
+    /// Displacement at the first pixel.
     start: (f32, f32),
 }
 
 impl Affine {
-    /// What `motion` is for a picture of `width` × `height`.
+    /// The inverse of `motion` for a picture of `width` × `height`.
     pub fn of(motion: &Motion, width: usize, height: usize) -> Affine {
         if *motion == Motion::NONE {
             return Affine::default();
@@ -274,7 +274,7 @@ impl Affine {
         let (sin, cos) = motion.angle.sin_cos();
         let (cos, sin) = (cos / motion.zoom, sin / motion.zoom);
         let (cx, cy) = ((width as f32 - 1.0) / 2.0, (height as f32 - 1.0) / 2.0);
-        // Turned clockwise on the screen, so what is seen comes from the other way round.
+        // The picture turns clockwise, so each pixel comes from the other way round.
         let (dx, dy) = (-cx - motion.translation.0, -cy - motion.translation.1);
         Affine {
             right: (cos - 1.0, -sin),
@@ -283,22 +283,22 @@ impl Affine {
         }
     }
 
-    /// Whether nothing moves.
+    /// Whether it is the identity.
     pub fn is_none(&self) -> bool {
         *self == Affine::default()
     }
 
-    /// How far back the pixel at (`x`, `y`) comes from.
+    /// Backward displacement of the pixel at (`x`, `y`).
     fn at(&self, x: f32, y: f32) -> (f32, f32) {
         let along = |start: f32, right: f32, down: f32| start + x * right + y * down;
         (along(self.start.0, self.right.0, self.down.0), along(self.start.1, self.right.1, self.down.1))
     }
 }
 
-/// A place beyond an edge, mirrored back at it: …, 2, 1, 0, 1, … last, last − 1, …
+/// A coordinate beyond an edge, reflected at it: …, 2, 1, 0, 1, … last, last − 1, …
 #[inline(always)]
-fn fold(place: f32, size: usize) -> f32 {
+fn reflect(at: f32, size: usize) -> f32 {
     let last = (size - 1) as f32;
-    let place = place.abs();
-    if place <= last { place } else { (2.0 * last - place).max(0.0) }
+    let at = at.abs();
+    if at <= last { at } else { (2.0 * last - at).max(0.0) }
 }

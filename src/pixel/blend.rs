@@ -1,8 +1,11 @@
-//! Value by value: detail and roll.
+//! Sums and differences of pictures, and cyclic shifts.
 
 use super::Picture;
 
 /// `to ← to + from`.
+///
+/// # Panics
+/// The pictures are not of one size; so do all here.
 pub fn add(from: &Picture, to: &mut Picture) {
     assert_eq!(from.size(), to.size(), "pictures of one size");
     for (to, from) in to.data.iter_mut().zip(&from.data) {
@@ -18,8 +21,7 @@ pub fn subtract(from: &Picture, to: &mut Picture) {
     }
 }
 
-/// Copies planes of `width` × `height` shifted by `dx` to the right and `dy` down; what leaves at one edge comes in at
-/// the other.
+/// Copies any number of planes of `width` × `height`, shifted cyclically by `dx` pixels to the right and `dy` down.
 pub fn roll(from: &[f32], to: &mut [f32], width: usize, height: usize, dx: i32, dy: i32) {
     assert_eq!(from.len(), to.len(), "pictures of one size");
     if width == 0 || height == 0 {

@@ -1,9 +1,9 @@
-//! From frames of bytes to pictures of planes.
+//! From interleaved bytes to planar floats.
 
 use super::Picture;
 use crate::frame::Frame;
 
-/// Fills `picture` with `frame`, whose size it takes on.
+/// Fills `picture` with `frame`: values 0..255 become 0..1. It takes on the frame's size.
 pub fn from_frame(frame: &Frame, picture: &mut Picture) {
     picture.resize(frame.width, frame.height);
     let width = frame.width;

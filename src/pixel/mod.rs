@@ -1,7 +1,7 @@
-//! Arithmetic on pictures: conversion, resizing, adding, tone. Pure: no I/O, no state but buffers.
+//! Arithmetic on pictures: conversion, resizing, addition, tone. Pure: no I/O, no state but buffers.
 //!
-//! A picture that is dreamed is a [`Picture`], planar RGB f32, as the network takes it; a picture that flows between
-//! stages is a [`crate::frame::Frame`], interleaved 8-bit RGB, as cameras give and screens take it.
+//! The dream works on a [`Picture`], planar RGB f32, as the network takes it; what passes between stages is a
+//! [`crate::frame::Frame`], interleaved 8-bit RGB, as cameras give and screens take it.
 
 mod blend;
 mod convert;
@@ -33,14 +33,14 @@ impl Picture {
         (self.width, self.height)
     }
 
-    /// Takes on another size; its memory is kept where it suffices. What the values are afterwards is left over.
+    /// Changes the size; memory is kept where it suffices. The values are unspecified afterwards.
     pub fn resize(&mut self, width: usize, height: usize) {
         self.width = width;
         self.height = height;
         self.data.resize(3 * width * height, 0.0);
     }
 
-    /// Becomes a copy of `other` without new memory where its own suffices.
+    /// Becomes a copy of `other`; allocates only where its own memory is too small.
     pub fn copy_from(&mut self, other: &Picture) {
         self.resize(other.width, other.height);
         self.data.copy_from_slice(&other.data);
@@ -51,7 +51,7 @@ impl Picture {
         self.data.chunks_exact((self.width * self.height).max(1))
     }
 
-    /// The three planes, to be changed.
+    /// The three planes, mutable.
     pub fn planes_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
         self.data.chunks_exact_mut((self.width * self.height).max(1))
     }

@@ -1,4 +1,4 @@
-//! Resizing, with `pic-scale`: its plans hold the filter's weights, so that a pair of sizes met before costs no memory.
+//! Resizing, with `pic-scale`: its plans hold the filter's weights, so that a pair of sizes used before allocates nothing.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -9,8 +9,8 @@ use pic_scale::{BufferStore, ImageSize, ImageStore, ImageStoreMut, PicScaleError
 use super::Picture;
 use crate::frame::Frame;
 
-/// Pairs of sizes whose plans are kept, the longest known let go first: those of a still of ten octaves, twice over.
-const MOST_PLANS: usize = 40;
+/// Pairs of sizes whose plans are kept, the oldest dropped first: those of a still of ten octaves, twice over.
+const MAX_PLANS: usize = 40;
 
 impl std::fmt::Debug for Scaler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -18,9 +18,6 @@ impl std::fmt::Debug for Scaler {
         f.debug_struct("Scaler").field("plans", &plans).finish()
     }
 }
-
-/// Width and height.
-type Size = (usize, usize);
 
 /// Resizes pictures and frames; keeps plans and work buffers between calls.
 #[derive(Default)]
@@ -30,11 +27,12 @@ pub struct Scaler {
     rgba: Plans<u8, 4>,
 }
 
-/// A part of an image that others lie around, four bytes a pixel.
+/// A rectangle within an image of four bytes a pixel.
 pub struct SubImage<T> {
-    /// From the part's first pixel on.
+    /// From the rectangle's first pixel on.
     pub bytes: T,
-    pub size: Size,
+    /// Width and height, pixels.
+    pub size: (usize, usize),
     /// Bytes from row to row.
     pub stride: usize,
 }
@@ -56,8 +54,7 @@ impl Scaler {
         }
     }
 
-    /// Fills `to`, which keeps its own size, with the middle of `from`: scaled alike in both directions, what is
-    /// too much on two sides cut off.
+    /// Fills `to`, which keeps its own size, with the [`centre_crop`] of `from`: scaled alike in both directions.
     pub fn fill(&mut self, from: &Frame, to: &mut Frame) {
         if from.pixels.is_empty() || to.pixels.is_empty() {
             return;
@@ -69,7 +66,7 @@ impl Scaler {
         plan.run(&from.pixels[start..], (width, height), 3 * from.width, &mut to.pixels, 3 * to_size.0);
     }
 
-    /// Fills `to`, which keeps its own size, with all of `from`, whatever its shape.
+    /// Fills `to`, which keeps its own size, with all of `from`, whatever its aspect ratio.
     pub fn stretch(&mut self, from: &Frame, to: &mut Frame) {
         let (from_size, to_size) = ((from.width, from.height), (to.width, to.height));
         if from_size == to_size {
@@ -96,19 +93,21 @@ impl Scaler {
     }
 }
 
-/// Left, top, width and height of the largest part of `from`, about its middle, that has the shape of `to`.
-pub fn centre_crop(from: Size, to: Size) -> (usize, usize, usize, usize) {
+/// Left, top, width and height of the largest centred crop of a picture of size `from` that has the aspect ratio of `to`.
+pub fn centre_crop(from: (usize, usize), to: (usize, usize)) -> (usize, usize, usize, usize) {
     // One of the two is all of `from`, the other less or all.
     let width = (from.1 * to.0).div_ceil(to.1).clamp(1, from.0);
     let height = (from.0 * to.1).div_ceil(to.0).clamp(1, from.1);
     ((from.0 - width) / 2, (from.1 - height) / 2, width, height)
 }
 
-/// The plans known, for values of one kind, `N` a pixel.
-struct Plans<T, const N: usize>(VecDeque<(Size, Size, Plan<T, N>)>);
+/// The plans for values of one kind, `N` a pixel, the oldest first.
+struct Plans<T, const N: usize>(VecDeque<Plan<T, N>>);
 
-/// How one size becomes another, and the memory that takes.
+/// How one size becomes another, and the work buffer for it.
 struct Plan<T, const N: usize> {
+    from: (usize, usize),
+    to: (usize, usize),
     plan: Arc<Resampling<T, N>>,
     scratch: Vec<T>,
 }
@@ -122,30 +121,37 @@ impl<T, const N: usize> Default for Plans<T, N> {
 impl<T: Copy + Default, const N: usize> Plans<T, N> {
     fn plan(
         &mut self,
-        from: Size,
-        to: Size,
+        from: (usize, usize),
+        to: (usize, usize),
         make: impl Fn(&pic_scale::Scaler, ImageSize, ImageSize) -> Result<Arc<Resampling<T, N>>, PicScaleError>,
     ) -> &mut Plan<T, N> {
-        let known = self.0.iter().position(|(f, t, _)| (*f, *t) == (from, to));
-        let place = known.unwrap_or_else(|| {
-            if self.0.len() == MOST_PLANS {
+        let known = self.0.iter().position(|plan| (plan.from, plan.to) == (from, to));
+        let index = known.unwrap_or_else(|| {
+            if self.0.len() == MAX_PLANS {
                 self.0.pop_front();
             }
-            // Sharp when enlarging, free of aliasing when reducing: detail is carried between octaves through it.
+            // Sharp when enlarging, free of aliasing when reducing: detail passes between octaves through it.
             let scaler = pic_scale::Scaler::new(ResamplingFunction::CatmullRom);
             let plan = make(&scaler, ImageSize::new(from.0, from.1), ImageSize::new(to.0, to.1))
                 .expect("neither size is zero, nor larger than a picture in memory");
             let scratch = vec![T::default(); plan.scratch_size()];
-            self.0.push_back((from, to, Plan { plan, scratch }));
+            self.0.push_back(Plan { from, to, plan, scratch });
             self.0.len() - 1
         });
-        &mut self.0[place].2
+        &mut self.0[index]
     }
 }
 
 impl<T: Copy + std::fmt::Debug, const N: usize> Plan<T, N> {
-    /// `source` and `target` hold rows of so many values, of which the plan's widths are taken and written.
-    fn run(&mut self, source: &[T], (width, height): Size, stride: usize, target: &mut [T], target_stride: usize) {
+    /// Resamples `source` into `target`; the strides are values from row to row.
+    fn run(
+        &mut self,
+        source: &[T],
+        (width, height): (usize, usize),
+        stride: usize,
+        target: &mut [T],
+        target_stride: usize,
+    ) {
         let to = self.plan.target_size();
         let source = ImageStore { buffer: Cow::Borrowed(source), channels: N, width, height, stride, bit_depth: 0 };
         let mut target = ImageStoreMut {

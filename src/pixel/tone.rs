@@ -2,7 +2,7 @@
 
 use super::Picture;
 
-/// Mean and spread (standard deviation) of each of red, green and blue.
+/// Mean and spread (standard deviation) of red, green and blue, on the scale 0..1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tone {
     pub mean: [f32; 3],
@@ -10,10 +10,10 @@ pub struct Tone {
 }
 
 impl Tone {
-    /// That of an evenly lit room: what a dream without any camera is held to.
+    /// That of an evenly lit room: what a dream without a camera is held to.
     pub const NEUTRAL: Tone = Tone { mean: [0.45; 3], spread: [0.2; 3] };
 
-    /// Contrast below which a spread says nothing and is not divided by: a covered lens.
+    /// Smallest spread that is divided by, one level of 255: below it is noise, as of a covered lens.
     const FLAT: f32 = 1.0 / 255.0;
 
     /// Measures `picture`.
@@ -33,16 +33,15 @@ impl Tone {
         tone
     }
 
-    /// The tone `part` of the way to `other`.
+    /// Interpolates to `other`: 0 this one, 1 the other.
     pub fn toward(&self, other: &Tone, part: f32) -> Tone {
         let mix = |from: [f32; 3], to: [f32; 3]| std::array::from_fn(|c| from[c] + (to[c] - from[c]) * part);
         Tone { mean: mix(self.mean, other.mean), spread: mix(self.spread, other.spread) }
     }
 
-    /// Moves the tone of `picture` by `strength` (0 not at all, 1 all the way) of the way to this one.
+    /// Moves the tone of `picture` toward this one, by `strength`: 0 not at all, 1 all the way.
     ///
-    /// A spread smaller than this one's by less than half is left alone: a dream may be softer than the camera, and
-    /// stretching it would amplify noise.
+    /// A spread from half of this one's on is not raised: a dream may be softer than the camera, and stretching it would amplify noise.
     pub fn hold(&self, picture: &mut Picture, strength: f32) {
         if strength <= 0.0 || picture.data.is_empty() {
             return;
@@ -59,11 +58,11 @@ impl Tone {
     }
 }
 
-/// Light this close to black or white, of 1, is drawn away from it by [`soft_clip`].
+/// Values this close to black (0) or white (1) are bent away from it by [`soft_clip`].
 const KNEE: f32 = 0.06;
 
-/// Bends light below [`KNEE`], and above what that is from white, so that it never gets there: `knee · exp((v − knee) / knee)`, which is smooth at
-/// the knee. By `part` (0 to 1) of that. What is fed back and cut off again and again would gather at black and white.
+/// Soft clipping: bends values below k = [`KNEE`] to k · exp((v − k) / k), which is smooth at the knee and never reaches 0; and those above 1 − k
+/// likewise from 1. `part`, 0 to 1, blends from no change to that. Feedback with hard clipping would gather at black and white.
 pub fn soft_clip(picture: &mut Picture, part: f32) {
     if part <= 0.0 {
         return;

@@ -1,33 +1,33 @@
-//! How large a canvas this board can put together at the camera's rate.
+//! Chooses the largest canvas that this board composes at the camera's rate.
 
 use std::time::Duration;
 
-/// Share of the time between two pictures that putting one together may take.
-const MOST: f64 = 0.7;
-/// A larger canvas is tried where it is believed to take less than this share.
-const ROOM: f64 = 0.5;
-/// From one canvas to the next smaller, along each side.
-const STEP: f64 = 0.8;
-/// The smallest, of the largest's sides.
-const LEAST: u32 = 6;
-/// Pictures that are looked at together; or so many at least, where those took that long: a very slow board is not to wait for sixty.
+/// Load: the share of the time between two frames that composing one takes. Above this the canvas shrinks.
+const MAX_LOAD: f64 = 0.7;
+/// A larger canvas is tried where its load is estimated to be less than this.
+const GROW_LOAD: f64 = 0.5;
+/// Factor from one rung to the next smaller one, along each side.
+const SCALE_STEP: f64 = 0.8;
+/// The rung of the smallest canvas; 0 is the largest.
+const LAST_RUNG: u32 = 6;
+/// Frames in a window, whose median counts; or so many at least, where those took that long: a very slow board must not wait for sixty.
 const WINDOW: usize = 60;
-const FEWEST: usize = 5;
-const LONG: Duration = Duration::from_secs(3);
-/// Windows with room before a larger canvas is tried: at first, and at most where that was too large again and again.
-const PATIENCE: u32 = 10;
-const LONGEST_PATIENCE: u32 = 900;
+const MIN_WINDOW: usize = 5;
+const MAX_WINDOW_TIME: Duration = Duration::from_secs(3);
+/// Consecutive windows with room before a larger canvas is tried: at first, and at most, doubled each time that it was too large.
+const MIN_CALM_WINDOWS: u32 = 10;
+const MAX_CALM_WINDOWS: u32 = 900;
 
-/// Chooses the size of the canvas.
+/// Picks the rung whose frames can be composed in time.
 #[derive(Debug, Clone)]
 pub struct CanvasGovernor {
     largest: (usize, usize),
     rung: u32,
     times: Vec<Duration>,
-    /// Whether the last ones took too long.
-    is_strained: bool,
-    calm: u32,
-    patience: u32,
+    /// Whether the last window was above [`MAX_LOAD`].
+    is_overloaded: bool,
+    calm_windows: u32,
+    calm_needed: u32,
 }
 
 impl CanvasGovernor {
@@ -36,52 +36,52 @@ impl CanvasGovernor {
             largest,
             rung: 0,
             times: Vec::with_capacity(WINDOW),
-            is_strained: false,
-            calm: 0,
-            patience: PATIENCE,
+            is_overloaded: false,
+            calm_windows: 0,
+            calm_needed: MIN_CALM_WINDOWS,
         }
     }
 
-    /// The largest canvas there is use for: the screen's shape.
+    /// Sets the largest useful canvas, of the screen's shape. Another one starts over.
     pub fn set_largest(&mut self, largest: (usize, usize)) {
         if self.largest != largest {
             *self = CanvasGovernor::new(largest);
         }
     }
 
-    /// The canvas to be used.
+    /// The canvas to be used, width and height.
     pub fn size(&self) -> (usize, usize) {
-        let scale = STEP.powi(self.rung as i32);
-        // Even sides: half of them are dreamed.
+        let scale = SCALE_STEP.powi(self.rung as i32);
+        // Even sides: the dream works at half of them.
         let side = |pixels: usize| ((pixels as f64 * scale / 2.0).round() as usize * 2).max(2);
         if self.rung == 0 { self.largest } else { (side(self.largest.0), side(self.largest.1)) }
     }
 
-    /// One picture took `time` to put together, and there is so much time between two.
+    /// One frame took `time` to compose, and they come every `period`.
     pub fn observe(&mut self, time: Duration, period: Duration) {
         self.times.push(time);
         let count = self.times.len();
-        let is_long = count >= FEWEST && self.times.iter().sum::<Duration>() > LONG;
+        let is_long = count >= MIN_WINDOW && self.times.iter().sum::<Duration>() > MAX_WINDOW_TIME;
         if count < WINDOW && !is_long {
             return;
         }
         self.times.sort_unstable();
-        let share = self.times[count / 2].as_secs_f64() / period.as_secs_f64().max(0.001);
+        let load = self.times[count / 2].as_secs_f64() / period.as_secs_f64().max(0.001);
         self.times.clear();
-        // Once may be a graph that was being opened beside it.
-        let was_strained = std::mem::replace(&mut self.is_strained, share > MOST);
-        if share > MOST && was_strained && self.rung < LEAST {
+        // A single window may be a graph that was being opened meanwhile.
+        let was_overloaded = std::mem::replace(&mut self.is_overloaded, load > MAX_LOAD);
+        if load > MAX_LOAD && was_overloaded && self.rung < LAST_RUNG {
             self.rung += 1;
-            self.calm = 0;
-            self.patience = (2 * self.patience).min(LONGEST_PATIENCE);
-        } else if self.rung > 0 && share / (STEP * STEP) < ROOM {
-            self.calm += 1;
-            if self.calm >= self.patience {
+            self.calm_windows = 0;
+            self.calm_needed = (2 * self.calm_needed).min(MAX_CALM_WINDOWS);
+        } else if self.rung > 0 && load / (SCALE_STEP * SCALE_STEP) < GROW_LOAD {
+            self.calm_windows += 1;
+            if self.calm_windows >= self.calm_needed {
                 self.rung -= 1;
-                self.calm = 0;
+                self.calm_windows = 0;
             }
         } else {
-            self.calm = 0;
+            self.calm_windows = 0;
         }
     }
 }
@@ -90,7 +90,7 @@ impl CanvasGovernor {
 mod tests {
     use super::*;
 
-    /// Puts pictures together at so many nanoseconds a pixel, thirty a second; returns the sizes that were used, each once.
+    /// Composes frames at so many nanoseconds a pixel, thirty a second; returns the sizes that were used, in order.
     fn live(governor: &mut CanvasGovernor, nanoseconds: f64, pictures: usize) -> Vec<(usize, usize)> {
         let mut sizes = vec![governor.size()];
         for _ in 0..pictures {
