@@ -43,6 +43,7 @@ pub mod size;
 pub mod slot;
 pub mod source;
 pub mod subprocess;
+pub mod text;
 pub mod y4m;
 
 /// Why a device may not be opened, for the person in front of it; none where `error` says something else.

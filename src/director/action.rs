@@ -6,6 +6,7 @@ use super::change_request::ChangeRequest;
 use super::moment::Now;
 use super::{Director, MAX_GROUPS, scenes};
 use crate::params::{Play, Refusal};
+use crate::text::excerpt;
 
 /// Something to be done, read and checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,7 +79,7 @@ const MAX_PLAYLIST_LENGTH: usize = 256;
 pub fn find(name: &str) -> Result<&'static ActionSpec, Refusal> {
     ACTIONS.iter().find(|action| action.name == name).ok_or_else(|| {
         let known = ACTIONS.iter().map(|action| action.name).collect::<Vec<_>>().join(", ");
-        Refusal::whole(format!("there is no action `{}`; there are: {known}", super::excerpt(name)))
+        Refusal::whole(format!("there is no action `{}`; there are: {known}", excerpt(name)))
     })
 }
 
@@ -94,7 +95,7 @@ impl Action {
             }
         };
         let refusals: Vec<Refusal> =
-            extra.map(|key| Refusal::new(super::excerpt(key), format!("`do/{name}` {takes}"))).collect();
+            extra.map(|key| Refusal::new(excerpt(key), format!("`do/{name}` {takes}"))).collect();
         if !refusals.is_empty() {
             return Err(refusals);
         }

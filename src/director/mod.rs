@@ -35,6 +35,7 @@ use tracing::warn;
 
 use crate::pack::Catalogue;
 use crate::params::{Kind, Params, Play, Refusal, Scope, Spec, TABLE};
+use crate::text::excerpt;
 
 use change_request::ChangeRequest;
 use hours::Hours;
@@ -396,11 +397,6 @@ fn seeded_rng(seed: u64, purpose: &str, number: i64) -> fastrand::Rng {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
     fastrand::Rng::with_seed(hash)
-}
-
-/// A name from outside as it is quoted back.
-fn excerpt(name: &str) -> String {
-    name.chars().take(80).collect()
 }
 
 #[cfg(test)]

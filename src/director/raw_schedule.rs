@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::scenes;
 use super::schedule::{Day, DayError, Outside, Schedule};
 use crate::checks::InvalidSetting;
+use crate::text::excerpt;
 
 /// Hours by weekday; a day not named is closed, unless none is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,8 +68,10 @@ impl RawSchedule {
         let zone = match &self.timezone {
             None => TimeZone::system(),
             Some(name) => TimeZone::get(name).map_err(|_| {
-                let name: String = name.chars().take(40).collect();
-                InvalidSetting::new("timezone", format!("`{name}` is no time zone such as \"Europe/Berlin\""))
+                InvalidSetting::new(
+                    "timezone",
+                    format!("`{}` is no time zone such as \"Europe/Berlin\"", excerpt(name)),
+                )
             })?,
         };
         let is_any_named = self.week().iter().any(|(_, day)| day.is_some());
@@ -82,8 +85,7 @@ impl RawSchedule {
         for (date, day) in &self.exceptions {
             const KEY: &str = "exceptions";
             let date: Date = date.parse().map_err(|_| {
-                let date: String = date.chars().take(40).collect();
-                InvalidSetting::new(KEY, format!("`{date}` is no date such as \"2026-12-24\""))
+                InvalidSetting::new(KEY, format!("`{}` is no date such as \"2026-12-24\"", excerpt(date)))
             })?;
             let day = day.parse().map_err(|e: DayError| InvalidSetting::new(KEY, format!("{date}: {e}")))?;
             exceptions.insert(date, day);

@@ -11,6 +11,7 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use super::moment::is_set;
+use crate::text::excerpt;
 
 /// When it is open, and what is shown when it is not.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +61,7 @@ impl FromStr for Day {
     type Err = DayError;
 
     fn from_str(text: &str) -> Result<Day, DayError> {
-        let wrong = || DayError(text.chars().take(40).collect());
+        let wrong = || DayError(excerpt(text));
         match text.trim() {
             "closed" => return Ok(Day::default()),
             "open" => return Ok(Day::open()),

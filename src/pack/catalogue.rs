@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Layer, Manifest, PackError};
+use crate::text::excerpt;
 
 /// Every pack found in the folders searched, in order of name.
 #[derive(Debug, Clone, Default)]
@@ -108,7 +109,7 @@ impl Catalogue {
     fn unknown_layer(&self, name: &str) -> PackError {
         let known = self.layer_names();
         let nearest = crate::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
-        PackError::UnknownLayer { name: name.chars().take(80).collect(), nearest, known: known.join(", ") }
+        PackError::UnknownLayer { name: excerpt(name), nearest, known: known.join(", ") }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Layer;
+use crate::text::excerpt;
 
 /// A signed choice of a layer's channels.
 ///
@@ -111,7 +112,7 @@ impl FromStr for Neurons {
 
 impl Term {
     fn parse(text: &str) -> Result<Term, NeuronsError> {
-        let syntax = || NeuronsError::Syntax(text.chars().take(40).collect());
+        let syntax = || NeuronsError::Syntax(excerpt(text));
         let (sign, rest) = match text.strip_prefix('-') {
             Some(rest) => (-1.0, rest),
             None => (1.0, text),
@@ -143,7 +144,7 @@ impl Term {
 fn parse_weight(weight: &str, term: &str) -> Result<f32, NeuronsError> {
     match weight.parse::<f32>() {
         Ok(w) if w.is_finite() && w.abs() <= MAX_WEIGHT => Ok(w),
-        _ => Err(NeuronsError::Weight(term.chars().take(40).collect())),
+        _ => Err(NeuronsError::Weight(excerpt(term))),
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::{Params, Refusal, Value};
 use crate::pack::Neurons;
+use crate::text::excerpt;
 
 /// One parameter: its name, what it takes, and where it lives in [`Params`].
 pub struct Spec {
@@ -88,7 +89,7 @@ impl Spec {
 
     /// Checks a JSON value against this row.
     pub fn read(&self, json: &Json) -> Result<Value, Refusal> {
-        let refuse = || self.refusal(&format!("{} is not {}", excerpt(json), self.expected()));
+        let refuse = || self.refusal(&format!("{} is not {}", excerpt(&json.to_string()), self.expected()));
         match (self.kind, json) {
             (Kind::Real { min, max, .. }, Json::Number(n)) => {
                 n.as_f64().filter(|n| (min..=max).contains(n)).map(Value::Number).ok_or_else(refuse)
@@ -164,14 +165,5 @@ impl Spec {
 
     fn refusal(&self, message: &impl ToString) -> Refusal {
         Refusal::new(self.name, message.to_string())
-    }
-}
-
-/// A value as it is quoted back: whole where short, else its beginning.
-fn excerpt(json: &Json) -> String {
-    let text = json.to_string();
-    match text.char_indices().nth(40) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text,
     }
 }

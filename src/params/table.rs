@@ -1,6 +1,7 @@
 //! The table itself.
 
 use super::{Kind, Play, Refusal, Scope, Spec, Value};
+use crate::text::excerpt;
 
 /// Every parameter, in the order people meet them.
 pub static TABLE: &[Spec] = &[
@@ -323,7 +324,7 @@ pub fn find(name: &str) -> Result<&'static Spec, Refusal> {
     TABLE.iter().find(|spec| spec.name == name).ok_or_else(|| {
         let hint = crate::nearest(name, TABLE.iter().map(|spec| spec.name));
         let hint = hint.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-        Refusal::new(name.chars().take(80).collect::<String>(), format!("there is no such parameter{hint}"))
+        Refusal::new(excerpt(name), format!("there is no such parameter{hint}"))
     })
 }
 

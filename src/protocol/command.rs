@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json};
 use crate::director;
 use crate::director_handle::DirectorHandle;
 use crate::params::{self, Refusal};
+use crate::text::excerpt;
 
 /// A command longer than this, bytes, is refused unread. The longest that means anything is a choice of neurons.
 pub const MAX_PAYLOAD: usize = 64 << 10;
@@ -19,8 +20,6 @@ pub const MAX_PAYLOAD: usize = 64 << 10;
 const MAX_ENTRIES: usize = 64;
 /// Longest `id` that is echoed, bytes.
 const MAX_ID: usize = 128;
-/// How much of a wrong name is quoted back, characters.
-const MAX_QUOTE: usize = 80;
 
 /// A command, however it came.
 pub struct Command<'a> {
@@ -132,7 +131,7 @@ fn do_action(handle: &DirectorHandle, name: &str, text: &str, id: &mut Json) -> 
 }
 
 fn unknown_topic(topic: &str) -> String {
-    format!("there is no command `{}`; commands go to `set`, `set/<param>` and `do/<action>`", quote(topic))
+    format!("there is no command `{}`; commands go to `set`, `set/<param>` and `do/<action>`", excerpt(topic))
 }
 
 /// Takes `id` out of a command's entries.
@@ -178,10 +177,6 @@ fn problems(refusals: Vec<Refusal>) -> Vec<Problem> {
     refusals.into_iter().map(Problem::from).collect()
 }
 
-fn quote(name: &str) -> String {
-    name.chars().take(MAX_QUOTE).collect()
-}
-
 /// A JSON object of bounded size without repeated names, of which the last would win in silence.
 struct Entries(Map<String, Json>);
 
@@ -207,7 +202,7 @@ impl<'de> Visitor<'de> for EntriesVisitor {
                 return Err(A::Error::custom(format!("it has more than {MAX_ENTRIES} entries")));
             }
             if entries.contains_key(&name) {
-                return Err(A::Error::custom(format!("`{}` is given twice", quote(&name))));
+                return Err(A::Error::custom(format!("`{}` is given twice", excerpt(&name))));
             }
             entries.insert(name, value);
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::text::excerpt;
+
 /// The longest device id, bytes; it is part of every topic.
 const MAX_DEVICE_ID: usize = 64;
 
@@ -57,7 +59,7 @@ impl FromStr for DeviceId {
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
             && !["group", "all"].iter().any(|reserved| name.eq_ignore_ascii_case(reserved));
         if !fine {
-            return Err(DeviceIdError(name.chars().take(80).collect()));
+            return Err(DeviceIdError(excerpt(name)));
         }
         Ok(DeviceId(name.to_owned()))
     }

@@ -12,6 +12,7 @@ use rustls::{ClientConfig, RootCertStore};
 use super::HomeAssistant;
 use crate::backoff::Backoff;
 use crate::protocol::DeviceId;
+use crate::text::excerpt;
 
 /// How the broker is reached, and as whom.
 #[derive(Debug, Clone)]
@@ -63,18 +64,18 @@ impl Settings {
     /// An empty or impossible host, port 0, a password without a user name, an empty telemetry interval.
     pub fn check(&self) -> Result<(), SettingsError> {
         if let Some((_, host)) = self.host.rsplit_once('@') {
-            return Err(SettingsError::Secret(host.chars().take(80).collect()));
+            return Err(SettingsError::Secret(excerpt(host)));
         }
         if let Some((host, port)) = self.host.rsplit_once(':')
             && !host.contains(':')
             && !port.is_empty()
             && port.bytes().all(|digit| digit.is_ascii_digit())
         {
-            return Err(SettingsError::HostAndPort(host.chars().take(80).collect(), port.chars().take(80).collect()));
+            return Err(SettingsError::HostAndPort(excerpt(host), excerpt(port)));
         }
         let unfit = |c: char| c.is_whitespace() || "/[]".contains(c);
         if self.host.is_empty() || self.host.len() > 253 || self.host.contains(unfit) {
-            return Err(SettingsError::Host(self.host.chars().take(80).collect()));
+            return Err(SettingsError::Host(excerpt(&self.host)));
         }
         if self.port == 0 {
             return Err(SettingsError::Port);

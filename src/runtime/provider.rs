@@ -7,6 +7,7 @@ use ort::ep::{ArenaExtendStrategy, CUDA, ExecutionProvider as _, TensorRT};
 use ort::session::builder::SessionBuilder;
 
 use super::engines::Place;
+use crate::text::excerpt;
 
 /// What a graph runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -102,7 +103,7 @@ impl FromStr for Provider {
         Provider::ALL
             .into_iter()
             .find(|p| p.to_string().eq_ignore_ascii_case(name.trim()))
-            .ok_or_else(|| UnknownProvider(name.chars().take(40).collect()))
+            .ok_or_else(|| UnknownProvider(excerpt(name)))
     }
 }
 
