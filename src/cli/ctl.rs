@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::BadInput;
 use super::ctl_watch::Watch;
+use crate::files::{Rights, write_whole};
 use crate::params;
 use crate::protocol::DeviceIdError;
 use crate::remote::{Client, Password, ReceivedMessage, Settings, Tls};
@@ -376,19 +377,13 @@ async fn snapshot(client: &mut Client, device: &str, output: &Path) -> anyhow::R
     let topic = format!("reverie/{device}/snapshot");
     client.subscribe(&topic).await?;
     direct_one(client, device, "do/snapshot", json!({})).await?;
-    if let Some(told) = client.next_on(&topic, Instant::now() + PICTURE).await? {
-        return write_whole(output, &told.payload);
-    }
-    bail!("{device} tells no picture: is anything shown? (its log says why)")
-}
-
-fn write_whole(output: &Path, jpeg: &[u8]) -> anyhow::Result<()> {
+    let Some(picture) = client.next_on(&topic, Instant::now() + PICTURE).await? else {
+        bail!("{device} sends no picture: is anything shown? (its log says why)");
+    };
     if output == Path::new("-") {
-        return std::io::stdout().write_all(jpeg).context("standard output");
+        return std::io::stdout().write_all(&picture.payload).context("standard output");
     }
-    let draft = output.with_extension("part");
-    std::fs::write(&draft, jpeg)
-        .and_then(|()| std::fs::rename(&draft, output))
+    write_whole(output, &picture.payload, Rights::UMASK, None)
         .with_context(|| format!("cannot write {}", output.display()))
 }
 

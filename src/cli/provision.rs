@@ -156,12 +156,14 @@ fn rights(name: &str) -> Rights {
     if !name.ends_with(".key") && !name.ends_with(".password") {
         return Rights::ALL;
     }
-    service_group().map_or(Rights::OWN, |group| Rights { mode: 0o640, group: Some(group) })
+    service_group().map_or(Rights::OWN, |group| Rights { mode: Some(0o640), group: Some(group) })
 }
 
 fn has(target: &Path, rights: Rights) -> bool {
-    let fits =
-        |meta: fs::Metadata| meta.mode() & 0o777 == rights.mode && rights.group.is_none_or(|group| group == meta.gid());
+    let fits = |meta: fs::Metadata| {
+        rights.mode.is_none_or(|mode| mode == meta.mode() & 0o777)
+            && rights.group.is_none_or(|group| group == meta.gid())
+    };
     fs::metadata(target).is_ok_and(fits)
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageFormat};
 
 use crate::cli::BadInput;
+use crate::files::{Rights, write_whole};
 use crate::frame::Frame;
 
 /// Where the dream goes.
@@ -104,28 +105,24 @@ impl Target {
             return stdout.write_all(&frame.pixels).and_then(|()| stdout.flush()).context("writing to stdout");
         }
         let path = self.path(number);
-        let temporary = beside(&path);
-        let written = encode(frame, &path, &temporary)
-            .and_then(|()| std::fs::rename(&temporary, &path).map_err(anyhow::Error::from));
-        if written.is_err() {
-            let _ = std::fs::remove_file(&temporary);
-        }
+        let written = encode(frame, format_of(&path)?)
+            .map_err(anyhow::Error::from)
+            .and_then(|file| Ok(write_whole(&path, &file, Rights::UMASK, None)?));
         written.with_context(|| format!("writing {}", path.display()))
     }
 }
 
-fn encode(frame: &Frame, path: &Path, temporary: &Path) -> anyhow::Result<()> {
+fn encode(frame: &Frame, format: ImageFormat) -> image::ImageResult<Vec<u8>> {
     let (width, height, kind) = (frame.width as u32, frame.height as u32, ExtendedColorType::Rgb8);
-    let mut file = BufWriter::new(File::create(temporary)?);
-    match format_of(path)? {
+    let mut file = Vec::new();
+    match format {
         ImageFormat::Jpeg => {
             JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY).write_image(&frame.pixels, width, height, kind)?;
         }
         ImageFormat::WebP => WebPEncoder::new_lossless(&mut file).write_image(&frame.pixels, width, height, kind)?,
         _ => PngEncoder::new(&mut file).write_image(&frame.pixels, width, height, kind)?,
     }
-    file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-    Ok(())
+    Ok(file)
 }
 
 /// The kind of picture that a name means.
@@ -136,11 +133,6 @@ pub(super) fn format_of(path: &Path) -> Result<ImageFormat, BadInput> {
     }
 }
 
-/// A name in the same folder, so that renaming it over `path` is one step. Short, since `path`'s own may be as long as names can be.
-fn beside(path: &Path) -> PathBuf {
-    path.with_file_name(format!(".reverie-{}", std::process::id()))
-}
-
 /// Tries whether a file can be made in `path`'s folder, and one of its name be there.
 pub(super) fn can_be_written(path: &Path) -> std::io::Result<()> {
     match path.symlink_metadata() {
@@ -148,7 +140,8 @@ pub(super) fn can_be_written(path: &Path) -> std::io::Result<()> {
         Ok(meta) if meta.is_dir() => return Err(std::io::Error::other("there is a folder of that name")),
         _ => {}
     }
-    let temporary = beside(path);
+    // Short, since a name may be as long as names can be.
+    let temporary = path.with_file_name(format!(".reverie-{}", std::process::id()));
     File::create(&temporary)?;
     std::fs::remove_file(temporary)
 }
