@@ -35,8 +35,16 @@ pub fn sound_packs(config: &Config) -> anyhow::Result<Catalogue> {
     }
 }
 
-/// What the director begins with, where the daemon takes `config`, which came from `file`. Secrets that systemd hands to the service alone are
-/// believed to be there.
+/// Whether secrets that systemd hands to the service alone have to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceSecrets {
+    /// This process connects with them.
+    Required,
+    /// The service will have them.
+    Assumed,
+}
+
+/// What the director begins with, where the daemon takes `config`, which came from `file`.
 ///
 /// # Errors
 /// The first thing that the daemon would refuse.
@@ -45,12 +53,13 @@ pub fn judge(
     file: Option<&Path>,
     flags: &ParamFlags<true>,
     catalogue: &Catalogue,
+    secrets: ServiceSecrets,
 ) -> Result<Setup, BadInput> {
     config.check(file).map_err(bad)?;
     let setup = direction(config, file, flags, catalogue)?;
     match config.broker() {
-        Ok(_) | Err(ConfigError::ServiceOnly { .. }) => Ok(setup),
-        Err(error) => Err(bad(error)),
+        Err(ConfigError::ServiceOnly { .. }) if secrets == ServiceSecrets::Assumed => Ok(setup),
+        broker => broker.map(|_| setup).map_err(bad),
     }
 }
 

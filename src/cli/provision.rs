@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args as ClapArgs;
 
+use super::BadInput;
 use super::flags::ParamFlags;
-use super::{BadInput, load};
+use super::load::{self, ServiceSecrets};
 use crate::config::Config;
 use crate::files::{Rights, groups, write_whole};
 
@@ -147,7 +148,7 @@ fn check(files: &[Brought], to: &Path) -> anyhow::Result<()> {
         }
     }
     let catalogue = load::packs(&config.packs)?;
-    load::judge(&config, Some(&path), &ParamFlags::default(), &catalogue)?;
+    load::judge(&config, Some(&path), &ParamFlags::default(), &catalogue, ServiceSecrets::Assumed)?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::BadInput;
 use super::flags::ParamFlags;
-use super::load::{self, bad};
+use super::load::{self, ServiceSecrets};
 use crate::app;
 use crate::config::{self, Config, Start};
 use crate::console;
@@ -81,7 +81,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             None => return Err(error),
         },
     };
-    config.broker().map_err(bad)?;
     if refused.is_none() {
         good.iter().for_each(LastGood::keep);
     }
@@ -96,8 +95,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let reread = Box::new(move || {
         let mut config = load::read(args.config.as_deref())?;
         args.override_config(&mut config)?;
-        let setup = load::judge(&config, args.file(), &args.params, &packs)?;
-        config.broker().map_err(bad)?;
+        let setup = load::judge(&config, args.file(), &args.params, &packs, ServiceSecrets::Required)?;
         good.iter().for_each(LastGood::keep);
         Ok((config, setup))
     });
@@ -147,7 +145,8 @@ impl Args {
     fn judge(&self, mut config: Config) -> anyhow::Result<Loaded> {
         self.override_config(&mut config)?;
         let catalogue = Arc::new(load::sound_packs(&config)?);
-        let setup = load::judge(&config, self.file(), &self.params, &catalogue)?;
+        let secrets = if self.check { ServiceSecrets::Assumed } else { ServiceSecrets::Required };
+        let setup = load::judge(&config, self.file(), &self.params, &catalogue, secrets)?;
         Ok(Loaded { config, catalogue, setup })
     }
 
