@@ -86,6 +86,49 @@ fn nothing_names_the_rooms_above_it() {
     }
 }
 
+/// The rooms of ARCHITECTURE.md's code map, each with the number of its row.
+fn code_map() -> Vec<(String, usize)> {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
+    let section = page.split("\n## ").find(|section| section.starts_with("Code map")).expect("a section `Code map`");
+    let rows = section.lines().filter(|line| line.starts_with("| `")).enumerate();
+    let places = rows.flat_map(|(row, line)| {
+        let cell = line.split('|').nth(1).unwrap().to_owned();
+        let names: Vec<String> = cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        names.into_iter().map(move |name| (name.trim_end_matches('/').trim_end_matches(".rs").to_owned(), row))
+    });
+    places.collect()
+}
+
+#[test]
+fn rooms_know_only_those_above_them_in_the_code_map() {
+    let map = code_map();
+    let row = |room: &str| map.iter().find(|(name, _)| name == room).map(|(_, row)| *row);
+    let mut rooms = Vec::new();
+    for (file, text) in sources(&src()) {
+        let place = file.strip_prefix(src()).unwrap().with_extension("");
+        let room = place.iter().next().unwrap().to_str().unwrap().to_owned();
+        if ["lib", "main"].contains(&room.as_str()) {
+            continue;
+        }
+        let own = row(&room).unwrap_or_else(|| panic!("`{room}` is missing in the code map of ARCHITECTURE.md"));
+        for line in text.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
+            for path in line.split("crate::").skip(1) {
+                let group = path.strip_prefix('{').and_then(|rest| rest.split('}').next());
+                for named in group.unwrap_or(path).split(',').take(group.map_or(1, str::len)) {
+                    let end = |c: char| !c.is_alphanumeric() && c != '_';
+                    let named = named.trim().split(end).next().unwrap_or_default();
+                    let is_above = row(named).is_none_or(|other| other <= own);
+                    assert!(is_above, "{} names `{named}`, which stands below it in the code map", file.display());
+                }
+            }
+        }
+        rooms.push(room);
+    }
+    for (name, _) in &map {
+        assert!(rooms.contains(name), "the code map names `{name}`, which is not there");
+    }
+}
+
 #[test]
 fn flow_knows_nothing_of_dreams_and_the_compositor_nothing_of_networks() {
     for (room, strangers) in [
