@@ -11,7 +11,8 @@ use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop};
 use tokio::time::{Instant, timeout_at};
 
 use super::Settings;
-use super::outage;
+use super::fault::{self, BrokerFault};
+use super::probe::{Peer, probe};
 use super::session::link;
 
 /// For the broker to acknowledge a request.
@@ -36,8 +37,10 @@ pub struct ReceivedMessage {
 /// Why nobody can be directed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("no broker at {host}:{port}: {source}; look at --host and --port, and at user, password and certificates")]
-    Connect { host: String, port: u16, source: Box<ConnectionError> },
+    #[error("no broker at {host}:{port}: {error}; look at --host and --port, and at user, password and certificates")]
+    Connect { host: String, port: u16, error: Box<ConnectionError> },
+    #[error("no usable broker at {host}:{port}: {}; {}", peer.text(), peer.remedy_by_flags())]
+    Protocol { host: String, port: u16, peer: Peer },
     #[error("the connection to the broker was lost: {0}")]
     Lost(Box<ConnectionError>),
     #[error("the broker does not let this user hear {0}: look at its ACL")]
@@ -48,25 +51,32 @@ pub enum ClientError {
     NoAnswer,
 }
 
-/// Why a device is not let in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    pub text: String,
-    pub remedy: &'static str,
-    /// Whether there is a broker at all.
-    pub is_answered: bool,
+impl ClientError {
+    async fn of_connect(error: ConnectionError, settings: &Settings) -> ClientError {
+        let peer = match fault::is_old_broker(&error) {
+            true => Some(Peer::OldBroker),
+            false if fault::is_unclear(&error) => probe(settings).await,
+            false => None,
+        };
+        let (host, port) = (settings.host.clone(), settings.port);
+        match peer {
+            Some(peer) => ClientError::Protocol { host, port, peer },
+            None => ClientError::Connect { host, port, error: Box::new(error) },
+        }
+    }
 }
 
 impl Client {
-    /// Whether the broker of `settings` lets its device in, from beside the device itself.
+    /// Whether the broker of `settings` lets its device in, asked under another client id than the device's own.
     ///
     /// # Errors
     /// Why not.
-    pub async fn check_broker(settings: &Settings) -> Result<(), Refused> {
+    pub async fn check_broker(settings: &Settings) -> Result<(), BrokerFault> {
         match Client::connect(settings).await {
-            Ok(_) => Ok(()),
-            Err(ClientError::Connect { source, .. }) => Err(outage::refused(&source, &settings.device)),
-            Err(other) => Err(Refused { text: other.to_string(), remedy: "try again", is_answered: true }),
+            Err(ClientError::Connect { error, .. }) => Err(BrokerFault::of(&error, &settings.device)),
+            Err(ClientError::Protocol { peer, .. }) => Err(BrokerFault::of_peer(peer)),
+            // Nothing else can go wrong before anything is sent.
+            _ => Ok(()),
         }
     }
 
@@ -78,10 +88,7 @@ impl Client {
             match connection.poll().await {
                 Ok(Event::Incoming(Packet::ConnAck(_))) => break,
                 Ok(_) => {}
-                Err(source) => {
-                    let source = Box::new(source);
-                    return Err(ClientError::Connect { host: settings.host.clone(), port: settings.port, source });
-                }
+                Err(source) => return Err(ClientError::of_connect(source, settings).await),
             }
         }
         Ok(Client { client, connection, received: VecDeque::new() })

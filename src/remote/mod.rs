@@ -6,8 +6,10 @@
 mod client;
 mod credentials;
 mod discovery;
+mod fault;
 mod outage;
 mod outbox;
+mod probe;
 mod publish;
 mod publisher;
 mod rate_limiter;
@@ -23,9 +25,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::director_handle::DirectorHandle;
 use crate::health::BrokerStatus;
-pub use client::{Client, ClientError, ReceivedMessage, Refused};
+pub use client::{Client, ClientError, ReceivedMessage};
 pub use discovery::{DeviceDescription, HomeAssistant, discovery};
+pub use fault::BrokerFault;
 use outage::Outage;
+pub use probe::Peer;
 pub use raw_settings::RawSettings;
 use session::Session;
 pub use settings::{Password, SYSTEM_AUTHORITIES, Settings, SettingsError, Tls};
@@ -48,7 +52,7 @@ pub async fn run(settings: Settings, handle: DirectorHandle, cancel: Cancellatio
             connected = Session::connect(&settings, &handle) => connected,
             () = cancel.cancelled() => return,
         };
-        let lost = match connected {
+        let fault = match connected {
             Ok(session) => {
                 outage.end();
                 handle.report(|telemetry| telemetry.broker = BrokerStatus::Connected(broker.clone()));
@@ -61,11 +65,14 @@ pub async fn run(settings: Settings, handle: DirectorHandle, cancel: Cancellatio
                     () = sleep(settings.spread.mul_f64(fastrand::f64())) => {}
                     () = cancel.cancelled() => return,
                 }
-                lost
+                BrokerFault::of(&lost, &settings.device)
             }
-            Err(lost) => lost,
+            Err(error) => tokio::select! {
+                fault = outage.explain(&error, &settings) => fault,
+                () = cancel.cancelled() => return,
+            },
         };
-        outage.record(&lost);
+        outage.record(&fault);
         handle.report(|telemetry| telemetry.broker = BrokerStatus::Unreachable(broker.clone()));
         tokio::select! {
             () = sleep(retry.wait()) => {}

@@ -9,13 +9,13 @@ use super::broker::Broker;
 use super::device::{Device, directed};
 use super::operator::Operator;
 
-async fn ctl(port: u16, line: &str) -> Output {
+pub async fn ctl(port: u16, line: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reverie"));
     command.args(["ctl", "--host", "127.0.0.1", "--port", &port.to_string()]).args(line.split(' '));
     tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output().unwrap()).await.unwrap()
 }
 
-fn said(output: &Output) -> (Option<i32>, String, String) {
+pub fn said(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }

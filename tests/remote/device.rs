@@ -28,7 +28,12 @@ pub struct Device {
 
 /// Settings for `broker` that try again quickly.
 pub fn settings(broker: &Broker) -> Settings {
-    let mut settings = Settings::new("127.0.0.1", broker.port, "mirror-1".parse().unwrap());
+    settings_at(broker.port)
+}
+
+/// The same for whatever is at this port.
+pub fn settings_at(port: u16) -> Settings {
+    let mut settings = Settings::new("127.0.0.1", port, "mirror-1".parse().unwrap());
     settings.spread = Duration::ZERO;
     settings.retry = Backoff::new(Duration::from_millis(20), Duration::from_millis(200)).unwrap();
     settings

@@ -9,7 +9,7 @@ use super::broker::{Broker, set_password};
 use super::secure;
 
 /// What it finds about the broker, with these lines below `[mqtt]`.
-fn examine(folder: &Path, lines: &str) -> Json {
+pub fn examine(folder: &Path, lines: &str) -> Json {
     let config = format!(
         "[source]\nkind = \"pattern\"\n[screen]\nkind = \"headless\"\n[mqtt]\nhost = \"127.0.0.1\"\ndevice = \"mirror-1\"\n{lines}"
     );
@@ -20,7 +20,7 @@ fn examine(folder: &Path, lines: &str) -> Json {
     findings.into_iter().find(|finding| finding["about"] == "broker").unwrap()
 }
 
-fn assert_told(finding: &Json, verdict: &str, seen: &str, remedy: &str) {
+pub fn assert_told(finding: &Json, verdict: &str, seen: &str, remedy: &str) {
     let has = |key: &str, part: &str| finding[key].as_str().unwrap_or_default().contains(part);
     assert!(finding["verdict"] == verdict && has("seen", seen) && has("remedy", remedy), "{finding:#}");
 }

@@ -16,3 +16,4 @@ mod operator;
 mod outage;
 mod reference;
 mod secure;
+mod wrong_port;

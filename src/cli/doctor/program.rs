@@ -13,7 +13,7 @@ use crate::remote::{Client, Settings};
 use crate::runtime::{Ascent, Controls, Graph, Provider, Runtime, RuntimeError};
 
 /// A broker that does not answer by then counts as unreachable.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Size of the picture the network is tried on, pixels.
 const TRIAL_SIZE: (usize, usize) = (128, 72);
 
@@ -144,7 +144,7 @@ fn try_broker(about: &'static str, settings: &Settings) -> Finding {
     let how = if settings.tls.is_some() { " by TLS" } else { "" };
     match tried {
         Ok(Ok(())) => Finding::ok(about, format!("{address} lets it in{how} as `{}`", settings.device)),
-        Ok(Err(why)) if settings.optional && !why.is_answered => {
+        Ok(Err(why)) if settings.optional && !why.is_answered() => {
             Finding::ok(about, format!("none at {address}: it is directed from the web page alone"))
         }
         Ok(Err(why)) => Finding::failure(about, format!("{address}: {}", why.text), why.remedy),
