@@ -239,6 +239,7 @@ impl Builder {
                 output: outputs.into_iter().map(|(_, info)| info).collect(),
             }),
             opset_import: vec![onnx::OperatorSet { domain: String::new(), version: OPSET }],
+            functions: Vec::new(),
         }
     }
 }
@@ -291,8 +292,8 @@ fn attribute(name: &str, value: &Attribute) -> onnx::Attribute {
         Attribute::Tensor(v) => (proto.r#type, proto.t) = (4, Some(inline("", v))),
         Attribute::Floats(v) => (proto.r#type, proto.floats) = (6, v.clone()),
         Attribute::Ints(v) => (proto.r#type, proto.ints) = (7, v.clone()),
-        // Read only to be refused: no rule ever writes one.
-        Attribute::Other => {}
+        // No rule writes one.
+        Attribute::Unusable(_) => {}
     }
     proto
 }

@@ -195,7 +195,7 @@ fn blocked_or_constant(network: &Network, walk: &Walk, tensor: &str) -> ExportEr
 
 fn check_name(network: &Network, tensor: &str) -> Result<(), ExportError> {
     let made: HashSet<&str> = network.nodes.iter().flat_map(|n| &n.outputs).map(String::as_str).collect();
-    if made.contains(tensor) || network.constants.contains_key(tensor) || network.input == tensor {
+    if made.contains(tensor) || network.is_constant(tensor) || network.input == tensor {
         return Ok(());
     }
     let nearest = crate::nearest(tensor, made).map(str::to_owned);

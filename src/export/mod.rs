@@ -9,8 +9,8 @@
 //! image ─▶ normalise ─▶ the network up to the layer ─▶ w·a ─▶ its adjoints, in reverse ─▶ smooth, colour, step ─▶ dreamed
 //! ```
 //!
-//! Each file knows only those before it in this line (tests/architecture.rs): `error`, `onnx`, `tensor`, `weights`, `network`,
-//! `builder`, `fold`, `window`, `trace`, `rules`, `simplify`, `walk`, `tail`, `graph`, `list`, `pack`.
+//! Each file knows only those before it in this line (tests/architecture.rs): `error`, `onnx`, `functions`, `tensor`, `weights`,
+//! `network`, `builder`, `fold`, `window`, `trace`, `rules`, `simplify`, `walk`, `tail`, `graph`, `list`, `pack`.
 //!
 //! No runtime is involved: all this is rewriting. Sizes that depend on the picture's are computed in the graph
 //! (from `Shape`), so it holds for any height and width, and ONNX Runtime folds them away once these are fixed.
@@ -18,6 +18,7 @@
 mod builder;
 mod error;
 mod fold;
+mod functions;
 mod graph;
 mod list;
 mod network;

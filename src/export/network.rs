@@ -7,18 +7,23 @@ use std::sync::Arc;
 use prost::Message;
 
 use super::error::ExportError;
+use super::functions;
 use super::onnx;
-use super::tensor::{Attribute, Tensor, data_type, width};
+use super::tensor::{Attribute, Tensor, data_type, type_name, width};
 
 /// A network read from an ONNX file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Network {
     /// The nodes, each after those whose results it takes.
     pub nodes: Vec<Node>,
     /// Weights and other constants, by tensor name.
     pub constants: HashMap<String, Arc<Tensor>>,
+    /// Constants that cannot be used, by tensor name, and why: what does not need them can be exported all the same.
+    pub unusable: HashMap<String, String>,
     /// The tensor the picture goes in by.
     pub input: String,
+    /// Whether it takes 0 to 255, which the network scales itself.
+    pub takes_bytes: bool,
     /// The number of pictures the network was fixed to, where it was.
     pub batch: Option<usize>,
     /// Height and width the network was fixed to, where it was.
@@ -79,6 +84,14 @@ impl Node {
         }
     }
 
+    /// A constant setting.
+    pub fn tensor(&self, name: &str) -> Option<&Tensor> {
+        match self.attributes.get(name) {
+            Some(Attribute::Tensor(value)) => Some(value),
+            _ => None,
+        }
+    }
+
     /// A string.
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.attributes.get(name) {
@@ -103,35 +116,39 @@ impl Network {
         let opset = model.opset_import.iter().find(|o| is_standard(&o.domain)).map(|o| o.version);
         let external = |tensor: &onnx::Tensor| read_external(tensor, folder);
 
-        let mut constants = HashMap::new();
+        let outputs = graph.output.iter().map(|o| o.name.clone()).collect();
+        let mut network = Network { outputs, opset: opset.unwrap_or(1), ..Network::default() };
         for proto in &graph.initializer {
-            let tensor = Tensor::from_proto(proto, &external)
-                .map_err(|why| ExportError::NotOnnx(format!("constant `{}`: {why}", proto.name)))?;
-            constants.insert(proto.name.clone(), Arc::new(tensor));
+            network.keep_constant(&proto.name, Tensor::from_proto(proto, &external).map(Arc::new));
         }
-        let (input, batch, size) = picture(&graph, &constants)?;
-
-        let mut nodes = Vec::with_capacity(graph.node.len());
-        for proto in &graph.node {
+        for proto in &functions::inline(&graph, &model.functions)? {
             let node = read_node(proto, &external)?;
             if node.operator == "Constant" {
-                let value = constant_value(&node).ok_or_else(|| {
-                    ExportError::NotOnnx(format!("node `{}` is a Constant without a value that can be used", node.name))
-                })?;
-                constants.insert(node.output().to_owned(), value);
+                network.keep_constant(node.output(), constant_value(&node));
             } else {
-                nodes.push(node);
+                network.nodes.push(node);
             }
         }
-        let outputs = graph.output.iter().map(|o| o.name.clone()).collect();
-        let network = Network { nodes, constants, input, batch, size, outputs, opset: opset.unwrap_or(1) };
+        network.find_picture(&graph)?;
         network.check()?;
         Ok(network)
     }
 
+    fn keep_constant(&mut self, name: &str, value: Result<Arc<Tensor>, String>) {
+        match value {
+            Ok(tensor) => drop(self.constants.insert(name.to_owned(), tensor)),
+            Err(why) => drop(self.unusable.insert(name.to_owned(), why)),
+        }
+    }
+
+    /// Whether the tensor called `name` is stored in the file.
+    pub fn is_constant(&self, name: &str) -> bool {
+        self.constants.contains_key(name) || self.unusable.contains_key(name)
+    }
+
     /// Every tensor is made once, and before it is used.
     fn check(&self) -> Result<(), ExportError> {
-        let mut known: HashSet<&str> = self.constants.keys().map(String::as_str).collect();
+        let mut known: HashSet<&str> = self.constants.keys().chain(self.unusable.keys()).map(String::as_str).collect();
         known.insert(&self.input);
         for node in &self.nodes {
             if let Some(missing) = node.inputs.iter().find(|i| !i.is_empty() && !known.contains(i.as_str())) {
@@ -147,6 +164,64 @@ impl Network {
             }
         }
         Ok(())
+    }
+
+    /// Finds the one input that is not a constant, and what it is fixed to.
+    fn find_picture(&mut self, graph: &onnx::Graph) -> Result<(), ExportError> {
+        let inputs: Vec<_> = graph.input.iter().filter(|i| !self.is_constant(&i.name)).collect();
+        let [input] = inputs.as_slice() else {
+            let names = inputs.iter().map(|i| format!("`{}`", i.name)).collect::<Vec<_>>().join(", ");
+            return Err(ExportError::NoPicture(match inputs.len() {
+                0 => "it has no input".to_owned(),
+                n => format!("it has {n} inputs, {names}"),
+            }));
+        };
+        self.input.clone_from(&input.name);
+        let refused = |what: String| Err(ExportError::NoPicture(format!("its input `{}` {what}", input.name)));
+        let tensor = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
+        match tensor.map_or(0, |t| t.elem_type) {
+            data_type::FLOAT | data_type::FLOAT16 => {}
+            data_type::UINT8 => self.takes_bytes = true,
+            0 => return refused("is not a tensor".to_owned()),
+            other => return refused(format!("takes {}, not floating point", type_name(other))),
+        }
+        // A shape is optional; without one it is assumed to be a picture.
+        let Some(shape) = tensor.and_then(|t| t.shape.as_ref()) else { return Ok(()) };
+        use onnx::tensor_shape::dimension::Value;
+        let fixed: Vec<Option<usize>> = shape
+            .dim
+            .iter()
+            .map(|d| match d.value {
+                Some(Value::DimValue(n)) => usize::try_from(n).ok().filter(|&n| n > 0),
+                _ => None,
+            })
+            .collect();
+        let (height, width) = match *fixed.as_slice() {
+            [_, Some(3), height, width] => (height, width),
+            [_, _, _, Some(3)] if self.skip_transpose() => (fixed[1], fixed[2]),
+            [_, _, _, Some(3)] => {
+                return refused(
+                    "has the colours last (NHWC); convert it to NCHW first, as `tf2onnx --inputs-as-nchw` does"
+                        .to_owned(),
+                );
+            }
+            [_, None, height, width] => (height, width),
+            _ => return refused("is not batch × 3 colours × height × width".to_owned()),
+        };
+        (self.batch, self.size) = (fixed[0], height.zip(width).map(|(h, w)| [h, w]));
+        Ok(())
+    }
+
+    /// Where all that is done with an input of NHWC is to bring it to NCHW: takes what comes of that for the input.
+    fn skip_transpose(&mut self) -> bool {
+        let takes_input = |node: &Node| node.inputs.contains(&self.input);
+        let mut takers = self.nodes.iter().enumerate().filter(|(_, node)| takes_input(node));
+        let (Some((place, first)), None) = (takers.next(), takers.next()) else { return false };
+        let is_to_nchw = first.operator == "Transpose" && first.ints("perm") == Some(&[0, 3, 1, 2]);
+        if is_to_nchw {
+            self.input = self.nodes.remove(place).outputs.swap_remove(0);
+        }
+        is_to_nchw
     }
 
     /// For each node, whether `tensor` depends on it.
@@ -167,54 +242,6 @@ fn is_standard(domain: &str) -> bool {
     domain.is_empty() || domain == "ai.onnx"
 }
 
-/// The one input that is not a constant, with the batch and size it is fixed to.
-#[allow(clippy::type_complexity)] // three values that are taken apart at once
-fn picture(
-    graph: &onnx::Graph,
-    constants: &HashMap<String, Arc<Tensor>>,
-) -> Result<(String, Option<usize>, Option<[usize; 2]>), ExportError> {
-    let inputs: Vec<_> = graph.input.iter().filter(|i| !constants.contains_key(&i.name)).collect();
-    let [input] = inputs.as_slice() else {
-        let names = inputs.iter().map(|i| format!("`{}`", i.name)).collect::<Vec<_>>().join(", ");
-        return Err(ExportError::NoPicture(match inputs.len() {
-            0 => "it has no input".to_owned(),
-            n => format!("it has {n} inputs, {names}"),
-        }));
-    };
-    let tensor = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
-    let kind = tensor.map_or(0, |t| t.elem_type);
-    if ![data_type::FLOAT, data_type::FLOAT16].contains(&kind) {
-        return Err(ExportError::NoPicture(format!(
-            "its input `{}` is not floating point (data type {kind} of ONNX)",
-            input.name
-        )));
-    }
-    let Some(shape) = tensor.and_then(|t| t.shape.as_ref()) else {
-        return Ok((input.name.clone(), None, None)); // a shape is optional; then it is taken for a picture
-    };
-    use onnx::tensor_shape::dimension::Value;
-    let fixed: Vec<Option<usize>> = shape
-        .dim
-        .iter()
-        .map(|d| match d.value {
-            Some(Value::DimValue(n)) => usize::try_from(n).ok().filter(|&n| n > 0),
-            _ => None,
-        })
-        .collect();
-    match fixed.as_slice() {
-        [batch, None | Some(3), height, width] => {
-            Ok((input.name.clone(), *batch, height.zip(*width).map(|(h, w)| [h, w])))
-        }
-        [_, _, _, Some(3)] => Err(ExportError::NoPicture(format!(
-            "its input `{}` has the colours last (NHWC); convert it to NCHW first, as `tf2onnx --inputs-as-nchw` does",
-            input.name
-        ))),
-        _ => {
-            Err(ExportError::NoPicture(format!("its input `{}` is not batch × 3 colours × height × width", input.name)))
-        }
-    }
-}
-
 fn read_node(
     proto: &onnx::Node,
     external: &dyn Fn(&onnx::Tensor) -> Result<Vec<u8>, String>,
@@ -226,9 +253,7 @@ fn read_node(
     }
     let mut attributes = HashMap::new();
     for attribute in &proto.attribute {
-        let value = read_attribute(attribute, external)
-            .map_err(|why| ExportError::NotOnnx(format!("node `{name}`, `{}`: {why}", attribute.name)))?;
-        attributes.insert(attribute.name.clone(), value);
+        attributes.insert(attribute.name.clone(), read_attribute(attribute, external));
     }
     let operator = match proto.domain.as_str() {
         domain if is_standard(domain) => proto.op_type.clone(),
@@ -237,30 +262,36 @@ fn read_node(
     Ok(Node { name, operator, inputs: proto.input.clone(), outputs: proto.output.clone(), attributes })
 }
 
-fn read_attribute(
-    proto: &onnx::Attribute,
-    external: &dyn Fn(&onnx::Tensor) -> Result<Vec<u8>, String>,
-) -> Result<Attribute, String> {
-    Ok(match (proto.r#type, &proto.t) {
+fn read_attribute(proto: &onnx::Attribute, external: &dyn Fn(&onnx::Tensor) -> Result<Vec<u8>, String>) -> Attribute {
+    match (proto.r#type, &proto.t) {
         (1, _) => Attribute::Float(proto.f),
         (2, _) => Attribute::Int(proto.i),
         (3, _) => Attribute::Text(String::from_utf8_lossy(&proto.s).into_owned()),
-        (4, Some(tensor)) => Attribute::Tensor(Arc::new(Tensor::from_proto(tensor, external)?)),
+        (4, Some(tensor)) => match Tensor::from_proto(tensor, external) {
+            Ok(tensor) => Attribute::Tensor(Arc::new(tensor)),
+            Err(why) => Attribute::Unusable(why),
+        },
         (6, _) => Attribute::Floats(proto.floats.clone()),
         (7, _) => Attribute::Ints(proto.ints.clone()),
-        _ => Attribute::Other,
-    })
+        (8, _) => Attribute::Unusable("it holds text, which is not computed with here".to_owned()),
+        (11, _) => Attribute::Unusable("it is sparse, which is not supported".to_owned()),
+        _ => Attribute::Unusable("it is of a kind that is not supported".to_owned()),
+    }
 }
 
-fn constant_value(node: &Node) -> Option<Arc<Tensor>> {
-    let (name, value) = node.attributes.iter().find(|(name, _)| name.starts_with("value"))?;
-    Some(match (name.as_str(), value) {
+/// The value of a `Constant`, or why it has none that can be used.
+fn constant_value(node: &Node) -> Result<Arc<Tensor>, String> {
+    let value = node.attributes.iter().find(|(name, _)| name.contains("value"));
+    let (name, value) = value.ok_or("it is a Constant without a value")?;
+    Ok(match (name.as_str(), value) {
         ("value", Attribute::Tensor(tensor)) => tensor.clone(),
         ("value_float", Attribute::Float(v)) => Arc::new(Tensor::floats(&[], vec![*v])),
         ("value_int", Attribute::Int(v)) => Arc::new(Tensor::ints(&[*v]).reshaped(&[])),
         ("value_floats", Attribute::Floats(v)) => Arc::new(Tensor::floats(&[v.len()], v.clone())),
         ("value_ints", Attribute::Ints(v)) => Arc::new(Tensor::ints(v)),
-        _ => return None,
+        ("value_string", _) => return Err("it holds text, which is not computed with here".to_owned()),
+        (_, Attribute::Unusable(why)) => return Err(why.clone()),
+        _ => return Err(format!("its `{name}` is of another kind than its name says")),
     })
 }
 

@@ -100,7 +100,7 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
     let about = &options.about;
     check_layers(&about.layers)?;
     check_target(&options.out, options.replace)?;
-    let normalisation = normalisation(about)?;
+    let normalisation = normalisation(about, network.takes_bytes)?;
     let recognise = match about.recognise.as_deref() {
         None | Some("") => Recognise::No,
         Some("auto") => Recognise::Auto,
@@ -204,8 +204,11 @@ fn check_layers(layers: &[LayerRequest]) -> Result<(), ExportError> {
     }
 }
 
-fn normalisation(about: &About) -> Result<Normalisation, ExportError> {
-    let usual = Normalisation::default();
+fn normalisation(about: &About, takes_bytes: bool) -> Result<Normalisation, ExportError> {
+    let usual = match takes_bytes {
+        true => Normalisation { mean: [0.0; 3], std: [1.0 / 255.0; 3], bgr: false },
+        false => Normalisation::default(),
+    };
     let normalisation = Normalisation {
         mean: about.mean.unwrap_or(usual.mean),
         std: about.std.unwrap_or(usual.std),

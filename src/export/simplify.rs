@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::network::{Network, Node};
-use super::rules::scale_and_shift;
+use super::rules::{is_training, scale_and_shift};
 use super::tensor::Tensor;
 
 impl Network {
@@ -46,7 +46,7 @@ impl Network {
     /// Weights and bias of `conv` followed by `norm`; `None` where either is not as it should be, which the rules
     /// say more about.
     fn folded_weights(&self, conv: &Node, norm: &Node) -> Option<(Tensor, Tensor)> {
-        if conv.operator != "Conv" || norm.int("training_mode", 0) != 0 {
+        if conv.operator != "Conv" || is_training(norm) {
             return None;
         }
         let stored = |node: &Node, i: usize| node.input(i).and_then(|name| self.constants.get(name)).cloned();

@@ -24,7 +24,7 @@ pub enum Data {
     I64(Vec<i64>),
 }
 
-/// `TensorProto.DataType`, as far as the exporter knows it.
+/// `TensorProto.DataType`, as far as the exporter reads it.
 pub(super) mod data_type {
     pub const FLOAT: i32 = 1;
     pub const UINT8: i32 = 2;
@@ -160,7 +160,32 @@ fn listed(proto: &onnx::Tensor) -> Result<Data, String> {
 }
 
 fn unknown(kind: i32) -> String {
-    format!("its data type (number {kind} of ONNX) is not one that a picture network is made of")
+    format!("it holds {}, which is not computed with here", type_name(kind))
+}
+
+/// The values of a data type in words.
+pub(super) fn type_name(kind: i32) -> String {
+    let name = match kind {
+        1 => "32-bit floats",
+        2 => "bytes (uint8)",
+        3 => "int8",
+        4 => "uint16",
+        5 => "int16",
+        6 => "int32",
+        7 => "int64",
+        8 => "text",
+        9 => "booleans",
+        10 => "16-bit floats",
+        11 => "64-bit floats",
+        12 => "uint32",
+        13 => "uint64",
+        14 | 15 => "complex numbers",
+        16 => "bfloat16",
+        17..=20 => "8-bit floats",
+        21 | 22 => "4-bit integers",
+        other => return format!("data of type {other}, which this version does not know"),
+    };
+    name.to_owned()
 }
 
 /// What an attribute of a node holds.
@@ -178,6 +203,6 @@ pub enum Attribute {
     Floats(Vec<f32>),
     /// A constant.
     Tensor(Arc<Tensor>),
-    /// Something no operator of the exporter has: graphs, lists of strings.
-    Other,
+    /// Something that no rule reads (a graph, a list of strings) or that cannot be read, and what is wrong with it.
+    Unusable(String),
 }

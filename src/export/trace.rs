@@ -142,8 +142,11 @@ impl<'a> Trace<'a> {
 
     /// The constant called `name`.
     pub fn stored(&self, name: &str) -> Result<Arc<Tensor>, String> {
-        // Only an optional output that no rule makes (a dropout's mask, say) is neither a constant nor traced.
-        self.constants.get(name).cloned().ok_or_else(|| format!("its input `{name}` is not available"))
+        self.constants.get(name).cloned().ok_or_else(|| match self.network.unusable.get(name) {
+            Some(why) => format!("its input `{name}`: {why}"),
+            // An optional output that no rule makes: a dropout's mask, say.
+            None => format!("its input `{name}` is not available"),
+        })
     }
 
     /// The tensor called `name`, if it depends on the picture and was lowered.

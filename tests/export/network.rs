@@ -1,6 +1,5 @@
 //! Small networks made in a test, exported, and run.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -18,13 +17,9 @@ pub struct Small {
 impl Small {
     pub fn new(seed: u64) -> Small {
         let network = Network {
-            nodes: Vec::new(),
-            constants: HashMap::new(),
             input: "image".to_owned(),
-            batch: None,
-            size: None,
-            outputs: Vec::new(),
             opset: 17,
+            ..Network::default()
         };
         Small { network, random: fastrand::Rng::with_seed(seed) }
     }

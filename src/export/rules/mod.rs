@@ -15,7 +15,7 @@ mod pool;
 mod stride;
 
 pub use head::copy as copy_head;
-pub use normalisation::scale_and_shift;
+pub use normalisation::{is_training, scale_and_shift};
 
 use super::network::Node;
 use super::trace::{Lowered, Trace};

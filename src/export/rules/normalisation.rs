@@ -27,9 +27,15 @@ pub fn scale_and_shift(
     Ok((multiply, add))
 }
 
+/// Whether it normalises by the batch at hand: from version 14 of the operator set on an attribute says so, before that that it
+/// gives the batch's statistics.
+pub fn is_training(node: &Node) -> bool {
+    node.int("training_mode", 0) != 0 || node.outputs.iter().skip(1).any(|output| !output.is_empty())
+}
+
 pub fn batch(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
-    if node.int("training_mode", 0) != 0 {
+    if is_training(node) {
         return Err("it is in training mode; export the network for inference".to_owned());
     }
     let stored = |index| t.constant(node, index).and_then(|c| c.ok_or_else(|| "it lacks a parameter".to_owned()));

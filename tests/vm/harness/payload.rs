@@ -132,15 +132,8 @@ fn export_pack(out: &Path) {
         from = layer;
     }
     let layers = vec![LayerRequest { name: Some("edges".to_owned()), tensor: from.clone(), ..LayerRequest::default() }];
-    let network = Network {
-        nodes,
-        constants,
-        input: "image".to_owned(),
-        batch: None,
-        size: None,
-        outputs: vec![from],
-        opset: 17,
-    };
+    let network =
+        Network { nodes, constants, input: "image".to_owned(), outputs: vec![from], opset: 17, ..Network::default() };
     let about =
         About { name: Some("tiny".to_owned()), mean: Some([0.5; 3]), std: Some([0.5; 3]), layers, ..About::default() };
     let options =
