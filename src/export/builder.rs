@@ -174,6 +174,15 @@ impl Builder {
         self.op("Slice", &[x, begin, &end, &axes], &[])
     }
 
+    /// The maps `x` with as many zeros before them as `begin` says, down and across, and after them as `end` says; of a negative
+    /// number so many positions are cut off.
+    pub fn pad(&mut self, x: &Value, begin: &Value, end: &Value) -> Value {
+        let none = self.ints(&[0, 0]);
+        let pads = self.op("Concat", &[&none, begin, &none, end], &[("axis", Attribute::Int(0))]);
+        let zero = self.scalar(0.0);
+        self.op("Pad", &[x, &pads, &zero], &[])
+    }
+
     /// `x` summed over `axes`, which stay with length 1.
     pub fn sum_over(&mut self, x: &Value, axes: &[i64]) -> Value {
         let axes = self.ints(axes);

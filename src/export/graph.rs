@@ -6,6 +6,7 @@ use super::builder::{Builder, Dimension, Value};
 use super::error::ExportError;
 use super::network::Network;
 use super::onnx;
+use super::sizes::{ANY, Fit};
 use super::tail::{self, Controls};
 use super::tensor::Attribute;
 use super::trace::{MaxPool, Shape, Traced};
@@ -82,6 +83,10 @@ const PICTURE: [Dimension; 4] =
 /// (tests/gradients); half precision ends at 65504.
 const SEED: f32 = 1.0 / 64.0;
 
+/// Why a layer fits no picture.
+pub const NO_SIZE: &str =
+    "branches that are joined before it have maps of different sizes, whatever the picture's size";
+
 /// The graph that dreams `tensor`. With `show_gradient`, the raw gradient at the picture is one more output.
 pub fn dream(
     network: &Network,
@@ -92,13 +97,23 @@ pub fn dream(
     weights: &mut Weights,
 ) -> Result<LayerGraph, ExportError> {
     check_name(network, tensor)?;
-    let mut builder = Builder::default();
-    let image = builder.input("image", &PICTURE);
-    let picture = normalisation.forward(&mut builder, &image);
-    let mut walk = Walk::new(network, builder, picture, max_pool);
     let needed = network.ancestors(tensor);
-    walk.run(&needed);
-    let layer = find_layer(network, &walk, tensor)?;
+    let look = |fits: [Fit; 2]| -> Result<_, ExportError> {
+        let mut builder = Builder::default();
+        let image = builder.input("image", &PICTURE);
+        let picture = normalisation.forward(&mut builder, &image);
+        let picture = enlarged(&mut builder, &picture, fits);
+        let mut walk = Walk::new(network, builder, picture, max_pool);
+        walk.run(&needed);
+        let layer = find_layer(network, &walk, tensor)?;
+        Ok((image, walk, layer))
+    };
+    let (mut image, mut walk, mut layer) = look(ANY)?;
+    let no_size = || ExportError::NotALayer { name: tensor.to_owned(), why: NO_SIZE.to_owned() };
+    let fits = layer.fits().ok_or_else(no_size)?;
+    if fits != ANY {
+        (image, walk, layer) = look(fits)?;
+    }
     let Shape::Maps { channels, stride } = layer.shape else {
         unreachable!("find_layer returns maps");
     };
@@ -135,6 +150,13 @@ pub fn dream(
         name: tensor.to_owned(),
         why: "it does not depend on the picture".to_owned(),
     })?;
+    let gradient = match fits {
+        ANY => gradient,
+        _ => {
+            let (begin, size) = (b.ints(&[0, 0]), b.size(&image));
+            b.crop(&gradient, &begin, &size)
+        }
+    };
     let gradient = normalisation.back(b, &gradient);
     let dreamed = tail::climb(b, &image, &gradient, &Controls { step, smoothing, colour });
     b.output("dreamed", &dreamed, &PICTURE);
@@ -166,6 +188,23 @@ pub fn recognise(
     let flat = builder.reshape(&scores.value, &[-1]);
     builder.output("scores", &flat, &[Dimension::Symbol("classes")]);
     Ok(builder.finish(weights))
+}
+
+/// The picture with the network's zero below it and to its right, by so much that its size is one that `fits`.
+fn enlarged(b: &mut Builder, picture: &Value, fits: [Fit; 2]) -> Value {
+    if fits == ANY {
+        return picture.clone();
+    }
+    // ⌈(size − rest) / multiple⌉ · multiple + rest
+    let (multiple, rest) = (b.ints(&fits.map(|fit| fit.multiple)), b.ints(&fits.map(|fit| fit.rest)));
+    let up = b.ints(&fits.map(|fit| fit.multiple - 1 - fit.rest));
+    let size = b.size(picture);
+    let steps = b.add(&size, &up);
+    let steps = b.div(&steps, &multiple);
+    let whole = b.mul(&steps, &multiple);
+    let whole = b.add(&whole, &rest);
+    let (begin, end) = (b.ints(&[0, 0]), b.sub(&whole, &size));
+    b.pad(picture, &begin, &end)
 }
 
 fn find_layer(network: &Network, walk: &Walk, tensor: &str) -> Result<Traced, ExportError> {

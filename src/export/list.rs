@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::builder::{Builder, Value};
+use super::graph::NO_SIZE;
 use super::network::Network;
 use super::trace::{MaxPool, Shape};
 use super::walk::Walk;
@@ -49,6 +50,10 @@ pub fn candidates(network: &Network) -> Vec<Candidate> {
             && let Shape::Maps { channels, stride } = traced.shape
             && traced.name == tensor
         {
+            if traced.fits().is_none() {
+                layers.push(candidate(Err(NO_SIZE.to_owned())));
+                continue;
+            }
             let macs_per_pixel = walk.macs_per_pixel(&network.ancestors(tensor));
             layers.push(candidate(Ok(CandidateLayer { channels, stride: stride[0].max(stride[1]), macs_per_pixel })));
         }

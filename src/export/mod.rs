@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Each file knows only those before it in this line (tests/architecture.rs): `error`, `onnx`, `functions`, `tensor`, `weights`,
-//! `network`, `builder`, `fold`, `window`, `trace`, `rules`, `simplify`, `walk`, `tail`, `graph`, `list`, `pack`.
+//! `network`, `builder`, `fold`, `window`, `sizes`, `trace`, `rules`, `simplify`, `walk`, `tail`, `graph`, `list`, `pack`.
 //!
 //! No runtime is involved: all this is rewriting. Sizes that depend on the picture's are computed in the graph
 //! (from `Shape`), so it holds for any height and width, and ONNX Runtime folds them away once these are fixed.
@@ -26,6 +26,7 @@ mod onnx;
 mod pack;
 mod rules;
 mod simplify;
+mod sizes;
 mod tail;
 mod tensor;
 mod trace;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::builder::{Builder, Value};
 use super::network::{Network, Node};
+use super::sizes::{Fit, Positions};
 use super::tensor::Tensor;
+use super::window::Window;
 
 /// How the gradient of a max-pool is taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,8 +57,18 @@ pub struct Traced {
     pub value: Value,
     /// Its shape.
     pub shape: Shape,
+    /// How many positions it has, down and across, in pictures of every size.
+    pub positions: [Positions; 2],
     /// Whether it is 0 or more, and its maker passes no gradient back where it is 0.
     pub rectified: bool,
+}
+
+impl Traced {
+    /// The picture sizes at which it can be computed, down and across; none where there are none.
+    pub fn fits(&self) -> Option<[Fit; 2]> {
+        let [down, across] = &self.positions;
+        Some([down.fit()?, across.fit()?])
+    }
 }
 
 /// What a node takes.
@@ -78,10 +90,24 @@ pub struct Lowered {
     pub value: Value,
     /// Its shape.
     pub shape: Shape,
+    /// What slides over its inputs, where something does.
+    pub window: Option<Window>,
     /// Multiply-adds for each position of the result; the backward pass takes as many again.
     pub macs: usize,
     /// The node's part of the backward pass.
     pub adjoint: Adjoint,
+}
+
+impl Lowered {
+    /// Of a node over which nothing slides.
+    pub fn plain(value: Value, shape: Shape, adjoint: Adjoint) -> Lowered {
+        Lowered { value, shape, window: None, macs: 0, adjoint }
+    }
+
+    /// With `window` sliding over the node's inputs.
+    pub fn sliding(self, window: Window) -> Lowered {
+        Lowered { window: Some(window), ..self }
+    }
 }
 
 /// A network, or a part of it, lowered into a graph.
@@ -100,7 +126,8 @@ impl<'a> Trace<'a> {
     /// Begins at the network's input, which is `picture` in the graph of `builder`.
     pub fn new(network: &'a Network, builder: Builder, picture: Value, max_pool: MaxPool) -> Trace<'a> {
         let shape = Shape::Maps { channels: 3, stride: [1, 1] };
-        let input = Traced { name: network.input.clone(), value: picture, shape, rectified: false };
+        let positions = [Positions::of_picture(), Positions::of_picture()];
+        let input = Traced { name: network.input.clone(), value: picture, shape, positions, rectified: false };
         Trace {
             network,
             builder,
@@ -166,9 +193,23 @@ impl<'a> Trace<'a> {
 
     /// The first output of `node` is what it was lowered to.
     pub fn keep(&mut self, node: &'a Node, lowered: Lowered, rectified: bool) {
-        let name = node.output().to_owned();
-        self.tape.push((name.clone(), lowered.adjoint));
-        self.traced.insert(node.output(), Traced { name, value: lowered.value, shape: lowered.shape, rectified });
+        let (name, positions) = (node.output().to_owned(), self.positions(node, lowered.window.as_ref()));
+        let Lowered { value, shape, adjoint, .. } = lowered;
+        self.tape.push((name.clone(), adjoint));
+        self.traced.insert(node.output(), Traced { name, value, shape, positions, rectified });
+    }
+
+    /// How many positions the result of `node` has, which slides `window` over its inputs.
+    fn positions(&self, node: &Node, window: Option<&Window>) -> [Positions; 2] {
+        let is_map = |traced: &&Traced| matches!(traced.shape, Shape::Maps { .. });
+        let (maps, single): (Vec<_>, Vec<_>) = node.inputs.iter().filter_map(|i| self.get(i)).partition(is_map);
+        [0, 1].map(|axis| {
+            let of = |traced: &&Traced| traced.positions[axis].clone();
+            let joined = maps.iter().map(of).reduce(|all, next| all.joined(&next));
+            let both = joined.into_iter().chain(single.iter().map(of)).reduce(|all, next| all.where_there_is(&next));
+            let both = both.unwrap_or_else(Positions::of_picture);
+            window.map_or_else(|| both.clone(), |window| both.through(window, axis))
+        })
     }
 
     /// The backward pass from `layer`, whose gradient is `gradient`: the graph, with the gradient of the network's input.

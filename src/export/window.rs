@@ -74,6 +74,12 @@ impl Window {
         Ok(Window { kernel, strides, dilations, padding, ceil: rounds && node.int("ceil_mode", 0) != 0 })
     }
 
+    /// Padding by so much at the top, left, bottom, right, and nothing else.
+    pub fn padding(pads: [i64; 4]) -> Window {
+        let ones = [1, 1];
+        Window { kernel: ones, strides: ones, dilations: ones, padding: Padding::Explicit(pads), ceil: false }
+    }
+
     /// The same along one axis only: 0 is down, 1 across.
     pub fn along(&self, axis: usize) -> Window {
         let mut window = self.clone();
@@ -106,6 +112,24 @@ impl Window {
         let Padding::Explicit([.., bottom, right]) = self.padding else { return false };
         let [down, across] = self.reach();
         self.ceil && (self.strides[0] + bottom > down + 1 || self.strides[1] + right > across + 1)
+    }
+
+    /// How many windows there are along `axis` over maps of `count` positions; 0 where not one fits.
+    pub fn positions(&self, count: usize, axis: usize) -> usize {
+        let (count, stride) = (count as i64, self.strides[axis]);
+        let positions = match self.padding {
+            _ if count == 0 => 0,
+            Padding::Same { .. } => (count + stride - 1) / stride,
+            Padding::Explicit(pads) => {
+                let room = count + pads[axis] + pads[axis + 2] - self.reach()[axis] - 1;
+                let rounded = if self.ceil { room + stride - 1 } else { room };
+                let windows = if room < 0 { 0 } else { rounded / stride + 1 };
+                // None begins in the padding after the end.
+                let begins_outside = self.ceil && (windows - 1) * stride >= count + pads[axis];
+                windows - i64::from(begins_outside)
+            }
+        };
+        usize::try_from(positions).unwrap_or(0)
     }
 
     /// The attributes that say all this, but for those that only some operators have.

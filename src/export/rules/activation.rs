@@ -20,7 +20,7 @@ fn pointwise(x: Traced, value: Value, slope: impl FnOnce(&mut Builder) -> Value 
         let slope = slope(b);
         vec![(x.name, b.mul(g, &slope))]
     });
-    Lowered { value, shape, macs: 0, adjoint }
+    Lowered::plain(value, shape, adjoint)
 }
 
 pub fn relu(t: &mut Trace, node: &Node) -> Result<Lowered, String> {

@@ -99,7 +99,7 @@ pub fn add(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
         shape = broadcast(shape, other.shape)?;
     }
     let adjoint = Box::new(move |b: &mut Builder, g: &Value| parts(b, &operands, shape, |_, _| g.clone()));
-    Ok(Lowered { value, shape, macs: 0, adjoint })
+    Ok(Lowered::plain(value, shape, adjoint))
 }
 
 pub fn sub(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
@@ -109,7 +109,7 @@ pub fn sub(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let adjoint = Box::new(move |b: &mut Builder, g: &Value| {
         parts(b, &operands, shape, |b, i| if i == 0 { g.clone() } else { b.op("Neg", &[g], &[]) })
     });
-    Ok(Lowered { value, shape, macs: 0, adjoint })
+    Ok(Lowered::plain(value, shape, adjoint))
 }
 
 pub fn mul(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
@@ -118,7 +118,7 @@ pub fn mul(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let value = t.builder.mul(&operands[0].value, &operands[1].value);
     let adjoint =
         Box::new(move |b: &mut Builder, g: &Value| parts(b, &operands, shape, |b, i| b.mul(g, &operands[1 - i].value)));
-    Ok(Lowered { value, shape, macs: 0, adjoint })
+    Ok(Lowered::plain(value, shape, adjoint))
 }
 
 pub fn div(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
@@ -137,7 +137,7 @@ pub fn div(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
             b.op("Neg", &[&product], &[])
         })
     });
-    Ok(Lowered { value, shape, macs: 0, adjoint })
+    Ok(Lowered::plain(value, shape, adjoint))
 }
 
 /// Channels of several maps joined into one.
@@ -176,5 +176,5 @@ pub fn concat(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
         }
         gradients
     });
-    Ok(Lowered { value, shape, macs: 0, adjoint })
+    Ok(Lowered::plain(value, shape, adjoint))
 }

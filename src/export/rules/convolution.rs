@@ -34,8 +34,9 @@ pub fn conv(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
         stride: [stride[0] * window.strides[0] as usize, stride[1] * window.strides[1] as usize],
     };
     let macs = kernel.outputs * kernel.inputs * (window.kernel[0] * window.kernel[1]) as usize;
+    let slides = Some(window.clone());
     let adjoint = Box::new(move |b: &mut Builder, g: &Value| vec![(x.name.clone(), back(b, g, &kernel, &window, &x))]);
-    Ok(Lowered { value, shape, macs, adjoint })
+    Ok(Lowered { value, shape, window: slides, macs, adjoint })
 }
 
 /// A 1×1 convolution over one number a channel, as squeeze-and-excitation has it.
@@ -54,7 +55,7 @@ fn conv_of_pooled(t: &mut Trace, node: &Node, x: Traced) -> Result<Lowered, Stri
     let shape = Shape::Pooled { channels: kernel.outputs };
     let adjoint =
         Box::new(move |b: &mut Builder, g: &Value| vec![(x.name.clone(), back_dense(b, g, &kernel, &window, &x))]);
-    Ok(Lowered { value, shape, macs: 0, adjoint })
+    Ok(Lowered::plain(value, shape, adjoint))
 }
 
 fn read_kernel(t: &mut Trace, node: &Node, channels: usize) -> Result<(Kernel, Window), String> {
@@ -160,7 +161,7 @@ fn back_stuffed(b: &mut Builder, g: &Value, kernel: &Kernel, window: &Window, si
     let end = b.sub(&end, &begin);
     let spread = b.size(&apart);
     let end = b.sub(&end, &spread);
-    let padded = stride::pad(b, &apart, &begin, &end);
+    let padded = b.pad(&apart, &begin, &end);
     let w = reversed(b, kernel, window);
     let dense = Window { strides: [1, 1], padding: Padding::Explicit([0; 4]), ..window.clone() };
     let mut attributes = dense.attributes();

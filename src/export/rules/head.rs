@@ -87,5 +87,5 @@ pub fn copy(t: &mut Trace, node: &Node, opset: i64, batch: Option<usize>) -> Res
     }
     let inputs: Vec<&Value> = inputs.iter().collect();
     let value = t.builder.op(&node.operator, &inputs, &attributes);
-    Ok(Lowered { value, shape: Shape::Other, macs: 0, adjoint: Box::new(|_, _| Vec::new()) })
+    Ok(Lowered::plain(value, Shape::Other, Box::new(|_, _| Vec::new())))
 }

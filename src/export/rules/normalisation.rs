@@ -53,7 +53,7 @@ pub fn batch(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let value = t.builder.add(&scaled, &add);
     let shape = x.shape;
     let adjoint = Box::new(move |b: &mut Builder, g: &Value| vec![(x.name, b.mul(g, &multiply))]);
-    Ok(Lowered { value, shape, macs: 0, adjoint })
+    Ok(Lowered::plain(value, shape, adjoint))
 }
 
 /// `x / (bias + alpha/size · Σ x²)^beta`, the sum over `size` neighbouring channels.
@@ -89,7 +89,7 @@ pub fn local_response(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
         let indirect = b.mul(&x.value, &sum);
         vec![(x.name, b.sub(&direct, &indirect))]
     });
-    Ok(Lowered { value, shape, macs: 0, adjoint })
+    Ok(Lowered::plain(value, shape, adjoint))
 }
 
 /// The 1×1 kernel that gives each channel the sum over the channels from `before` it to `after` it, times `factor`: ones beside

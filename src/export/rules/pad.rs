@@ -4,6 +4,7 @@ use crate::export::builder::{Builder, Value};
 use crate::export::network::Node;
 use crate::export::tensor::Attribute;
 use crate::export::trace::{Lowered, Shape, Trace};
+use crate::export::window::Window;
 
 pub fn pad(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
@@ -40,7 +41,7 @@ pub fn pad(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
         let begin = b.ints(&[top, left]);
         vec![(x.name, b.crop(g, &begin, &size))]
     });
-    Ok(Lowered { value, shape, macs: 0, adjoint })
+    Ok(Lowered::plain(value, shape, adjoint).sliding(Window::padding([top, left, bottom, right])))
 }
 
 /// Pads given for some axes (all beginnings, then all ends), as pads for all four.

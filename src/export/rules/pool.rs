@@ -30,7 +30,7 @@ pub fn max(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
         ));
     }
     let value = max_pool(&mut t.builder, &x.value, &window);
-    let max_pool = t.max_pool;
+    let (max_pool, slides) = (t.max_pool, window.clone());
     let y = value.clone();
     let adjoint = Box::new(move |b: &mut Builder, g: &Value| {
         let gradient = match max_pool {
@@ -39,7 +39,7 @@ pub fn max(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
         };
         vec![(x.name, gradient)]
     });
-    Ok(Lowered { value, shape, macs: 0, adjoint })
+    Ok(Lowered::plain(value, shape, adjoint).sliding(slides))
 }
 
 pub fn average(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
@@ -49,9 +49,10 @@ pub fn average(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     }
     let count_padding = node.int("count_include_pad", 0) != 0;
     let value = average_pool(&mut t.builder, &x.value, &window, count_padding);
+    let slides = window.clone();
     let adjoint =
         Box::new(move |b: &mut Builder, g: &Value| vec![(x.name.clone(), evenly(b, g, &window, &x, count_padding))]);
-    Ok(Lowered { value, shape, macs: 0, adjoint })
+    Ok(Lowered::plain(value, shape, adjoint).sliding(slides))
 }
 
 fn read(t: &mut Trace, node: &Node) -> Result<(Traced, Window, Shape), String> {
@@ -312,7 +313,7 @@ pub fn global_average(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
         let shape = b.shape(&x.value);
         vec![(x.name, b.op("Expand", &[&share, &shape], &[]))]
     });
-    Ok(Lowered { value, shape: Shape::Pooled { channels }, macs: 0, adjoint })
+    Ok(Lowered::plain(value, Shape::Pooled { channels }, adjoint))
 }
 
 /// The mean over height and width is a global average pool by another name.

@@ -124,7 +124,7 @@ pub fn pad_for(b: &mut Builder, g: &Value, positions: &Value, left: [i64; 2], ta
     let right = b.add(positions, &reach);
     let right = b.sub(&right, &windows);
     let left = b.ints(&left);
-    pad(b, g, &left, &right)
+    b.pad(g, &left, &right)
 }
 
 /// `kernel` turned by half a turn.
@@ -174,12 +174,4 @@ pub fn woven(b: &mut Builder, phases: &[Value], axis: usize) -> Value {
         return b.op("Reshape", &[&together, &sizes], &[]);
     };
     only.clone()
-}
-
-/// `x` with zeros before its `begin` and after its end; or less than none, then so much of it is cut off.
-pub fn pad(b: &mut Builder, x: &Value, begin: &Value, end: &Value) -> Value {
-    let none = b.ints(&[0, 0]);
-    let pads = b.op("Concat", &[&none, begin, &none, end], &[("axis", Attribute::Int(0))]);
-    let zero = b.scalar(0.0);
-    b.op("Pad", &[x, &pads, &zero], &[])
 }
