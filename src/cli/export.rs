@@ -26,7 +26,7 @@ pub struct Args {
     list: bool,
 
     /// Layers to export, by the names --list shows; NAME=TENSOR gives one a name of your own
-    #[arg(long, value_delimiter = ',', value_name = "[NAME=]TENSOR")]
+    #[arg(long, value_name = "[NAME=]TENSOR,…")]
     layers: Vec<String>,
 
     /// Folder of the pack
@@ -112,7 +112,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         print!("{}", table(&export::candidates(&network)));
         return Ok(());
     }
-    let options = options(args)?;
+    let options = options(args, &network)?;
     let bar = ProgressBar::new(options.about.layers.len() as u64 + u64::from(options.about.recognise.is_some()));
     bar.set_style(ProgressStyle::with_template("{bar:24} {pos}/{len} {wide_msg}").expect("a template that parses"));
     let manifest = export::pack(&network, &options, |file| {
@@ -138,7 +138,7 @@ fn blame(error: ExportError) -> anyhow::Error {
 }
 
 /// The flags over the file given as `--about`.
-fn options(args: Args) -> anyhow::Result<Options> {
+fn options(args: Args, network: &Network) -> anyhow::Result<Options> {
     let told = match &args.about {
         Some(path) => read_about(path)?,
         None => About::default(),
@@ -155,7 +155,7 @@ fn options(args: Args) -> anyhow::Result<Options> {
         std: args.std.or(told.std),
         channels: if args.bgr { Some("BGR".to_owned()) } else { told.channels },
         recognise: args.recognise.or(told.recognise),
-        layers: chosen(&args.layers, told.layers),
+        layers: chosen(&args.layers, told.layers, network),
     };
     if let Some(mean) = about.mean.filter(|mean| mean.iter().any(|value| value.abs() > 1.0)) {
         let [red, green, blue] = mean.map(|value| value / 255.0);
@@ -187,23 +187,21 @@ fn read_about(path: &Path) -> anyhow::Result<About> {
 }
 
 /// The layers of the command line, with what the file says of them; without any, those of the file.
-fn chosen(layers: &[String], told: Vec<LayerRequest>) -> Vec<LayerRequest> {
+fn chosen(layers: &[String], told: Vec<LayerRequest>, network: &Network) -> Vec<LayerRequest> {
     if layers.is_empty() {
         return told;
     }
-    let request = |text: &String| {
-        // A tensor's own name may hold `=` as little as a comma; an alias never does.
-        let (name, tensor) = match text.split_once('=') {
-            Some((name, tensor)) => (Some(name.to_owned()), tensor),
-            None => (None, text.as_str()),
-        };
-        let known = told.iter().find(|l| l.name.as_deref().unwrap_or(&l.tensor) == tensor || l.tensor == tensor);
-        match known {
+    let in_file = |name: &str| told.iter().find(|l| l.name.as_deref() == Some(name) || l.tensor == name);
+    let asked =
+        layers.iter().flat_map(|text| export::split_layers(text, |name| network.has(name) || in_file(name).is_some()));
+    let request = |(name, tensor): (Option<&str>, &str)| {
+        let name = name.map(str::to_owned);
+        match in_file(tensor) {
             Some(known) => LayerRequest { name: name.or(known.name.clone()), ..known.clone() },
             None => LayerRequest { name, tensor: tensor.to_owned(), ..LayerRequest::default() },
         }
     };
-    layers.iter().map(request).collect()
+    asked.map(request).collect()
 }
 
 /// The candidates as a table for people.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::network::Node;
-use super::tensor::{Data, Tensor, type_name};
+use super::tensor::{Attribute, Data, Tensor, type_name};
 
 /// Larger constants are not made of smaller ones: no network has them.
 const MOST_VALUES: usize = 1 << 28;
@@ -29,7 +29,8 @@ pub fn fold(node: &Node, constant: impl Fn(&str) -> Result<Arc<Tensor>, String>)
         }
         "Flatten" => {
             let x = input(0)?;
-            let axis = axis(node.int("axis", 1), x.dims.len() + 1)?;
+            let (end, rank) = (node.int("axis", 1), x.dims.len());
+            let axis = if end < 0 { axis(end, rank)? } else { axis(end, rank + 1)? };
             x.reshaped(&[x.dims[..axis].iter().product(), x.dims[axis..].iter().product()])
         }
         "Unsqueeze" => {
@@ -54,6 +55,9 @@ pub fn fold(node: &Node, constant: impl Fn(&str) -> Result<Arc<Tensor>, String>)
                 Some(order) => order.iter().map(|a| axis(*a, x.dims.len())).collect::<Result<Vec<_>, _>>()?,
                 None => (0..x.dims.len()).rev().collect(),
             };
+            if (0..x.dims.len()).any(|i| !order.contains(&i)) || order.len() != x.dims.len() {
+                return Err(format!("it orders {} axes as {order:?}", x.dims.len()));
+            }
             let strides = strides(&x.dims);
             let dims: Vec<usize> = order.iter().map(|i| x.dims[*i]).collect();
             picked(&x, &dims, &order.iter().map(|i| strides[*i]).collect::<Vec<_>>())?
@@ -66,7 +70,7 @@ pub fn fold(node: &Node, constant: impl Fn(&str) -> Result<Arc<Tensor>, String>)
         }
         "Concat" => concat(&(0..node.inputs.len()).map(input).collect::<Result<Vec<_>, _>>()?, node.int("axis", 0))?,
         "Shape" => Tensor::ints(&input(0)?.dims.iter().map(|n| *n as i64).collect::<Vec<_>>()),
-        "ConstantOfShape" => filled(&*input(0)?, node.tensor("value"))?,
+        "ConstantOfShape" => filled(&*input(0)?, node.attributes.get("value"))?,
         "Sqrt" | "Neg" | "Reciprocal" => {
             let x = input(0)?;
             let values = x.as_floats().ok_or("its input is not floating point")?;
@@ -77,7 +81,10 @@ pub fn fold(node: &Node, constant: impl Fn(&str) -> Result<Arc<Tensor>, String>)
             };
             Tensor::floats(&x.dims, values.iter().copied().map(function).collect())
         }
-        "Add" | "Sub" | "Mul" | "Div" => arithmetic(&node.operator, &*input(0)?, &*input(1)?)?,
+        // Before version 7 of the operator set an attribute said how they broadcast.
+        "Add" | "Sub" | "Mul" | "Div" if !node.attributes.contains_key("axis") => {
+            arithmetic(&node.operator, &*input(0)?, &*input(1)?)?
+        }
         operator => {
             return Err(format!("{operator} over constants is not computed at export; simplify the network first"));
         }
@@ -113,7 +120,7 @@ fn reshape(dims: &[usize], target: &[i64], allowzero: bool) -> Result<Vec<usize>
     let mut shape = target.iter().enumerate().map(known).collect::<Option<Vec<_>>>().ok_or_else(wrong)?;
     let (values, rest): (usize, usize) = (dims.iter().product(), checked_product(&shape)?);
     if let Some(open) = target.iter().position(|n| *n == -1) {
-        shape[open] = if rest == 0 { 0 } else { values / rest };
+        shape[open] = values.checked_div(rest).unwrap_or(0);
     }
     if checked_product(&shape)? == values { Ok(shape) } else { Err(wrong()) }
 }
@@ -227,15 +234,18 @@ fn concat(parts: &[Arc<Tensor>], along: i64) -> Result<Tensor, String> {
 }
 
 /// A tensor of the shape that `shape` lists, full of the one value of `value`; of 0 where that is left out.
-fn filled(shape: &Tensor, value: Option<&Tensor>) -> Result<Tensor, String> {
+fn filled(shape: &Tensor, value: Option<&Attribute>) -> Result<Tensor, String> {
     let dims = shape.as_ints().ok_or("its shape is not integers")?.iter().map(|n| usize::try_from(*n));
     let dims = dims.collect::<Result<Vec<_>, _>>().map_err(|_| "its shape is negative")?;
     let count = checked_product(&dims)?;
-    let data = match value.map(|value| &value.data) {
+    let data = match value {
         None => Data::F32(vec![0.0; count]),
-        Some(Data::F32(values)) if values.len() == 1 => Data::F32(vec![values[0]; count]),
-        Some(Data::I64(values)) if values.len() == 1 => Data::I64(vec![values[0]; count]),
-        Some(_) => return Err("its value is not one number".to_owned()),
+        Some(Attribute::Tensor(value)) => match &value.data {
+            Data::F32(values) if values.len() == 1 => Data::F32(vec![values[0]; count]),
+            Data::I64(values) if values.len() == 1 => Data::I64(vec![values[0]; count]),
+            _ => return Err("its value is not one number".to_owned()),
+        },
+        Some(_) => return Err("its value cannot be used".to_owned()),
     };
     Ok(Tensor { dims, data })
 }

@@ -7,34 +7,40 @@ use super::onnx;
 
 /// Functions may call functions, but not so deep.
 const DEEPEST: usize = 32;
-/// No picture network has more nodes; a file of a few calls could ask for any number.
-const MOST_NODES: usize = 100_000;
-
-type Functions<'a> = HashMap<(&'a str, &'a str), &'a onnx::Function>;
+/// No picture network has so many nodes and calls; a small file could ask for any number.
+const MOST_STEPS: usize = 100_000;
 
 /// The nodes of `graph`, calls of `functions` expanded.
 pub fn inline(graph: &onnx::Graph, functions: &[onnx::Function]) -> Result<Vec<onnx::Node>, ExportError> {
-    let functions: Functions = functions.iter().map(|f| ((f.domain.as_str(), f.name.as_str()), f)).collect();
-    let mut nodes = Vec::with_capacity(graph.node.len());
-    for node in &graph.node {
-        expand(node.clone(), &functions, 0, &mut nodes)?;
-    }
-    Ok(nodes)
+    let functions = functions.iter().map(|f| ((f.domain.as_str(), f.name.as_str()), f)).collect();
+    let mut inliner = Inliner { functions, nodes: Vec::with_capacity(graph.node.len()), steps: 0 };
+    graph.node.iter().try_for_each(|node| inliner.expand(node.clone(), 0))?;
+    Ok(inliner.nodes)
 }
 
-fn expand(
-    node: onnx::Node,
-    functions: &Functions,
-    depth: usize,
-    nodes: &mut Vec<onnx::Node>,
-) -> Result<(), ExportError> {
-    let Some(function) = functions.get(&(node.domain.as_str(), node.op_type.as_str())) else {
-        nodes.push(node);
-        return Ok(());
-    };
-    if depth == DEEPEST || nodes.len() > MOST_NODES {
-        return Err(ExportError::NotOnnx(format!("its function `{}` goes too deep", function.name)));
+struct Inliner<'a> {
+    /// By domain and name.
+    functions: HashMap<(&'a str, &'a str), &'a onnx::Function>,
+    nodes: Vec<onnx::Node>,
+    steps: usize,
+}
+
+impl Inliner<'_> {
+    fn expand(&mut self, node: onnx::Node, depth: usize) -> Result<(), ExportError> {
+        let Some(&function) = self.functions.get(&(node.domain.as_str(), node.op_type.as_str())) else {
+            self.nodes.push(node);
+            return Ok(());
+        };
+        self.steps += 1 + function.node.len();
+        if depth == DEEPEST || self.steps > MOST_STEPS {
+            return Err(ExportError::NotOnnx(format!("calls of its function `{}` do not end", function.name)));
+        }
+        function.node.iter().try_for_each(|inner| self.expand(called(&node, function, inner), depth + 1))
     }
+}
+
+/// The node `inner` of `function` as `node`, which calls it, means it: with that call's tensors and attributes.
+fn called(node: &onnx::Node, function: &onnx::Function, inner: &onnx::Node) -> onnx::Node {
     // Tensors are made once, so the name of one that the call makes tells its tensors from those of other calls.
     let scope = node.output.iter().find(|name| !name.is_empty()).cloned().unwrap_or_default();
     let actual = |names: &[String], place: usize| names.get(place).cloned();
@@ -50,22 +56,33 @@ fn expand(
         None => format!("{scope}/{name}"),
     };
     let given = |name: &str| {
-        let attributes = node.attribute.iter().chain(&function.attribute_proto);
-        attributes.filter(|attribute| attribute.name == name).next().cloned()
+        let mut attributes = node.attribute.iter().chain(&function.attribute_proto);
+        attributes.find(|attribute| attribute.name == name).cloned()
     };
-    for inner in &function.node {
-        let attribute = inner.attribute.iter().filter_map(|attribute| match attribute.ref_attr_name.as_str() {
-            "" => Some(attribute.clone()),
-            reference => given(reference).map(|value| onnx::Attribute { name: attribute.name.clone(), ..value }),
-        });
-        let inner = onnx::Node {
-            input: inner.input.iter().map(renamed).collect(),
-            output: inner.output.iter().map(renamed).collect(),
-            name: format!("{}/{}", node.name, inner.name),
-            attribute: attribute.collect(),
-            ..inner.clone()
-        };
-        expand(inner, functions, depth + 1, nodes)?;
+    let attribute = inner.attribute.iter().filter_map(|attribute| match attribute.ref_attr_name.as_str() {
+        "" => Some(attribute.clone()),
+        reference => given(reference).map(|value| onnx::Attribute { name: attribute.name.clone(), ..value }),
+    });
+    onnx::Node {
+        input: inner.input.iter().map(renamed).collect(),
+        output: inner.output.iter().map(renamed).collect(),
+        name: format!("{}/{}", node.name, inner.name),
+        attribute: attribute.collect(),
+        ..inner.clone()
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_that_calls_itself_is_refused() {
+        let call = onnx::Node { op_type: "f".to_owned(), output: vec!["y".to_owned()], ..onnx::Node::default() };
+        let function =
+            onnx::Function { name: "f".to_owned(), node: vec![call.clone(); 9], ..onnx::Function::default() };
+        let graph = onnx::Graph { node: vec![call], ..onnx::Graph::default() };
+        let error = inline(&graph, &[function]).unwrap_err().to_string();
+        assert!(error.contains("calls of its function `f` do not end"), "{error}");
+    }
 }

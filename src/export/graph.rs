@@ -1,7 +1,5 @@
 //! One layer's graph: forward pass, objective, backward pass, one step of ascent. And the graph that recognises.
 
-use std::collections::HashSet;
-
 use super::builder::{Builder, Dimension, Value};
 use super::error::ExportError;
 use super::network::Network;
@@ -87,7 +85,7 @@ const SEED: f32 = 1.0 / 64.0;
 pub const NO_SIZE: &str =
     "branches that are joined before it have maps of different sizes, whatever the picture's size";
 
-/// The graph that dreams `tensor`. With `show_gradient`, the raw gradient at the picture is one more output.
+/// The graph that dreams `tensor` (`deploy/reference/graph-pack.md`). With `show_gradient` it has the output `gradient`.
 pub fn dream(
     network: &Network,
     tensor: &str,
@@ -98,7 +96,7 @@ pub fn dream(
 ) -> Result<LayerGraph, ExportError> {
     check_name(network, tensor)?;
     let needed = network.ancestors(tensor);
-    let look = |fits: [Fit; 2]| -> Result<_, ExportError> {
+    let forward_pass = |fits: [Fit; 2]| -> Result<_, ExportError> {
         let mut builder = Builder::default();
         let image = builder.input("image", &PICTURE);
         let picture = normalisation.forward(&mut builder, &image);
@@ -108,11 +106,11 @@ pub fn dream(
         let layer = find_layer(network, &walk, tensor)?;
         Ok((image, walk, layer))
     };
-    let (mut image, mut walk, mut layer) = look(ANY)?;
+    let (mut image, mut walk, mut layer) = forward_pass(ANY)?;
     let no_size = || ExportError::NotALayer { name: tensor.to_owned(), why: NO_SIZE.to_owned() };
     let fits = layer.fits().ok_or_else(no_size)?;
     if fits != ANY {
-        (image, walk, layer) = look(fits)?;
+        (image, walk, layer) = forward_pass(fits)?;
     }
     let Shape::Maps { channels, stride } = layer.shape else {
         unreachable!("find_layer returns maps");
@@ -161,7 +159,6 @@ pub fn dream(
     let dreamed = tail::climb(b, &image, &gradient, &Controls { step, smoothing, colour });
     b.output("dreamed", &dreamed, &PICTURE);
     b.output("activation", &activation, &[Dimension::Fixed(channels)]);
-    // Beyond the contract: what the ascent climbs, for those who want to see how far it came.
     b.output("objective", &objective, &[]);
     if show_gradient {
         let gradient = b.div(&gradient, &share);
@@ -233,10 +230,9 @@ fn blocked_or_constant(network: &Network, walk: &Walk, tensor: &str) -> ExportEr
 }
 
 fn check_name(network: &Network, tensor: &str) -> Result<(), ExportError> {
-    let made: HashSet<&str> = network.nodes.iter().flat_map(|n| &n.outputs).map(String::as_str).collect();
-    if made.contains(tensor) || network.is_constant(tensor) || network.input == tensor {
+    if network.has(tensor) {
         return Ok(());
     }
-    let nearest = crate::nearest(tensor, made).map(str::to_owned);
-    Err(ExportError::NoSuchTensor { name: tensor.to_owned(), nearest })
+    let made = network.nodes.iter().flat_map(|n| &n.outputs).map(String::as_str);
+    Err(ExportError::NoSuchTensor { name: tensor.to_owned(), nearest: crate::nearest(tensor, made).map(str::to_owned) })
 }

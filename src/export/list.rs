@@ -33,6 +33,7 @@ pub struct CandidateLayer {
 /// Every layer of `network`, from the picture on, and after them the nodes that stop the way deeper.
 pub fn candidates(network: &Network) -> Vec<Candidate> {
     let mut network = network.clone();
+    network.keep_axis_of_gathers();
     network.fold_batch_norms(&HashSet::new());
     let mut walk = Walk::new(&network, Builder::default(), Value::named("image"), MaxPool::Exact);
     walk.run(&vec![true; network.nodes.len()]);

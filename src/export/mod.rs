@@ -9,7 +9,7 @@
 //! image ─▶ normalise ─▶ the network up to the layer ─▶ w·a ─▶ its adjoints, in reverse ─▶ smooth, colour, step ─▶ dreamed
 //! ```
 //!
-//! Each file knows only those before it in this line (tests/architecture.rs): `error`, `onnx`, `functions`, `tensor`, `weights`,
+//! Each file knows only those before it in this line (tests/architecture.rs): `error`, `names`, `onnx`, `functions`, `tensor`, `weights`,
 //! `network`, `builder`, `fold`, `window`, `sizes`, `trace`, `rules`, `simplify`, `walk`, `tail`, `graph`, `list`, `pack`.
 //!
 //! No runtime is involved: all this is rewriting. Sizes that depend on the picture's are computed in the graph
@@ -21,6 +21,7 @@ mod fold;
 mod functions;
 mod graph;
 mod list;
+mod names;
 mod network;
 mod onnx;
 mod pack;
@@ -37,6 +38,7 @@ mod window;
 pub use error::ExportError;
 pub use graph::Normalisation;
 pub use list::{Candidate, candidates};
+pub use names::split_layers;
 pub use network::{Network, Node};
 pub use pack::{About, LayerRequest, Options, Recognise, pack};
 pub use rules::supported as supported_operators;

@@ -84,14 +84,6 @@ impl Node {
         }
     }
 
-    /// A constant setting.
-    pub fn tensor(&self, name: &str) -> Option<&Tensor> {
-        match self.attributes.get(name) {
-            Some(Attribute::Tensor(value)) => Some(value),
-            _ => None,
-        }
-    }
-
     /// A string.
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.attributes.get(name) {
@@ -141,8 +133,14 @@ impl Network {
         }
     }
 
+    /// Whether there is a tensor called `name`.
+    pub fn has(&self, name: &str) -> bool {
+        let is_made = || self.nodes.iter().any(|node| node.outputs.iter().any(|output| output == name));
+        self.input == name || self.is_constant(name) || !name.is_empty() && is_made()
+    }
+
     /// Whether the tensor called `name` is stored in the file.
-    pub fn is_constant(&self, name: &str) -> bool {
+    fn is_constant(&self, name: &str) -> bool {
         self.constants.contains_key(name) || self.unusable.contains_key(name)
     }
 
@@ -196,16 +194,17 @@ impl Network {
                 _ => None,
             })
             .collect();
+        let has_colours_last = fixed.get(1) != Some(&Some(3)) && self.skip_transpose();
         let (height, width) = match *fixed.as_slice() {
+            [_, height, width, None | Some(3)] if has_colours_last => (height, width),
             [_, Some(3), height, width] => (height, width),
-            [_, _, _, Some(3)] if self.skip_transpose() => (fixed[1], fixed[2]),
             [_, _, _, Some(3)] => {
                 return refused(
                     "has the colours last (NHWC); convert it to NCHW first, as `tf2onnx --inputs-as-nchw` does"
                         .to_owned(),
                 );
             }
-            [_, None, height, width] => (height, width),
+            [_, None, height, width] if !has_colours_last => (height, width),
             _ => return refused("is not batch × 3 colours × height × width".to_owned()),
         };
         (self.batch, self.size) = (fixed[0], height.zip(width).map(|(h, w)| [h, w]));

@@ -108,6 +108,7 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
     };
 
     let mut network = network.clone();
+    network.keep_axis_of_gathers();
     network.fold_batch_norms(&about.layers.iter().map(|l| l.tensor.clone()).collect());
     let mut weights = Weights::default();
     let mut files = Files::begin(&options.out)?;

@@ -1,4 +1,5 @@
-//! Folding batch normalisations into the convolutions before them.
+//! Rewriting a network before it is lowered: batch normalisations go into the convolutions before them, channels that are
+//! picked keep their axis.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -41,6 +42,35 @@ impl Network {
         }
         let mut index = 0..;
         self.nodes.retain(|_| index.next().is_none_or(|i| !gone.contains(&i)));
+    }
+
+    /// A Gather of one channel, which loses the axis, and the Unsqueeze that brings it back become one Gather that keeps it.
+    pub fn keep_axis_of_gathers(&mut self) {
+        let index_of = |node: &Node| {
+            let index = node.input(1).and_then(|name| self.constants.get(name)).filter(|index| index.dims.is_empty());
+            index.filter(|_| node.operator == "Gather" && [1, -3].contains(&node.int("axis", 0)))
+        };
+        let channels: HashMap<&str, (&Node, &Arc<Tensor>)> =
+            self.nodes.iter().filter_map(|node| Some((node.output(), (node, index_of(node)?)))).collect();
+        let mut kept = Vec::new();
+        for (place, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.operator == "Unsqueeze") {
+            let axes = node.input(1).and_then(|name| self.constants.get(name)?.as_ints()).or(node.ints("axes"));
+            if let Some((gather, index)) = node.input(0).and_then(|name| channels.get(name))
+                && matches!(axes, Some([1 | -3]))
+            {
+                kept.push((place, (*gather).clone(), index.reshaped(&[1])));
+            }
+        }
+        let lost: HashSet<String> = kept.iter().map(|(_, gather, _)| gather.output().to_owned()).collect();
+        for (place, gather, index) in kept {
+            let list = format!("{}/channels", self.nodes[place].output());
+            self.constants.insert(list.clone(), Arc::new(index));
+            let inputs = vec![gather.inputs[0].clone(), list];
+            self.nodes[place] = Node { inputs, outputs: self.nodes[place].outputs.clone(), ..gather };
+        }
+        let taken: HashSet<&String> = self.nodes.iter().flat_map(|node| &node.inputs).chain(&self.outputs).collect();
+        let gone: HashSet<String> = lost.into_iter().filter(|name| !taken.contains(name)).collect();
+        self.nodes.retain(|node| !gone.contains(node.output()));
     }
 
     /// Weights and bias of `conv` followed by `norm`; `None` where either is not as it should be, which the rules

@@ -38,8 +38,10 @@ impl Positions {
 
     /// Those of a window that slides over these maps along `axis`.
     pub fn through(&self, window: &Window, axis: usize) -> Positions {
-        let counts = self.counts.iter().map(|&count| window.positions(count, axis)).collect();
-        Positions { counts, period: self.period * window.strides[axis] as usize }
+        let counts: Arc<[usize]> = self.counts.iter().map(|&count| window.positions(count, axis)).collect();
+        // Most windows are padded to the size that was there.
+        let counts = if counts == self.counts { self.counts.clone() } else { counts };
+        Positions { counts, period: self.period.saturating_mul(window.strides[axis] as usize) }
     }
 
     /// Those of maps that are computed from these and `other` together, position by position.
@@ -58,7 +60,10 @@ impl Positions {
             return self.clone();
         }
         let counts = self.counts.iter().zip(&*other.counts).map(both).collect();
-        Positions { counts, period: self.period / common_divisor(self.period, other.period) * other.period }
+        Positions {
+            counts,
+            period: (self.period / common_divisor(self.period, other.period)).saturating_mul(other.period),
+        }
     }
 
     /// Which sizes work, however large; none where none does.

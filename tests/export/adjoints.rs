@@ -228,6 +228,15 @@ proptest! {
     }
 
     #[test]
+    fn channels_picked_by_number(size in sizes(), picked in proptest::collection::vec(-4i64..4, 1..7), seed in 0u64..1000) {
+        check(size, seed, |small, x| {
+            let list = small.keep(Tensor::ints(&picked));
+            let layer = small.node("Gather", &[x, &list], &[("axis", Attribute::Int(1))]);
+            (layer, picked.len() * size[0] * size[1])
+        });
+    }
+
+    #[test]
     fn batch_normalisation_folded_and_not(size in sizes(), folded: bool, seed in 0u64..1000) {
         check(size, seed, |small, x| {
             // A ReLU between leaves nothing to fold into.

@@ -1,6 +1,9 @@
-//! The exporter against ONNX Runtime: every operator's adjoint by finite differences, and the pack it writes.
+//! The exporter against ONNX Runtime: every operator's adjoint by finite differences, networks as they are found, and the pack it
+//! writes.
 
 mod adjoints;
+mod cases;
+mod command;
 mod network;
 mod operators;
 mod packs;

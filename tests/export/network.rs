@@ -16,11 +16,7 @@ pub struct Small {
 
 impl Small {
     pub fn new(seed: u64) -> Small {
-        let network = Network {
-            input: "image".to_owned(),
-            opset: 17,
-            ..Network::default()
-        };
+        let network = Network { input: "image".to_owned(), opset: 17, ..Network::default() };
         Small { network, random: fastrand::Rng::with_seed(seed) }
     }
 
@@ -115,7 +111,7 @@ impl Graph {
     }
 
     pub fn run(&mut self, image: &[f32], size: [usize; 2], step: f32) -> Seen {
-        let weights: Vec<f32> = (0..self.channels).map(|c| if c % 3 == 1 { -0.5 } else { 1.0 }).collect();
+        let weights = weights(self.channels);
         let scalar = |v: f32| OrtTensor::from_array(([0usize; 0], vec![v])).unwrap();
         let outputs = self
             .session
@@ -135,6 +131,11 @@ impl Graph {
             gradient: values("gradient"),
         }
     }
+}
+
+/// The weight of each channel: some climb, some descend.
+pub fn weights(channels: usize) -> Vec<f32> {
+    (0..channels).map(|c| if c % 3 == 1 { -0.5 } else { 1.0 }).collect()
 }
 
 /// ONNX Runtime, found where the program finds it.

@@ -7,7 +7,7 @@ use std::path::Path;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use prost::Message;
-use reverie::export::{Attribute, pack};
+use reverie::export::{Attribute, Tensor, pack};
 use reverie::pack::Manifest;
 
 use crate::network::{Small, environment, ints, options};
@@ -158,6 +158,17 @@ fn gpus_take_every_adjoint_whole() {
         conv(2, 3, &[("strides", ints(&[2, 2]))]),
         conv(8, 3, &same),
         conv(8, 5, &[("strides", ints(&[2, 2])), ("pads", ints(&[2, 2, 2, 2]))]),
+        Box::new(|small, x| {
+            let list = small.keep(Tensor::ints(&[2, 0, 1]));
+            small.node("Gather", &[x, &list], &[("axis", Attribute::Int(1))])
+        }),
+        // Branches that meet at some sizes only.
+        Box::new(|small, x| {
+            let pool = [("kernel_shape", ints(&[2, 2])), ("strides", ints(&[2, 2]))];
+            let down = small.node("MaxPool", &[x], &pool);
+            let up = small.node("MaxPool", &[x], &[&pool[..], &[("ceil_mode", Attribute::Int(1))]].concat());
+            small.node("Concat", &[&down, &up], &[("axis", Attribute::Int(1))])
+        }),
         Box::new(|small, x| {
             let gate = small.node("GlobalAveragePool", &[x], &[]);
             let scaled = small.node("Mul", &[x, &gate], &[]);

@@ -1,5 +1,5 @@
-//! Convolution. Its adjoint is a convolution with the kernel turned around, which the graph derives from the
-//! stored one.
+//! Convolution, and what is one by another name. Its adjoint is a convolution with the kernel turned around, which the graph
+//! derives from the stored one.
 
 use super::stride::{self, SubPixel};
 use crate::export::builder::{Builder, Value};
@@ -18,44 +18,51 @@ pub struct Kernel {
 
 pub fn conv(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
-    let Shape::Maps { channels, stride } = x.shape else {
-        return conv_of_pooled(t, node, x);
-    };
-    let (kernel, window) = read_kernel(t, node, channels)?;
-    let mut inputs = vec![&x.value, &kernel.value];
+    let (kernel, window) = read_kernel(t, node, x.shape.channels().unwrap_or(0))?;
     let bias = read_bias(t, node, kernel.outputs)?;
+    slide(t, x, kernel, bias, window)
+}
+
+/// The channels of a list, one by one: a 1×1 convolution with one 1 for each, which has every provider's fastest way.
+pub fn gather(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
+    let x = t.maps(node, 0)?;
+    let inputs = x.shape.channels().unwrap_or(0);
+    if ![1, -3].contains(&node.int("axis", 0)) {
+        return Err(format!("it picks along axis {}; channels (axis 1) are supported", node.int("axis", 0)));
+    }
+    let picked = t.constant(node, 1)?.ok_or("it has no indices")?;
+    let (&[outputs], Some(indices)) = (picked.dims.as_slice(), picked.as_ints()) else {
+        return Err(format!("its indices have the shape {:?}; a list of channels is supported", picked.dims));
+    };
+    let mut weights = vec![0.0; outputs * inputs];
+    for (row, &index) in indices.iter().enumerate() {
+        let channel = if index < 0 { index + inputs as i64 } else { index };
+        let channel = usize::try_from(channel).ok().filter(|c| *c < inputs);
+        weights[row * inputs + channel.ok_or_else(|| format!("it picks channel {index} of {inputs}"))?] = 1.0;
+    }
+    let kernel = Kernel { value: t.builder.floats(&[outputs, inputs, 1, 1], &weights), outputs, inputs, groups: 1 };
+    slide(t, x, kernel, None, Window::padding([0; 4]))
+}
+
+fn slide(t: &mut Trace, x: Traced, kernel: Kernel, bias: Option<Value>, window: Window) -> Result<Lowered, String> {
+    let taps = (window.kernel[0] * window.kernel[1]) as usize;
+    let (shape, macs) = match x.shape {
+        Shape::Maps { stride, .. } => {
+            let stride = [stride[0] * window.strides[0] as usize, stride[1] * window.strides[1] as usize];
+            (Shape::Maps { channels: kernel.outputs, stride }, kernel.outputs * kernel.inputs * taps)
+        }
+        // Over one number a channel, as squeeze-and-excitation has it.
+        _ if taps == 1 && window.is_dense() && window.stays_inside() => (Shape::Pooled { channels: kernel.outputs }, 0),
+        _ => return Err("it slides over maps that are a single position".to_owned()),
+    };
+    let mut inputs = vec![&x.value, &kernel.value];
     inputs.extend(&bias);
     let mut attributes = window.attributes();
     attributes.push(("group", Attribute::Int(kernel.groups as i64)));
     let value = t.builder.op("Conv", &inputs, &attributes);
-
-    let shape = Shape::Maps {
-        channels: kernel.outputs,
-        stride: [stride[0] * window.strides[0] as usize, stride[1] * window.strides[1] as usize],
-    };
-    let macs = kernel.outputs * kernel.inputs * (window.kernel[0] * window.kernel[1]) as usize;
     let slides = Some(window.clone());
     let adjoint = Box::new(move |b: &mut Builder, g: &Value| vec![(x.name.clone(), back(b, g, &kernel, &window, &x))]);
     Ok(Lowered { value, shape, window: slides, macs, adjoint })
-}
-
-/// A 1×1 convolution over one number a channel, as squeeze-and-excitation has it.
-fn conv_of_pooled(t: &mut Trace, node: &Node, x: Traced) -> Result<Lowered, String> {
-    let channels = x.shape.channels().unwrap_or(0);
-    let (kernel, window) = read_kernel(t, node, channels)?;
-    if window.kernel != [1, 1] || !window.is_dense() || !window.stays_inside() {
-        return Err("it slides over maps that are a single position".to_owned());
-    }
-    let mut inputs = vec![&x.value, &kernel.value];
-    let bias = read_bias(t, node, kernel.outputs)?;
-    inputs.extend(&bias);
-    let mut attributes = window.attributes();
-    attributes.push(("group", Attribute::Int(kernel.groups as i64)));
-    let value = t.builder.op("Conv", &inputs, &attributes);
-    let shape = Shape::Pooled { channels: kernel.outputs };
-    let adjoint =
-        Box::new(move |b: &mut Builder, g: &Value| vec![(x.name.clone(), back_dense(b, g, &kernel, &window, &x))]);
-    Ok(Lowered::plain(value, shape, adjoint))
 }
 
 fn read_kernel(t: &mut Trace, node: &Node, channels: usize) -> Result<(Kernel, Window), String> {
@@ -85,7 +92,7 @@ fn read_bias(t: &mut Trace, node: &Node, outputs: usize) -> Result<Option<Value>
     Ok(Some(t.builder.constant(&bias)))
 }
 
-/// The gradient of the maps `x` that `kernel` looked at through `window`, given that of what it saw.
+/// The gradient of the maps `x` over which `kernel` slides as `window` says, given that of the result.
 pub fn back(b: &mut Builder, g: &Value, kernel: &Kernel, window: &Window, x: &Traced) -> Value {
     if window.is_dense() {
         return back_dense(b, g, kernel, window, x);
@@ -143,7 +150,7 @@ fn back_dense(b: &mut Builder, g: &Value, kernel: &Kernel, window: &Window, x: &
     if wanted.iter().all(|p| *p >= 0) {
         return gradient;
     }
-    // Padded by more than the kernel reaches: the outermost results saw nothing of the input.
+    // Padded by more than the kernel reaches: the outermost results depend on nothing of the input.
     let begin = b.ints(&[(-wanted[0]).max(0), (-wanted[1]).max(0)]);
     let size = b.size(&x.value);
     b.crop(&gradient, &begin, &size)

@@ -32,6 +32,7 @@ const RULES: &[(&str, Rule)] = &[
     ("Concat", arithmetic::concat),
     ("Conv", convolution::conv),
     ("Div", arithmetic::div),
+    ("Gather", convolution::gather),
     ("GlobalAveragePool", pool::global_average),
     ("HardSigmoid", activation::hard_sigmoid),
     ("HardSwish", activation::hard_swish),
@@ -53,7 +54,7 @@ pub fn find(operator: &str) -> Option<Rule> {
     RULES.iter().find(|(name, _)| *name == operator).map(|(_, rule)| *rule)
 }
 
-/// The operators that have a rule, and those that change nothing when a network only looks.
+/// The operators that have a rule, and those that change nothing at inference.
 pub fn supported() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|(name, _)| *name).chain(PASSING)
 }
