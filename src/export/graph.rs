@@ -156,7 +156,7 @@ pub fn dream(
         }
     };
     let gradient = normalisation.back(b, &gradient);
-    let dreamed = tail::climb(b, &image, &gradient, &Controls { step, smoothing, colour });
+    let dreamed = tail::ascend(b, &image, &gradient, &Controls { step, smoothing, colour });
     b.output("dreamed", &dreamed, &PICTURE);
     b.output("activation", &activation, &[Dimension::Fixed(channels)]);
     b.output("objective", &objective, &[]);

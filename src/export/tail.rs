@@ -15,22 +15,19 @@ const BLUR: [f32; 6] = [1.0, 5.0, 10.0, 10.0, 5.0, 1.0];
 const COLOUR_AXES: [[f32; 3]; 3] = [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]];
 /// What is smaller than this does not grow to 1 when it is brought to its own size: nothing is 0/0 where a network is blind to
 /// the picture. Half precision holds no number much smaller.
-const NOTHING: f32 = 1e-7;
+const SMALLEST_SIZE: f32 = 1e-7;
 
-/// The inputs that say how to climb.
+/// The inputs that direct the step (`deploy/reference/graph-pack.md`).
 pub struct Controls {
-    /// How far, in picture units.
     pub step: Value,
-    /// 0 = raw gradient … 1 = every octave of it of the same strength.
     pub smoothing: Value,
-    /// 0 = free … 1 = colours vary together as ImageNet's do.
     pub colour: Value,
 }
 
 /// The picture one step up along `gradient`.
-pub fn climb(b: &mut Builder, image: &Value, gradient: &Value, controls: &Controls) -> Value {
+pub fn ascend(b: &mut Builder, image: &Value, gradient: &Value, controls: &Controls) -> Value {
     let raw = to_unit_mean(b, gradient);
-    let smooth = every_octave_alike(b, &raw);
+    let smooth = laplacian_normalised(b, &raw);
     let smooth = to_unit_mean(b, &smooth);
     let difference = b.sub(&smooth, &raw);
     let part = b.mul(&difference, &controls.smoothing);
@@ -56,12 +53,13 @@ pub fn mean_size(b: &mut Builder, x: &Value) -> Value {
 }
 
 fn at_least(b: &mut Builder, size: &Value) -> Value {
-    let nothing = b.scalar(NOTHING);
-    b.op("Max", &[size, &nothing], &[])
+    let smallest = b.scalar(SMALLEST_SIZE);
+    b.op("Max", &[size, &smallest], &[])
 }
 
-/// Laplacian-pyramid normalisation: each octave of the picture `x`, and what is left, divided by its own strength.
-fn every_octave_alike(b: &mut Builder, x: &Value) -> Value {
+/// Laplacian-pyramid normalisation (`lapnorm` of TensorFlow's DeepDream tutorial): each octave of the picture `x`, and what is
+/// left, divided by its own strength.
+fn laplacian_normalised(b: &mut Builder, x: &Value) -> Value {
     let mut current = x.clone();
     let mut bands = Vec::new();
     for _ in 0..LEVELS {

@@ -77,7 +77,7 @@ pub struct Layer {
     /// Named neuron groups, each in the grammar of [`super::Neurons`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<String, String>,
-    /// Inputs beyond the five of the contract, with what to feed where nobody says otherwise.
+    /// Inputs beyond the five of the contract (`deploy/reference/graph-pack.md`), and the values each is given.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, Vec<f32>>,
 }

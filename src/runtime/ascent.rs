@@ -15,18 +15,18 @@ use super::{Provider, Runtime, RuntimeError};
 use crate::pack::{Layer, Manifest};
 use crate::pixel::{Picture, roll};
 
-/// What directs one ascent.
+/// What directs one ascent (`deploy/reference/graph-pack.md`).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Controls<'a> {
     /// Signed weight of each of the layer's channels.
     pub neurons: &'a [f32],
-    /// How far to climb, in units of the picture (0..1): the `step` parameter ÷ 255.
+    /// Mean change of the picture's values (0..1): the `step` parameter ÷ 255.
     pub step: f32,
     /// 0 = raw gradient … 1 = full Laplacian-pyramid normalisation.
     pub smoothing: f32,
     /// 0 = free … 1 = gradient through ImageNet's colour correlation.
     pub colour: f32,
-    /// How far the picture is rolled to the right and down while the network looks at it; it comes back unrolled.
+    /// Pixels that the picture is rolled to the right and down before the run, and back after it.
     pub shift: (i32, i32),
 }
 
@@ -351,7 +351,7 @@ impl Ascent {
         Ok(())
     }
 
-    /// One ascent: `image` is looked at and becomes the climbed picture.
+    /// One step of gradient ascent on `image`, in place.
     ///
     /// # Errors
     /// The run failed; this ascent is best dropped and opened anew.
@@ -420,7 +420,7 @@ fn on_gpu(builder: SessionBuilder) -> ort::Result<SessionBuilder> {
     Ok(builder.with_memory_pattern(false)?.with_independent_thread_pool()?.with_intra_threads(1)?)
 }
 
-/// Compares the graph's inputs and outputs with what every pack promises, shapes at this size included.
+/// Compares the graph's inputs and outputs with the contract (`deploy/reference/graph-pack.md`), shapes at this size included.
 fn check_contract(session: &Session, layer: &Layer, (width, height): (usize, usize)) -> Result<(), String> {
     let picture: &[i64] = &[1, 3, height as i64, width as i64];
     let channels: &[i64] = &[layer.channels as i64];

@@ -1,4 +1,4 @@
-//! Batch normalisation as it looks after training, and the local response normalisation of older networks.
+//! Batch normalisation as it is after training, and the local response normalisation of older networks.
 
 use std::sync::Arc;
 

@@ -56,7 +56,7 @@ struct Phases {
     after: i64,
     /// Taps of each phase.
     taps: i64,
-    /// How far to the left of its own position a phase begins to look.
+    /// How far to the left of its own position a phase begins to read.
     left: i64,
 }
 
