@@ -1,4 +1,4 @@
-//! `reverie ctl`: directs devices over MQTT, for people who would rather not type topics.
+//! `reverie ctl`: controls devices over MQTT without typing topics.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::params;
 use crate::protocol::DeviceIdError;
 use crate::remote::{Client, Password, ReceivedMessage, Settings, Tls};
 
-/// Direct a mirror, a group of them or all, over MQTT.
+/// Control a mirror, a group of mirrors or all of them, over MQTT.
 #[derive(ClapArgs)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
@@ -26,13 +26,13 @@ pub struct Args {
     /// [default: 1883, or 8883 with --ca]
     #[arg(long)]
     port: Option<u16>,
-    /// Which mirror [default: the one that is online, where there is but one].
+    /// The mirror [default: the one that is online, if there is only one].
     #[arg(long, short, value_name = "NAME", conflicts_with_all = ["group", "all"])]
     device: Option<String>,
-    /// The members of a group.
+    /// All mirrors of a group.
     #[arg(long, short, value_name = "NAME", conflicts_with = "all")]
     group: Option<String>,
-    /// All of them.
+    /// All mirrors.
     #[arg(long)]
     all: bool,
     #[arg(long, value_name = "NAME")]
@@ -40,7 +40,7 @@ pub struct Args {
     /// File that holds the password and nothing else.
     #[arg(long, value_name = "FILE", requires = "username")]
     password_file: Option<PathBuf>,
-    /// Whom to trust: TLS, with this certificate authority (PEM).
+    /// Certificate authority to trust (PEM); switches TLS on.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Your own certificate and key, PEM.
@@ -54,12 +54,12 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Set parameters: all of them, or none where one is wrong.
+    /// Set parameters: all of them, or none if one is wrong.
     Set {
         /// Such as `layer=b9`, `intensity=0.4`.
         #[arg(required = true, value_name = "NAME=VALUE")]
         changes: Vec<String>,
-        /// How slowly: seconds, or text such as 10s or 1m30s.
+        /// How long the change takes: seconds, or text such as 10s or 1m30s.
         #[arg(long, value_name = "TIME")]
         over: Option<String>,
         /// When: RFC 3339, or seconds since 1970.
@@ -74,27 +74,27 @@ enum Command {
         #[arg(long, value_name = "MOMENT")]
         at: Option<String>,
     },
-    /// List the scenes, keep the present look as one, or forget one.
+    /// List the scenes, save the current look as one, or delete one.
     Scenes {
         #[command(subcommand)]
         command: Option<Scenes>,
     },
-    /// Do something: next-scene, pause, blank, identify, reset … (`about` lists them).
+    /// Run an action: next-scene, pause, blank, identify, reset … (`about` lists them).
     Do {
         action: String,
-        /// What it takes, as NAME=VALUE.
+        /// Its arguments.
         #[arg(value_name = "NAME=VALUE")]
-        takes: Vec<String>,
+        arguments: Vec<String>,
     },
-    /// Print what is effective, as JSON.
+    /// Print the parameters in effect, as JSON.
     State,
-    /// Print what the mirror is and can, as JSON.
+    /// Print what the mirror is and can do, as JSON.
     About,
     /// List the mirrors, and whether they are online.
     Devices,
-    /// Print what changes, as it changes.
+    /// Print changes as they happen.
     Watch,
-    /// Fetch the picture that is shown, where its owner lets pictures out.
+    /// Fetch the picture shown, if the mirror is configured to send pictures.
     Snapshot {
         /// JPEG file; `-` for standard output.
         #[arg(long, short, value_name = "FILE")]
@@ -104,11 +104,11 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Scenes {
-    /// List them.
+    /// List the scenes.
     List,
-    /// Keep the present look under this name.
+    /// Save the current look under this name.
     Save { name: String },
-    /// Forget the one of this name.
+    /// Delete the scene of this name.
     Delete { name: String },
 }
 
@@ -121,16 +121,19 @@ Examples:
   reverie ctl --all do blank
   reverie ctl snapshot -o now.jpg";
 
-/// For one device to answer, for many to have answered (they spread their answers over two seconds), and for a picture.
-const ANSWER: Duration = Duration::from_secs(5);
-const ANSWERS: Duration = Duration::from_millis(3500);
-const PICTURE: Duration = Duration::from_secs(10);
-/// What is retained comes at once.
-const RETAINED: Duration = Duration::from_millis(700);
+/// For one device to reply.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
+/// For many to have replied: they spread their replies over two seconds.
+const GROUP_REPLY_TIME: Duration = Duration::from_millis(3500);
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For all retained messages, which a broker sends at once.
+const RETAINED_TIME: Duration = Duration::from_millis(700);
 
-/// Who is directed.
+/// Who gets the command.
 enum Target {
+    /// The device of this name.
     One(String),
+    /// All that listen below this base topic.
     Many(String),
 }
 
@@ -145,12 +148,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
         let target = args.target(&mut client).await?;
         match (request, target) {
-            (Some((topic, payload)), Target::One(device)) => direct_one(&mut client, &device, &topic, payload).await,
-            (Some((topic, payload)), Target::Many(base)) => direct_many(&mut client, &base, &topic, payload).await,
-            (None, Target::Many(_)) => {
-                Err(BadInput("this is asked of one mirror: name it with --device".into()).into())
-            }
-            (None, Target::One(device)) => args.command.look(&mut client, &device).await,
+            (Some((topic, payload)), Target::One(device)) => send_to_one(&mut client, &device, &topic, payload).await,
+            (Some((topic, payload)), Target::Many(base)) => send_to_many(&mut client, &base, &topic, payload).await,
+            (None, Target::Many(_)) => Err(BadInput("this is for one mirror: name it with --device".into()).into()),
+            (None, Target::One(device)) => args.command.show(&mut client, &device).await,
         }
     })
 }
@@ -190,13 +191,15 @@ impl Args {
         match &online[..] {
             [one] => Ok(Target::One(one.clone())),
             [] => bail!("no mirror is online at this broker"),
-            several => Err(BadInput(format!("say which: --device {}", several.join(", "))).into()),
+            several => {
+                Err(BadInput(format!("several mirrors are online, choose one: --device {}", several.join(", "))).into())
+            }
         }
     }
 }
 
 impl Command {
-    /// The command to be sent, below the base topic; none where something is only looked at.
+    /// Topic below the base topic and payload of the command; none where it only shows something.
     fn request(&self) -> Result<Option<(String, Json)>, BadInput> {
         let with = |mut entries: Map<String, Json>, over: &Option<String>, at: &Option<String>| {
             let given =
@@ -212,18 +215,18 @@ impl Command {
             }
             Command::Scenes { command: Some(Scenes::Save { name }) } => ("do/save-scene".to_owned(), named(name)),
             Command::Scenes { command: Some(Scenes::Delete { name }) } => ("do/delete-scene".to_owned(), named(name)),
-            Command::Do { action, takes } => {
+            Command::Do { action, arguments } => {
                 if action.is_empty() || action.contains(['/', '+', '#']) {
                     return Err(BadInput(format!("`{action}` is no action")));
                 }
-                (format!("do/{action}"), entries(takes)?.into())
+                (format!("do/{action}"), entries(arguments)?.into())
             }
             _ => return Ok(None),
         }))
     }
 
-    /// Shows what a device tells.
-    async fn look(&self, client: &mut Client, device: &str) -> anyhow::Result<()> {
+    /// Shows what a device publishes.
+    async fn show(&self, client: &mut Client, device: &str) -> anyhow::Result<()> {
         match self {
             Command::State => print(&format!("{:#}\n", retained(client, device, "state").await?)),
             Command::About => print(&format!("{:#}\n", retained(client, device, "about").await?)),
@@ -236,12 +239,12 @@ impl Command {
     }
 }
 
-/// `NAME=VALUE` as a command has it: JSON where it is that, else text.
+/// `NAME=VALUE` as entries of a command: JSON where it is valid JSON, else text.
 fn entries(given: &[String]) -> Result<Map<String, Json>, BadInput> {
     let entry = |text: &String| {
         let (name, value) = text.split_once('=').ok_or_else(|| BadInput(format!("`{text}`: write NAME=VALUE")))?;
         let value = match params::find(name) {
-            // What is wrong with it the mirror says: its version is the one that counts.
+            // The mirror refuses wrong values: its version may know others than this one.
             Ok(spec) => spec.read_text(value).map_or_else(|_| number_or_text(value), |value| value.to_json()),
             Err(_) => number_or_text(value),
         };
@@ -254,14 +257,14 @@ fn number_or_text(text: &str) -> Json {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
-/// Every device that ever was here, and whether it is online.
+/// Every device that the broker knows, and whether it is online.
 async fn devices(client: &mut Client) -> anyhow::Result<Vec<(String, bool)>> {
     client.subscribe("reverie/+/status").await?;
-    let deadline = Instant::now() + RETAINED;
+    let deadline = Instant::now() + RETAINED_TIME;
     let mut found = Vec::new();
-    while let Some(told) = client.next(deadline).await? {
-        if let Some(name) = told.topic.strip_prefix("reverie/").and_then(|rest| rest.strip_suffix("/status")) {
-            found.push((name.to_owned(), told.payload == b"online"));
+    while let Some(message) = client.next(deadline).await? {
+        if let Some(name) = message.topic.strip_prefix("reverie/").and_then(|rest| rest.strip_suffix("/status")) {
+            found.push((name.to_owned(), message.payload == b"online"));
         }
     }
     found.sort();
@@ -275,9 +278,9 @@ async fn list_devices(client: &mut Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn direct_one(client: &mut Client, device: &str, topic: &str, payload: Json) -> anyhow::Result<()> {
+async fn send_to_one(client: &mut Client, device: &str, topic: &str, payload: Json) -> anyhow::Result<()> {
     let correlation = format!("{:016x}", fastrand::u64(..));
-    // Below the device's own name, where its broker lets it answer.
+    // Below the device's own name, where the broker lets it publish.
     let reply_to = format!("reply/{device}/ctl-{correlation}");
     client.subscribe(&reply_to).await?;
     client
@@ -288,38 +291,38 @@ async fn direct_one(client: &mut Client, device: &str, topic: &str, payload: Jso
             correlation.as_bytes(),
         )
         .await?;
-    match client.next_on(&reply_to, Instant::now() + ANSWER).await? {
-        Some(told) => complain(&[reply(&told)?]),
-        None => bail!("{device} does not answer: is it online? (reverie ctl devices)"),
+    match client.next_on(&reply_to, Instant::now() + REPLY_TIMEOUT).await? {
+        Some(message) => check_replies(&[reply(&message)?]),
+        None => bail!("{device} does not reply: is it online? (reverie ctl devices)"),
     }
 }
 
-async fn direct_many(client: &mut Client, base: &str, topic: &str, payload: Json) -> anyhow::Result<()> {
+async fn send_to_many(client: &mut Client, base: &str, topic: &str, payload: Json) -> anyhow::Result<()> {
     let correlation = format!("{:016x}", fastrand::u64(..));
     client.subscribe("reverie/+/reply").await?;
     client.publish(&format!("{base}/{topic}"), payload.to_string().into(), None, correlation.as_bytes()).await?;
-    let deadline = Instant::now() + ANSWERS;
+    let deadline = Instant::now() + GROUP_REPLY_TIME;
     let mut replies = Vec::new();
-    while let Some(told) = client.next(deadline).await? {
-        if told.correlation.as_deref() == Some(correlation.as_bytes()) {
-            let reply = reply(&told)?;
+    while let Some(message) = client.next(deadline).await? {
+        if message.correlation.as_deref() == Some(correlation.as_bytes()) {
+            let reply = reply(&message)?;
             let outcome = if reply["ok"] == true { "done" } else { "refused" };
-            print(&format!("{}: {outcome}\n", reply["device"].as_str().unwrap_or(&told.topic)));
+            print(&format!("{}: {outcome}\n", reply["device"].as_str().unwrap_or(&message.topic)));
             replies.push(reply);
         }
     }
     if replies.is_empty() {
         bail!("nobody answers: is anyone in {base}?");
     }
-    complain(&replies)
+    check_replies(&replies)
 }
 
-fn reply(told: &ReceivedMessage) -> anyhow::Result<Json> {
-    serde_json::from_slice(&told.payload).with_context(|| format!("{}: this answer is no JSON", told.topic))
+fn reply(message: &ReceivedMessage) -> anyhow::Result<Json> {
+    serde_json::from_slice(&message.payload).with_context(|| format!("{}: this reply is not JSON", message.topic))
 }
 
-/// An error where a reply says so, with all that is wrong.
-fn complain(replies: &[Json]) -> anyhow::Result<()> {
+/// An error with everything that was refused.
+fn check_replies(replies: &[Json]) -> anyhow::Result<()> {
     let mut wrong: Vec<String> = Vec::new();
     for reply in replies.iter().filter(|reply| reply["ok"] != true) {
         let device = reply["device"].as_str().filter(|_| replies.len() > 1).map(|name| format!("{name}: "));
@@ -336,28 +339,29 @@ fn complain(replies: &[Json]) -> anyhow::Result<()> {
     bail!("{}", wrong.join("\n  "))
 }
 
-/// What `device` has told on `topic` and left there.
+/// The message that `device` has retained on `topic`.
 async fn retained(client: &mut Client, device: &str, topic: &str) -> anyhow::Result<Json> {
     let topic = format!("reverie/{device}/{topic}");
     client.subscribe(&topic).await?;
-    let told = client.next_on(&topic, Instant::now() + ANSWER).await?;
-    let told = told.with_context(|| format!("there is no mirror {device} at this broker (reverie ctl devices)"))?;
-    serde_json::from_slice(&told.payload).with_context(|| format!("{}: this is no JSON", told.topic))
+    let message = client.next_on(&topic, Instant::now() + REPLY_TIMEOUT).await?;
+    let message =
+        message.with_context(|| format!("there is no mirror {device} at this broker (reverie ctl devices)"))?;
+    serde_json::from_slice(&message.payload).with_context(|| format!("{}: this is not JSON", message.topic))
 }
 
 fn scenes(about: &Json) -> String {
     let line = |scene: &Json| {
         let name = scene["name"].as_str().unwrap_or_default();
-        let kept = if scene["saved"] == true { "saved" } else { "configured" };
+        let origin = if scene["saved"] == true { "saved" } else { "configured" };
         let value = |(name, value): (&String, &Json)| {
             format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
         };
         let values: Vec<String> = scene["params"].as_object().into_iter().flatten().map(value).collect();
-        format!("{name}  ({kept})  {}\n", values.join(" "))
+        format!("{name}  ({origin})  {}\n", values.join(" "))
     };
     match about["scenes"].as_array() {
         Some(scenes) if !scenes.is_empty() => scenes.iter().map(line).collect(),
-        _ => "no scenes: `reverie ctl scenes save NAME` keeps the present look as one\n".to_owned(),
+        _ => "no scenes: `reverie ctl scenes save NAME` saves the current look as one\n".to_owned(),
     }
 }
 
@@ -367,8 +371,8 @@ async fn watch(client: &mut Client, device: &str) -> anyhow::Result<()> {
     }
     let mut watch = Watch::default();
     loop {
-        if let Some(told) = client.next(Instant::now() + ANSWER).await? {
-            print(&watch.lines(&told));
+        if let Some(message) = client.next(Instant::now() + REPLY_TIMEOUT).await? {
+            print(&watch.lines(&message));
         }
     }
 }
@@ -376,8 +380,8 @@ async fn watch(client: &mut Client, device: &str) -> anyhow::Result<()> {
 async fn snapshot(client: &mut Client, device: &str, output: &Path) -> anyhow::Result<()> {
     let topic = format!("reverie/{device}/snapshot");
     client.subscribe(&topic).await?;
-    direct_one(client, device, "do/snapshot", json!({})).await?;
-    let Some(picture) = client.next_on(&topic, Instant::now() + PICTURE).await? else {
+    send_to_one(client, device, "do/snapshot", json!({})).await?;
+    let Some(picture) = client.next_on(&topic, Instant::now() + SNAPSHOT_TIMEOUT).await? else {
         bail!("{device} sends no picture: is anything shown? (its log says why)");
     };
     if output == Path::new("-") {

@@ -1,20 +1,20 @@
-//! `reverie ctl watch`: what a mirror tells, as lines for people.
+//! `reverie ctl watch`: what a mirror publishes, as lines for people.
 
 use serde_json::{Map, Value as Json};
 
 use crate::remote::ReceivedMessage;
 
-/// What was told last.
+/// The state published last.
 #[derive(Default)]
 pub struct Watch {
     state: Map<String, Json>,
 }
 
 impl Watch {
-    /// What is new in `told`, a line each; nothing where that is nothing.
-    pub fn lines(&mut self, told: &ReceivedMessage) -> String {
-        let text = String::from_utf8_lossy(&told.payload);
-        match told.topic.rsplit('/').next() {
+    /// What is new in `message`, a line each; empty where nothing is.
+    pub fn lines(&mut self, message: &ReceivedMessage) -> String {
+        let text = String::from_utf8_lossy(&message.payload);
+        match message.topic.rsplit('/').next() {
             Some("status") => format!("{text}\n"),
             Some("state") => self.changes(serde_json::from_str(&text).unwrap_or_default()),
             Some("telemetry") => telemetry(&serde_json::from_str(&text).unwrap_or_default()),
@@ -24,7 +24,7 @@ impl Watch {
 
     fn changes(&mut self, state: Map<String, Json>) -> String {
         let is_first = self.state.is_empty();
-        // How many seconds a ramp has left is no news.
+        // The seconds that ramps have left change all the time.
         let changed = state.iter().filter(|(name, value)| *name != "ramps" && self.state.get(*name) != Some(value));
         let line = |(name, value): (&String, &Json)| match self.state.get(name) {
             Some(old) => format!("{name} {} → {}\n", plain(old), plain(value)),
@@ -39,15 +39,15 @@ impl Watch {
     }
 }
 
-fn telemetry(told: &Json) -> String {
+fn telemetry(values: &Json) -> String {
     format!(
         "{} dreams/s at {}x{} on {}, camera {}, display {}\n",
-        told["fps"],
-        told["width"],
-        told["height"],
-        plain(&told["provider"]),
-        plain(&told["camera"]),
-        plain(&told["display"])
+        values["fps"],
+        values["width"],
+        values["height"],
+        plain(&values["provider"]),
+        plain(&values["camera"]),
+        plain(&values["display"])
     )
 }
 
@@ -59,17 +59,17 @@ fn plain(value: &Json) -> String {
 mod tests {
     use super::*;
 
-    fn told(topic: &str, payload: &str) -> ReceivedMessage {
+    fn message(topic: &str, payload: &str) -> ReceivedMessage {
         ReceivedMessage { topic: format!("reverie/m/{topic}"), payload: payload.into(), correlation: None }
     }
 
     #[test]
-    fn only_what_changes_is_told() {
+    fn only_what_changes_is_printed() {
         let mut watch = Watch::default();
-        assert_eq!(watch.lines(&told("status", "online")), "online\n");
-        assert_eq!(watch.lines(&told("state", r#"{"zoom": 0, "layer": "b9"}"#)), "zoom 0  layer b9\n");
-        assert_eq!(watch.lines(&told("state", r#"{"zoom": 0.5, "layer": "b9"}"#)), "zoom 0 → 0.5\n");
-        assert_eq!(watch.lines(&told("state", r#"{"zoom": 0.5, "layer": "b9", "ramps": {}}"#)), "");
-        assert_eq!(watch.lines(&told("state", "nonsense")), "");
+        assert_eq!(watch.lines(&message("status", "online")), "online\n");
+        assert_eq!(watch.lines(&message("state", r#"{"zoom": 0, "layer": "b9"}"#)), "zoom 0  layer b9\n");
+        assert_eq!(watch.lines(&message("state", r#"{"zoom": 0.5, "layer": "b9"}"#)), "zoom 0 → 0.5\n");
+        assert_eq!(watch.lines(&message("state", r#"{"zoom": 0.5, "layer": "b9", "ramps": {}}"#)), "");
+        assert_eq!(watch.lines(&message("state", "nonsense")), "");
     }
 }

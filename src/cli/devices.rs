@@ -11,10 +11,10 @@ use crate::{display, source};
 
 /// List cameras (formats, sizes, rates) and screens (outputs, modes), and which would be used.
 ///
-/// Nothing is shown and no mode is set, so that it may be called while the daemon runs.
+/// Nothing is shown and no mode is set, so it is safe while the daemon runs.
 #[derive(ClapArgs)]
 pub struct Args {
-    /// Configuration file whose wishes decide what would be used [default: /etc/reverie/reverie.toml where it exists].
+    /// Configuration file that decides what would be used [default: /etc/reverie/reverie.toml where it exists].
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// As JSON, for programs.
@@ -30,7 +30,7 @@ struct Devices {
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let config = load::read(args.config.as_deref())?;
-    config.check(Config::file(args.config.as_deref())).map_err(load::bad)?;
+    config.check(Config::file(args.config.as_deref())).map_err(load::bad_input)?;
     let devices = Devices { cameras: source::survey(&config.source()), screens: display::survey(&config.screen) };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&devices)?);

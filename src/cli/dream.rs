@@ -36,30 +36,30 @@ pub struct Args {
     /// YUV4MPEG2 on stdin.
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// Where to: a .png, .jpg or .webp file; with --frames a folder or a name with %04d; `-` for raw RGB24 on stdout. Of a
+    /// The output: a .png, .jpg or .webp file; with --frames a folder or a name with %04d; `-` for raw RGB24 on stdout. For a
     /// clip: a video (.mp4, .mkv, .webm, .mov, .avi, .y4m), a folder or a name with %04d; `-` for YUV4MPEG2 on stdout.
     #[arg(value_name = "OUT", required_unless_present = "output")]
     out: Option<PathBuf>,
     /// The same as OUT.
     #[arg(short = 'o', long = "output", value_name = "OUT", conflicts_with = "out")]
     output: Option<PathBuf>,
-    /// Width and height of OUT, such as 1280x720; what sticks out on two sides is cut off [default: as IN]. A large picture is dreamed on
-    /// smaller, and in parts at its own size.
+    /// Width and height of OUT, such as 1280x720; the picture is cropped to that shape [default: as IN]. A large picture is dreamed on
+    /// at a smaller size, then in parts at its own size.
     #[arg(long, value_name = "WxH", value_parser = picture::parse_size)]
     size: Option<(usize, usize)>,
     /// Reduce so that neither side is longer than this.
     #[arg(long, value_name = "PIXELS", conflicts_with = "size")]
     max_side: Option<usize>,
-    /// Render a film of so many frames, each dreamed on the one before, zoomed.
+    /// Render a film of this many frames, each dreamed on the one before, zoomed.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     frames: Option<u32>,
-    /// Frames a second of the film or clip, which zoom, rotate and drift go by [default: 25, or the clip's own].
+    /// Frames a second of the film or clip, which zoom, rotate and drift depend on [default: 25, or the clip's own].
     #[arg(long, value_name = "RATE", value_parser = parse_fps)]
     fps: Option<f64>,
-    /// Of a clip: begin a new dream every so many frames [default: as often as this machine could live].
+    /// For a clip: start a new dream every N frames [default: as often as this machine could do it live].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), conflicts_with = "frames")]
     dream_every: Option<u32>,
-    /// Makes the dream repeatable: with the same seed the same bytes come out, on the CPU.
+    /// Makes the dream repeatable: the same seed gives the same bytes, on the CPU.
     #[arg(long)]
     seed: Option<u64>,
     /// Folder of graph packs, or a pack; may be given several times.
@@ -88,9 +88,9 @@ Examples:
   ffmpeg -i clip.mp4 -f yuv4mpegpipe - | reverie dream - - --seed 7 --dream-every 4 | ffplay -
                                                             frame by frame through a pipe, repeatable
 
-A clip is dreamed as the daemon does it: its parameters start from the live defaults (see `reverie params`).";
+A clip is dreamed as the daemon does it, starting from the live defaults of the parameters (see `reverie params`).";
 
-/// What google/deepdream's film grows by from frame to frame.
+/// Zoom of google/deepdream's film from one frame to the next.
 const FILM_ZOOM: f64 = 0.05;
 /// Frames a second of a film.
 const FILM_FPS: f64 = 25.0;
@@ -118,8 +118,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         picture.flip();
     }
     let full = (picture.width, picture.height);
-    let is_asked = args.size.is_some() || args.max_side.is_some();
-    let mut work = Work::plan(full, is_asked, args.frames.is_some(), health::free_memory())?;
+    let is_size_given = args.size.is_some() || args.max_side.is_some();
+    let mut work = Work::plan(full, is_size_given, args.frames.is_some(), health::free_memory())?;
     if args.params.given("windows") {
         work.windows = params.windows;
     }
@@ -149,7 +149,7 @@ fn catalogue(args: &Args) -> anyhow::Result<Arc<Catalogue>> {
     Ok(Arc::new(load::packs(&args.packs)?))
 }
 
-/// Finds out before the work whether a pack is damaged: exchanged weights would be dreamed with as they are.
+/// Checks before the work whether the pack is damaged: exchanged weights would be used as they are.
 fn verify(catalogue: &Catalogue, params: &Params) -> anyhow::Result<()> {
     let (folder, manifest, _) = catalogue.layer(&params.layer)?;
     Ok(manifest.verify(folder)?)
@@ -161,20 +161,19 @@ fn runtime(args: &Args) -> anyhow::Result<Arc<Runtime>> {
 }
 
 impl Args {
-    /// A picture is no mirror, unless somebody says so.
+    /// A picture is only mirrored where that is given.
     fn flips(&self, params: &Params) -> bool {
         params.mirror && self.params.given("mirror")
     }
 }
 
-/// A film flies into its picture and has its tone held, where nobody said otherwise: without either it is a picture that
-/// burns out.
+/// A film zooms into its picture and has its tone held unless flags say otherwise: without either the picture burns out.
 fn film_params(args: &Args, mut params: Params) -> Params {
     if args.frames.is_some() {
         if !args.params.given("zoom") {
             params.zoom = (1.0 + FILM_ZOOM).powf(args.fps.unwrap_or(FILM_FPS)) - 1.0;
         }
-        // It feeds on itself.
+        // Each frame is dreamed on the one before.
         params.trance = 1.0;
         if !args.params.given("tone") {
             let live = crate::params::find("tone").ok().and_then(|spec| spec.default_value());
@@ -186,7 +185,7 @@ fn film_params(args: &Args, mut params: Params) -> Params {
     params
 }
 
-/// Dreams every frame and writes it. Returns what was in the picture before and after, looked at in `size`.
+/// Dreams every frame and writes it. Returns what the network saw in the picture before and after, measured at `size`.
 fn render(
     dreamer: &mut Dreamer,
     picture: &Frame,
@@ -215,7 +214,7 @@ fn render(
                 None => format!("activation {:.4}", progress.activation),
             });
         });
-        // The picture is where a film starts from; after that it feeds on itself.
+        // A film starts from the picture; after that each frame is dreamed on the one before.
         let elapsed =
             if number == 1 { Duration::ZERO } else { Duration::from_secs_f64(1.0 / args.fps.unwrap_or(FILM_FPS)) };
         let layer = dreamer.dream(&look, params, elapsed)?.context("the network was not opened")?;
@@ -231,13 +230,13 @@ fn render(
 }
 
 fn growth((before, after): (Measurement, Measurement)) -> String {
-    let told = |name: &str, before: f64, after: f64| {
+    let change = |name: &str, before: f64, after: f64| {
         let times = if before > 0.0 && after > 0.0 { format!(" (×{:.1})", after / before) } else { String::new() };
         format!("{name} {before:.4} → {after:.4}{times}")
     };
     match (before.objective, after.objective) {
-        (Some(b), Some(a)) => told("objective", b.into(), a.into()),
-        _ => told("mean activation", before.activation, after.activation),
+        (Some(b), Some(a)) => change("objective", b.into(), a.into()),
+        _ => change("mean activation", before.activation, after.activation),
     }
 }
 

@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::BadInput;
 use crate::export::{self, About, Candidate, ExportError, LayerRequest, MaxPool, Network, Options};
 
-/// Make a graph pack, which can be dreamed, from a trained ONNX network
+/// Make a graph pack for dreaming from a trained ONNX network
 ///
-/// A pack holds one graph for each layer chosen: forward to the layer, back to the picture, smoothing, one step up.
-/// See with --list which layers a network has; early ones give strokes and patterns, late ones animals and buildings.
+/// A pack holds one graph for each chosen layer: forward pass to the layer, backward pass to the picture, smoothing, one ascent step.
+/// --list shows the layers of a network; early ones give strokes and patterns, late ones animals and buildings.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   reverie export mobilenet.onnx --list
@@ -21,7 +21,7 @@ pub struct Args {
     /// The trained network, an ONNX file
     network: PathBuf,
 
-    /// Show the layers that can be dreamed, and stop
+    /// List the layers that can be dreamed, then exit
     #[arg(long)]
     list: bool,
 
@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long, short, value_name = "DIR", required_unless_present = "list")]
     out: Option<PathBuf>,
 
-    /// TOML file that says what the flags below say, and each layer's look, step and neuron groups
+    /// TOML file with the values of the flags below, and each layer's look, step and neuron groups
     #[arg(long, value_name = "FILE")]
     about: Option<PathBuf>,
 
@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long)]
     name: Option<String>,
 
-    /// The network in words, "MobileNetV2, ImageNet-1k"
+    /// Description of the network, such as "MobileNetV2, ImageNet-1k"
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
 
@@ -61,7 +61,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 
-    /// The layer dreamed when nobody chose one [default: the first of --layers]
+    /// The layer dreamed unless another is chosen [default: the first of --layers]
     #[arg(long, value_name = "NAME")]
     default_layer: Option<String>,
 
@@ -85,11 +85,11 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = MaxPoolArg::Exact)]
     max_pool: MaxPoolArg,
 
-    /// Replace the pack that is there
+    /// Replace an existing pack
     #[arg(long)]
     force: bool,
 
-    /// Give the raw gradient at the picture as one more output `gradient` of each graph, for verification
+    /// Add the raw gradient at the picture to each graph as an output `gradient`, for verification
     #[arg(long, hide_short_help = true)]
     gradient: bool,
 }
@@ -107,7 +107,7 @@ fn rgb(text: &str) -> Result<[f32; 3], String> {
 
 /// Lists the layers or writes the pack.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let network = Network::read(&args.network).map_err(blame)?;
+    let network = Network::read(&args.network).map_err(classify)?;
     if args.list {
         print!("{}", table(&export::candidates(&network)));
         return Ok(());
@@ -120,7 +120,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         bar.inc(1);
     });
     bar.finish_and_clear();
-    let manifest = manifest.map_err(blame)?;
+    let manifest = manifest.map_err(classify)?;
     for layer in &manifest.layers {
         let (channels, stride, macs) = (layer.channels, layer.stride, layer.macs_per_pixel);
         println!("{:<24} {channels:>5} channels, stride {stride}, {macs:.0} multiply-adds a pixel", layer.name);
@@ -129,8 +129,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the network or the flags are to blame for is not what the disk is to blame for.
-fn blame(error: ExportError) -> anyhow::Error {
+/// Errors of the network or the flags are the caller's, those of writing are not.
+fn classify(error: ExportError) -> anyhow::Error {
     match error {
         ExportError::Write { .. } => error.into(),
         caller => BadInput(caller.to_string()).into(),
@@ -139,23 +139,23 @@ fn blame(error: ExportError) -> anyhow::Error {
 
 /// The flags over the file given as `--about`.
 fn options(args: Args, network: &Network) -> anyhow::Result<Options> {
-    let told = match &args.about {
+    let file = match &args.about {
         Some(path) => read_about(path)?,
         None => About::default(),
     };
     let about = About {
-        name: args.name.or(told.name),
-        network: args.title.or(told.network),
-        source: args.source.or(told.source),
-        licence: args.licence.or(told.licence),
-        licence_file: args.licence_file.or(told.licence_file),
-        labels: args.labels.or(told.labels),
-        default_layer: args.default_layer.or(told.default_layer),
-        mean: args.mean.or(told.mean),
-        std: args.std.or(told.std),
-        channels: if args.bgr { Some("BGR".to_owned()) } else { told.channels },
-        recognise: args.recognise.or(told.recognise),
-        layers: chosen(&args.layers, told.layers, network),
+        name: args.name.or(file.name),
+        network: args.title.or(file.network),
+        source: args.source.or(file.source),
+        licence: args.licence.or(file.licence),
+        licence_file: args.licence_file.or(file.licence_file),
+        labels: args.labels.or(file.labels),
+        default_layer: args.default_layer.or(file.default_layer),
+        mean: args.mean.or(file.mean),
+        std: args.std.or(file.std),
+        channels: if args.bgr { Some("BGR".to_owned()) } else { file.channels },
+        recognise: args.recognise.or(file.recognise),
+        layers: chosen(&args.layers, file.layers, network),
     };
     if let Some(mean) = about.mean.filter(|mean| mean.iter().any(|value| value.abs() > 1.0)) {
         let [red, green, blue] = mean.map(|value| value / 255.0);
@@ -186,12 +186,12 @@ fn read_about(path: &Path) -> anyhow::Result<About> {
     Ok(about)
 }
 
-/// The layers of the command line, with what the file says of them; without any, those of the file.
-fn chosen(layers: &[String], told: Vec<LayerRequest>, network: &Network) -> Vec<LayerRequest> {
+/// The layers of the command line, with their values from the file; without any, all layers of the file.
+fn chosen(layers: &[String], file: Vec<LayerRequest>, network: &Network) -> Vec<LayerRequest> {
     if layers.is_empty() {
-        return told;
+        return file;
     }
-    let in_file = |name: &str| told.iter().find(|l| l.name.as_deref() == Some(name) || l.tensor == name);
+    let in_file = |name: &str| file.iter().find(|l| l.name.as_deref() == Some(name) || l.tensor == name);
     let asked =
         layers.iter().flat_map(|text| export::split_layers(text, |name| network.has(name) || in_file(name).is_some()));
     let request = |(name, tensor): (Option<&str>, &str)| {
@@ -217,6 +217,6 @@ fn table(candidates: &[Candidate]) -> String {
             Err(why) => format!("{tensor:<width$}  {operator:<20} stops here: {why}\n"),
         };
     }
-    text += "\nMACS/PIXEL: multiply-adds that one ascent costs for each pixel of the picture, there and back.\n";
+    text += "\nMACS/PIXEL: multiply-adds of one ascent for each pixel of the picture, forward and backward pass.\n";
     text
 }

@@ -1,4 +1,4 @@
-//! A flag for each parameter, made from the table.
+//! A flag for each parameter, generated from the table.
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use serde_json::{Map, Value as Json};
@@ -7,11 +7,11 @@ use crate::cli::BadInput;
 use crate::pack::Catalogue;
 use crate::params::{Kind, Params, Refusal, Spec, TABLE};
 
-/// The parameters given as flags, as they were written: for the daemon, whose defaults are `LIVE`, or for a file.
+/// The parameters given as flags, as text: for the daemon (`LIVE`), or for a file, which has defaults of its own.
 #[derive(Clone, Default)]
 pub struct ParamFlags<const LIVE: bool>(Vec<(&'static Spec, String)>);
 
-/// Parameters that direct what is shown while it runs, and mean nothing for a file.
+/// Parameters that control a running mirror and mean nothing for a file.
 const LIVE_ONLY: [&str; 6] = ["paused", "blank", "fade", "play", "hold", "glide"];
 
 fn flags(live: bool) -> impl Iterator<Item = &'static Spec> {
@@ -28,7 +28,7 @@ impl<const LIVE: bool> ParamFlags<LIVE> {
         self.0.iter().any(|(spec, _)| spec.name == name)
     }
 
-    /// `base` with what was given; a wrong value is told with its flag and what it takes.
+    /// `base` with the flags applied. Errors name each flag with a wrong value, and what it takes.
     pub fn apply(&self, base: &Params, catalogue: &Catalogue) -> Result<Params, BadInput> {
         let mut changes = Map::new();
         let mut refusals = Vec::new();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_values_are_told_with_their_flags_all_at_once() {
+    fn wrong_values_are_reported_with_their_flags_all_at_once() {
         let error = apply(&["--octave-scale", "9", "--layer", "f99", "--neurons", "8"]).unwrap_err();
         assert!(error.contains("--octave-scale: 9 is not a number from 1.1 to 3"), "{error}");
         assert!(error.contains("--layer: no layer is called `f99`"), "{error}");

@@ -1,4 +1,4 @@
-//! From a configuration file to what the daemon runs on: `run` and its check, `provision`, `doctor` and `healthcheck` judge by this alone.
+//! From a configuration file to what the daemon runs on: the one check that `run`, `provision`, `doctor` and `healthcheck` share.
 
 use std::path::{Path, PathBuf};
 
@@ -11,12 +11,12 @@ use crate::director::Setup;
 use crate::pack::{Catalogue, PackError};
 use crate::params::{Params, Refusal};
 
-/// The configuration `named`, else the usual one where there is one, else the defaults. [`judge`] comes after the flags have had their say.
+/// The configuration `named`, else the default file where it exists, else the defaults. [`checked_setup`] is called once the flags are applied.
 pub fn read(named: Option<&Path>) -> Result<Config, BadInput> {
-    Config::file(named).map_or_else(|| Ok(Config::default()), Config::read).map_err(bad)
+    Config::file(named).map_or_else(|| Ok(Config::default()), Config::read).map_err(bad_input)
 }
 
-/// The packs in the folders that are `named`, else the installed ones.
+/// The packs in the folders `named`, else the installed ones.
 pub fn packs(named: &[PathBuf]) -> anyhow::Result<Catalogue> {
     let folders = if named.is_empty() { crate::assets::pack_folders() } else { named.to_vec() };
     Catalogue::read(&folders).map_err(|e| match e {
@@ -25,13 +25,13 @@ pub fn packs(named: &[PathBuf]) -> anyhow::Result<Catalogue> {
     })
 }
 
-/// As [`packs`], without those that are damaged: that one is must not keep the others from being dreamed.
-pub fn sound_packs(config: &Config) -> anyhow::Result<Catalogue> {
-    let (sound, faults) = packs(&config.packs)?.sound();
-    faults.iter().for_each(|fault| error!("{fault}; its layers are left out"));
-    match faults.into_iter().next() {
-        Some(fault) if sound.packs().next().is_none() => Err(fault.into()),
-        _ => Ok(sound),
+/// As [`packs`], without damaged ones, so that the others can still be dreamed.
+pub fn intact_packs(config: &Config) -> anyhow::Result<Catalogue> {
+    let (intact, errors) = packs(&config.packs)?.sound();
+    errors.iter().for_each(|error| error!("{error}; its layers are left out"));
+    match errors.into_iter().next() {
+        Some(error) if intact.packs().next().is_none() => Err(error.into()),
+        _ => Ok(intact),
     }
 }
 
@@ -44,26 +44,26 @@ pub enum ServiceSecrets {
     Assumed,
 }
 
-/// What the director begins with, where the daemon takes `config`, which came from `file`.
+/// What the director begins with, where the daemon would start on `config`, which came from `file`.
 ///
 /// # Errors
 /// The first thing that the daemon would refuse.
-pub fn judge(
+pub fn checked_setup(
     config: &Config,
     file: Option<&Path>,
     flags: &ParamFlags<true>,
     catalogue: &Catalogue,
     secrets: ServiceSecrets,
 ) -> Result<Setup, BadInput> {
-    config.check(file).map_err(bad)?;
+    config.check(file).map_err(bad_input)?;
     let setup = direction(config, file, flags, catalogue)?;
     match config.broker() {
         Err(ConfigError::ServiceOnly { .. }) if secrets == ServiceSecrets::Assumed => Ok(setup),
-        broker => broker.map(|_| setup).map_err(bad),
+        broker => broker.map(|_| setup).map_err(bad_input),
     }
 }
 
-/// What `config` says of parameters, scenes and hours, against the packs of `catalogue`.
+/// Parameters, scenes and hours of `config`, checked against the packs of `catalogue`.
 pub fn direction(
     config: &Config,
     file: Option<&Path>,
@@ -71,7 +71,7 @@ pub fn direction(
     catalogue: &Catalogue,
 ) -> Result<Setup, BadInput> {
     let params = start_params(config, file, flags, catalogue)?;
-    config.direction(params, catalogue).map_err(bad)
+    config.direction(params, catalogue).map_err(bad_input)
 }
 
 /// The table's defaults, then the file's `[params]`, then the flags.
@@ -91,6 +91,6 @@ fn start_params(
     flags.apply(&configured, catalogue)
 }
 
-pub fn bad(error: ConfigError) -> BadInput {
+pub fn bad_input(error: ConfigError) -> BadInput {
     BadInput(error.to_string())
 }

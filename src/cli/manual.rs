@@ -9,10 +9,10 @@ use clap_complete::{Shell, generate_to};
 
 use super::Cli;
 
-/// Write the manual pages and the shells' completions, for packages.
+/// Write manual pages and shell completions, for packages.
 #[derive(ClapArgs)]
 pub struct Args {
-    /// Folder that is made, and filled.
+    /// Folder to create and fill.
     #[arg(value_name = "DIR")]
     out: PathBuf,
 }

@@ -17,11 +17,11 @@ mod run;
 
 use clap::{Parser, Subcommand};
 
-/// A dreaming mirror: live DeepDream on camera pictures, directed over MQTT.
+/// A dreaming mirror: live DeepDream on camera pictures, controlled over MQTT.
 #[derive(Parser)]
 #[command(name = "reverie", version, propagate_version = true)]
 pub struct Cli {
-    /// Say more: -v for debug, -vv for everything. RUST_LOG, where set, decides instead.
+    /// Log more: -v for debug, -vv for everything. RUST_LOG takes precedence where it is set.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     #[command(subcommand)]
@@ -63,12 +63,12 @@ impl Command {
     }
 }
 
-/// All was said: only the exit code is left to say.
+/// Everything was printed already; only the exit code is left.
 #[derive(Debug, thiserror::Error)]
 #[error("exit code {0}")]
 pub struct Exit(pub u8);
 
-/// An error of the one who called: exit code 2 instead of 1.
+/// The caller's mistake: exit code 2 instead of 1.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BadInput(pub String);

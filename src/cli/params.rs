@@ -7,10 +7,10 @@ use clap::{Args as ClapArgs, ValueEnum};
 use crate::pack::Catalogue;
 use crate::params;
 
-/// Print the table of everything that can be changed while it dreams.
+/// Print the table of all parameters that can be changed while it runs.
 #[derive(ClapArgs)]
 pub struct Args {
-    /// As what: text for people, schema for programs (JSON schema 2020-12), markdown for the reference page.
+    /// Format: text for people, schema for programs (JSON schema 2020-12), markdown for the reference page.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

@@ -1,5 +1,5 @@
-//! `reverie provision`: one image for many boards. At the first start, and whenever it changes, each takes its configuration
-//! from the boot partition or a USB stick.
+//! `reverie provision`: one image for many boards. Each takes its configuration from the boot partition or a USB stick, at the
+//! first start and whenever that changes.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -19,18 +19,18 @@ use crate::files::{Rights, groups, write_whole};
 #[derive(ClapArgs)]
 #[command(after_long_help = LAYOUT)]
 pub struct Args {
-    /// Where to look, the first that has something for this board counts; may be given several times.
+    /// Folder to look in; of several the first with files for this board counts.
     #[arg(long, value_name = "DIR", default_values = [
         "/run/reverie-stick/reverie", "/boot/firmware/reverie", "/boot/efi/reverie", "/boot/reverie",
     ])]
     from: Vec<PathBuf>,
-    /// Where the configuration is kept.
+    /// Folder of the configuration.
     #[arg(long, value_name = "DIR", default_value = "/etc/reverie")]
     to: PathBuf,
-    /// What tells this board from others [default: its serial number and its network addresses].
+    /// Name of this board; may be given several times [default: its serial number and its network addresses].
     #[arg(long, value_name = "NAME")]
     board: Vec<String>,
-    /// Say what would be done, and do nothing.
+    /// Print what would be done, and do nothing.
     #[arg(long)]
     dry_run: bool,
 }
@@ -41,13 +41,13 @@ In such a folder:
   *.pem *.key *.password  files that it names, in place of others of the same name
   boards/NAME/            the same for one board: its serial number, or a network address as 48b02d3c5a10
 
-What lies below boards/ counts before what lies beside it. What the mirror would not run on (a wrong key or value, a layer or a scene
-that is not there, a certificate that is none) is refused whole, and nothing is changed. What is taken away on the stick stays on the board.
+Files below boards/ take precedence over those beside it. A configuration that the mirror would not start on (a wrong key or value,
+a missing layer or scene, an invalid certificate) is refused as a whole, and nothing is changed. Files removed from the stick stay on the board.
 
-Keys and passwords can be read by root, and by the group `reverie` where there is one: the service's.";
+Keys and passwords can be read by root and, where it exists, by the service's group `reverie`.";
 
-/// A file larger than this is none of these.
-const MOST_BYTES: u64 = 1 << 20;
+/// The largest file that is taken, bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 const CONFIG: &str = "reverie.toml";
 
 pub fn run(args: Args) -> anyhow::Result<()> {
@@ -62,10 +62,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if !args.dry_run {
         fs::create_dir_all(&args.to).with_context(|| format!("cannot make {}", args.to.display()))?;
     }
-    for Brought { name, content, .. } in files {
+    for ProvisionedFile { name, content, .. } in files {
         let target = args.to.join(&name);
         let rights = rights(&name);
-        if fs::read(&target).is_ok_and(|old| old == content) && has(&target, rights) {
+        if fs::read(&target).is_ok_and(|old| old == content) && has_rights(&target, rights) {
             continue;
         }
         println!("{}{}", if args.dry_run { "would write " } else { "writes " }, target.display());
@@ -78,15 +78,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// A file that the board is to have.
-struct Brought {
+struct ProvisionedFile {
     name: String,
-    from: PathBuf,
+    source: PathBuf,
     content: Vec<u8>,
 }
 
-/// The files for this board in `folder`, by name: its own before those for all. None where there is no such folder.
-fn gather(folder: &Path, boards: &[String]) -> anyhow::Result<Vec<Brought>> {
-    let mut files: Vec<Brought> = Vec::new();
+/// The files for this board in `folder`, sorted by name; its own take precedence over those for all. Empty where there is no such folder.
+fn gather(folder: &Path, boards: &[String]) -> anyhow::Result<Vec<ProvisionedFile>> {
+    let mut files: Vec<ProvisionedFile> = Vec::new();
     let own = boards.iter().map(|board| folder.join("boards").join(board));
     for place in own.chain([folder.to_owned()]) {
         let Ok(entries) = fs::read_dir(&place) else { continue };
@@ -96,7 +96,7 @@ fn gather(folder: &Path, boards: &[String]) -> anyhow::Result<Vec<Brought>> {
             };
             if files.iter().all(|other| other.name != name) {
                 let content = read(&path).map_err(|e| BadInput(format!("{}: {e}", path.display())))?;
-                files.push(Brought { name: name.to_owned(), from: path.clone(), content });
+                files.push(ProvisionedFile { name: name.to_owned(), source: path.clone(), content });
             }
         }
     }
@@ -114,22 +114,22 @@ fn is_ours(name: &str) -> bool {
     name == CONFIG || (!name.starts_with('.') && ends.iter().any(|end| name.ends_with(end)))
 }
 
-/// A plain file of sensible size: no link that leads out of the stick.
+/// Reads a plain file of sensible size, never a link that leads out of the stick.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let meta = fs::symlink_metadata(path)?;
     if !meta.is_file() {
         return Err(io::Error::other("is no plain file"));
     }
     let mut content = Vec::new();
-    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > MOST_BYTES {
+    File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MAX_FILE_BYTES {
         return Err(io::Error::other("is larger than a megabyte"));
     }
     Ok(content)
 }
 
-/// Whether the daemon would run on what will lie in `to`: what is brought, and what is there already.
-fn check(files: &[Brought], to: &Path) -> anyhow::Result<()> {
+/// Whether the daemon would start on what will lie in `to`: `files`, and what is there already.
+fn check(files: &[ProvisionedFile], to: &Path) -> anyhow::Result<()> {
     let path = to.join(CONFIG);
     let content = match files.iter().find(|file| file.name == CONFIG) {
         Some(file) => file.content.clone(),
@@ -140,19 +140,19 @@ fn check(files: &[Brought], to: &Path) -> anyhow::Result<()> {
         },
     };
     let text = std::str::from_utf8(&content).map_err(|_| BadInput(format!("{CONFIG} is no UTF-8 text")))?;
-    let mut config = Config::read_text(text, &path).map_err(load::bad)?;
+    let mut config = Config::read_text(text, &path).map_err(load::bad_input)?;
     for secret in config.mqtt.files_mut() {
         // It does not lie there yet.
         if let Some(file) = files.iter().find(|file| to.join(&file.name) == *secret) {
-            secret.clone_from(&file.from);
+            secret.clone_from(&file.source);
         }
     }
     let catalogue = load::packs(&config.packs)?;
-    load::judge(&config, Some(&path), &ParamFlags::default(), &catalogue, ServiceSecrets::Assumed)?;
+    load::checked_setup(&config, Some(&path), &ParamFlags::default(), &catalogue, ServiceSecrets::Assumed)?;
     Ok(())
 }
 
-/// Who may read one that was brought: secrets are for root and the service.
+/// Who may read the file `name`: secrets are for root and the service.
 fn rights(name: &str) -> Rights {
     if !name.ends_with(".key") && !name.ends_with(".password") {
         return Rights::ALL;
@@ -160,7 +160,7 @@ fn rights(name: &str) -> Rights {
     service_group().map_or(Rights::OWN, |group| Rights { mode: Some(0o640), group: Some(group) })
 }
 
-fn has(target: &Path, rights: Rights) -> bool {
+fn has_rights(target: &Path, rights: Rights) -> bool {
     let fits = |meta: fs::Metadata| {
         rights.mode.is_none_or(|mode| mode == meta.mode() & 0o777)
             && rights.group.is_none_or(|group| group == meta.gid())
@@ -173,7 +173,7 @@ fn service_group() -> Option<u32> {
     groups().into_iter().find(|(name, _)| name == "reverie").map(|(_, number)| number)
 }
 
-/// What this board is called: its serial number, and the addresses of its network cards.
+/// The names of this board: its serial number, and the addresses of its network cards.
 fn board_names() -> Vec<String> {
     let serials = ["/proc/device-tree/serial-number", "/sys/class/dmi/id/product_serial"];
     let mut names: Vec<String> = serials.iter().filter_map(|file| name_from(Path::new(file))).collect();
@@ -184,7 +184,7 @@ fn board_names() -> Vec<String> {
     names
 }
 
-/// One level of a path: letters and digits, small.
+/// The content of `file` as a folder can be named: lower-case letters and digits.
 fn name_from(file: &Path) -> Option<String> {
     let text = String::from_utf8_lossy(&fs::read(file).ok()?).to_ascii_lowercase();
     let name: String = text.chars().filter(char::is_ascii_alphanumeric).take(64).collect();

@@ -1,4 +1,4 @@
-//! `reverie restore-console`: gives the text console back after a daemon that was killed.
+//! `reverie restore-console`: restores the text console after the daemon was killed.
 
 use std::path::PathBuf;
 
@@ -7,12 +7,12 @@ use clap::Args as ClapArgs;
 
 use crate::display::vt;
 
-/// Let the text console draw on the screen again, after a `run` that was killed before it could.
+/// Let the text console draw on the screen again, after a `run` that was killed before it could restore it.
 ///
-/// The systemd unit does this whenever the service has ended (ExecStopPost). It does no harm where nothing is to be done.
+/// The systemd unit does this whenever the service has ended (ExecStopPost). It does nothing where the console is as it should be.
 #[derive(ClapArgs)]
 pub struct Args {
-    /// The terminal; /dev/tty0 is the one in front.
+    /// The terminal; /dev/tty0 is the one in the foreground.
     #[arg(default_value = "/dev/tty0", value_name = "TTY")]
     tty: PathBuf,
 }

@@ -21,7 +21,7 @@ use crate::pack::Catalogue;
 use crate::size::Size;
 use crate::source::{self, SourceKind};
 
-/// Dream live, until told to stop: what the camera sees, on the screen, directed over MQTT and from a web page.
+/// Dream live until stopped: what the camera sees, on the screen, controlled over MQTT and from a web page.
 #[derive(ClapArgs)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
@@ -37,7 +37,7 @@ pub struct Args {
     /// Where the web page is served, or `off`.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// Working size of the dream, such as 320x180, instead of what the governor picks.
+    /// Working size of the dream, such as 320x180, instead of the size that holds the frame rate.
     #[arg(long, value_name = "WxH")]
     size: Option<Size>,
     /// Folder of graph packs, or a pack; may be given several times.
@@ -46,7 +46,7 @@ pub struct Args {
     /// ONNX Runtime's library, or its folder.
     #[arg(long, value_name = "PATH")]
     onnxruntime: Option<PathBuf>,
-    /// Check the configuration and the packs, and end: nothing is opened.
+    /// Check the configuration and the packs, then exit: nothing is opened.
     #[arg(long)]
     check: bool,
     #[command(flatten)]
@@ -55,11 +55,11 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  reverie run                                     camera, screen and broker where there are any
+  reverie run                                     the camera, screen and broker that it finds
   reverie run --source photo.jpg --screen headless --zoom 0.1
   reverie run --config mirror.toml --listen off";
 
-/// All that the daemon runs on, checked.
+/// What the daemon runs on, checked.
 struct Loaded {
     config: Config,
     catalogue: Arc<Catalogue>,
@@ -76,7 +76,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let good = args.file().and_then(LastGood::of);
     let (Loaded { config, catalogue, setup }, refused) = match loaded {
         Ok(loaded) => (loaded, None),
-        Err(error) => match good.as_ref().and_then(|good| args.judge(good.read()?).ok()) {
+        Err(error) => match good.as_ref().and_then(|good| args.check_config(good.read()?).ok()) {
             Some(last) => (last, Some(format!("{error:#}"))),
             None => return Err(error),
         },
@@ -95,15 +95,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let reread = Box::new(move || {
         let mut config = load::read(args.config.as_deref())?;
         args.override_config(&mut config)?;
-        let setup = load::judge(&config, args.file(), &args.params, &packs, ServiceSecrets::Required)?;
+        let setup = load::checked_setup(&config, args.file(), &args.params, &packs, ServiceSecrets::Required)?;
         good.iter().for_each(LastGood::keep);
         Ok((config, setup))
     });
     app::run(app::Plan { config, catalogue, handle, reread, refused })
 }
 
-/// A copy of the last configuration that was right, where systemd keeps the service's state: a mirror whose file was spoilt goes on with it. By hand a
-/// wrong file is an error.
+/// A copy of the last valid configuration, where systemd keeps the service's state: a mirror whose file was spoilt keeps running on it. Started by hand,
+/// a wrong file is an error.
 struct LastGood {
     file: PathBuf,
     copy: PathBuf,
@@ -119,7 +119,7 @@ impl LastGood {
         Config::read_text(&fs::read_to_string(&self.copy).ok()?, &self.file).ok()
     }
 
-    /// Copies the file, which was found right.
+    /// Copies the file, which was found valid.
     fn keep(&self) {
         let keep = || match (fs::read(&self.file)?, fs::read(&self.copy)) {
             (text, Ok(kept)) if text == kept => Ok(()),
@@ -136,21 +136,21 @@ impl Args {
         Config::file(self.config.as_deref())
     }
 
-    /// The file as it is now, and what the flags say, checked.
+    /// The file as it is now under the flags, checked.
     fn load(&self) -> anyhow::Result<Loaded> {
-        self.judge(load::read(self.config.as_deref())?)
+        self.check_config(load::read(self.config.as_deref())?)
     }
 
-    /// `config`, and what the flags say, checked.
-    fn judge(&self, mut config: Config) -> anyhow::Result<Loaded> {
+    /// `config` under the flags, checked.
+    fn check_config(&self, mut config: Config) -> anyhow::Result<Loaded> {
         self.override_config(&mut config)?;
-        let catalogue = Arc::new(load::sound_packs(&config)?);
+        let catalogue = Arc::new(load::intact_packs(&config)?);
         let secrets = if self.check { ServiceSecrets::Assumed } else { ServiceSecrets::Required };
-        let setup = load::judge(&config, self.file(), &self.params, &catalogue, secrets)?;
+        let setup = load::checked_setup(&config, self.file(), &self.params, &catalogue, secrets)?;
         Ok(Loaded { config, catalogue, setup })
     }
 
-    /// Flags speak louder than the file.
+    /// Flags take precedence over the file.
     fn override_config(&self, config: &mut Config) -> Result<(), BadInput> {
         if let Some(source) = &self.source {
             set_source(source, &mut config.source)?;

@@ -1,7 +1,7 @@
 //! The configuration file: TOML, every key optional, every wrong one refused before any device is opened.
 //!
-//! The file's keys are the fields of the sections; `deploy/reverie.toml` shows each with its default, and a
-//! test holds it to that.
+//! The file's keys are the fields of the sections, most of which belong to the rooms below. `deploy/reverie.toml` shows each key
+//! with its default, as a test checks.
 
 mod rooms;
 mod sections;
@@ -18,7 +18,7 @@ use crate::checks::InvalidSetting;
 use crate::director::{self, PlaySettings, RawSchedule, Scenes};
 use crate::{console, display, params, remote, runtime, source};
 
-/// Read when nobody names another file and it is there.
+/// Read where no other file is named and this one exists.
 pub const DEFAULT_FILE: &str = "/etc/reverie/reverie.toml";
 
 /// The whole file.
@@ -39,7 +39,7 @@ pub struct Config {
     pub schedule: RawSchedule,
     /// Scenes by name: the parameters that make them.
     pub scenes: Scenes,
-    /// What parameters start with, by name.
+    /// Start values of parameters, by name.
     pub params: Map<String, Json>,
 }
 
@@ -83,7 +83,7 @@ impl Config {
         named.or_else(|| default.exists().then_some(default))
     }
 
-    /// Reads the file at `path`. [`Config::check`] comes after the flags have had their say.
+    /// Reads the file at `path`. [`Config::check`] is called once the flags are applied.
     pub fn read(path: &Path) -> Result<Config, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
@@ -104,7 +104,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads the text of a configuration; `path` is only for naming it in errors.
+    /// Reads the text of a configuration; `path` only appears in errors.
     pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
         let syntax = |e: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), message: e.to_string() };
         let mut unknown = Vec::new();
@@ -125,7 +125,10 @@ impl Config {
         Ok(config)
     }
 
-    /// Checks every value against its range. `file`, where there is one, opens the error.
+    /// Checks every value against its range.
+    ///
+    /// # Errors
+    /// The first that cannot be used, after `file` where that is given.
     pub fn check(&self, file: Option<&Path>) -> Result<(), ConfigError> {
         let in_section = |section| ConfigError::in_section(file, section);
         self.source.check().map_err(in_section("source"))?;
@@ -139,7 +142,7 @@ impl Config {
     }
 }
 
-/// Every key there is, with its sections: `source.fps`.
+/// Every key, with its section: `source.fps`.
 fn known_keys() -> Vec<String> {
     fn walk(prefix: &str, json: &Json, keys: &mut Vec<String>) {
         for (name, value) in json.as_object().into_iter().flatten() {
@@ -149,12 +152,12 @@ fn known_keys() -> Vec<String> {
         }
     }
     let mut keys = Vec::new();
-    // As JSON, which keeps the keys that hold nothing.
+    // As JSON, which keeps keys without a value.
     walk("", &serde_json::to_value(Config::default()).expect("a configuration is plain values"), &mut keys);
     keys
 }
 
-/// The known key that was most likely meant: one of the same section, else the same name in another.
+/// The known key that was most likely meant: a similar one of the same section, else the same name in another.
 fn nearest_key(key: &str, known: &[String]) -> Option<String> {
     let split =
         |key: &str| key.rsplit_once('.').map_or((String::new(), key.to_owned()), |(s, n)| (s.to_owned(), n.to_owned()));

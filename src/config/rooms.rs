@@ -10,7 +10,7 @@ use crate::size::Size;
 use crate::{dream, remote, runtime, source};
 
 impl Config {
-    /// The source, with what it leaves open as the mirror needs it: the canvas' size, and no fewer pictures than it dreams.
+    /// The source, with what is not configured as the mirror needs it: the size of the canvas, and no fewer pictures a second than dreams.
     pub fn source(&self) -> source::Settings {
         let dreams = self.dream.target_fps.ceil() as u32;
         let fps = self.source.fps.unwrap_or(self.source.fps().max(dreams));
@@ -57,10 +57,10 @@ impl Config {
         self.memory.file.clone().or_else(|| state_folder().map(|folder| folder.join("state.json")))
     }
 
-    /// What the director begins with, besides `params` which it starts with, over the packs of `catalogue`.
+    /// What the director begins with, over the packs of `catalogue`.
     ///
     /// # Errors
-    /// A scene that the installed layers do not have, or one that is named and is not there.
+    /// A scene of which a layer is not installed, or a name for which there is no scene.
     pub fn direction(&self, params: Params, catalogue: &Catalogue) -> Result<Setup, ConfigError> {
         for (name, scene) in &self.scenes {
             director::check_scene(scene, catalogue).map_err(|refusals| {

@@ -124,9 +124,9 @@ fn other_machines_are_let_in_only_when_that_is_said() {
     let allowed = parse("console.listen = \"0.0.0.0:8080\"\nconsole.allow_remote = true").unwrap();
     allowed.check(None).unwrap();
     parse("console.listen = \"[::1]:8080\"").unwrap().check(None).unwrap();
-    for said in ["\"localhost:8081\"", "\"8081\"", "8081", "\"127.0.0.1:8081\""] {
-        let config = parse(&format!("console.listen = {said}")).unwrap();
-        assert_eq!(config.console.listen, std::net::SocketAddr::from(([127, 0, 0, 1], 8081)), "{said}");
+    for written in ["\"localhost:8081\"", "\"8081\"", "8081", "\"127.0.0.1:8081\""] {
+        let config = parse(&format!("console.listen = {written}")).unwrap();
+        assert_eq!(config.console.listen, std::net::SocketAddr::from(([127, 0, 0, 1], 8081)), "{written}");
     }
     assert!(refusal("console.listen = \"mirror\"").contains("localhost:8080"));
     let address = refusal("source.device = \"rtsp://me:s3cret@camera/1\"");
@@ -149,9 +149,9 @@ fn relative_paths_lie_beside_the_file() {
     assert_eq!(config.mqtt.password_file.as_deref(), Some(Path::new("credential:mqtt")));
     config.check(None).unwrap();
     assert!(config.broker().unwrap_err().to_string().contains("LoadCredential=mqtt:FILE"));
-    for (said, meant) in [("camera", "camera"), ("/bin/sh", "/bin/sh"), ("./camera", "./camera"), ("a/b", "a/b")] {
-        std::fs::write(&file, format!("source.command = [{said:?}, \"./x\"]\n")).unwrap();
-        let expected = match said.contains('/') {
+    for (written, meant) in [("camera", "camera"), ("/bin/sh", "/bin/sh"), ("./camera", "./camera"), ("a/b", "a/b")] {
+        std::fs::write(&file, format!("source.command = [{written:?}, \"./x\"]\n")).unwrap();
+        let expected = match written.contains('/') {
             true => folder.path().join(meant).display().to_string(),
             false => meant.to_owned(),
         };
@@ -172,7 +172,7 @@ fn with_a_password_alone_the_user_is_the_device() {
     assert_eq!(user("username = \"other\"").as_deref(), Some("other"));
 }
 
-/// Every TOML example in the pages people read parses; a page without one is fine.
+/// Every TOML example of the pages parses; a page without one is fine.
 #[test]
 fn the_examples_in_the_pages_are_right() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

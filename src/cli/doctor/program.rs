@@ -21,7 +21,7 @@ const TRIAL_SIZE: (usize, usize) = (128, 72);
 pub fn configuration(named: Option<&Path>) -> (Config, Vec<Finding>) {
     const ABOUT: &str = "configuration";
     let file = Config::file(named);
-    let outcome = load::read(named).and_then(|config| config.check(file).map(|()| config).map_err(load::bad));
+    let outcome = load::read(named).and_then(|config| config.check(file).map(|()| config).map_err(load::bad_input));
     let finding = match &outcome {
         Ok(_) => Finding::ok(ABOUT, file.map_or("none: the defaults".to_owned(), |file| file.display().to_string())),
         Err(error) => {

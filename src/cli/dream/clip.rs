@@ -19,14 +19,14 @@ use crate::params::Params;
 use crate::pixel::Scaler;
 use crate::y4m::{Header, LONGEST_SIDE, MAGIC, Rate, Reader, Sampling, Writer};
 
-/// Pictures a second of a clip that does not say.
-const USUAL_RATE: f64 = 25.0;
-/// What a folder of pictures is numbered for, where nobody knows how many come.
-const MANY: u32 = 9999;
+/// Pictures a second of a clip that does not state its rate.
+const DEFAULT_FPS: f64 = 25.0;
+/// How many pictures a folder is numbered for where their number is unknown.
+const UNKNOWN_FRAMES: u32 = 9999;
 
-/// Pixels that the network dreams at where a clip has more, about: what two processor cores dream eight times a second; and what its sides are multiples of, since networks halve
-/// them four times.
+/// About the pixels that the network dreams at where a clip has more: two processor cores dream them eight times a second.
 const WORKING_PIXELS: usize = 320 * 192;
+/// Their sides are multiples of this, since networks halve them four times, pixels.
 const GRID: usize = 16;
 
 /// A clip to dream on.
@@ -41,7 +41,7 @@ pub enum Input {
 }
 
 impl Input {
-    /// What `path` names, by its content, else by its name; none: a picture.
+    /// What `path` is, by its content, else by its name; none: a picture.
     ///
     /// # Errors
     /// It is neither.
@@ -52,7 +52,7 @@ impl Input {
         if video::is_address(path) {
             return Ok(Some(Input::Video(path.to_owned())));
         }
-        // From a pipe everything is read once, and only what needs no second look.
+        // A pipe is read only once, so its content cannot be probed.
         if path.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
             return Ok(Some(Input::Y4m(path.to_owned())));
         }
@@ -60,7 +60,7 @@ impl Input {
         let mut start = Vec::new();
         let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
         match read {
-            // The picture's reader says what is wrong.
+            // Left to the picture's reader, which says what is wrong.
             Err(_) if is_picture_by_name => Ok(None),
             Err(error) => Err(BadInput(format!("cannot read {}: {error}", path.display()))),
             Ok(_) if start.starts_with(MAGIC) => Ok(Some(Input::Y4m(path.to_owned()))),
@@ -80,7 +80,7 @@ impl Input {
     }
 }
 
-/// Whether these bytes begin a picture that is read.
+/// Whether these are the first bytes of a picture in a supported format.
 fn is_picture(start: &[u8]) -> bool {
     use image::ImageFormat::{Jpeg, Png, WebP};
     matches!(image::guess_format(start), Ok(Jpeg | Png | WebP))
@@ -171,10 +171,10 @@ enum Sink {
     Numbered(Target, u32),
 }
 
-/// Whether there is somebody who takes more.
+/// What became of a picture that was to be written.
 #[derive(PartialEq, Eq)]
-enum Taken {
-    Yes,
+enum WriteResult {
+    Written,
     /// The standard output was closed, as `head` does: nothing is wrong.
     Closed,
 }
@@ -193,18 +193,18 @@ impl Sink {
                 return Ok(Sink::Encoder(Box::new(Encoder::open(path, *container, header, sound)?)));
             }
             Output::Pictures(path) => {
-                let frames =
-                    frames.map_or(MANY, |frames| u32::try_from(frames).unwrap_or(u32::MAX).clamp(1, 1_000_000));
+                let frames = frames
+                    .map_or(UNKNOWN_FRAMES, |frames| u32::try_from(frames).unwrap_or(u32::MAX).clamp(1, 1_000_000));
                 return Ok(Sink::Numbered(Target::new(path, Some(frames), input.path())?, 0));
             }
         };
         Ok(Sink::Stream(Writer::new(stream, header).with_context(|| format!("writing {name}"))?))
     }
 
-    fn write(&mut self, frame: &Frame) -> anyhow::Result<Taken> {
+    fn write(&mut self, frame: &Frame) -> anyhow::Result<WriteResult> {
         match self {
             Sink::Stream(writer) => match writer.write(frame) {
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Taken::Closed),
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(WriteResult::Closed),
                 written => written.context("writing the clip")?,
             },
             Sink::Encoder(encoder) => encoder.write(frame)?,
@@ -213,7 +213,7 @@ impl Sink {
                 target.write(frame, *number)?;
             }
         }
-        Ok(Taken::Yes)
+        Ok(WriteResult::Written)
     }
 
     fn finish(self) -> anyhow::Result<()> {
@@ -224,25 +224,25 @@ impl Sink {
     }
 }
 
-/// Which pictures of a clip come how often, where it is to have another rate.
-struct Pace {
+/// Repeats or skips pictures of a clip that is written at another rate.
+struct RateConverter {
     /// Pictures of the clip for one that is written.
     step: f64,
     written: u64,
     read: u64,
 }
 
-impl Pace {
-    fn new(of: f64, wanted: f64) -> Pace {
-        Pace { step: of / wanted, written: 0, read: 0 }
+impl RateConverter {
+    fn new(own: f64, wanted: f64) -> RateConverter {
+        RateConverter { step: own / wanted, written: 0, read: 0 }
     }
 
-    /// How often the next picture is written.
-    fn next(&mut self) -> u64 {
+    /// How many times the next picture is written.
+    fn next_repeats(&mut self) -> u64 {
         let number = self.read;
         self.read += 1;
         let before = self.written;
-        // A picture is shown until the next one's moment; what is rounding is not a moment.
+        // A picture is shown until the next one is due; the margin absorbs rounding.
         while (self.written as f64 * self.step + 1e-6) as u64 == number {
             self.written += 1;
         }
@@ -250,7 +250,7 @@ impl Pace {
     }
 }
 
-/// The size that the network dreams at on a canvas of `size`: all of a small one, and of a larger one what this leaves.
+/// The size that the network dreams at on a canvas of `size`: the canvas' own, at most about [`WORKING_PIXELS`].
 fn working_size(size: (usize, usize)) -> (usize, usize) {
     if size.0 * size.1 <= WORKING_PIXELS {
         return size;
@@ -272,7 +272,7 @@ pub fn run(args: &Args, input: &Input, out: &Path) -> anyhow::Result<()> {
     super::verify(&catalogue, &params)?;
     let fps = args.fps.map(Rate::nearest);
     let facts = match input {
-        Input::Video(path) => video::look(path, fps),
+        Input::Video(path) => video::probe(path, fps),
         Input::Stdin | Input::Y4m(_) => Facts::default(),
     };
     let mut pictures = Pictures::open(input, fps, &facts)?;
@@ -281,7 +281,7 @@ pub fn run(args: &Args, input: &Input, out: &Path) -> anyhow::Result<()> {
     if width.max(height) > LONGEST_SIDE {
         return Err(BadInput(format!("--size: a clip has at most {LONGEST_SIDE} pixels a side")).into());
     }
-    let own_rate = clip.rate.or(fps).unwrap_or(Rate::nearest(USUAL_RATE));
+    let own_rate = clip.rate.or(fps).unwrap_or(Rate::nearest(DEFAULT_FPS));
     let rate = fps.unwrap_or(own_rate);
     let is_scaled = (width, height) != (clip.width, clip.height);
     let header = Header {
@@ -308,7 +308,7 @@ pub fn run(args: &Args, input: &Input, out: &Path) -> anyhow::Result<()> {
     };
 
     let bar = progress(frames);
-    let mut pace = Pace::new(own_rate.per_second(), rate.per_second());
+    let mut rate_converter = RateConverter::new(own_rate.per_second(), rate.per_second());
     let period = Duration::from_secs_f64(1.0 / rate.per_second());
     let (mut scaler, mut scaled, mut dreamed) = (Scaler::default(), Frame::new(width, height), Frame::new(0, 0));
     let mut frame = Frame::new(0, 0);
@@ -323,9 +323,9 @@ pub fn run(args: &Args, input: &Input, out: &Path) -> anyhow::Result<()> {
             }
             false => &frame,
         };
-        for _ in 0..pace.next() {
+        for _ in 0..rate_converter.next_repeats() {
             mirror.frame(Some(camera), (width, height), &params, period, &mut dreamed)?;
-            if sink.write(&dreamed).with_context(|| format!("frame {}", count + 1))? == Taken::Closed {
+            if sink.write(&dreamed).with_context(|| format!("frame {}", count + 1))? == WriteResult::Closed {
                 bar.finish_and_clear();
                 return Ok(());
             }
@@ -347,17 +347,17 @@ pub fn run(args: &Args, input: &Input, out: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether writing failed since nobody reads any more.
+/// Whether writing failed because the reader has closed the pipe.
 fn is_closed(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
-/// About how many pictures come of a file of uncompressed ones, `times` as many being written.
-fn count_in_file(input: &Input, clip: &Header, times: f64) -> Option<u64> {
+/// About how many pictures are written of an uncompressed file, at `ratio` times its own rate.
+fn count_in_file(input: &Input, clip: &Header, ratio: f64) -> Option<u64> {
     let Input::Y4m(path) = input else { return None };
     let bytes = path.metadata().ok().filter(Metadata::is_file)?.len() as f64;
     let picture = clip.sampling.bytes(clip.width, clip.height) as f64;
-    Some((bytes / picture * times) as u64).filter(|count| *count > 0)
+    Some((bytes / picture * ratio) as u64).filter(|count| *count > 0)
 }
 
 fn clip_name(input: &Input) -> String {
@@ -382,7 +382,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clips_are_told_from_pictures_by_content_then_by_name() {
+    fn clips_and_pictures_are_distinguished_by_content_then_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let of = |name: &str, content: &[u8]| {
             let path = folder.path().join(name);
@@ -405,17 +405,17 @@ mod tests {
 
     #[test]
     fn another_rate_repeats_pictures_or_leaves_them_out() {
-        let paced = |of, wanted, pictures| {
-            let mut pace = Pace::new(of, wanted);
-            (0..pictures).map(|_| pace.next()).collect::<Vec<_>>()
+        let converted = |own, wanted, pictures| {
+            let mut rate_converter = RateConverter::new(own, wanted);
+            (0..pictures).map(|_| rate_converter.next_repeats()).collect::<Vec<_>>()
         };
-        assert_eq!(paced(30.0, 30.0, 4), [1, 1, 1, 1]);
-        assert_eq!(paced(30.0, 10.0, 6), [1, 0, 0, 1, 0, 0]);
-        assert_eq!(paced(10.0, 30.0, 2), [3, 3]);
-        for (of, wanted) in [(25.0, 30.0), (29.97, 24.0), (23.976, 23.976), (50.0, 29.97)] {
-            let sum: u64 = paced(of, wanted, 10_000).iter().sum();
-            let expected = 10_000.0 * wanted / of;
-            assert!((sum as f64 - expected).abs() < 1.5, "{of} to {wanted}: {sum}");
+        assert_eq!(converted(30.0, 30.0, 4), [1, 1, 1, 1]);
+        assert_eq!(converted(30.0, 10.0, 6), [1, 0, 0, 1, 0, 0]);
+        assert_eq!(converted(10.0, 30.0, 2), [3, 3]);
+        for (own, wanted) in [(25.0, 30.0), (29.97, 24.0), (23.976, 23.976), (50.0, 29.97)] {
+            let sum: u64 = converted(own, wanted, 10_000).iter().sum();
+            let expected = 10_000.0 * wanted / own;
+            assert!((sum as f64 - expected).abs() < 1.5, "{own} to {wanted}: {sum}");
         }
     }
 }

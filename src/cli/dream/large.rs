@@ -1,25 +1,25 @@
-//! Pictures too large to be dreamed on whole: they are dreamed on smaller, what that adds is laid over the full picture, and parts of that are
-//! climbed at its own size.
+//! Pictures too large to be dreamed on whole: they are dreamed on at a smaller size, the difference is laid over the full picture, and parts of that
+//! are climbed at its own size.
 
 use std::fmt;
 
 use crate::cli::BadInput;
 
-/// In more pixels creatures get lost and an ascent takes seconds, where nobody asked for them.
-const MOST_PIXELS: f64 = 1.3e6;
-/// Bytes of memory that an ascent takes for each of its pixels (1500 with MobileNetV2, measured; other networks keep more), and the full picture in
-/// all the forms it is worked on in.
-const BYTES_CLIMBED: f64 = 3000.0;
-const BYTES_LAID: f64 = 64.0;
-/// Of the free memory so much is taken at most.
-const SHARE: f64 = 0.6;
-/// A dream with fewer pixels is none.
-const FEWEST_PIXELS: f64 = 64.0 * 64.0;
-/// So often each place is climbed at the picture's own size.
-const TURNS: f64 = 6.0;
-/// A picture with fewer times as many pixels as are climbed gains nothing by parts: a quarter more along each side.
-const WORTH_WINDOWS: f64 = 25.0 / 16.0;
-/// Sides of what is climbed are multiples of this.
+/// The most pixels climbed as a whole unless a size is given: in more, creatures get lost and an ascent takes seconds.
+const MAX_WHOLE_PIXELS: f64 = 1.3e6;
+/// Memory of an ascent for each pixel climbed, bytes (1500 with MobileNetV2, measured; other networks keep more).
+const ASCENT_BYTES: f64 = 3000.0;
+/// Memory for each pixel of the full picture, in all the forms it is processed in, bytes.
+const PICTURE_BYTES: f64 = 64.0;
+/// The largest share of the free memory that is used.
+const MEMORY_SHARE: f64 = 0.6;
+/// The fewest pixels worth dreaming on.
+const MIN_PIXELS: f64 = 64.0 * 64.0;
+/// How often each place is climbed at the picture's own size.
+const PASSES: f64 = 6.0;
+/// A picture with fewer pixels than this multiple of those climbed gains nothing from parts: a quarter more along each side.
+const MIN_RATIO_FOR_PARTS: f64 = 25.0 / 16.0;
+/// Sides of what is climbed are multiples of this, pixels.
 const GRID: usize = 8;
 
 /// How a picture is dreamed on.
@@ -34,37 +34,38 @@ pub struct Work {
 }
 
 impl Work {
-    /// For a picture of `full` pixels; `is_asked`: somebody wants it at just that size; `is_film`: each frame is dreamed on so. `free`: bytes of memory,
-    /// where that is known.
+    /// For a picture of `full` pixels. `is_size_given`: this very size was asked for; `is_film`: each frame is dreamed on like this; `free`: bytes of
+    /// memory, where that is known.
     ///
     /// # Errors
     /// There is no memory for the smallest dream.
-    pub fn plan(full: (usize, usize), is_asked: bool, is_film: bool, free: Option<u64>) -> Result<Work, BadInput> {
+    pub fn plan(full: (usize, usize), is_size_given: bool, is_film: bool, free: Option<u64>) -> Result<Work, BadInput> {
         let pixels = (full.0 * full.1) as f64;
-        let room = free.map_or(f64::INFINITY, |free| SHARE * free as f64 - BYTES_LAID * pixels) / BYTES_CLIMBED;
-        if room < FEWEST_PIXELS.min(pixels) {
-            let (needed, free) = (BYTES_LAID * pixels / SHARE / 1e9, free.unwrap_or_default() as f64 / 1e9);
+        let budget =
+            free.map_or(f64::INFINITY, |free| MEMORY_SHARE * free as f64 - PICTURE_BYTES * pixels) / ASCENT_BYTES;
+        if budget < MIN_PIXELS.min(pixels) {
+            let (needed, free) = (PICTURE_BYTES * pixels / MEMORY_SHARE / 1e9, free.unwrap_or_default() as f64 / 1e9);
             return Err(BadInput(format!(
                 "{}x{} pixels take some {needed:.1} GB of memory, and {free:.1} GB are free: --max-side reduces the picture",
                 full.0, full.1
             )));
         }
-        let most = if is_asked { f64::INFINITY } else { MOST_PIXELS };
-        if pixels <= room.min(most * WORTH_WINDOWS) {
+        let most = if is_size_given { f64::INFINITY } else { MAX_WHOLE_PIXELS };
+        if pixels <= budget.min(most * MIN_RATIO_FOR_PARTS) {
             return Ok(Work { full, size: full, windows: 0 });
         }
-        let scale = (room.min(most) / pixels).sqrt().min(1.0);
+        let scale = (budget.min(most) / pixels).sqrt().min(1.0);
         let side = |side: usize| ((side as f64 * scale) as usize / GRID * GRID).max(GRID);
         let size = (side(full.0), side(full.1));
-        let times = pixels / (size.0 * size.1) as f64;
-        let turns = if times < WORTH_WINDOWS {
+        let ratio = pixels / (size.0 * size.1) as f64;
+        let passes = if ratio < MIN_RATIO_FOR_PARTS {
             0.0
         } else if is_film {
             1.0
         } else {
-            TURNS
+            PASSES
         };
-        Ok(Work { full, size, windows: (turns * times).ceil() as u32 })
+        Ok(Work { full, size, windows: (passes * ratio).ceil() as u32 })
     }
 
     pub fn is_whole(&self) -> bool {
@@ -75,7 +76,7 @@ impl Work {
 impl fmt::Display for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Work { full, size, windows } = self;
-        let memory = (BYTES_CLIMBED * (size.0 * size.1) as f64 + BYTES_LAID * (full.0 * full.1) as f64) / 1e9;
+        let memory = (ASCENT_BYTES * (size.0 * size.1) as f64 + PICTURE_BYTES * (full.0 * full.1) as f64) / 1e9;
         write!(f, "{}x{} pixels: dreamed on at {}x{}", full.0, full.1, size.0, size.1)?;
         if *windows > 0 {
             write!(f, ", then in {windows} parts at its own size")?;
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn small_pictures_are_dreamed_on_as_they_are_and_large_ones_smaller() {
-        let plan = |full, is_asked, free| Work::plan(full, is_asked, false, free).unwrap();
+        let plan = |full, is_size_given, free| Work::plan(full, is_size_given, false, free).unwrap();
         assert_eq!(plan((600, 400), false, Some(8 << 30)), Work { full: (600, 400), size: (600, 400), windows: 0 });
         let photo = plan((4032, 3024), false, Some(8 << 30));
         assert!((1200..1400).contains(&photo.size.0) && (850..1050).contains(&photo.size.1), "{photo:?}");
@@ -108,10 +109,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_planned_fits(w in 32usize..16384, h in 32usize..16384, free in (1u64 << 28)..(1 << 36), is_asked: bool) {
-            if let Ok(work) = Work::plan((w, h), is_asked, false, Some(free)) {
-                let takes = BYTES_CLIMBED * (work.size.0 * work.size.1) as f64 + BYTES_LAID * (w * h) as f64;
-                prop_assert!(takes <= SHARE * free as f64 + BYTES_CLIMBED * (GRID * (w + h)) as f64);
+        fn what_is_planned_fits(w in 32usize..16384, h in 32usize..16384, free in (1u64 << 28)..(1 << 36), is_size_given: bool) {
+            if let Ok(work) = Work::plan((w, h), is_size_given, false, Some(free)) {
+                let bytes = ASCENT_BYTES * (work.size.0 * work.size.1) as f64 + PICTURE_BYTES * (w * h) as f64;
+                prop_assert!(bytes <= MEMORY_SHARE * free as f64 + ASCENT_BYTES * (GRID * (w + h)) as f64);
                 prop_assert!(work.size.0 <= w && work.size.1 <= h);
             }
         }

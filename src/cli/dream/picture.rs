@@ -7,12 +7,12 @@ use crate::frame::Frame;
 use crate::picture_file;
 use crate::pixel::Scaler;
 
-/// The network sees nothing in a picture with a side shorter than this.
-const SMALLEST_SIDE: usize = 32;
-/// A side longer than this is a slip of the finger.
-const LONGEST_SIDE: usize = 16384;
+/// The network sees nothing in a picture with a shorter side, pixels.
+const MIN_SIDE: usize = 32;
+/// A longer side is a typing mistake, pixels.
+const MAX_SIDE: usize = 16384;
 
-/// Reads the picture in `path` the right way up, cut to `size` or reduced to `max_side`. One whose end is missing is dreamed on, with a word.
+/// Reads the picture in `path` the right way up, cropped to `size` or reduced to `max_side`. A torn one is used, with a warning.
 pub fn read(path: &Path, size: Option<(usize, usize)>, max_side: Option<usize>) -> Result<Frame, BadInput> {
     let name = path.display();
     let (frame, is_torn) = picture_file::read(path).map_err(|e| BadInput(format!("{name}: {e}")))?;
@@ -28,17 +28,17 @@ pub fn read(path: &Path, size: Option<(usize, usize)>, max_side: Option<usize>) 
     Ok(scaled)
 }
 
-/// The size at which `name`, which is `own` large, is dreamed.
+/// The size at which `name`, of size `own`, is dreamed.
 pub fn wanted_size(
     own: (usize, usize),
     size: Option<(usize, usize)>,
     max_side: Option<usize>,
     name: &str,
 ) -> Result<(usize, usize), BadInput> {
-    let wanted = size.unwrap_or_else(|| reduced(own, max_side.unwrap_or(usize::MAX)));
-    if wanted.0.min(wanted.1) < SMALLEST_SIDE {
+    let wanted = size.unwrap_or_else(|| reduce(own, max_side.unwrap_or(usize::MAX)));
+    if wanted.0.min(wanted.1) < MIN_SIDE {
         return Err(BadInput(format!(
-            "{name} would be dreamed at {}x{}: both sides must have at least {SMALLEST_SIDE} pixels",
+            "{name} would be dreamed at {}x{}: both sides must have at least {MIN_SIDE} pixels",
             wanted.0, wanted.1
         )));
     }
@@ -46,7 +46,7 @@ pub fn wanted_size(
 }
 
 /// `size` in the same proportions with no side longer than `longest`.
-fn reduced(size: (usize, usize), longest: usize) -> (usize, usize) {
+fn reduce(size: (usize, usize), longest: usize) -> (usize, usize) {
     let side = size.0.max(size.1);
     if side <= longest {
         return size;
@@ -60,8 +60,8 @@ pub fn parse_size(text: &str) -> Result<(usize, usize), String> {
     let sides =
         text.split_once(['x', 'X', '×']).and_then(|(w, h)| Some((w.trim().parse().ok()?, h.trim().parse().ok()?)));
     match sides {
-        Some((w, h)) if [w, h].iter().all(|side| (SMALLEST_SIDE..=LONGEST_SIDE).contains(side)) => Ok((w, h)),
-        _ => Err(format!("width and height from {SMALLEST_SIDE} to {LONGEST_SIDE} are expected, such as 1280x720")),
+        Some((w, h)) if [w, h].iter().all(|side| (MIN_SIDE..=MAX_SIDE).contains(side)) => Ok((w, h)),
+        _ => Err(format!("width and height from {MIN_SIDE} to {MAX_SIDE} are expected, such as 1280x720")),
     }
 }
 
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn reducing_keeps_proportions_and_never_enlarges() {
-        assert_eq!(reduced((4000, 3000), 1000), (1000, 750));
-        assert_eq!(reduced((300, 400), 1000), (300, 400));
+        assert_eq!(reduce((4000, 3000), 1000), (1000, 750));
+        assert_eq!(reduce((300, 400), 1000), (300, 400));
     }
 }

@@ -23,7 +23,7 @@ pub enum Target {
     /// Raw RGB24, frame after frame.
     Stdout,
     File(PathBuf),
-    /// What stands before the number, how many digits it has at least, and what stands behind it.
+    /// The name before the number, the least digits of the number, and the name after it.
     Numbered {
         before: OsString,
         digits: usize,
@@ -35,8 +35,7 @@ pub enum Target {
 const JPEG_QUALITY: u8 = 95;
 
 impl Target {
-    /// Reads `out`, which is to hold `frames` frames (none: one picture), and checks that it can be written and is not
-    /// the `input`.
+    /// Parses `out`, for `frames` frames (none: one picture), and checks that it can be written and is not the `input`.
     pub fn new(out: &Path, frames: Option<u32>, input: &Path) -> Result<Target, BadInput> {
         let target = match frames {
             _ if out == Path::new("-") => return Ok(Target::Stdout),
@@ -55,12 +54,12 @@ impl Target {
         } else if !folder.is_dir() {
             return Err(BadInput(format!("there is no folder {}", folder.display())));
         }
-        // Not after an hour's work.
+        // Found out now, not after an hour's work.
         can_be_written(&first).map_err(|e| BadInput(format!("{} cannot be written: {e}", first.display())))?;
         Ok(target)
     }
 
-    /// A folder, or a name in which the number of a frame is written `%04d`.
+    /// A folder, or a name with `%04d` for the number of a frame.
     fn numbered(out: &Path, frames: u32) -> Result<Target, BadInput> {
         let name = out.as_os_str().as_bytes();
         let is_folder = is_folder(out);
@@ -125,7 +124,7 @@ fn encode(frame: &Frame, format: ImageFormat) -> image::ImageResult<Vec<u8>> {
     Ok(file)
 }
 
-/// The kind of picture that a name means.
+/// The file format by the ending of a name.
 pub(super) fn format_of(path: &Path) -> Result<ImageFormat, BadInput> {
     match ImageFormat::from_path(path) {
         Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) => Ok(format),
@@ -133,26 +132,26 @@ pub(super) fn format_of(path: &Path) -> Result<ImageFormat, BadInput> {
     }
 }
 
-/// Tries whether a file can be made in `path`'s folder, and one of its name be there.
+/// Tries whether a file of that name can be made in `path`'s folder.
 pub(super) fn can_be_written(path: &Path) -> std::io::Result<()> {
     match path.symlink_metadata() {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
         Ok(meta) if meta.is_dir() => return Err(std::io::Error::other("there is a folder of that name")),
         _ => {}
     }
-    // Short, since a name may be as long as names can be.
+    // Short, since `path`'s own name may have the maximal length.
     let temporary = path.with_file_name(format!(".reverie-{}", std::process::id()));
     File::create(&temporary)?;
     std::fs::remove_file(temporary)
 }
 
-/// Whether frames go into a folder of that name: one that is there, or that a name without an ending can only mean.
+/// Whether `path` is a folder for frames: an existing one, or a name without an ending.
 fn is_folder(path: &Path) -> bool {
-    let is_said = path.as_os_str().as_bytes().ends_with(b"/") || path.is_dir();
-    is_said || (path.extension().is_none() && !is_numbered(path))
+    let is_explicit = path.as_os_str().as_bytes().ends_with(b"/") || path.is_dir();
+    is_explicit || (path.extension().is_none() && !is_numbered(path))
 }
 
-/// Whether frames are numbered there, in a folder or by a name.
+/// Whether numbered frames go there: a folder, or a name with a number.
 pub(super) fn takes_frames(path: &Path) -> bool {
     is_folder(path) || is_numbered(path)
 }
@@ -162,7 +161,7 @@ fn is_numbered(path: &Path) -> bool {
     !number_places(path.as_os_str().as_bytes()).is_empty()
 }
 
-/// Where `name` has `%d`, `%4d` or `%04d`, and with how many digits at least.
+/// Where `name` has `%d`, `%4d` or `%04d`, and the least digits of each.
 fn number_places(name: &[u8]) -> Vec<(Range<usize>, usize)> {
     let place = |start: usize| {
         let digits = name[start + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -175,7 +174,7 @@ fn number_places(name: &[u8]) -> Vec<(Range<usize>, usize)> {
     starts.filter_map(place).collect()
 }
 
-/// The folder that a file lies in.
+/// The folder of a file.
 pub(super) fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -183,7 +182,7 @@ pub(super) fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// Whether both are there, and the same.
+/// Whether both exist and are the same file.
 pub(super) fn same_file(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }

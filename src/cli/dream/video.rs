@@ -15,10 +15,10 @@ use crate::pixel_format::Matrix;
 use crate::subprocess::{self, Subprocess};
 use crate::y4m::{self, Header, Rate, Reader, Writer, Y4mError};
 
-/// How long ffmpeg may take to end once it was given everything: it moves an MP4's index to its front.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// A stated rate so far above the mean one is only the clock that a video of varying rate is timed by.
-const CLOCK_RATE: f64 = 1.5;
+/// How long ffmpeg may take to finish after its last picture: it moves an MP4's index to its front.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(600);
+/// A stated rate this many times the mean one is only the time base of a video of varying rate.
+const MAX_RATE_RATIO: f64 = 1.5;
 
 /// How each kind of video is written.
 pub const CONTAINERS: [Container; 5] = [
@@ -39,7 +39,7 @@ const X264: &[&str] = &["libx264", "-crf", "18", "-preset", "medium"];
 /// A kind of video, by the ending of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Container {
-    /// Of the file's name, in small letters.
+    /// Of the file's name, in lower case.
     pub ending: &'static str,
     muxer: &'static str,
     codec: &'static [&'static str],
@@ -53,18 +53,18 @@ impl Container {
     }
 }
 
-/// What is known of a clip before it is read; nothing where ffprobe is missing.
+/// What is known of a clip before it is read; nothing without ffprobe.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Facts {
-    /// Pictures, as far as can be told.
+    /// Pictures, as far as known.
     pub frames: Option<u64>,
     /// Pictures a second, where they vary: the mean.
     mean_rate: Option<f64>,
-    /// It does not say how its colours were made, and is of high definition.
-    is_untold_hd: bool,
+    /// It does not state its colour matrix, and is of high definition.
+    is_hd_without_matrix: bool,
 }
 
-/// The program, or how to come by it.
+/// The program, or an error with how to install it.
 fn ffmpeg(purpose: &str) -> Result<PathBuf, BadInput> {
     subprocess::find("ffmpeg").ok_or_else(|| {
         let remedy = "sudo apt install ffmpeg";
@@ -72,7 +72,7 @@ fn ffmpeg(purpose: &str) -> Result<PathBuf, BadInput> {
     })
 }
 
-/// `clip` as ffmpeg is told of it: an address as it is, a file so that no name is mistaken for an address.
+/// `clip` as an argument of ffmpeg: an address as it is, a file with a prefix, so that no name is taken for an address.
 fn named(clip: &Path) -> OsString {
     match is_address(clip) {
         true => clip.into(),
@@ -91,8 +91,8 @@ pub fn is_address(clip: &Path) -> bool {
     })
 }
 
-/// Looks at a clip. `fps` is asked for.
-pub fn look(clip: &Path, fps: Option<Rate>) -> Facts {
+/// What ffprobe says of a clip that is to be read at `fps`.
+pub fn probe(clip: &Path, fps: Option<Rate>) -> Facts {
     let Some(ffprobe) = subprocess::find("ffprobe") else { return Facts::default() };
     let entries = "stream=avg_frame_rate,r_frame_rate,nb_frames,color_space,height,duration:format=duration";
     let mut command = Command::new(ffprobe);
@@ -114,14 +114,14 @@ fn facts(json: &Json, fps: Option<Rate>) -> Facts {
         Some(a.parse::<f64>().ok()? / b.parse::<f64>().ok()?).filter(|rate| rate.is_finite() && *rate > 0.0)
     };
     let (mean, stated) = (fraction(&stream["avg_frame_rate"]), fraction(&stream["r_frame_rate"]));
-    let mean_rate = mean.filter(|mean| stated.is_some_and(|stated| stated > CLOCK_RATE * mean));
+    let mean_rate = mean.filter(|mean| stated.is_some_and(|stated| stated > MAX_RATE_RATIO * mean));
     let seconds = number(&stream["duration"]).or_else(|| number(&json["format"]["duration"]));
     let rate = fps.map(Rate::per_second).or(mean_rate).or(stated).or(mean);
     let counted = number(&stream["nb_frames"]).filter(|_| fps.is_none() && mean_rate.is_none());
     let frames = counted.or_else(|| Some(seconds? * rate?)).map(|frames| frames.round().max(1.0) as u64);
-    let told = stream["color_space"].as_str().is_some_and(|space| space != "unknown");
+    let has_matrix = stream["color_space"].as_str().is_some_and(|space| space != "unknown");
     let is_hd = stream["height"].as_u64().is_some_and(|height| y4m::matrix(height as usize) == Matrix::Bt709);
-    Facts { frames, mean_rate, is_untold_hd: !told && is_hd }
+    Facts { frames, mean_rate, is_hd_without_matrix: !has_matrix && is_hd }
 }
 
 fn quiet(program: PathBuf) -> Command {
@@ -143,7 +143,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Begins to read `clip`, at `fps` pictures a second where that is said.
+    /// Starts to read `clip`, at `fps` pictures a second where that is given.
     ///
     /// # Errors
     /// ffmpeg is missing, or cannot read it.
@@ -151,7 +151,7 @@ impl Decoder {
         let name = clip.display().to_string();
         let mut command = quiet(ffmpeg(&format!("to read {name}"))?);
         command.arg("-nostdin").arg("-i").arg(named(clip)).args(["-map", "0:V:0", "-vf", &filters(fps, facts)]);
-        // Every colour at full size, so that it is ffmpeg that knows where they lay.
+        // Chroma at full size, so that ffmpeg, which knows the siting, resamples it.
         command.args(["-pix_fmt", "yuv444p", "-f", "yuv4mpegpipe", "-strict", "-1", "pipe:1"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut program = start(command)?;
@@ -193,17 +193,17 @@ fn unreadable(name: &str, program: &Subprocess, status: Option<ExitStatus>, erro
     BadInput(format!("ffmpeg cannot read {name}: {}", reason(program, status, error.map(ToString::to_string))))
 }
 
-/// The best that is known of why ffmpeg failed: its own last words, else how it ended, else what we saw of it.
+/// Why ffmpeg failed, as far as known: its last error line, else how it ended, else what went wrong here.
 fn reason(program: &Subprocess, status: Option<ExitStatus>, seen: Option<String>) -> String {
     let ended = status.filter(|status| !status.success()).map(|status| status.to_string());
     program.last_error_line().or(ended).or(seen).unwrap_or_else(|| "it did not end".to_owned())
 }
 
-/// What is done to a clip's pictures on their way: one rate, square pixels, and colours by BT.709.
+/// The filters for a clip's pictures: one rate, square pixels, and colours by BT.709.
 fn filters(fps: Option<Rate>, facts: &Facts) -> String {
     let rate = fps.or(facts.mean_rate.map(Rate::nearest));
     let rate = rate.map_or(String::new(), |rate| format!("fps={}/{},", rate.numerator, rate.denominator));
-    let matrix = if facts.is_untold_hd { "bt709" } else { "auto" };
+    let matrix = if facts.is_hd_without_matrix { "bt709" } else { "auto" };
     format!(
         "{rate}scale=w='max(1,round(iw*sar))':h=ih:in_color_matrix={matrix}:out_color_matrix=bt709:flags=bicubic+accurate_rnd,setsar=1"
     )
@@ -212,20 +212,20 @@ fn filters(fps: Option<Rate>, facts: &Facts) -> String {
 /// A video that ffmpeg writes.
 pub struct Encoder {
     name: String,
-    /// None once it was told that nothing more comes.
+    /// None after the last picture.
     writer: Option<Writer<ChildStdin>>,
     program: Subprocess,
 }
 
 impl Encoder {
-    /// Begins to write `out`, whose pictures are as `header` says, with the sound of `sound`, where it has some.
+    /// Starts to write `out`, whose pictures are as in `header`, with the sound of the clip `sound`, if it has any.
     ///
     /// # Errors
     /// ffmpeg is missing, or ends at once.
     pub fn open(out: &Path, container: Container, header: Header, sound: Option<&Path>) -> anyhow::Result<Encoder> {
         let name = out.display().to_string();
         let ffmpeg = ffmpeg(&format!("to write {name}"))?;
-        let is_kept = sound.is_some_and(|clip| takes_sound(&ffmpeg, clip, container));
+        let is_copied = sound.is_some_and(|clip| can_copy_sound(&ffmpeg, clip, container));
         let mut command = quiet(ffmpeg);
         command.args(["-y", "-f", "yuv4mpegpipe", "-i", "pipe:0"]);
         if let Some(clip) = sound {
@@ -234,7 +234,7 @@ impl Encoder {
         command.args(["-map", "0:v"]);
         if sound.is_some() {
             command.args(["-map", "1:a?"]);
-            command.args(if is_kept { ["-c:a", "copy"] } else { ["-b:a", "192k"] });
+            command.args(if is_copied { ["-c:a", "copy"] } else { ["-b:a", "192k"] });
         }
         let (matrix, primaries, transfer) = match y4m::matrix(header.height) {
             Matrix::Bt709 => ("bt709", "bt709", "bt709"),
@@ -287,7 +287,7 @@ impl Encoder {
     /// ffmpeg failed.
     pub fn finish(mut self) -> anyhow::Result<()> {
         drop(self.writer.take());
-        match self.program.wait(PATIENCE) {
+        match self.program.wait(FINISH_TIMEOUT) {
             Some(status) if status.success() => Ok(()),
             status => Err(self.ended(status, "it did not end".to_owned())),
         }
@@ -304,9 +304,8 @@ impl Encoder {
     }
 }
 
-/// Whether the clip's sound fits into the container as it is: it is tried on its first moment. Where there is none it does not
-/// matter.
-fn takes_sound(ffmpeg: &Path, clip: &Path, container: Container) -> bool {
+/// Whether the container takes the clip's sound as it is: tried on its first moment. Without sound it does not matter.
+fn can_copy_sound(ffmpeg: &Path, clip: &Path, container: Container) -> bool {
     let mut command = quiet(ffmpeg.to_owned());
     command.arg("-nostdin").arg("-i").arg(named(clip)).args(["-map", "0:a", "-c:a", "copy", "-t", "0.1"]);
     command.args(["-f", container.muxer, "-y", "/dev/null"]);
@@ -330,7 +329,7 @@ mod tests {
         let screen =
             json!({ "avg_frame_rate": "133/10", "r_frame_rate": "1000/1", "height": 1080, "color_space": "unknown" });
         let screen = of(screen, None);
-        assert_eq!((screen.frames, screen.is_untold_hd), (Some(133), true));
+        assert_eq!((screen.frames, screen.is_hd_without_matrix), (Some(133), true));
         assert!(
             filters(None, &screen).starts_with("fps=13300/1000,scale=")
                 && filters(None, &screen).contains("in_color_matrix=bt709")
@@ -342,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_addresses_are_told_apart() {
+    fn files_and_addresses_are_distinguished() {
         assert!(is_address(Path::new("rtsp://camera/stream")) && is_address(Path::new("https://a.example/b.mp4")));
         assert!(
             !is_address(Path::new("a.mp4"))
