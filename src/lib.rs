@@ -69,3 +69,29 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+    use std::process::Command;
+
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+    use super::denied;
+
+    /// The kernel's own answers, which root gets too: for a file that may not be run (EACCES), and for one that is sealed (EPERM).
+    #[test]
+    fn a_missing_right_and_a_rule_against_all_are_told_apart() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let no_right = Command::new(file.path()).spawn().unwrap_err();
+        assert!(denied(&no_right).unwrap().contains("in the group `video`"), "{no_right}");
+        let sealed = memfd_create("sealed", MemfdFlags::ALLOW_SEALING).unwrap();
+        fcntl_add_seals(&sealed, SealFlags::WRITE).unwrap();
+        let forbidden = File::from(sealed).write_all(b"x").unwrap_err();
+        assert!(denied(&forbidden).unwrap().contains("DeviceAllow="), "{forbidden}");
+        // To the standard library both are one kind.
+        assert_eq!(no_right.kind(), forbidden.kind());
+        assert_eq!(denied(&File::open("/no/such/file").unwrap_err()), None);
+    }
+}

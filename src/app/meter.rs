@@ -31,6 +31,11 @@ impl Meter {
         self.0.push_back((now, time));
     }
 
+    /// Forgets all frames, as in a pause: what was made before says nothing of now.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// None where there was no frame.
     pub fn read(&mut self, now: Instant) -> Option<Reading> {
         let is_old = |(done, _): &(Instant, Duration)| now.saturating_duration_since(*done) > WINDOW;
@@ -77,5 +82,17 @@ mod tests {
             meter.count(start + ms(80_000 + 20_000 * frame), ms(20_000));
         }
         assert!((meter.read(start + ms(120_000)).unwrap().fps - 0.05).abs() < 1e-9, "a slow one is told too");
+    }
+
+    #[test]
+    fn a_pause_is_no_part_of_the_rate_before_it_or_after_it() {
+        let (start, ms) = (Instant::now(), Duration::from_millis);
+        let mut meter = Meter::default();
+        (0..90u64).for_each(|frame| meter.count(start + ms(100 * frame / 3), ms(10)));
+        assert!((meter.read(start + ms(3000)).unwrap().fps - 30.0).abs() < 0.1);
+        meter.clear();
+        assert_eq!(meter.read(start + ms(3000)), None);
+        (0..5u64).for_each(|frame| meter.count(start + ms(8000 + 50 * frame), ms(10)));
+        assert!((meter.read(start + ms(8300)).unwrap().fps - 20.0).abs() < 1e-9);
     }
 }

@@ -186,7 +186,9 @@ pub fn compose(stage: &Stage, settings: &mut Reloadable<Size>, wiring: &Wiring) 
         compositor.read_input(&mut look);
         wiring.looks.put(look);
         has_looked = true;
-        if is_changed && !paused {
+        if paused {
+            meter.clear();
+        } else if is_changed {
             let mut out = wiring.pictures.blank();
             compositor.compose(&mut out);
             out.commanded = commanded;
@@ -306,6 +308,7 @@ fn dream(
             dreamer.set_thermal_headroom(wiring.heat.borrow().headroom);
         }
         if now.paused && has_dreamed {
+            meter.clear();
             last = Instant::now();
             stage.sleep(MAX_WAIT.min(period));
             continue;
@@ -356,5 +359,49 @@ impl TelemetryTimer {
             self.0 = Some(Instant::now());
         }
         due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, json};
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::params::Params;
+    use crate::params::tests::catalogue;
+
+    const GENEROUS: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn the_rate_falls_to_nothing_in_a_pause_and_comes_back() {
+        let catalogue = Arc::new(catalogue());
+        let params = Params::new(&catalogue);
+        let handle = DirectorHandle::new(catalogue, params);
+        let (wiring, cancel) = (Wiring::new(handle.clone()), CancellationToken::new());
+        let configs = watch::Sender::new(Arc::new(Config::default()));
+        let (mut canvas, own) = (Reloadable::new(&configs, |_| Size { width: 32, height: 32 }), wiring.clone());
+        let work = move |stage: &Stage| compose(stage, &mut canvas, &own);
+        let stage = Stage::new("compositor", cancel.clone());
+        let _running = stage.start(&TaskTracker::new(), handle.clone(), GENEROUS, work).unwrap();
+        let eventually = |what: &str, is_so: fn(f64) -> bool| {
+            let begun = Instant::now();
+            while !is_so(handle.telemetry().picture_fps) {
+                assert!(begun.elapsed() < GENEROUS, "never: {what}");
+                let mut frame = wiring.camera.blank();
+                frame.resize(32, 32);
+                wiring.camera.put(frame);
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        };
+        let pause = |on: bool| handle.set(&Map::from_iter([("paused".to_owned(), json!(on))])).unwrap();
+        eventually("pictures", |fps| fps > 0.0);
+        pause(true);
+        eventually("a rate of 0, though the camera goes on", |fps| fps == 0.0);
+        pause(false);
+        eventually("pictures again", |fps| fps > 0.0);
+        cancel.cancel();
     }
 }

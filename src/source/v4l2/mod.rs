@@ -291,6 +291,21 @@ mod tests {
     }
 
     #[test]
+    fn why_a_camera_cannot_be_opened_is_said_for_each_reason() {
+        // Numbers as in <asm-generic/errno-base.h>.
+        for (errno, reason) in [
+            (13, "permission denied; is the user in the group `video`?"),
+            (1, "forbidden, whatever the group; does the service's DeviceAllow= name it"),
+            (16, "another program uses it"),
+            (19, "it was unplugged"),
+            (28, "no room on its USB bus"),
+        ] {
+            let seen = explained(&io::Error::from_raw_os_error(errno));
+            assert!(seen.starts_with(reason), "{errno}: {seen}");
+        }
+    }
+
+    #[test]
     fn a_camera_without_readable_pictures_is_refused_by_name() {
         let settings = Settings::default();
         let constraints = Constraints { width: 640, height: 360, fps: 30.0, bandwidth: None };
