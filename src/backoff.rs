@@ -1,4 +1,4 @@
-//! How long to wait before trying again: one jittered value for camera, screen, broker and stages.
+//! Jittered exponential backoff, for camera, screen, broker and stages alike.
 
 use std::time::Duration;
 

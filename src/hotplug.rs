@@ -1,7 +1,7 @@
-//! Word from the kernel that a device was plugged in or out: uevents, over netlink.
+//! Hotplug events: uevents over netlink.
 //!
-//! Heard twice: from the kernel at once, and from udev when it has made the links and set the rights, which is when a plain
-//! user may open what was plugged in. Where neither is to be heard, whoever waits looks again by itself, later.
+//! Each comes twice: from the kernel at once, and from udev after it has made the links and set the permissions, when a plain
+//! user may open the device. Where neither comes, callers poll, more slowly.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -25,21 +25,21 @@ const MAX_EVENT_BYTES: usize = 4096;
 const UDEV_PREFIX: &[u8] = b"libudev\0";
 const UDEV_PROPERTIES: usize = 16;
 
-/// Listens to one subsystem.
+/// The events of one subsystem.
 pub struct Hotplug {
     subsystem: &'static str,
-    /// None: deaf.
+    /// None: no events come.
     socket: Option<OwnedFd>,
 }
 
 impl Hotplug {
-    /// Listens to `subsystem` (`video4linux`, `drm`) from now on. Without a socket, as in some sandboxes, it is deaf.
+    /// Listens to `subsystem` (`video4linux`, `drm`) from now on. Where there is no socket, as in some sandboxes, no events come.
     pub fn listen(subsystem: &'static str) -> Hotplug {
-        let socket = open().map_err(|e| debug!("word of plugged devices is not to be had: {e}")).ok();
+        let socket = open().map_err(|e| debug!("no hotplug events: {e}")).ok();
         Hotplug { subsystem, socket }
     }
 
-    /// Whether anything was plugged in or out, or changed, since it was asked last. Does not wait.
+    /// Whether an event came since the last call. Does not wait.
     pub fn happened(&mut self) -> bool {
         let mut happened = false;
         let mut event = [0; MAX_EVENT_BYTES];
@@ -49,7 +49,7 @@ impl Hotplug {
         happened
     }
 
-    /// Waits for such word, `timeout` at most.
+    /// Waits for an event, `timeout` at most.
     pub fn wait(&mut self, timeout: Duration) -> bool {
         let until = Instant::now() + timeout;
         loop {
@@ -82,15 +82,15 @@ impl Hotplug {
                 }
                 Err(Errno::INTR) => {}
                 // Too many at once for the socket's memory: one of them may have been ours.
-                Err(Errno::NOBUFS) => return Some(lost_some(event, self.subsystem)),
+                Err(Errno::NOBUFS) => return Some(event_for_lost(event, self.subsystem)),
                 Err(_) => return None,
             }
         }
     }
 }
 
-/// An event of `subsystem` in place of those that were lost.
-fn lost_some(event: &mut [u8], subsystem: &str) -> usize {
+/// Writes an event of `subsystem` in place of those that were lost.
+fn event_for_lost(event: &mut [u8], subsystem: &str) -> usize {
     let text = format!("change@lost\0SUBSYSTEM={subsystem}\0");
     event[..text.len()].copy_from_slice(text.as_bytes());
     text.len()
@@ -149,7 +149,7 @@ mod tests {
         }
         assert!(!is_about(&by_udev(PLUGGED)[..60], "video4linux"), "cut off");
         let mut event = [0; MAX_EVENT_BYTES];
-        let length = lost_some(&mut event, "drm");
+        let length = event_for_lost(&mut event, "drm");
         assert!(is_about(&event[..length], "drm"));
     }
 

@@ -47,7 +47,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_signal_does_not_end_the_wait() {
-        let mut heard = signal(SignalKind::user_defined2()).unwrap();
+        let mut signals = signal(SignalKind::user_defined2()).unwrap();
         let (reader, mut writer) = io::pipe().unwrap();
         let (started, path) = mpsc::channel();
         let waiting = std::thread::spawn(move || {
@@ -62,7 +62,7 @@ mod tests {
             }
             // SAFETY: the thread was not joined yet.
             assert_eq!(unsafe { libc::pthread_kill(waiting.as_pthread_t(), libc::SIGUSR2) }, 0);
-            heard.recv().await;
+            signals.recv().await;
         }
         assert!(!waiting.is_finished());
         writer.write_all(b"x").unwrap();

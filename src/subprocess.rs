@@ -1,4 +1,4 @@
-//! Programs that are started, listened to, and ended together with everything that they started.
+//! Programs that are started, and ended together with everything that they started.
 //!
 //! A [`Subprocess`] runs in a process group of its own. When it is dropped the group is interrupted (as by ^C, on which ffmpeg,
 //! GStreamer and rpicam-vid close their camera or file), killed where that does not help soon, and reaped. Where this
@@ -15,18 +15,18 @@ use std::os::unix::process::CommandExt;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-/// How long a program may take to close what it has open, once it is interrupted.
+/// How long an interrupted program may take to close its files and devices.
 const INTERRUPT_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long a killed one may take to be gone. One that hangs in a driver takes longer, and is waited for elsewhere.
+/// How long a killed program may take to end. One that hangs in a driver takes longer, and is reaped by a thread.
 const KILL_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often it is asked whether a program has ended.
+/// Between two checks whether a program has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// Longer lines of a program's error output are cut off.
 const MAX_LINE_BYTES: usize = 240;
-/// What systemd tells this process alone.
+/// Environment variables of systemd that are meant for this process alone.
 const NOT_FOR_CHILDREN: [&str; 5] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "JOURNAL_STREAM"];
 
-/// A program that runs.
+/// A running program.
 pub struct Subprocess {
     /// None once it was reaped.
     child: Option<Child>,
@@ -75,7 +75,7 @@ impl Subprocess {
         if let Some(stderr) = stderr {
             let log = started.stderr.clone();
             let listen = move || log.listen(stderr, on_line);
-            // Not joined: where another program was handed the pipe and goes on, so does this thread.
+            // Not joined: where another program was given the pipe and keeps running, so does this thread.
             drop(std::thread::Builder::new().name("stderr".to_owned()).spawn(listen)?);
         }
         Ok(started)
@@ -91,7 +91,7 @@ impl Subprocess {
         self.child.as_mut()?.stdin.take()
     }
 
-    /// How it ended; none where it still runs after `timeout`.
+    /// Its exit status; none where it still runs after `timeout`.
     pub fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
         let begun = Instant::now();
         while !self.has_ended() {
@@ -103,7 +103,7 @@ impl Subprocess {
         self.reap()
     }
 
-    /// The last line that it wrote to its standard error. Of one that has ended the very last one is waited for, a moment.
+    /// The last line that it wrote to its standard error. After it has ended, this waits a moment for the very last one.
     pub fn last_error_line(&self) -> Option<String> {
         let timeout = if self.status.is_some() { INTERRUPT_TIMEOUT } else { Duration::ZERO };
         let state = self.stderr.state();
@@ -116,7 +116,7 @@ impl Subprocess {
         state.last.clone()
     }
 
-    /// Whether it has ended, without reaping it: as long as it is not reaped nobody else can be given its number.
+    /// Whether it has ended, without reaping it: until it is reaped its process id is not reused.
     fn has_ended(&self) -> bool {
         let (Some(_), Some(pid)) = (&self.child, self.group) else { return true };
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
@@ -124,7 +124,7 @@ impl Subprocess {
         !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
     }
 
-    /// Takes note of one that has ended, and kills what it left behind.
+    /// Kills what an ended program left behind, and reaps it.
     fn reap(&mut self) -> Option<ExitStatus> {
         if let Some(mut child) = self.child.take() {
             self.signal(Signal::KILL);
@@ -154,7 +154,7 @@ impl Drop for Subprocess {
         if self.wait(KILL_TIMEOUT).is_none()
             && let Some(mut child) = self.child.take()
         {
-            // It hangs in a driver. It must not hang us, nor stay a zombie once it comes back.
+            // It hangs in a driver. It must neither block us nor stay a zombie.
             let _ = std::thread::Builder::new().name("reaper".to_owned()).spawn(move || child.wait());
         }
     }
@@ -211,7 +211,7 @@ impl Lines {
     }
 }
 
-/// Addresses with a user and a password (`rtsp://user:password@camera/`) without these: what is heard is logged and published.
+/// Addresses with a user and a password (`rtsp://user:password@camera/`) without these: error output is logged and published.
 fn without_passwords(text: &str) -> String {
     let (mut plain, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, after)) = rest.split_once("://") {
@@ -229,7 +229,7 @@ fn without_passwords(text: &str) -> String {
     plain + rest
 }
 
-/// The name of a program, as people say it: without its folder.
+/// The file name of a program, without its folder.
 pub fn name_of(program: &str) -> &str {
     Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or(program)
 }
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn how_it_ended_and_what_it_said_last_is_known() {
+    fn exit_status_and_last_line_of_error_output_are_known() {
         let mut program = Subprocess::start(shell("echo one >&2; printf 'two\\rthree' >&2; exit 3"), |_| {}).unwrap();
         assert_eq!(program.wait(Duration::from_secs(10)).unwrap().code(), Some(3));
         assert_eq!(program.last_error_line().as_deref(), Some("three"));
@@ -314,29 +314,29 @@ mod tests {
 
     #[test]
     fn lines_are_bounded_and_plain() {
-        let (mut lines, mut heard) = (Lines::default(), Vec::new());
-        let mut on_line = |line: &str| heard.push(line.to_owned());
+        let (mut lines, mut written) = (Lines::default(), Vec::new());
+        let mut on_line = |line: &str| written.push(line.to_owned());
         lines.take(b"  a\tb\x1b[0m\n\n\r", &mut on_line);
         lines.take(&[b'x'; 9999], &mut on_line);
         lines.take(b"\nrest", &mut on_line);
         lines.end(&mut on_line);
-        assert_eq!(heard, ["a b [0m", &"x".repeat(MAX_LINE_BYTES), "rest"]);
+        assert_eq!(written, ["a b [0m", &"x".repeat(MAX_LINE_BYTES), "rest"]);
     }
 
     #[test]
-    fn passwords_in_addresses_are_heard_by_nobody() {
-        for (said, heard) in [
+    fn passwords_in_addresses_are_neither_logged_nor_published() {
+        for (line, logged) in [
             ("rtsp://me:p@ss@10.0.0.2:554/a@b: refused", "rtsp://***@10.0.0.2:554/a@b: refused"),
             ("http://h/x and ftp://u@h", "http://h/x and ftp://***@h"),
             ("nothing: //here", "nothing: //here"),
             ("rtsp://", "rtsp://"),
         ] {
-            assert_eq!(without_passwords(said), heard);
+            assert_eq!(without_passwords(line), logged);
         }
     }
 
     #[test]
-    fn systemd_is_not_spoken_to_by_children() {
+    fn children_cannot_notify_systemd() {
         let mut command = shell("echo ${NOTIFY_SOCKET-none} >&2");
         command.env("NOTIFY_SOCKET", "/run/x");
         let mut program = Subprocess::start(command, |_| {}).unwrap();

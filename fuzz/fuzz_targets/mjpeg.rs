@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use reverie::frame::Frame;
-use reverie::pixel_format::{YuvEncoding, Converter, Layout, Matrix, PixelFormat};
+use reverie::pixel_format::{Converter, Layout, Matrix, PixelFormat, YuvEncoding};
 
 fuzz_target!(|bytes: &[u8]| {
     let encoding = YuvEncoding { matrix: Matrix::Bt601, is_full_range: false };

@@ -28,36 +28,36 @@ use crate::pack::Catalogue;
 use crate::remote;
 use crate::runtime::Runtime;
 
-/// What it is started with, all of it checked.
+/// What the daemon is started with, all of it checked.
 pub struct Plan {
     pub config: Config,
     pub catalogue: Arc<Catalogue>,
     pub handle: DirectorHandle,
-    /// Reads the configuration anew and checks it as it was at the start.
+    /// Reads the configuration again, with the checks of the start.
     pub reread: Box<dyn Fn() -> anyhow::Result<(Config, Setup)>>,
-    /// Why the configuration's file is not what it runs on, where it is not.
+    /// Why the configuration file is not in use, where it is not.
     pub refused: Option<String>,
 }
 
-/// The display counts as stuck without a heartbeat for so long while it shows pictures.
+/// Without a heartbeat for this long the display counts as stuck while it shows pictures.
 const DISPLAY_DEADLINE: Duration = Duration::from_secs(8);
-/// The others: drivers may take their time, and so may one ascent on a very slow board.
+/// The same for the other stages: drivers may take their time, and so may one ascent on a very slow board.
 const STAGE_DEADLINE: Duration = Duration::from_secs(30);
-/// Between two looks at the stages.
+/// Between two checks of the stages.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// From a command to restart to the end, so that the answer is sent.
+/// From a restart command to the end, so that the reply is sent.
 const RESTART_DELAY: Duration = Duration::from_millis(300);
-/// How long the stages and the broker are given to end. Together with everything else less than 2 s.
+/// How long stages and tasks may take to end; the whole shutdown stays below 2 s.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// Dreams until SIGTERM or SIGINT. SIGHUP has the configuration read anew, unless it is a terminal's that was closed. Threads that do not
+/// Dreams until SIGTERM or SIGINT. SIGHUP reloads the configuration, unless it comes from a closed terminal. Threads that do not
 /// end in time may still run when this returns: the process is to end then.
 ///
 /// # Errors
-/// What keeps it from starting: no ONNX Runtime, no threads.
+/// ONNX Runtime cannot be loaded, or no thread can be started.
 pub fn run(plan: Plan) -> anyhow::Result<()> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    // A display that cannot be waited for does not give its terminal back.
+    // A display stage that does not end in time does not restore its terminal.
     let _console = vt::RestoreOnDrop;
     let outcome = tokio.block_on(live(plan));
     // Not dropped: that would wait for a file that is still being written.
@@ -66,19 +66,19 @@ pub fn run(plan: Plan) -> anyhow::Result<()> {
 }
 
 async fn live(plan: Plan) -> anyhow::Result<()> {
-    // First of all, so that a stop is heard while things are being opened.
+    // First of all, so that signals are handled while devices and libraries are being opened.
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
     let wiring = Wiring::new(plan.handle.clone());
     if let Some(why) = &plan.refused {
-        error!("the configuration is not taken, it runs on the last one that was right: {why}");
+        error!("the configuration file is invalid, running on the last valid one: {why}");
         plan.handle.report(|telemetry| telemetry.configuration.clone_from(&plan.refused));
     }
     let configs = watch::Sender::new(Arc::new(plan.config.clone()));
-    // The screen shows what goes on before anything else is opened: libraries and networks may take minutes.
+    // The boot card comes before anything else is opened: libraries and networks may take minutes.
     let mut running = start(&plan, &configs, &wiring, &cancel, &tasks)?;
     let settings = plan.config.runtime_settings();
-    // In a thread of its own, whose niceness the network's threads inherit.
+    // In a thread of its own, whose niceness ONNX Runtime's threads inherit.
     let (loader, loading) = oneshot::channel();
     std::thread::Builder::new().name("load-network".to_owned()).spawn(move || {
         lower_priority();
@@ -108,10 +108,10 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How long a screen says why nothing is dreamed, before systemd starts everything anew.
+/// How long the screen shows why there is no dream, before systemd restarts the service.
 const FAULT_DISPLAY_TIME: Duration = Duration::from_secs(15);
 
-/// Lets the one in front of the screen read what is wrong, where there is a screen.
+/// Shows on the screen, where there is one, why there is no dream.
 async fn show_fault(
     error: &anyhow::Error,
     supervisor: &mut Supervisor<'_>,
@@ -120,7 +120,7 @@ async fn show_fault(
 ) {
     let wiring = supervisor.wiring;
     wiring.set_fault(format!("{error:#}"));
-    // The display may still be looking for one.
+    // The display stage may still be looking for a screen.
     let looked = async {
         while wiring.screen().is_none() {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -216,7 +216,7 @@ fn identity(config: &Config) -> boot_card::DeviceIdentity {
     }
 }
 
-/// What the broker's session depends on: keys of the configuration, and files that they name.
+/// What the broker session depends on: keys of the configuration, and the files that they name.
 struct BrokerSettings {
     config: Config,
     files: Vec<Option<SystemTime>>,
@@ -247,8 +247,8 @@ async fn run_broker(
     match broker {
         Ok(Some(settings)) => return remote::run(settings, handle, cancel).await,
         Ok(None) => info!("broker: none, as configured"),
-        // It was right a moment ago, when the configuration was checked.
-        Err(error) => error!("broker: {error}; it is directed from the web page alone"),
+        // It was valid a moment ago, when the configuration was checked.
+        Err(error) => error!("broker: {error}; only the web page can direct the mirror"),
     }
     cancel.cancelled().await;
 }
@@ -261,7 +261,7 @@ fn start_dreaming(
     cancel: &CancellationToken,
     tasks: &TaskTracker,
 ) -> anyhow::Result<[RunningStage; 2]> {
-    // Not before: until there is something to dream with, the boot card is shown.
+    // Not earlier: until there is a network to dream with, the boot card is shown.
     let (mut canvas, own) = (Reloadable::new(configs, Config::canvas), wiring.clone());
     let composition = Stage::new("compositor", cancel.clone());
     let composition = composition
@@ -274,18 +274,18 @@ fn start_dreaming(
     Ok([composition, dream])
 }
 
-/// Cancels all, and gives stages and tasks a moment to end: the screen its console back, the broker its farewell.
+/// Cancels stages and tasks and waits a moment for them: the terminal is to be restored, `offline` to be sent.
 async fn end(why: &str, cancel: &CancellationToken, running: &[RunningStage], tasks: &TaskTracker) {
     info!("{why}: stopping");
     cancel.cancel();
     tasks.close();
     if timeout(DRAIN_TIMEOUT, tasks.wait()).await.is_err() {
         let late: Vec<&str> = running.iter().filter(|r| !r.has_ended()).map(|r| r.stage.name()).collect();
-        info!("not waited for: {}", if late.is_empty() { "the broker".to_owned() } else { late.join(", ") });
+        info!("did not end in time: {}", if late.is_empty() { "the broker".to_owned() } else { late.join(", ") });
     }
 }
 
-/// Looks after the running stages, and tells systemd.
+/// Checks the running stages and reports to systemd.
 struct Supervisor<'a> {
     plan: &'a Plan,
     configs: &'a Configs,
@@ -302,7 +302,7 @@ impl<'a> Supervisor<'a> {
         Supervisor { plan, configs, wiring, started: Instant::now(), notify, signals, stuck: Vec::new() }
     }
 
-    /// Watches the stages until there is a reason to stop; returns it.
+    /// Checks the stages until there is a reason to stop; returns it.
     async fn run(&mut self, running: &[RunningStage], signals: &mut Signals) -> &'static str {
         let watchdog = health::watchdog_period();
         let mut ticker = interval(watchdog.map_or(CHECK_INTERVAL, |period| period.min(CHECK_INTERVAL)));
@@ -315,7 +315,7 @@ impl<'a> Supervisor<'a> {
                 },
                 signal = self.signals.recv() => {
                     if signal == Ok(director::Signal::Restart) {
-                        // Its answer is on the way.
+                        // The reply is on its way.
                         tokio::time::sleep(RESTART_DELAY).await;
                         return "restart, as commanded";
                     }
@@ -329,11 +329,11 @@ impl<'a> Supervisor<'a> {
         let stuck: Vec<&str> = running.iter().filter(|r| r.is_stuck()).map(|r| r.stage.name()).collect();
         for running in running.iter().filter(|r| r.is_stuck() && !self.stuck.contains(&r.stage.name())) {
             let (stage, seconds) = (running.stage.name(), running.deadline.as_secs());
-            error!(stage, "{stage} has not moved for {seconds} s; systemd starts everything anew");
+            error!(stage, "{stage} had no heartbeat for {seconds} s; systemd restarts the service");
         }
         match (is_watched, stuck.is_empty()) {
             (true, true) => self.notify.heartbeat(),
-            // Not waited for until its patience is over.
+            // Rather than wait for WatchdogSec.
             (true, false) => self.notify.trigger_watchdog(),
             (false, _) => {}
         }
@@ -353,22 +353,22 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Takes up the configuration as it is now; one that is wrong changes nothing.
+    /// Reloads the configuration; an invalid one changes nothing.
     fn reload(&mut self) {
         self.notify.reloading();
         match (self.plan.reread)() {
             Ok((config, setup)) => {
                 let old = self.configs.borrow().clone();
                 if (&old.runtime, &old.packs) != (&config.runtime, &config.packs) {
-                    warn!("[runtime] and packs are taken up at the next start: `systemctl restart reverie`");
+                    warn!("[runtime] and packs take effect at the next start: `systemctl restart reverie`");
                 }
                 self.wiring.handle.reconfigure(setup);
                 self.configs.send_replace(Arc::new(config));
                 self.plan.handle.report(|telemetry| telemetry.configuration = None);
-                info!("the configuration was read again, and is in effect");
+                info!("configuration reloaded");
             }
             Err(error) => {
-                error!("the configuration is not taken up, what was goes on: {error:#}");
+                error!("the new configuration is invalid, the old one stays in effect: {error:#}");
                 self.plan.handle.report(|telemetry| telemetry.configuration = Some(format!("{error:#}")));
             }
         }
@@ -376,19 +376,19 @@ impl<'a> Supervisor<'a> {
     }
 }
 
-/// What a signal says.
+/// What a signal asks for.
 enum ProcessSignal {
-    /// And its name.
+    /// With the signal's name.
     Terminate(&'static str),
     Reload,
 }
 
-/// The signals that are heard.
+/// The signals that are handled.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
-    /// Started by hand from a terminal, which says so when it is closed.
+    /// Started by hand from a terminal, which sends SIGHUP when it is closed.
     has_terminal: bool,
 }
 

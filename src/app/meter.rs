@@ -1,18 +1,18 @@
-//! How fast the dream is, over the last seconds.
+//! Frame rate and frame times of the last seconds.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Frames older than this no longer count, but for the last two: a board that takes longer for one is slow, and dreams.
+/// Older frames do not count, but for the last two: a board may take longer than this for one.
 const WINDOW: Duration = Duration::from_secs(10);
-/// Enough for any rate over the window; more are not kept.
-const MOST: usize = 2048;
+/// Frames kept at most: enough for any rate over the window.
+const MAX_FRAMES: usize = 2048;
 
-/// The frames of the last seconds: when each was done, and how long it took.
+/// The frames of the last seconds: when each was finished, and how long it took.
 #[derive(Debug, Default)]
 pub struct Meter(VecDeque<(Instant, Duration)>);
 
-/// What a [`Meter`] says.
+/// What a [`Meter`] reads.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Reading {
     /// Frames a second.
@@ -23,9 +23,9 @@ pub struct Reading {
 }
 
 impl Meter {
-    /// A frame is done that took `time`.
+    /// Adds a frame that was finished at `now` and took `time`.
     pub fn count(&mut self, now: Instant, time: Duration) {
-        if self.0.len() == MOST {
+        if self.0.len() == MAX_FRAMES {
             self.0.pop_front();
         }
         self.0.push_back((now, time));
@@ -81,7 +81,7 @@ mod tests {
         for frame in 0..3u64 {
             meter.count(start + ms(80_000 + 20_000 * frame), ms(20_000));
         }
-        assert!((meter.read(start + ms(120_000)).unwrap().fps - 0.05).abs() < 1e-9, "a slow one is told too");
+        assert!((meter.read(start + ms(120_000)).unwrap().fps - 0.05).abs() < 1e-9, "a slow one has a rate too");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The daemon: it starts the stages, watches their heartbeats, and drains on stop.
+//! The daemon: starts the stages, checks their heartbeats, and lets them drain when it stops.
 
 mod boot_card;
 mod daemon;

@@ -1,4 +1,4 @@
-//! A part of the configuration, which may be read anew while the daemon runs.
+//! One part of the configuration, which may be reloaded while the daemon runs.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tracing::error;
 use crate::backoff::Backoff;
 use crate::config::Config;
 
-/// One room's part of the configuration, as it is now.
+/// One room's part of the configuration, as last refreshed.
 pub struct Reloadable<T> {
     configs: watch::Receiver<Arc<Config>>,
     part: fn(&Config) -> T,
@@ -28,7 +28,7 @@ impl<T: PartialEq> Reloadable<T> {
         &self.current
     }
 
-    /// Takes up what was read since; true where this part differs.
+    /// Takes over what was reloaded since; true where this part differs.
     pub fn refresh(&mut self) -> bool {
         if !self.configs.has_changed().unwrap_or(false) {
             return false;
@@ -37,7 +37,7 @@ impl<T: PartialEq> Reloadable<T> {
         std::mem::replace(&mut self.current, part) != self.current
     }
 
-    /// Returns when this part differs.
+    /// Waits until this part differs.
     async fn changed(&mut self) {
         loop {
             if self.refresh() {
@@ -51,8 +51,8 @@ impl<T: PartialEq> Reloadable<T> {
     }
 }
 
-/// Runs a task until cancelled, anew whenever its part of the configuration differs, and after a wait where it panicked. It is
-/// handed the part, and the token by which it is to end.
+/// Runs a task until cancelled; restarts it whenever its part of the configuration differs, and after a wait where it panicked. The task is
+/// given the part, and the token by which it is to end.
 pub async fn restart_on_change<T, F>(
     name: &'static str,
     mut settings: Reloadable<T>,
@@ -73,7 +73,7 @@ pub async fn restart_on_change<T, F>(
                 }
                 let wait = backoff.wait();
                 // The panic itself was logged where it happened.
-                error!("{name} broke off; the others go on, it begins again in {:.1} s", wait.as_secs_f64());
+                error!("{name} panicked; the others keep running, restarting it in {:.1} s", wait.as_secs_f64());
                 cancel.run_until_cancelled(tokio::time::sleep(wait)).await;
             }
             () = settings.changed() => {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_differs_begins_anew_and_the_old_has_ended_by_then() {
+    async fn only_what_differs_is_restarted_and_the_old_has_ended_by_then() {
         let configs = watch::Sender::new(with_host("a"));
         let cancel = CancellationToken::new();
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_panics_begins_again() {
+    async fn a_task_that_panics_is_restarted() {
         let configs = watch::Sender::new(with_host("a"));
         let cancel = CancellationToken::new();
         let times = Arc::new(Mutex::new(0));
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_new_once() {
+    fn a_change_is_reported_once() {
         let configs = watch::Sender::new(with_host("a"));
         let mut settings = Reloadable::new(&configs, |config| config.mqtt.host.clone());
         assert!(!settings.refresh());

@@ -1,4 +1,4 @@
-//! Takes snapshots when they are asked for.
+//! Publishes snapshots on request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::console::Preview;
 use crate::director::Signal;
 use crate::director_handle::DirectorHandle;
 
-/// For a picture to be drawn and encoded.
+/// How long a picture may take to be drawn and encoded.
 const PICTURE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Hands out the picture that is shown, each time it is asked for, until cancelled.
+/// Publishes the picture that is shown at each request, until cancelled.
 pub async fn take_snapshots(handle: DirectorHandle, preview: Preview, cancel: CancellationToken) {
     let mut signals = handle.signals();
     loop {
@@ -27,7 +27,7 @@ pub async fn take_snapshots(handle: DirectorHandle, preview: Preview, cancel: Ca
             Ok(_) | Err(RecvError::Lagged(_)) => continue,
             Err(RecvError::Closed) => return,
         }
-        // Of many asked for at once one picture is enough.
+        // One picture answers all requests made meanwhile.
         signals = signals.resubscribe();
         match tokio::time::timeout(PICTURE_TIMEOUT, preview.watch().next()).await {
             Ok(Some(jpeg)) => handle.publish_snapshot(Arc::from(&jpeg[..])),

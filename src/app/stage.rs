@@ -1,4 +1,4 @@
-//! A stage: a thread that is started again when it fails, while the others go on.
+//! A stage: a thread that is restarted when it fails, while the others keep running.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,13 +15,13 @@ use crate::backoff::Backoff;
 use crate::director_handle::DirectorHandle;
 use crate::health::Fault;
 
-/// A run as long as this counts as success: the next failure waits the first wait again.
+/// A run this long counts as stable: after the next failure the waits begin from the shortest.
 const STABLE_AFTER: Duration = Duration::from_secs(60);
 
 /// The longest sleep that does not look whether the stage is to end. Stages sleep for less but for the wait after a failure.
 const SLEEP_SLICE: Duration = Duration::from_millis(100);
 
-/// What a stage's work is given: whether it is to end, and where it shows that it lives.
+/// What a stage's work is given: whether it is to end, and where it leaves its heartbeat.
 #[derive(Clone)]
 pub struct Stage {
     name: &'static str,
@@ -39,10 +39,10 @@ struct Liveness {
     extension: AtomicU64,
 }
 
-/// A running stage, as the one who watches it sees it.
+/// A running stage, as its supervisor sees it.
 pub struct RunningStage {
     pub stage: Stage,
-    /// How long its heartbeat may stay away before it counts as stuck.
+    /// Without a heartbeat for this long it counts as stuck.
     pub deadline: Duration,
     thread: JoinHandle<()>,
 }
@@ -56,7 +56,7 @@ impl Stage {
         self.name
     }
 
-    /// Shows that the stage lives; false where it is to end.
+    /// Leaves a heartbeat; false where the stage is to end.
     pub fn heartbeat(&self) -> bool {
         self.liveness.heartbeat.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
         !self.cancel.is_cancelled()
@@ -71,7 +71,7 @@ impl Stage {
         call()
     }
 
-    /// Sleeps for `time` and lives on meanwhile; false where the stage is to end.
+    /// Sleeps for `time`, with heartbeats; false where the stage is to end.
     pub fn sleep(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
         while self.heartbeat() {
@@ -115,7 +115,7 @@ impl Stage {
         let mut backoff = Backoff::default();
         while self.heartbeat() {
             let begun = Instant::now();
-            // What the work shares with others (slots, handle, telemetry) holds up across a panic; the rest dies with it.
+            // What is shared with other stages (slots, handle, telemetry) stays usable after a panic; the rest is dropped by it.
             let outcome = catch_unwind(AssertUnwindSafe(|| work(self)));
             if self.cancel.is_cancelled() {
                 return;
@@ -124,15 +124,15 @@ impl Stage {
                 backoff.reset();
             }
             let wait = backoff.wait();
-            let again = format!("the others go on, it is started again in {:.1} s", wait.as_secs_f64());
+            let again = format!("the others keep running, restarting it in {:.1} s", wait.as_secs_f64());
             match outcome {
-                Ok(Ok(())) => warn!(stage = self.name, "{} ended by itself; {again}", self.name),
+                Ok(Ok(())) => warn!(stage = self.name, "{} ended unexpectedly; {again}", self.name),
                 Ok(Err(failure)) => warn!(stage = self.name, "{} failed: {failure:#}; {again}", self.name),
                 // A panic is a bug of ours, to be reported.
                 Err(panic) => {
                     let text = panic_message(panic.as_ref());
                     error!(stage = self.name, "{} panicked: {text}; {again}", self.name);
-                    let fault = format!("{} broke off and begins again: {text}", self.name);
+                    let fault = format!("{} crashed and was restarted: {text}", self.name);
                     handle
                         .report(|telemetry| telemetry.fault = Some(Fault { number: telemetry.restarts, text: fault }));
                 }
@@ -167,13 +167,12 @@ impl RunningStage {
     }
 }
 
-/// How far a thread that gives way stands back, of 19: beside one that does not it gets a tenth of a core that both want.
+/// Of 19: a thread of this niceness gets a tenth of a core that it shares with one of niceness 0.
 const NICENESS: i32 = 10;
 
-/// Makes the calling thread, and those that it starts, wait for others that want the processor: the picture comes at the camera's rate,
-/// the dream when it can.
+/// Lowers the priority of the calling thread and of those that it starts: the picture keeps the camera's rate, the dream gets what is left.
 pub fn lower_priority() {
-    // On Linux this is the thread alone. Where it is not allowed to, it competes as before.
+    // On Linux this sets the thread alone. An error leaves the priority as it is.
     let _ = rustix::process::setpriority_process(None, NICENESS);
 }
 
@@ -182,7 +181,7 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without a word")
+        .unwrap_or("no message")
 }
 
 #[cfg(test)]
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stage_that_fails_and_panics_is_started_again_while_another_goes_on() {
+    async fn a_stage_that_fails_and_panics_is_restarted_while_another_keeps_running() {
         let (handle, threads, stop) = (handle(), TaskTracker::new(), CancellationToken::new());
         let (starts, started) = mpsc::channel();
         let (beats, steady) = mpsc::channel();
@@ -230,7 +229,7 @@ mod tests {
         for time in 1..=3 {
             assert_eq!(started.recv_timeout(generous), Ok(time));
             while steady.try_recv().is_ok() {}
-            steady.recv_timeout(generous).expect("the other stage goes on");
+            steady.recv_timeout(generous).expect("the other stage keeps running");
         }
         assert_eq!(handle.telemetry().restarts, 2);
         assert!(!bad.is_stuck() && !good.is_stuck());
@@ -270,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_that_says_nothing_is_stuck() {
+    fn a_stage_without_heartbeats_is_stuck() {
         let stop = CancellationToken::new();
         let (release, held) = mpsc::channel::<()>();
         let running = Stage::new("mute", stop.clone())

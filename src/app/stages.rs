@@ -1,5 +1,5 @@
-//! What the stages do: source, dream (and display: [`super::display_worker`]). Each runs until the stop or its first failure;
-//! [`super::Stage`] starts it again.
+//! The work of the stages source, compositor and dream (display: [`super::display_worker`]). Each runs until cancelled or its first failure;
+//! [`super::Stage`] restarts it.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,16 +24,16 @@ use crate::size::Size;
 use crate::slot::Slot;
 use crate::source::{self, Source};
 
-/// Between two entries into the telemetry.
+/// Between two reports to the telemetry.
 const TELEMETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// The longest wait for a neighbour: no heartbeat stays away because of it.
+/// The longest wait for another stage, far below every deadline.
 pub const MAX_WAIT: Duration = Duration::from_millis(200);
 /// What each of the first ascents may take beyond the stage's deadline: a GPU tries its kernels, a slow board begins before it knows how
 /// slow it is. Later ones may take as long as a frame did before.
 const WARM_UP: Duration = Duration::from_secs(300);
-/// No picture for so long, and there is no camera: the dream goes on by itself.
+/// Without a picture for this long there is no camera, and the dream goes on by itself.
 const STALE_AFTER: Duration = Duration::from_secs(3);
-/// The longest wait for a camera picture: a fade goes on without one.
+/// The longest wait for a camera picture: a crossfade goes on without one.
 const FRAME_TIMEOUT: Duration = Duration::from_millis(40);
 
 /// What the stages share.
@@ -44,7 +44,7 @@ pub struct Wiring {
     pub camera: Slot,
     pub pictures: Slot,
     /// Compositor to dream, and back.
-    pub looks: Slot<DreamInput>,
+    pub dream_inputs: Slot<DreamInput>,
     pub layers: Arc<Mutex<Option<PendingLayer>>>,
     pub tap: Tap,
     /// Turns true with the first picture shown.
@@ -57,7 +57,7 @@ pub struct Wiring {
     pub heat: watch::Sender<Heat>,
 }
 
-/// A difference on its way to the compositor.
+/// A layer on its way to the compositor.
 pub struct PendingLayer {
     layer: Arc<Layer>,
     commanded: Option<Instant>,
@@ -80,7 +80,7 @@ impl Wiring {
             handle,
             camera: Slot::default(),
             pictures: Slot::default(),
-            looks: Slot::default(),
+            dream_inputs: Slot::default(),
             layers: Arc::default(),
             tap: Tap::default(),
             seen: Arc::default(),
@@ -99,8 +99,7 @@ impl Wiring {
         *self.screen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands a difference to the compositor, instead of one that it did not take yet, and when the command came that it is the first to
-    /// follow.
+    /// Hands a layer to the compositor, in place of one that was not taken yet, with the moment of the first command that it follows.
     fn put_layer(&self, layer: Arc<Layer>, commanded: Option<Instant>) {
         let mut layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
         let missed = layers.take().and_then(|missed| missed.commanded);
@@ -153,7 +152,7 @@ pub fn compose(stage: &Stage, settings: &mut Reloadable<Size>, wiring: &Wiring) 
     let mut canvas = CanvasGovernor::new(canvas_size(settings.get(), wiring));
     let (mut meter, mut report) = (Meter::default(), TelemetryTimer::default());
     let (mut last, mut came) = (Instant::now(), None::<Instant>);
-    let mut has_looked = false;
+    let mut has_put_input = false;
     while stage.heartbeat() {
         settings.refresh();
         canvas.set_largest(canvas_size(settings.get(), wiring));
@@ -165,27 +164,27 @@ pub fn compose(stage: &Stage, settings: &mut Reloadable<Size>, wiring: &Wiring) 
             Some(picture) => compositor.push_frame(picture, canvas.size(), mirror, elapsed),
             None => compositor.advance(came.is_some_and(|came| came.elapsed() < STALE_AFTER), canvas.size(), elapsed),
         }
-        // The one look that was put, if it was taken since, is what the next difference is made for; the difference that was made before it is
+        // The one input that was put, if it was taken since, is what the next layer is made for; the layer made before it is
         // there by then, since the dream puts that first.
-        let look = wiring.looks.take(Duration::ZERO);
-        let taken = (has_looked && look.is_none()).then(|| compositor.frame_number() - 1);
+        let input = wiring.dream_inputs.take(Duration::ZERO);
+        let taken = (has_put_input && input.is_none()).then(|| compositor.frame_number() - 1);
         let layer = wiring.take_layer();
         let is_changed = picture.is_some() || layer.is_some() || compositor.is_crossfading();
-        let commanded = layer.as_ref().and_then(|dreamed| dreamed.commanded);
-        if let Some(dreamed) = layer {
-            // A dream that is quicker than the camera took that look, and is there already.
-            if let Some(number) = taken.filter(|number| *number == dreamed.layer.frame_number) {
+        let commanded = layer.as_ref().and_then(|pending| pending.commanded);
+        if let Some(pending) = layer {
+            // A dream that is quicker than the camera took that input, and is there already.
+            if let Some(number) = taken.filter(|number| *number == pending.layer.frame_number) {
                 compositor.mark_taken(number);
             }
-            compositor.push_layer(dreamed.layer);
+            compositor.push_layer(pending.layer);
         }
         if let Some(number) = taken {
             compositor.mark_taken(number);
         }
-        let mut look = look.unwrap_or_else(|| wiring.looks.blank());
-        compositor.read_input(&mut look);
-        wiring.looks.put(look);
-        has_looked = true;
+        let mut input = input.unwrap_or_else(|| wiring.dream_inputs.blank());
+        compositor.read_input(&mut input);
+        wiring.dream_inputs.put(input);
+        has_put_input = true;
         if paused {
             meter.clear();
         } else if is_changed {
@@ -223,7 +222,7 @@ fn canvas_size(most: &Size, wiring: &Wiring) -> (usize, usize) {
     }
 }
 
-/// The dream's stage, with the dreamer that it keeps from failure to failure.
+/// The dream stage, whose dreamer outlives its failures.
 pub struct DreamStage {
     runtime: Arc<Runtime>,
     catalogue: Arc<Catalogue>,
@@ -235,7 +234,7 @@ impl DreamStage {
         DreamStage { runtime, catalogue, kept: None }
     }
 
-    /// Dreams until the stop.
+    /// Dreams until cancelled.
     pub fn run(
         &mut self,
         stage: &Stage,
@@ -244,14 +243,14 @@ impl DreamStage {
     ) -> anyhow::Result<()> {
         lower_priority();
         loop {
-            // One that panicked is lost and made anew, as is one for other settings.
+            // After a panic there is none, nor after a change of settings.
             let mut dreamer = self
                 .kept
                 .take()
                 .unwrap_or_else(|| Dreamer::new(self.runtime.clone(), self.catalogue.clone(), settings.get().clone()));
             let outcome = dream(stage, &mut dreamer, settings, wiring);
             if !matches!(outcome, Ok(DreamExit::SettingsChanged)) {
-                // Over a failure, since the dream in it is.
+                // Kept after a failure, since it holds the dream.
                 self.kept = Some(dreamer);
                 return outcome.map(drop);
             }
@@ -261,7 +260,7 @@ impl DreamStage {
 
 enum DreamExit {
     Stopped,
-    /// Its settings are others.
+    /// To be restarted with the new settings.
     SettingsChanged,
 }
 
@@ -278,7 +277,7 @@ fn dream(
     let mut signals = wiring.handle.signals();
     let mut meter = Meter::default();
     let mut report = TelemetryTimer::default();
-    // A frame of many steps on a slow board is slow, not stuck.
+    // A frame of many steps on a slow board is slow, not stuck: each step leaves a heartbeat.
     let (own, mut allowance) = (stage.clone(), WARM_UP);
     dreamer.on_step(move |_| {
         own.heartbeat();
@@ -290,7 +289,7 @@ fn dream(
         if settings.refresh() {
             return Ok(DreamExit::SettingsChanged);
         }
-        // Before the parameters: what is read after it follows it.
+        // Before the parameters, so that those read next include the command.
         commanded = commanded.or(wiring.handle.take_commanded());
         if params.has_changed().unwrap_or(false) {
             now = params.borrow_and_update().clone();
@@ -302,7 +301,7 @@ fn dream(
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        // Also while nothing is dreamed: that is told then.
+        // In a pause too.
         if report.is_due() {
             report_telemetry(dreamer, &mut meter, wiring);
             dreamer.set_thermal_headroom(wiring.heat.borrow().headroom);
@@ -316,11 +315,11 @@ fn dream(
         if let Some(ScreenPresence::Present { size, is_filled: true }) = wiring.screen() {
             dreamer.set_screen_size((size.width, size.height));
         }
-        let Some(look) = wiring.looks.take(MAX_WAIT) else { continue };
+        let Some(input) = wiring.dream_inputs.take(MAX_WAIT) else { continue };
         let begun = Instant::now();
         let elapsed = begun - std::mem::replace(&mut last, begun);
-        let dreamed = stage.during(allowance, || dreamer.dream(&look, &now, elapsed));
-        wiring.looks.give_back(look);
+        let dreamed = stage.during(allowance, || dreamer.dream(&input, &now, elapsed));
+        wiring.dream_inputs.give_back(input);
         if let Some(layer) = dreamed? {
             wiring.put_layer(layer, commanded.take_if(|_| !dreamer.status().awaits_layer));
             has_dreamed = true;
@@ -348,7 +347,7 @@ fn report_telemetry(dreamer: &Dreamer, meter: &mut Meter, wiring: &Wiring) {
     });
 }
 
-/// When to write into the telemetry.
+/// When the next report to the telemetry is due.
 #[derive(Default)]
 pub struct TelemetryTimer(Option<Instant>);
 

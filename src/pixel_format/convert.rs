@@ -9,12 +9,12 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 use super::{Layout, MAX_SIDE, PixelFormat, huffman};
 use crate::frame::Frame;
 
-/// Makes frames of what comes; keeps its work buffers.
+/// Converts pictures to frames; keeps its work buffers.
 #[derive(Default)]
 pub struct Converter {
-    /// A JPEG completed with its Huffman tables.
+    /// A JPEG with the Huffman tables put in.
     whole: Vec<u8>,
-    /// Planes completed with what pads their last row.
+    /// Planes with their last row padded.
     padded: [Vec<u8>; 3],
 }
 
@@ -23,7 +23,7 @@ impl Converter {
     /// the first.
     ///
     /// # Errors
-    /// Fewer bytes than the picture needs, or a JPEG that is none or is torn.
+    /// Fewer bytes than the picture needs, or a JPEG that is invalid or truncated.
     pub fn convert(
         &mut self,
         pixels: PixelFormat,
@@ -138,7 +138,7 @@ impl<'a> Rows<'a> {
         if let Some((bytes, rest)) = plane.split_at_checked(all) {
             return rows(bytes, rest);
         }
-        // Some drivers leave out what pads the last row; what converts rows passes over one that is not whole.
+        // Some drivers leave out the padding of the last row; `yuv` skips a row that is not whole.
         if plane.len() < all - (stride - width) {
             return Err(format!("{} bytes instead of {all}", plane.len()));
         }
@@ -157,15 +157,15 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Cameras round the size that a JPEG tells up to its blocks, or do not, whatever they say of their mode.
+/// Cameras may round the size in the JPEG up to its blocks, whatever their mode is.
 const BLOCK: usize = 16;
 
 /// One picture of Motion JPEG; `whole` is working memory.
 ///
 /// # Errors
-/// It is none, is of another size than the mode, or is torn.
+/// It is invalid, truncated, or of another size than the mode.
 fn from_jpeg(bytes: &[u8], layout: &Layout, whole: &mut Vec<u8>, frame: &mut Frame) -> Result<(), String> {
-    // Without its end the decoder would paint what is missing grey. Behind it there may be padding.
+    // The decoder would paint a missing end grey. Padding may follow the end.
     if bytes.windows(2).rposition(|pair| pair == [0xFF, 0xD9]).is_none() {
         return Err("it is torn: its end is missing".to_owned());
     }

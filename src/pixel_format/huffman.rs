@@ -1,6 +1,6 @@
 //! Motion JPEG without its Huffman tables.
 
-/// Many cameras leave the Huffman tables out, since Motion JPEG always uses the standard's own: here they are put in.
+/// Puts in the standard's own Huffman tables, which Motion JPEG always uses and many cameras leave out.
 pub fn with_tables<'a>(jpeg: &'a [u8], whole: &'a mut Vec<u8>) -> &'a [u8] {
     const TABLES: u8 = 0xC4;
     const SCAN: u8 = 0xDA;

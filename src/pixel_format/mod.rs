@@ -1,6 +1,6 @@
-//! Pixel formats, and frames made of pictures in them: what cameras and programs send.
+//! The pixel formats that cameras and programs send, and their conversion to frames.
 //!
-//! Below whatever brings such pictures ([`crate::source`]) or reads them from a stream ([`crate::y4m`]).
+//! Below what brings such pictures ([`crate::source`]) or reads them from a stream ([`crate::y4m`]).
 
 mod convert;
 mod huffman;
@@ -12,14 +12,14 @@ use yuv::{YuvRange, YuvStandardMatrix};
 
 pub use convert::Converter;
 
-/// The names of the formats that are read, as V4L2 gives them.
+/// The V4L2 names of the formats that can be read.
 pub const FORMAT_NAMES: [&str; 11] =
     ["MJPG", "JPEG", "YUYV", "UYVY", "NV12", "NM12", "YU12", "YM12", "RGB3", "BGR3", "GREY"];
 
 /// Larger pictures than any camera's are refused before memory is taken for them.
 const MAX_SIDE: usize = 8192;
 
-/// The formats that are read.
+/// The formats that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PixelFormat {
     Jpeg,
@@ -29,7 +29,7 @@ pub enum PixelFormat {
     /// 4:2:0: a plane of Y, and one of U and V in turn; or one of each.
     Nv12,
     Yu12,
-    /// 4:4:4: three planes of one size. Programs send it; of cameras none is known to.
+    /// 4:4:4: three planes of one size. Sent by programs; no camera is known to.
     Yuv444,
     Rgb,
     Bgr,
@@ -41,13 +41,13 @@ pub enum PixelFormat {
 pub struct Layout {
     pub width: usize,
     pub height: usize,
-    /// Bytes a row, by plane; 0: the driver does not tell, and rows follow each other. One for all where the planes follow each
-    /// other in one memory.
+    /// Bytes a row, by plane; 0: unknown, rows without padding. Only the first counts where the planes follow each other in one
+    /// memory.
     pub strides: [usize; 3],
     pub encoding: YuvEncoding,
 }
 
-/// What the numbers of YUV pixels mean.
+/// How YUV values map to RGB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct YuvEncoding {
     pub matrix: Matrix,
@@ -64,14 +64,14 @@ pub enum Matrix {
 }
 
 impl PixelFormat {
-    /// The format that a person names, in small or large letters, where it is read.
+    /// The format of a name in upper or lower case; none where it cannot be read.
     pub fn from_name(name: &str) -> Option<PixelFormat> {
         PixelFormat::from_fourcc(FourCc(
             *name.to_ascii_uppercase().as_bytes().first_chunk().filter(|_| name.len() == 4)?,
         ))
     }
 
-    /// The format of this name, where it is read.
+    /// The format of this code; none where it cannot be read.
     pub fn from_fourcc(name: FourCc) -> Option<PixelFormat> {
         Some(match &name.0 {
             b"MJPG" | b"JPEG" => PixelFormat::Jpeg,
@@ -86,7 +86,7 @@ impl PixelFormat {
         })
     }
 
-    /// Bytes a pixel on the way from the camera. Of compressed pictures nobody can tell.
+    /// Bytes a pixel as sent; for compressed pictures an estimate.
     pub fn bytes_per_pixel(self) -> f64 {
         match self {
             PixelFormat::Jpeg => 0.5,
@@ -97,7 +97,7 @@ impl PixelFormat {
         }
     }
 
-    /// Work a pixel, to read it and to make the picture smaller, beside that of YUYV: as measured by `cargo bench` on x86_64, rounded.
+    /// Work a pixel, to read it and to make the picture smaller, relative to YUYV: measured by `cargo bench` on x86_64, rounded.
     pub fn relative_cost(self) -> f64 {
         match self {
             PixelFormat::Jpeg => 3.3,
@@ -139,7 +139,7 @@ impl YuvEncoding {
     }
 }
 
-/// A pixel format's name of four letters.
+/// A pixel format's code of four letters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FourCc(pub [u8; 4]);
 

@@ -11,7 +11,7 @@ use crate::frame::Frame;
 
 /// Seconds of a cross-fade.
 const FADE: f64 = 3.0;
-/// Turns the wandering of one picture against that of the next: the golden ratio never repeats.
+/// Phase between the wandering of one picture and the next: by the golden ratio it never repeats.
 const PHASE: f64 = 0.618_034;
 
 pub struct Folder {
@@ -21,9 +21,9 @@ pub struct Folder {
     hold: f64,
     wander: bool,
     files: Vec<PathBuf>,
-    /// Files that could not be read, each told once.
+    /// Files that could not be read, each logged once.
     broken: HashSet<PathBuf>,
-    /// The picture shown and the one that comes, by their turn.
+    /// The picture shown and the next one, by their turn.
     held: Vec<(u64, Frame)>,
     lens: Lens,
     coming: Frame,
@@ -43,17 +43,17 @@ impl Folder {
             lens: Lens::default(),
             coming: Frame::new(0, 0),
         };
-        folder.have(0)?;
+        folder.load(0)?;
         Ok(folder)
     }
 
     pub fn draw(&mut self, time: f64, frame: &mut Frame) -> Result<(), SourceError> {
         let turn = (time / self.hold) as u64;
-        self.have(turn)?;
+        self.load(turn)?;
         self.draw_one(turn, time, frame);
         let fade = (time - (turn + 1) as f64 * self.hold + FADE) / FADE;
         if fade > 0.0 {
-            self.have(turn + 1)?;
+            self.load(turn + 1)?;
             let mut coming = std::mem::replace(&mut self.coming, Frame::new(0, 0));
             coming.resize(frame.width, frame.height);
             self.draw_one(turn + 1, time, &mut coming);
@@ -73,8 +73,8 @@ impl Folder {
         self.lens.draw(picture, view, frame);
     }
 
-    /// Sees to it that the picture of `turn` is held, and none of a turn before that.
-    fn have(&mut self, turn: u64) -> Result<(), SourceError> {
+    /// Loads the picture of `turn`, and drops those before the last turn.
+    fn load(&mut self, turn: u64) -> Result<(), SourceError> {
         self.held.retain(|(held, _)| *held >= turn || *held + 1 == turn);
         if self.held.iter().any(|(held, _)| *held == turn) {
             return Ok(());
@@ -91,12 +91,12 @@ impl Folder {
                     self.held.push((turn, picture));
                     return Ok(());
                 }
-                // It may still be on its way here.
-                Ok((_, true)) => format!("{} breaks off", file.display()),
+                // It may still be being copied.
+                Ok((_, true)) => format!("{} is truncated", file.display()),
                 Err(error) => error.to_string(),
             };
             if self.broken.insert(file) {
-                warn!("{why}; it is left out");
+                warn!("{why}; skipped");
             }
         }
         Err(SourceError::NoPictures { path: self.path.clone() })

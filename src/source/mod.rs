@@ -43,7 +43,7 @@ pub enum SourceError {
     Camera { device: String, reason: String },
 }
 
-/// Called before each step that may take a driver some seconds: whoever watches sees that the source lives.
+/// Called before each step that may take a driver some seconds, so that the stage's deadline holds for each step alone.
 pub type Heartbeat<'a> = &'a dyn Fn();
 
 impl Source {
@@ -66,7 +66,7 @@ impl Source {
             SourceKind::Pattern => scene::Scene::Pattern(pattern::Pattern),
         };
         let drawn = Drawn::new(scene, settings);
-        tracing::info!("camera: none is used; dreaming on {}", drawn.name());
+        tracing::info!("camera: not used; dreaming on {}", drawn.name());
         Ok(Source::Drawn(Box::new(drawn)))
     }
 

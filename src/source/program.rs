@@ -19,18 +19,18 @@ use crate::slot::Slot;
 use crate::subprocess::{self, Subprocess};
 use crate::y4m::{Reader, Y4mError};
 
-/// How long one wait for a picture lasts, so that a stop is heard, and the end of a film.
+/// The longest wait for a picture, so that the stage can be cancelled and the end of a film is noticed.
 const MAX_WAIT: Duration = Duration::from_millis(100);
-/// A program that sent pictures and is silent for so long has stalled.
+/// A program that sent pictures and is silent for this long has stalled.
 const STALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same before its first picture: network cameras and the Jetson's camera service take their time.
+/// The same before the first picture: network cameras and the Jetson's camera service take their time.
 const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(20);
-/// A program that streamed for so long is started again soon when it is lost, and at once when it simply ended: a film that is
+/// A program that streamed for this long is restarted soon after a failure, and at once after it simply ended: a film that is
 /// over. For one that never lasts the waits grow.
 const STABLE_AFTER: Duration = Duration::from_secs(1);
 /// Pictures are not read faster than this: a program that makes them without a pause would take a core for nothing.
 const MIN_FRAME_PERIOD: Duration = Duration::from_nanos(1_000_000_000 / 240);
-/// Lines of complaints that are logged at once, and how often one more is.
+/// Lines of error output that are logged at once, and how often one more is.
 const LOG_BURST: f64 = 10.0;
 const LOG_INTERVAL: Duration = Duration::from_secs(6);
 
@@ -42,7 +42,7 @@ pub struct Program {
     backoff: Backoff,
     start_at: Instant,
     throttle: Arc<Mutex<Throttle>>,
-    /// What was logged last: what it streams, and why it was lost. The same is logged once.
+    /// What was logged last of its stream and of its loss, so that the same is logged once.
     streaming: String,
     loss: String,
 }
@@ -110,13 +110,13 @@ impl Program {
             match throttle.lets_through(Instant::now()) {
                 None => {}
                 Some(0) => info!("{name}: {line}"),
-                Some(suppressed) => info!("{name}: {line} ({suppressed} lines before it are left out)"),
+                Some(suppressed) => info!("{name}: {line} ({suppressed} lines before it were suppressed)"),
             }
         };
         match Running::start(&self.command, on_line) {
             Ok(running) => {
                 self.running = Some(running);
-                // A film that begins again goes on streaming.
+                // A film that is restarted keeps streaming.
                 if self.state != CameraState::Streaming {
                     self.state = CameraState::Opening;
                 }
@@ -132,14 +132,14 @@ impl Program {
             self.backoff.reset();
         }
         if matches!(loss, Loss::Finished) && was_stable {
-            debug!("{} is over, and is started again", name(&self.command));
+            debug!("{} ended, restarting it", name(&self.command));
             self.start();
             return;
         }
         self.state = if matches!(loss, Loss::Stalled(_)) { CameraState::Stalled } else { CameraState::Absent };
         let loss = format!("{}: {}", name(&self.command), loss.reason());
         if streamed.is_some() || loss != self.loss {
-            warn!("camera {loss}; the dream goes on without it, and it is started again");
+            warn!("camera {loss}; dreaming on without it, and restarting it");
         }
         self.loss = loss;
         self.streaming.clear();
@@ -150,7 +150,7 @@ impl Program {
 /// Runs the program of `settings` until its first picture, `timeout` at most: what it sends, or why it sends nothing.
 ///
 /// # Errors
-/// Why, with its last line of error output where it had one.
+/// Why it sends nothing, with its last line of error output.
 pub fn try_out(settings: &Settings, timeout: Duration) -> Result<String, String> {
     let begun = Instant::now();
     let mut running = Running::start(&command(settings), |_| {})?;
@@ -166,7 +166,7 @@ pub fn try_out(settings: &Settings, timeout: Duration) -> Result<String, String>
     Err(format!("no picture within {} s{last_line}", timeout.as_secs()))
 }
 
-/// The command with what it asks of the settings.
+/// The command with `{width}`, `{height}` and `{fps}` filled in.
 fn command(settings: &Settings) -> Vec<String> {
     let (size, fps) = (settings.size(), settings.fps());
     let filled = |word: &String| {
@@ -183,10 +183,10 @@ fn name(command: &[String]) -> &str {
 /// Why no more pictures come.
 #[derive(Debug)]
 enum Loss {
-    /// It ended as programs do that have done their work.
+    /// With exit code 0: its work is done.
     Finished,
     Failed(String),
-    /// It runs, and is silent.
+    /// It runs and sends nothing.
     Stalled(String),
 }
 
@@ -210,10 +210,10 @@ struct Running {
     streams_since: Option<Instant>,
 }
 
-/// What the reading thread says.
+/// Shared with the reading thread.
 #[derive(Default)]
 struct Shared {
-    /// Nobody wants more.
+    /// No more pictures are wanted.
     is_over: AtomicBool,
     state: Mutex<ReaderState>,
 }
@@ -234,7 +234,7 @@ impl Running {
         let shared = Arc::new(Shared::default());
         let mut on_line = on_line;
         let heard_by = Arc::clone(&shared);
-        // What it says of being ended interests nobody.
+        // Its error output while it is being ended is of no interest.
         let on_line = move |line: &str| {
             if !heard_by.is_over.load(Ordering::Relaxed) {
                 on_line(line);
@@ -262,7 +262,7 @@ impl Running {
 
     /// The newest picture, waited for up to `timeout`; true where there is one.
     fn next(&mut self, frame: &mut Frame, timeout: Duration) -> Result<bool, Loss> {
-        // Looked at first, so that no picture is left behind.
+        // Read before the slot, so that no picture is missed.
         let outcome = self.shared.state().outcome.take();
         let timeout = if outcome.is_some() { Duration::ZERO } else { timeout };
         if let Some(mut newest) = self.slot.take(timeout) {
@@ -284,9 +284,9 @@ impl Running {
         Err(Loss::Stalled(format!("no picture for {} s{last_line}", silence.as_secs())))
     }
 
-    /// Why its output ended so.
+    /// Why its output ended.
     fn loss_of(&mut self, outcome: Result<(), Y4mError>) -> Loss {
-        // What it sent is no stream: that it then breaks off is our doing.
+        // It sent no valid stream; how it ends then is our doing.
         if let Err(error) = &outcome
             && !matches!(error, Y4mError::Empty | Y4mError::Torn(_) | Y4mError::Io(_))
         {
@@ -342,8 +342,7 @@ fn read(stdout: impl std::io::Read, slot: &Slot, shared: &Shared) -> Result<(), 
     Ok(())
 }
 
-/// Lets a few lines through at once and then one now and then, so that a program that complains of every picture does not fill
-/// the log.
+/// Rate limit of a program's error output, so that one with an error for every picture does not fill the log.
 struct Throttle {
     /// Lines that may be logged now.
     left: f64,
@@ -377,7 +376,7 @@ mod tests {
     use crate::size::Size;
 
     #[test]
-    fn wishes_are_filled_in() {
+    fn placeholders_are_filled_in() {
         let settings = Settings {
             command: ["a{width}x{height}", "{fps}/1", "{other}"].map(str::to_owned).into(),
             size: Some(Size { width: 320, height: 180 }),
@@ -388,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_complaints_is_logged_in_part() {
+    fn a_flood_of_error_output_is_logged_in_part() {
         let (mut throttle, start) = (Throttle::default(), Instant::now());
         let logged = (0..100_000u32).filter_map(|n| throttle.lets_through(start + Duration::from_millis(n.into())));
         let suppressed: Vec<u64> = logged.collect();

@@ -1,4 +1,4 @@
-//! Drawn pictures in real time.
+//! Pictures that are drawn, in real time.
 
 use std::time::{Duration, Instant};
 
@@ -62,7 +62,7 @@ impl Drawn {
         self.scene.name()
     }
 
-    /// Waits until the next picture is due and draws it. Pictures that are late already are left out.
+    /// Waits until the next picture is due and draws it. Pictures that are already late are skipped.
     pub fn next(&mut self, frame: &mut Frame) -> Result<(), SourceError> {
         let elapsed = self.begun.elapsed();
         let present = (elapsed.as_nanos() / self.period.as_nanos()) as u64;

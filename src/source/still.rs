@@ -17,7 +17,7 @@ impl Still {
     pub fn read(path: &Path, width: usize, height: usize, wander: bool) -> Result<Still, SourceError> {
         let (picture, is_torn) = picture::read(path, width, height)?;
         if is_torn {
-            tracing::warn!("{} breaks off: its lower part is missing", path.display());
+            tracing::warn!("{} is truncated: its lower part is missing", path.display());
         }
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         Ok(Still { name: format!("still {name}"), picture, wander, lens: Lens::default() })

@@ -1,4 +1,4 @@
-//! A camera that comes and goes: looked for until it is there, and again once it is lost.
+//! Finds a camera, and finds one again after it was lost.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,13 +15,13 @@ use crate::frame::Frame;
 use crate::health::{CameraState, CameraStatus};
 use crate::hotplug::Hotplug;
 
-/// How long one wait for a camera lasts, so that a stop is heard.
+/// The longest wait for a picture or a hotplug event, so that the stage can be cancelled.
 const MAX_WAIT: Duration = Duration::from_millis(200);
-/// A camera that ran for so long is looked for soon again when it is lost; for one that only ever sends a picture or two the waits
+/// After a camera streamed for this long the waits begin from the shortest; for one that only ever sends a picture or two they
 /// grow.
 const STABLE_AFTER: Duration = Duration::from_millis(500);
 
-/// What a camera does for the supervisor.
+/// What the supervisor needs of a camera.
 pub(super) trait Capture {
     /// As [`Camera::name`].
     fn name(&self) -> &str;
@@ -45,36 +45,35 @@ impl Capture for Camera {
     }
 }
 
-/// Opens the camera of this name: [`Camera::open`], and in tests one that is made up.
+/// Opens a camera: [`Camera::open`], or a fake in tests.
 type Open = fn(&Path, &Settings, Heartbeat) -> Result<Box<dyn Capture>, SourceError>;
 
-/// Looks for a camera, and stands in for one that was never there.
+/// Looks for a camera; until the first one streams it may show something else.
 pub struct CameraSupervisor {
     settings: Settings,
     open: Open,
     camera: Option<(PathBuf, Box<dyn Capture>)>,
     state: CameraState,
-    /// Since when pictures come.
+    /// When the first picture of this stream came.
     streams_since: Option<Instant>,
-    /// Those that were opened and sent nothing, in this order, since any did: all others are tried before them.
+    /// Cameras that were opened and sent nothing since any did, in this order: all others are tried first.
     silent: Vec<PathBuf>,
-    /// Shown until the first camera is found. One that is lost later is not stood in for: the dream goes on from what
-    /// it saw last.
+    /// Shown until the first camera streams. After a later loss the dream goes on from what it saw last.
     stand_in: Option<Drawn>,
     hotplug: Hotplug,
     backoff: Backoff,
     next_attempt: Instant,
-    /// What was told last.
+    /// What was logged last, so that the same is logged once.
     logged: Logged,
 }
 
 #[derive(Default)]
 struct Logged {
-    /// Why there is none; the same is told once.
+    /// Why there is no camera.
     absence: String,
-    /// Why it was lost. Of one that had sent nothing, the same is told once.
+    /// Why the last camera was lost. A camera that had streamed is logged each time.
     loss: String,
-    /// Controls that could not be set; likewise.
+    /// Controls that could not be set.
     control_errors: Vec<String>,
 }
 
@@ -82,7 +81,7 @@ impl CameraSupervisor {
     /// Looks for a camera and shows nothing until it is found.
     pub fn new(settings: &Settings, heartbeat: Heartbeat) -> CameraSupervisor {
         let mut supervisor = CameraSupervisor::idle(settings, open);
-        supervisor.look("it is waited for", true, heartbeat);
+        supervisor.open_first("waiting for one", true, heartbeat);
         supervisor
     }
 
@@ -99,7 +98,7 @@ impl CameraSupervisor {
             None => (Scene::Pattern(Pattern), "the test pattern"),
         };
         let mut supervisor = CameraSupervisor::idle(settings, open);
-        supervisor.look(&format!("dreaming on {name}; plug one in and it is used"), true, heartbeat);
+        supervisor.open_first(&format!("dreaming on {name} until one is plugged in"), true, heartbeat);
         // Until the first picture comes.
         supervisor.stand_in = Some(Drawn::new(scene, settings));
         supervisor
@@ -114,7 +113,7 @@ impl CameraSupervisor {
             streams_since: None,
             silent: Vec::new(),
             stand_in: None,
-            // Before the first look: what is plugged in meanwhile is heard of.
+            // Before the first look, so that nothing plugged in meanwhile is missed.
             hotplug: Hotplug::listen("video4linux"),
             backoff: Backoff::default(),
             next_attempt: Instant::now(),
@@ -132,12 +131,12 @@ impl CameraSupervisor {
             None => self.hotplug.wait(MAX_WAIT.min(self.next_attempt.saturating_duration_since(Instant::now()))),
         };
         if plugged {
-            // What was plugged in, perhaps before the loss was noticed, is worth a look at once, and again soon: drivers take a
-            // moment, and so do its rights. What is wrong then is told if it stays.
+            // Look at once, and again soon: drivers and permissions take a moment, and the event may be older than the loss. Errors are logged
+            // if they stay.
             self.backoff.reset();
-            self.look("it is looked for again", false, heartbeat);
+            self.open_first("looking again", false, heartbeat);
         } else if Instant::now() >= self.next_attempt {
-            self.look("it is looked for again", true, heartbeat);
+            self.open_first("looking again", true, heartbeat);
         }
         match &mut self.stand_in {
             Some(stand_in) => stand_in.next(frame).map(|()| true),
@@ -145,7 +144,7 @@ impl CameraSupervisor {
         }
     }
 
-    /// The camera's next picture, where one came in time. A camera that is lost is let go of.
+    /// The camera's next picture, where one came in time. A lost camera is closed.
     fn read(&mut self, frame: &mut Frame) -> bool {
         let Some((path, camera)) = &mut self.camera else { return false };
         // A stand-in keeps its own time.
@@ -178,7 +177,7 @@ impl CameraSupervisor {
             self.backoff.reset();
         }
         if streamed.is_some() || why != self.logged.loss {
-            warn!("camera {why}; the dream goes on without it, and it is looked for again");
+            warn!("camera {why}; dreaming on without it, and looking for it again");
         }
         self.logged.loss = why;
         if streamed.is_none() {
@@ -205,8 +204,8 @@ impl CameraSupervisor {
         }
     }
 
-    /// Opens the first camera that can be opened; else says why there is none, where it `logs`.
-    fn look(&mut self, meanwhile: &str, logs: bool, heartbeat: Heartbeat) {
+    /// Opens the first camera that can be opened; else logs why there is none, where it `logs`.
+    fn open_first(&mut self, meanwhile: &str, logs: bool, heartbeat: Heartbeat) {
         let mut devices = devices(&self.settings);
         // The order of the others stays.
         devices.sort_by_key(|device| self.silent.iter().position(|silent| silent == device));
@@ -294,7 +293,7 @@ mod tests {
     fn step(supervisor: &mut CameraSupervisor) -> (String, bool) {
         let mut frame = Frame::new(0, 0);
         if supervisor.camera.is_none() {
-            supervisor.look("", true, &|| {});
+            supervisor.open_first("", true, &|| {});
         }
         let name = supervisor.camera.as_ref().map(|(_, camera)| camera.name().to_owned()).unwrap_or_default();
         (name, supervisor.read(&mut frame))
@@ -313,14 +312,14 @@ mod tests {
     }
 
     #[test]
-    fn each_camera_that_is_tried_is_told_to_whoever_watches() {
+    fn each_camera_that_is_tried_leaves_a_heartbeat() {
         let tried = std::cell::Cell::new(0);
-        supervisor(&["absent", "gone", "works", "falters"]).look("", true, &|| tried.set(tried.get() + 1));
+        supervisor(&["absent", "gone", "works", "falters"]).open_first("", true, &|| tried.set(tried.get() + 1));
         assert_eq!(tried.get(), 3);
     }
 
     #[test]
-    fn those_that_send_nothing_keep_no_other_away() {
+    fn cameras_that_send_nothing_keep_no_other_away() {
         let mut supervisor = supervisor(&["silent1", "silent2", "absent", "works"]);
         assert_eq!(used(&mut supervisor, 3), ["/silent1", "/silent2", "/works"]);
         let mut supervisor = self::supervisor(&["silent1", "silent2"]);
@@ -330,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_sent_something_stays_the_first() {
+    fn a_camera_that_sent_something_stays_the_first() {
         let mut supervisor = supervisor(&["falters", "works"]);
         assert_eq!(used(&mut supervisor, 6), ["/falters"; 6]);
     }
@@ -355,10 +354,10 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_not_there_is_absent_and_looked_for_later_and_later() {
+    fn a_missing_camera_is_absent_and_looked_for_later_and_later() {
         let mut supervisor = supervisor(&["absent"]);
         for longest in [1, 2, 4, 8] {
-            supervisor.look("", true, &|| {});
+            supervisor.open_first("", true, &|| {});
             let wait = supervisor.next_attempt.saturating_duration_since(Instant::now());
             assert!(wait <= Duration::from_secs(longest) && wait > Duration::from_millis(700 * longest), "{wait:?}");
         }

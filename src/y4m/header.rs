@@ -93,7 +93,7 @@ impl Sampling {
 }
 
 impl Header {
-    /// Reads what stands behind the magic word.
+    /// Parses what follows the magic.
     pub(super) fn parse(parameters: &[u8]) -> Result<Header, Y4mError> {
         let parameters = std::str::from_utf8(parameters).map_err(|_| refuse("it is no text".to_owned()))?;
         let (mut width, mut height) = (None, None);
@@ -110,7 +110,7 @@ impl Header {
                 "C" => sampling = parse_sampling(value)?,
                 "X" if value == "COLORRANGE=FULL" => is_full_range = true,
                 "X" if value == "COLORRANGE=LIMITED" => is_full_range = false,
-                // How fields are interlaced is seen in the picture or not at all; other letters are remarks.
+                // Interlacing is ignored; other letters are comments.
                 _ => {}
             }
         }

@@ -24,13 +24,13 @@ pub const MAGIC: &[u8] = b"YUV4MPEG2 ";
 /// Why a stream cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Y4mError {
-    /// It holds something else.
+    /// It is another format.
     #[error("it is not YUV4MPEG2: it begins with \"{}\"", .0.escape_ascii())]
     OtherFormat(Vec<u8>),
-    /// It ended before the first byte.
+    /// It has no bytes.
     #[error("it is empty")]
     Empty,
-    /// A header or the line before a picture goes on for too long.
+    /// A header or the line before a picture is too long.
     #[error("a line of it is longer than {0} bytes")]
     LongLine(usize),
     /// A parameter of the header that is wrong or missing, or a colour space that is not read.

@@ -110,12 +110,12 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// What a try to read a line brought.
+/// The outcome of reading a line.
 enum Line {
     Whole,
-    /// The end came within it.
+    /// The stream ended within it.
     Torn,
-    /// The end came before it.
+    /// The stream ended before it.
     None,
 }
 

@@ -67,8 +67,8 @@ fn headers_of_all_programs_are_read() {
 #[test]
 fn what_is_wrong_with_a_header_is_named() {
     let refused = |text: &str, reason: &str| {
-        let said = header(text).unwrap_err();
-        assert!(said.contains(reason), "{text:?}: {said}");
+        let error = header(text).unwrap_err();
+        assert!(error.contains(reason), "{text:?}: {error}");
     };
     refused("", "empty");
     refused("RIFF\0\u{1}AVI LIST", "it is not YUV4MPEG2: it begins with \"RIFF\\x00");
@@ -158,10 +158,10 @@ fn a_torn_stream_says_where() {
     let mut broken = bytes.clone();
     let second = broken.len() - Sampling::Half.bytes(32, 16) - 6;
     broken[second] = b'G';
-    let said = read_all(&broken).unwrap_err().to_string();
-    assert!(said.contains("before picture 2: \"GRAME\" instead of FRAME"), "{said}");
-    let said = read_all(&[&bytes[..], b"FRAMES\n"].concat()).unwrap_err().to_string();
-    assert!(said.contains("picture 3"), "{said}");
+    let error = read_all(&broken).unwrap_err().to_string();
+    assert!(error.contains("before picture 2: \"GRAME\" instead of FRAME"), "{error}");
+    let error = read_all(&[&bytes[..], b"FRAMES\n"].concat()).unwrap_err().to_string();
+    assert!(error.contains("picture 3"), "{error}");
 }
 
 #[test]
@@ -211,7 +211,7 @@ proptest! {
     }
 
     #[test]
-    fn a_rate_is_near_what_was_said(per_second in 0.01f64..1000.0) {
+    fn a_rate_is_near_what_was_asked_for(per_second in 0.01f64..1000.0) {
         let rate = Rate::nearest(per_second).per_second();
         prop_assert!((rate - per_second).abs() <= 0.0006 * per_second + 0.0005, "{rate} for {per_second}");
     }

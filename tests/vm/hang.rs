@@ -42,7 +42,7 @@ fn each_stage_that_hangs_is_seen_and_the_picture_comes_back(kernel: Kernel) {
         assert_ne!(main_pid(&mut machine), process);
         assert!(dark < MOST_WITHOUT_A_PICTURE, "{stage}: {dark:?}");
         let told = machine.run("journalctl -u reverie -o cat");
-        assert!(told.contains(&format!("{stage} has not moved for")), "the journal names it: {told}");
+        assert!(told.contains(&format!("{stage} had no heartbeat for")), "the journal names it: {told}");
         // What the one before told is forgotten: the camera's picture is there long before the dream, whose first ascents may take minutes.
         mirror.operator.hear("status", |status| status == b"online");
     }

@@ -1,11 +1,11 @@
-//! A camera's knobs: exposure, white balance, gain …, by the names that `v4l2-ctl` gives them.
+//! A camera's controls (exposure, white balance, gain …), by the names that `v4l2-ctl` gives them.
 
 use super::sys::*;
 
 use super::node::{Node, blank, text};
 use crate::source::ControlValue;
 
-/// One knob.
+/// One control.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Control {
     id: u32,
@@ -23,22 +23,22 @@ enum Kind {
     Switch,
     /// The entries, by number.
     Menu(Vec<(i64, String)>),
-    /// Buttons, texts and tables, which a configuration does not set.
+    /// Buttons, texts and tables, which a configuration cannot set.
     Other,
 }
 
 /// More controls than any camera has.
-const MOST: usize = 256;
+const MAX_CONTROLS: usize = 256;
 
 /// The controls that `node` has.
 pub fn controls(node: &Node) -> Vec<Control> {
     let mut found = Vec::new();
     let mut id = V4L2_CTRL_FLAG_NEXT_CTRL;
-    for _ in 0..MOST {
+    for _ in 0..MAX_CONTROLS {
         let mut query = v4l2_query_ext_ctrl { id, ..blank() };
         let is_next =
             node.call(vidioc::VIDIOC_QUERY_EXT_CTRL, &mut query).is_ok() && query.id > id & !V4L2_CTRL_FLAG_NEXT_CTRL;
-        // A faulty driver may give the same one for ever.
+        // A faulty driver may return the same one for ever.
         if !is_next {
             break;
         }
@@ -89,8 +89,8 @@ fn key(name: &str) -> String {
     words.collect::<Vec<_>>().join("_").to_ascii_lowercase()
 }
 
-/// Sets what the configuration says; returns what could not be set, in words. What switches an automatic off comes first: until
-/// then the knob behind it is stuck.
+/// Sets what the configuration says; returns what could not be set, in words. Automatics are switched first: while one is on, the control behind
+/// it cannot be set.
 pub fn set(node: &Node, wanted: &[(String, ControlValue)]) -> Vec<String> {
     if wanted.is_empty() {
         return Vec::new();

@@ -1,7 +1,7 @@
-//! A V4L2 camera: the modes it has, the one that is used, and the pictures it streams, in one plane or several.
+//! A V4L2 camera: its modes, the choice among them, and its stream, single- or multi-planar.
 //!
 //! After any error or silence a camera is good for nothing but closing. [`Camera`] is therefore opened, read until the first
-//! error, and dropped; [`super::supervisor`] opens it anew.
+//! error, and dropped; [`super::supervisor`] reopens it.
 
 mod controls;
 mod modes;
@@ -28,7 +28,7 @@ pub use survey::{Survey, survey};
 /// A camera silent for this long is stalled; some take longer to their first picture.
 const STALL_TIMEOUT: Duration = Duration::from_secs(2);
 const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(6);
-/// Modes that are tried of a camera whose driver refuses the best.
+/// How many modes are tried where the driver refuses the best.
 const MAX_MODES_TRIED: usize = 8;
 /// Unreadable pictures in a row after which the camera is lost: one is a hiccup of the cable.
 const MAX_UNREADABLE: u32 = 60;
@@ -54,7 +54,7 @@ pub struct Camera {
     unreadable_in_a_row: u32,
 }
 
-/// Why a camera has to be opened anew.
+/// Why a camera has to be reopened.
 #[derive(Debug)]
 pub struct CameraLost {
     pub reason: String,
@@ -62,14 +62,14 @@ pub struct CameraLost {
     pub is_stalled: bool,
 }
 
-/// Why a mode was not begun.
+/// Why a mode could not be started.
 struct Refusal {
     reason: String,
     /// The driver's errno, where it is its refusal.
     code: Option<i32>,
 }
 
-/// The video nodes there are, `/dev/video0` first.
+/// All video nodes, `/dev/video0` first.
 pub fn nodes() -> Vec<PathBuf> {
     let entries = std::fs::read_dir("/dev").into_iter().flatten().flatten();
     let number = |path: &Path| path.file_name()?.to_str()?.strip_prefix("video")?.parse::<u32>().ok();
@@ -95,7 +95,7 @@ impl Camera {
         let constraints = constraints(&node, settings);
         let modes = usable(&offered(&node, &constraints), settings, &constraints)?;
         let mut reasons = Vec::new();
-        // What the way to the camera had no room for.
+        // The least bandwidth that the bus had no room for.
         let mut too_much = f64::INFINITY;
         for mode in &modes {
             let bandwidth = mode.bandwidth(&constraints).unwrap_or_default();
@@ -138,7 +138,7 @@ impl Camera {
             return Err(unfit("it sends the two fields of a picture one after the other".to_owned()));
         }
         node.set_rate(mode.fps.unwrap_or(constraints.fps));
-        node.listen();
+        node.subscribe();
         let control_errors = controls::set(node, wanted);
         let ring = Ring::start(node).map_err(refused)?;
         let (width, height) = (format.layout.width, format.layout.height);
@@ -166,13 +166,13 @@ impl Camera {
         let lost = |reason: String| CameraLost { reason, is_stalled: false };
         match self.node.wait(timeout).map_err(|e| lost(explained(&e)))? {
             PollEvent::Timeout => return self.check_stalled(),
-            PollEvent::SourceChange => return Err(lost("what it sends has changed its shape".to_owned())),
-            // What the trouble is, the next call says.
+            PollEvent::SourceChange => return Err(lost("the format of its signal changed".to_owned())),
+            // The next call returns the error itself.
             PollEvent::Frame | PollEvent::Error => {}
         }
         let Some(filled) = self.ring.take().map_err(|e| lost(explained(&e)))? else { return self.check_stalled() };
         let read = if filled.is_corrupt {
-            Err("the driver calls it spoilt".to_owned())
+            Err("the driver marked it as corrupt".to_owned())
         } else {
             self.converter.convert(self.pixels, &self.ring.planes(&filled), &self.format.layout, frame)
         };
@@ -185,7 +185,7 @@ impl Camera {
             return Ok(true);
         };
         self.unreadable_in_a_row += 1;
-        tracing::debug!("{}: a picture is left out: {reason}", self.name);
+        tracing::debug!("{}: skipped a picture: {reason}", self.name);
         match self.unreadable_in_a_row < MAX_UNREADABLE {
             true => Ok(false),
             false => Err(lost(format!("{MAX_UNREADABLE} pictures in a row were unreadable: {reason}"))),
@@ -202,13 +202,13 @@ impl Camera {
     }
 }
 
-/// What is wanted of this camera.
+/// What is asked of this camera.
 fn constraints(node: &Node, settings: &Settings) -> Constraints {
     let size = settings.size();
     Constraints { width: size.width, height: size.height, fps: settings.fps().into(), bandwidth: bandwidth(node) }
 }
 
-/// Bytes a second that its USB port carries of one stream; none for a camera that hangs on something else.
+/// Bytes a second that its USB port carries of one stream; none for a camera on another bus.
 fn bandwidth(node: &Node) -> Option<f64> {
     let name = node.path().canonicalize().ok()?;
     let device = Path::new("/sys/class/video4linux").join(name.file_name()?).join("device");
@@ -263,7 +263,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// An error in words for the person in front of the device.
+/// An error in words for whoever installs the device.
 fn explained(error: &io::Error) -> String {
     if let Some(why) = crate::denied(error) {
         return why.to_owned();

@@ -1,4 +1,4 @@
-//! Which of a camera's modes is used: arithmetic without a camera.
+//! The choice among a camera's modes; opens no device.
 
 use serde::Serialize;
 
@@ -32,18 +32,18 @@ pub struct Mode {
     pub fps: Option<f64>,
 }
 
-/// What is wanted of a camera.
+/// What is asked of a camera, and what its bus allows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Constraints {
     pub width: usize,
     pub height: usize,
     pub fps: f64,
-    /// Bytes a second that the way to the camera carries; none: no limit is known.
+    /// Bytes a second that the bus carries; none: no limit is known.
     pub bandwidth: Option<f64>,
 }
 
 impl Sizes {
-    /// The size nearest to the wished one that covers it; where none does, the largest.
+    /// The smallest size that covers the one asked for; where none does, the largest.
     pub fn nearest(&self, constraints: &Constraints) -> (usize, usize) {
         match *self {
             Sizes::Only(width, height) => (width, height),
@@ -81,17 +81,16 @@ pub fn best_rate(rates: &[Rates], fps: f64) -> Option<f64> {
 }
 
 impl Mode {
-    /// Bytes a second on the way from the camera; none for a format that is not read.
+    /// Bytes a second on the bus; none for a format that is not read.
     pub fn bandwidth(&self, constraints: &Constraints) -> Option<f64> {
         let bytes = (self.width * self.height) as f64 * PixelFormat::from_fourcc(self.format)?.bytes_per_pixel();
         Some(bytes * self.fps.unwrap_or(constraints.fps))
     }
 }
 
-/// The modes that can be read, first the one that costs least and does what is wished. In this order: a rate of at least the
-/// wished one; a picture that is in colour and that the way to the camera carries; a size that covers the wished one; then the
-/// least work, which is that of the pixels there are times what each costs. So a nearby size above is taken, and uncompressed
-/// pictures before compressed ones.
+/// The modes that can be read, best first. In this order: a rate of at least the one asked for; pictures in colour that the bus
+/// carries; a size that covers the one asked for; then the least work: pixels a second times the cost of each. So a size little larger is preferred,
+/// and uncompressed pictures to compressed ones.
 pub fn ranked(modes: &[Mode], constraints: &Constraints) -> Vec<Mode> {
     let rank = |mode: &Mode| {
         let pixels = PixelFormat::from_fourcc(mode.format)?;

@@ -1,4 +1,4 @@
-//! A video node, `/dev/video0`: what the driver says of itself and how it is asked and told.
+//! A video node such as `/dev/video0`, and the ioctls on it.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -22,7 +22,7 @@ const fn ioc(direction: vidioc::_IOC_TYPE, number: vidioc::_IOC_TYPE, size: usiz
     direction << 30 | (size as vidioc::_IOC_TYPE) << 16 | (b'V' as vidioc::_IOC_TYPE) << 8 | number
 }
 
-/// A list longer than this is a driver's mistake.
+/// A driver that lists more entries is faulty.
 const MAX_ENTRIES: u32 = 512;
 
 pub struct Node {
@@ -44,14 +44,14 @@ pub struct Format {
     pub is_whole: bool,
 }
 
-/// What is waited for.
+/// What came while waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PollEvent {
     Timeout,
     Frame,
-    /// The format of the pictures changes under us.
+    /// The format of the signal changed.
     SourceChange,
-    /// Something that is to be asked for: an error, most likely.
+    /// The next call returns it.
     Error,
 }
 
@@ -219,7 +219,7 @@ impl Node {
         }
     }
 
-    /// Asks for so many pictures a second. Some drivers know no rates: then theirs holds.
+    /// Asks for a rate, in pictures a second. Some drivers have no choice of rates.
     pub fn set_rate(&self, fps: f64) {
         let mut parm = v4l2_streamparm { type_: self.kind(), ..blank() };
         let timeperframe = v4l2_fract { numerator: 1000, denominator: (fps * 1000.0).round() as u32 };
@@ -227,8 +227,8 @@ impl Node {
         let _ = self.call(vidioc::VIDIOC_S_PARM, &mut parm);
     }
 
-    /// Asks to be told when what the camera sends changes its shape. Some drivers do not tell.
-    pub fn listen(&self) {
+    /// Subscribes to changes of the signal's format. Some drivers send none.
+    pub fn subscribe(&self) {
         let mut event = v4l2_event_subscription { type_: V4L2_EVENT_SOURCE_CHANGE, ..blank() };
         let _ = self.call(VIDIOC_SUBSCRIBE_EVENT, &mut event);
     }
@@ -257,7 +257,7 @@ pub fn blank<T: Copy>() -> T {
     unsafe { std::mem::zeroed() }
 }
 
-/// Text that ends at a zero.
+/// Text up to the first zero byte.
 pub fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).trim().to_owned()
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(yuv_encoding(YUYV, V4L2_COLORSPACE_JPEG, 0, 0), YuvEncoding { is_full_range: true, ..plain });
         assert_eq!(yuv_encoding(YUYV, V4L2_COLORSPACE_REC709, 0, 0), YuvEncoding { matrix: Matrix::Bt709, ..plain });
         assert!(yuv_encoding(FourCc(*b"GREY"), 0, 0, 0).is_full_range);
-        let said = yuv_encoding(YUYV, V4L2_COLORSPACE_REC709, v4l2_ycbcr_encoding_V4L2_YCBCR_ENC_601, 1);
-        assert_eq!(said, YuvEncoding { is_full_range: true, ..plain });
+        let encoding = yuv_encoding(YUYV, V4L2_COLORSPACE_REC709, v4l2_ycbcr_encoding_V4L2_YCBCR_ENC_601, 1);
+        assert_eq!(encoding, YuvEncoding { is_full_range: true, ..plain });
     }
 }

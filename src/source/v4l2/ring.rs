@@ -1,4 +1,4 @@
-//! The buffers that a camera fills in turn, mapped into our memory.
+//! The ring of memory-mapped buffers that a camera fills in turn.
 
 use std::io;
 use std::rc::Rc;
@@ -17,19 +17,19 @@ pub const PLANES: usize = 3;
 /// What the kernel may answer about (`VIDEO_MAX_PLANES`).
 const VIDEO_MAX_PLANES: usize = 8;
 
-/// A stream that runs, until dropped.
+/// A running stream; dropping it stops the stream.
 pub struct Ring {
     node: Rc<Node>,
     buffers: Vec<Vec<Mmap>>,
 }
 
-/// A buffer that is ours until it is given back.
+/// A filled buffer, ours until it is given back.
 pub struct Filled {
     index: u32,
     /// First byte and length of the picture in each plane.
     used: [(usize, usize); PLANES],
     pub is_corrupt: bool,
-    /// When the light fell on the sensor, as far as the driver tells.
+    /// When it was captured, as far as the driver says.
     pub captured: Instant,
 }
 

@@ -1,4 +1,4 @@
-//! What cameras there are, for a person who asks.
+//! The list of cameras that `reverie devices` shows.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ pub struct ListedFormat {
     pub sizes: Vec<String>,
 }
 
-/// Looks at every camera. Nothing is set and nothing is started, so that another program may use it meanwhile.
+/// Reads what every camera offers. Nothing is set or started, so that other programs may use them meanwhile.
 pub fn survey(settings: &Settings) -> Survey {
     let wanted = supervisor::devices(settings);
     let cameras: Vec<Listed> = nodes().iter().filter_map(|path| look(path, settings)).collect();
