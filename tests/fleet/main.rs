@@ -62,7 +62,7 @@ async fn three_hundred_mirrors_change_together_and_come_back_apart() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     println!("memory: {:.0} KiB a mirror, without its engine", (resident_kib() - before) as f64 / MIRRORS as f64);
 
-    let operator = Operator::hearing(&broker, "nothing").await;
+    let operator = Operator::subscribed(&broker, "nothing").await;
     let mut spreads = Vec::new();
     for round in 1..=5 {
         let at = jiff::Timestamp::now() + Duration::from_secs(2);

@@ -16,11 +16,11 @@ async fn whoever_comes_later_finds_status_about_and_state() {
     let device = Device::start(&broker);
     // Wait until all is said, then come as someone new.
     let mut early = Operator::connect(&broker).await;
-    early.hear_on("state").await;
-    let mut late = Operator::hearing(&broker, &format!("{BASE}/+")).await;
+    early.receive_on("state").await;
+    let mut late = Operator::subscribed(&broker, &format!("{BASE}/+")).await;
     let mut found = std::collections::BTreeMap::new();
     while found.len() < 3 {
-        let publish = late.hear("a retained message", |publish| publish.retain).await;
+        let publish = late.receive("a retained message", |publish| publish.retain).await;
         found.insert(String::from_utf8(publish.topic.to_vec()).unwrap(), publish);
     }
     let at = |topic: &str| &found[&format!("{BASE}/{topic}")];
@@ -35,26 +35,26 @@ async fn whoever_comes_later_finds_status_about_and_state() {
 }
 
 #[tokio::test]
-async fn a_device_that_dies_is_told_offline_by_the_broker() {
+async fn the_broker_publishes_offline_for_a_device_that_dies() {
     let broker = Broker::start();
     let mut device = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;
-    operator.hear_status("online").await;
+    operator.receive_status("online").await;
     device.die().await;
-    operator.hear_status("offline").await;
+    operator.receive_status("offline").await;
     let mut late = Operator::connect(&broker).await;
-    let status = late.hear_on("status").await;
+    let status = late.receive_on("status").await;
     assert!(status.retain && status.payload == b"offline"[..]);
 }
 
 #[tokio::test]
-async fn a_device_that_is_stopped_says_offline_itself() {
+async fn a_device_that_is_stopped_publishes_offline_itself() {
     let broker = Broker::start();
     let mut device = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;
-    operator.hear_status("online").await;
+    operator.receive_status("online").await;
     device.stop().await;
-    operator.hear_status("offline").await;
+    operator.receive_status("offline").await;
     // It took its leave: the broker did not have to find out.
     eventually("it took its leave", || broker.log().contains("Client reverie-mirror-1 disconnected.")).await;
 }
@@ -66,11 +66,11 @@ async fn telemetry_comes_again_and_again() {
     settings.telemetry_every = Duration::from_millis(50);
     let device = Device::with(settings);
     let mut operator = Operator::connect(&broker).await;
-    operator.hear_on("telemetry").await;
+    operator.receive_on("telemetry").await;
     device.handle.report(|telemetry| telemetry.fps = 12.5);
     let topic = format!("{BASE}/telemetry");
     let publish = operator
-        .hear("telemetry with the new figure", |publish| {
+        .receive("telemetry with the new figure", |publish| {
             publish.topic == topic.as_bytes() && operator::json(publish)["fps"] == 12.5
         })
         .await;
@@ -78,15 +78,15 @@ async fn telemetry_comes_again_and_again() {
 }
 
 #[tokio::test]
-async fn about_is_told_again_when_the_provider_turns_out() {
+async fn about_is_published_again_once_the_provider_is_known() {
     let broker = Broker::start();
     let device = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;
-    assert_eq!(operator::json(&operator.hear_on("about").await)["provider"], "");
+    assert_eq!(operator::json(&operator.receive_on("about").await)["provider"], "");
     device.handle.report(|telemetry| telemetry.provider = Some(Provider::Cuda).into());
     let topic = format!("{BASE}/about");
     operator
-        .hear("about with the provider", |publish| {
+        .receive("about with the provider", |publish| {
             publish.topic == topic.as_bytes() && operator::json(publish)["provider"] == "cuda"
         })
         .await;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Longer than any machine needs: what is waited for comes, or the test fails.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub struct Broker {
     pub port: u16,
@@ -84,7 +84,7 @@ impl Broker {
             .stderr(log)
             .spawn();
         let mut process = started.expect("these tests need a real Mosquitto: run `deploy/install-tools test`");
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while Instant::now() < deadline {
             if self.log().contains(" running") {
                 self.process = Some(process);
@@ -122,7 +122,7 @@ pub async fn eventually(what: &str, so: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never so: {what}"));
+    tokio::time::timeout(TIMEOUT, waiting).await.unwrap_or_else(|_| panic!("never so: {what}"));
 }
 
 /// A free port below those that the system gives to outgoing connections, so that it is still free when a broker

@@ -24,7 +24,7 @@ async fn start() -> (Broker, Device) {
     let broker = Broker::start();
     let device = directed(&broker, "mirror-1");
     let mut operator = Operator::connect(&broker).await;
-    operator.hear_on("state").await;
+    operator.receive_on("state").await;
     (broker, device)
 }
 
@@ -58,7 +58,7 @@ async fn it_sets_shows_and_does() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said_and_changes_nothing() {
+async fn errors_are_printed_and_change_nothing() {
     let (broker, device) = start().await;
     let before = device.state();
     for (line, code, says) in [
@@ -87,8 +87,8 @@ async fn what_is_wrong_is_said_and_changes_nothing() {
 async fn one_of_several_has_to_be_named() {
     let (broker, _device) = start().await;
     let _other = directed(&broker, "mirror-2");
-    let mut operator = Operator::hearing(&broker, "reverie/mirror-2/status").await;
-    operator.hear("the other", |p| p.payload == b"online"[..]).await;
+    let mut operator = Operator::subscribed(&broker, "reverie/mirror-2/status").await;
+    operator.receive("the other", |p| p.payload == b"online"[..]).await;
     let (code, _, error) = said(&ctl(broker.port, "state").await);
     assert!(code == Some(2) && error.contains("--device mirror-1, mirror-2"), "{error}");
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::instrument::WithSubscriber;
 
-use super::broker::{Broker, PATIENCE};
+use super::broker::{Broker, TIMEOUT};
 
 pub const BASE: &str = "reverie/mirror-1";
 
@@ -69,7 +69,7 @@ impl Device {
     pub async fn stop(&mut self) {
         self.stop.cancel();
         let task = self.task.take().expect("a running device");
-        tokio::time::timeout(PATIENCE, task).await.expect("remote::run ends when told").expect("and does not panic");
+        tokio::time::timeout(TIMEOUT, task).await.expect("remote::run ends when told").expect("and does not panic");
     }
 
     /// Ends it as a power cut would: the connection closes without a word.

@@ -14,20 +14,20 @@ use super::operator::{self, Operator};
 async fn start(broker: &Broker) -> (Device, Operator) {
     let device = directed(broker, "mirror-1");
     let mut operator = Operator::connect(broker).await;
-    operator.hear_on("state").await;
+    operator.receive_on("state").await;
     (device, operator)
 }
 
 /// `all` and `group` begin as these names do.
 #[tokio::test]
-async fn whatever_a_device_is_called_it_obeys_commands_for_many() {
+async fn a_device_of_any_name_runs_commands_for_many() {
     let broker = Broker::start();
     let names = ["a", "al", "g", "grou", "ally", "groupie"];
     let devices = names.map(|name| directed(&broker, name));
     let mut operator = Operator::connect(&broker).await;
     for name in names {
         let topic = format!("reverie/{name}/status");
-        operator.hear(name, |p| p.topic == topic.as_bytes() && p.payload == b"online"[..]).await;
+        operator.receive(name, |p| p.topic == topic.as_bytes() && p.payload == b"online"[..]).await;
     }
     operator.publish("reverie/all/set/rotate", "9").await;
     operator.publish("reverie/group/hall/set/zoom", "0.5").await;
@@ -37,7 +37,7 @@ async fn whatever_a_device_is_called_it_obeys_commands_for_many() {
 }
 
 #[tokio::test]
-async fn a_ramp_is_told_while_it_moves_and_when_it_has_arrived() {
+async fn a_ramp_is_in_the_state_while_it_moves_and_when_it_has_arrived() {
     let broker = Broker::start();
     let (_device, mut operator) = start(&broker).await;
     let reply = operator.command("set", r#"{"intensity": {"to": 0.5, "over": "1s"}, "zoom": 0.3}"#).await;
@@ -46,17 +46,17 @@ async fn a_ramp_is_told_while_it_moves_and_when_it_has_arrived() {
         (&json!(true), &json!(1), &json!(0.3))
     );
     assert_eq!(reply["state"]["ramps"]["intensity"]["to"], 0.5);
-    let arrived = operator.hear_state("intensity", 0.5).await;
+    let arrived = operator.receive_state("intensity", 0.5).await;
     assert_eq!(arrived["ramps"], json!({}));
     let reply = operator.command("set/steps", r#"{"to": 9, "over": 0}"#).await;
     assert_eq!(reply["state"]["steps"], 9);
 }
 
 #[tokio::test]
-async fn scenes_are_chosen_saved_told_and_deleted() {
+async fn scenes_are_chosen_saved_listed_and_deleted() {
     let broker = Broker::start();
     let (_device, mut operator) = start(&broker).await;
-    let about = operator::json(&operator.hear_on("about").await);
+    let about = operator::json(&operator.receive_on("about").await);
     assert_eq!(
         about["scenes"][0],
         json!({"name": "calm", "saved": false, "params": {"intensity": 0.25, "layer": "shallow"}})
@@ -65,7 +65,7 @@ async fn scenes_are_chosen_saved_told_and_deleted() {
     assert_eq!(operator.command("do/next-scene", r#"{"over": 0}"#).await["state"]["scene"], "wild");
     let saved = operator.command("do/save-scene", r#"{"name": "Weiße Nacht", "id": 7}"#).await;
     assert_eq!((&saved["id"], &saved["state"]["scene"]), (&json!(7), &json!("Weiße Nacht")));
-    let about = operator::json(&operator.hear_on("about").await);
+    let about = operator::json(&operator.receive_on("about").await);
     assert_eq!(about["scenes"][2]["name"], "Weiße Nacht");
     assert_eq!(about["set_schema"]["properties"]["scene"]["enum"], json!(["calm", "wild", "Weiße Nacht"]));
     assert_eq!(operator.command("set", r#"{"scene": "Weiße Nacht", "zoom": 0}"#).await["ok"], true);
@@ -80,22 +80,22 @@ async fn a_group_obeys_together_and_each_member_answers_by_name() {
     let mut operator = Operator::connect(&broker).await;
     for name in ["mirror-1", "mirror-2", "mirror-3"] {
         let topic = format!("reverie/{name}/status");
-        operator.hear(name, |p| p.topic == topic.as_bytes() && p.payload == b"online"[..]).await;
+        operator.receive(name, |p| p.topic == topic.as_bytes() && p.payload == b"online"[..]).await;
     }
     // The third leaves for another group.
     operator.publish("reverie/mirror-3/do/join", r#"{"group": "attic"}"#).await;
-    let joined = operator.hear("an answer", |p| p.topic == b"reverie/mirror-3/reply"[..]).await;
+    let joined = operator.receive("an answer", |p| p.topic == b"reverie/mirror-3/reply"[..]).await;
     assert_eq!(operator::json(&joined)["ok"], true);
     let properties = PublishProperties {
         response_topic: Some("inbox".to_owned()),
         correlation_data: Some("all-together".into()),
         ..PublishProperties::default()
     };
-    let mut inbox = Operator::hearing(&broker, "inbox").await;
+    let mut inbox = Operator::subscribed(&broker, "inbox").await;
     operator.send("reverie/group/hall/set", false, r#"{"zoom": 0.5}"#, properties).await;
     let mut answered = Vec::new();
     for _ in 0..3 {
-        let reply = operator::json(&inbox.hear("an answer", |_| true).await);
+        let reply = operator::json(&inbox.receive("an answer", |_| true).await);
         assert_eq!((&reply["ok"], &reply["id"]), (&json!(true), &json!("all-together")));
         answered.push(reply["device"].as_str().unwrap().to_owned());
     }
@@ -111,7 +111,9 @@ async fn a_group_obeys_together_and_each_member_answers_by_name() {
     assert_eq!(devices[0].state()["blank"], false);
     // Who has left obeys no more.
     operator.publish("reverie/mirror-3/do/leave", r#"{"group": "attic"}"#).await;
-    operator.hear("an answer", |p| p.topic == b"reverie/mirror-3/reply"[..] && operator::json(p)["ok"] == true).await;
+    operator
+        .receive("an answer", |p| p.topic == b"reverie/mirror-3/reply"[..] && operator::json(p)["ok"] == true)
+        .await;
     operator.publish("reverie/group/attic/set/jitter", "77").await;
     operator.publish("reverie/mirror-3/set/jitter", "5").await;
     eventually("the last command came", || devices[2].state()["jitter"] == 5).await;
@@ -127,7 +129,7 @@ async fn a_command_for_a_moment_is_answered_at_once_and_done_then() {
         (&reply["ok"], &reply["state"]["pending"], &reply["state"]["zoom"]),
         (&json!(true), &json!(1), &json!(0))
     );
-    operator.hear_state("zoom", 0.75).await;
+    operator.receive_state("zoom", 0.75).await;
     assert!(jiff::Timestamp::now() >= soon);
     assert_eq!(device.state()["pending"], 0);
     let reply = operator.command("do/identify", r#"{"at": "2001-01-01T00:00:00Z"}"#).await;
@@ -143,18 +145,18 @@ async fn a_snapshot_is_told_once_and_is_not_retained() {
     assert_eq!(operator.command("do/snapshot", "").await["ok"], true);
     assert_eq!(signals.recv().await, Ok(reverie::director::Signal::Snapshot));
     device.handle.publish_snapshot(Arc::from(&b"JPEG"[..]));
-    let picture = operator.hear_on("snapshot").await;
+    let picture = operator.receive_on("snapshot").await;
     assert_eq!((&picture.payload[..], picture.retain), (&b"JPEG"[..], false));
 }
 
 #[tokio::test]
-async fn home_assistant_is_told_again_when_it_starts_and_when_there_is_more_to_tell() {
+async fn discovery_is_published_again_when_home_assistant_starts_and_when_it_changes() {
     let broker = Broker::start();
     let mut settings = device::settings(&broker);
     settings.home.on = true;
-    let mut home = Operator::hearing(&broker, "homeassistant/#").await;
+    let mut home = Operator::subscribed(&broker, "homeassistant/#").await;
     let device = Device::directed(settings, handle());
-    let mut told = async |what: &str| operator::json(&home.hear(what, |p| p.topic.ends_with(b"/config")).await);
+    let mut told = async |what: &str| operator::json(&home.receive(what, |p| p.topic.ends_with(b"/config")).await);
     let first = told("what there is").await;
     insta::assert_json_snapshot!("home-assistant", first, {".**.sw_version" => "[version]"});
     let other = Operator::connect(&broker).await;
@@ -166,14 +168,14 @@ async fn home_assistant_is_told_again_when_it_starts_and_when_there_is_more_to_t
 }
 
 #[tokio::test]
-async fn home_assistant_is_told_nothing_where_it_is_not_to_know() {
+async fn discovery_is_cleared_where_it_is_switched_off() {
     let broker = Broker::start();
     let topic = "homeassistant/device/reverie-mirror-1/config";
-    let mut home = Operator::hearing(&broker, topic).await;
+    let mut home = Operator::subscribed(&broker, topic).await;
     home.send(topic, true, "{}", PublishProperties::default()).await;
-    home.hear("what was told earlier", |p| !p.payload.is_empty()).await;
+    home.receive("what was told earlier", |p| !p.payload.is_empty()).await;
     let _device = directed(&broker, "mirror-1");
-    home.hear("that it is taken back", |p| p.payload.is_empty()).await;
+    home.receive("that it is taken back", |p| p.payload.is_empty()).await;
 }
 
 #[tokio::test]
@@ -192,7 +194,7 @@ async fn of_a_flood_the_last_command_counts_and_each_is_answered() {
     });
     let (mut done, mut left_out) = (0, 0);
     while done + left_out < FLOOD {
-        let reply = operator::json(&operator.hear_on("reply").await);
+        let reply = operator::json(&operator.receive_on("reply").await);
         match reply["ok"] == true {
             true => done += 1,
             false => {

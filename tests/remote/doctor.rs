@@ -20,7 +20,7 @@ pub fn examine(folder: &Path, lines: &str) -> Json {
     findings.into_iter().find(|finding| finding["about"] == "broker").unwrap()
 }
 
-pub fn assert_told(finding: &Json, verdict: &str, seen: &str, remedy: &str) {
+pub fn assert_finding(finding: &Json, verdict: &str, seen: &str, remedy: &str) {
     let has = |key: &str, part: &str| finding[key].as_str().unwrap_or_default().contains(part);
     assert!(finding["verdict"] == verdict && has("seen", seen) && has("remedy", remedy), "{finding:#}");
 }
@@ -35,13 +35,13 @@ fn a_broker_that_lets_it_in_one_that_refuses_and_one_that_is_not_there() {
     std::fs::write(dir.join("right"), "right").unwrap();
     std::fs::write(dir.join("wrong"), "wrong").unwrap();
     let port = format!("port = {}\n", broker.port);
-    assert_told(&examine(&dir, &(port.clone() + "password_file = \"right\"\n")), "ok", "mirror-1", "");
+    assert_finding(&examine(&dir, &(port.clone() + "password_file = \"right\"\n")), "ok", "mirror-1", "");
     let refused = examine(&dir, &(port.clone() + "password_file = \"wrong\"\n"));
-    assert_told(&refused, "failure", "refuses the user name or the password", "mqtt.password_file");
+    assert_finding(&refused, "failure", "refuses the user name or the password", "mqtt.password_file");
     let unreadable = examine(&dir, &(port.clone() + "password_file = \"nowhere\"\n"));
-    assert_told(&unreadable, "failure", "nowhere", "[mqtt]");
+    assert_finding(&unreadable, "failure", "nowhere", "[mqtt]");
     broker.kill();
-    assert_told(&examine(&dir, &port), "failure", "refused", "mqtt.host");
+    assert_finding(&examine(&dir, &port), "failure", "refused", "mqtt.host");
 }
 
 #[test]
@@ -50,10 +50,10 @@ fn a_certificate_that_the_broker_or_the_device_does_not_believe() {
     let dir = broker.dir().to_owned();
     let with = |ca: &str, cert: &str| format!("port = {}\ntls = true\nca = \"{ca}.pem\"\n{cert}", broker.port);
     let own = "cert = \"device.pem\"\nkey = \"device.key\"\n";
-    assert_told(&examine(&dir, &with("ca", own)), "ok", "by TLS", "");
-    assert_told(&examine(&dir, &with("other", own)), "failure", "certificate", "mqtt.ca");
-    assert_told(&examine(&dir, &with("ca", "")), "failure", "", "mqtt.cert");
-    assert_told(
+    assert_finding(&examine(&dir, &with("ca", own)), "ok", "by TLS", "");
+    assert_finding(&examine(&dir, &with("other", own)), "failure", "certificate", "mqtt.ca");
+    assert_finding(&examine(&dir, &with("ca", "")), "failure", "", "mqtt.cert");
+    assert_finding(
         &examine(&dir, &with("ca", "cert = \"device.pem\"\nkey = \"broker.key\"\n")),
         "failure",
         "device.pem",

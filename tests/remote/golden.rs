@@ -11,10 +11,10 @@ async fn about_state_and_replies_are_as_promised() {
     let broker = Broker::start();
     let _device = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;
-    let mut about = operator::json(&operator.hear_on("about").await);
+    let mut about = operator::json(&operator.receive_on("about").await);
     about["versions"]["reverie"] = "[version]".into();
     insta::assert_json_snapshot!("about", about);
-    insta::assert_json_snapshot!("state", operator::json(&operator.hear_on("state").await));
+    insta::assert_json_snapshot!("state", operator::json(&operator.receive_on("state").await));
     let done = operator.command("set", r#"{"id": "one", "layer": "beta/deep", "neurons": "0-3,-5:0.5"}"#).await;
     insta::assert_json_snapshot!("reply-done", done);
     let refused = operator.command("set", r#"{"id": 2, "intensity": 2, "blnk": true, "layer": "f12"}"#).await;
@@ -33,7 +33,7 @@ async fn the_schemas_in_about_are_sound_and_take_what_is_sent() {
     let broker = Broker::start();
     let _device = directed(&broker, "mirror-1");
     let mut operator = Operator::connect(&broker).await;
-    let about = operator::json(&operator.hear_on("about").await);
+    let about = operator::json(&operator.receive_on("about").await);
     let schema = |name: &str| jsonschema::draft202012::new(&about[name]).unwrap_or_else(|e| panic!("{name}: {e}"));
     let (params, set, state, reply) =
         (schema("schema"), schema("set_schema"), schema("state_schema"), schema("reply_schema"));
@@ -49,5 +49,5 @@ async fn the_schemas_in_about_are_sound_and_take_what_is_sent() {
         assert!(reply.is_valid(&answer), "{answer}");
         assert!(state.is_valid(&answer["state"]), "{answer}");
     }
-    assert!(state.is_valid(&operator::json(&operator.hear_on("state").await)));
+    assert!(state.is_valid(&operator::json(&operator.receive_on("state").await)));
 }

@@ -74,7 +74,7 @@ async fn whoever_has_a_devices_certificate_is_that_device_and_no_other() {
     let mut director = client(&broker, "director").await;
     for name in ["mirror-1", "mirror-2"] {
         let topic = format!("reverie/{name}/state");
-        director.hear(&topic, |p| p.topic == topic.as_bytes()).await;
+        director.receive(&topic, |p| p.topic == topic.as_bytes()).await;
     }
     let before = two.state();
     let mut thief = client(&broker, "mirror-1").await;
@@ -98,13 +98,13 @@ async fn whoever_has_a_devices_certificate_is_that_device_and_no_other() {
     }
     // The owner takes a picture of the other device: the thief does not see it.
     two.handle.publish_snapshot(std::sync::Arc::from(&b"JPEG"[..]));
-    director.hear("the picture", |p| p.topic == b"reverie/mirror-2/snapshot"[..] && p.payload == b"JPEG"[..]).await;
+    director.receive("the picture", |p| p.topic == b"reverie/mirror-2/snapshot"[..] && p.payload == b"JPEG"[..]).await;
     // What the thief may do comes after all that it may not.
     thief.publish("reverie/mirror-1/telemetry", "the end").await;
-    director.hear("the end", |p| p.payload == b"the end"[..]).await;
-    thief.hear("its own end", |p| p.payload == b"the end"[..]).await;
+    director.receive("the end", |p| p.payload == b"the end"[..]).await;
+    thief.receive("its own end", |p| p.payload == b"the end"[..]).await;
     assert_eq!(two.state(), before);
-    let of_the_thief = director.heard_so_far();
+    let of_the_thief = director.received_so_far();
     let strange: Vec<_> = of_the_thief
         .iter()
         .filter(|p| {
@@ -115,7 +115,7 @@ async fn whoever_has_a_devices_certificate_is_that_device_and_no_other() {
     assert_eq!(strange, Vec::<&rumqttc::v5::mqttbytes::v5::Publish>::new());
     // It hears its own device, what is for groups and all, and nothing of the other.
     let overheard: Vec<_> =
-        thief.heard_so_far().into_iter().map(|p| String::from_utf8_lossy(&p.topic).into_owned()).collect();
+        thief.received_so_far().into_iter().map(|p| String::from_utf8_lossy(&p.topic).into_owned()).collect();
     assert!(overheard.iter().all(|topic| !topic.contains("mirror-2")), "{overheard:?}");
     assert_eq!(one.state()["blank"], false);
 }
@@ -128,7 +128,7 @@ async fn the_director_directs_one_and_many_and_a_viewer_only_looks() {
     let mut viewer = client(&broker, "viewer").await;
     for name in ["mirror-1", "mirror-2"] {
         let topic = format!("reverie/{name}/state");
-        viewer.hear(&topic, |p| p.topic == topic.as_bytes()).await;
+        viewer.receive(&topic, |p| p.topic == topic.as_bytes()).await;
     }
     viewer.publish("reverie/mirror-1/set/zoom", "1").await;
     viewer.publish("reverie/all/set/zoom", "1").await;
@@ -145,19 +145,19 @@ async fn the_director_directs_one_and_many_and_a_viewer_only_looks() {
     let properties =
         PublishProperties { response_topic: Some("reply/mirror-1/tablet".to_owned()), ..Default::default() };
     director.send("reverie/mirror-1/set/zoom", false, "0.25", properties).await;
-    let answer = director.hear("the answer", |p| p.topic == b"reply/mirror-1/tablet"[..]).await;
+    let answer = director.receive("the answer", |p| p.topic == b"reply/mirror-1/tablet"[..]).await;
     assert_eq!(operator::json(&answer)["ok"], true);
     one.handle.publish_snapshot(std::sync::Arc::from(&b"JPEG"[..]));
-    director.hear("the picture", |p| p.payload == b"JPEG"[..]).await;
+    director.receive("the picture", |p| p.payload == b"JPEG"[..]).await;
     director.publish("reverie/mirror-1/set/jitter", "9").await;
     let is_later = |p: &rumqttc::v5::mqttbytes::v5::Publish| {
         p.topic == b"reverie/mirror-1/state"[..] && operator::json(p)["jitter"] == 9
     };
-    viewer.hear("a later state", is_later).await;
-    assert!(viewer.heard_so_far().iter().all(|p| p.payload != b"JPEG"[..]), "a viewer sees pictures");
+    viewer.receive("a later state", is_later).await;
+    assert!(viewer.received_so_far().iter().all(|p| p.payload != b"JPEG"[..]), "a viewer sees pictures");
     // Home Assistant directs single devices.
     let mut home = client(&broker, "homeassistant").await;
-    home.hear("what there is", |p| p.topic == b"homeassistant/device/reverie-mirror-1/config"[..]).await;
+    home.receive("what there is", |p| p.topic == b"homeassistant/device/reverie-mirror-1/config"[..]).await;
     home.publish("reverie/mirror-2/set/zoom", "0.5").await;
     eventually("the second obeys", || two.state()["zoom"] == 0.5).await;
     assert_eq!(one.state()["zoom"], 0.25);
@@ -199,7 +199,7 @@ async fn a_certificate_that_was_revoked_lets_nobody_in() {
     let mut other = client(&broker, "director").await;
     other.publish("reverie/all/do/identify", "").await;
     let _two = device(&broker, "mirror-2");
-    other.hear("the other", |p| p.topic == b"reverie/mirror-2/status"[..]).await;
+    other.receive("the other", |p| p.topic == b"reverie/mirror-2/status"[..]).await;
 }
 
 #[tokio::test]
@@ -224,14 +224,14 @@ async fn over_the_bridge_states_go_out_and_commands_come_in_but_no_pictures() {
     let mirror = device(&house, "mirror-1");
     let mut outside = client(&cloud, "director").await;
     let topic = "museum-1/reverie/mirror-1/state";
-    outside.hear("its state", |p| p.topic == topic.as_bytes()).await;
+    outside.receive("its state", |p| p.topic == topic.as_bytes()).await;
     mirror.handle.publish_snapshot(std::sync::Arc::from(&b"JPEG"[..]));
     outside.publish("museum-1/reverie/mirror-1/set/intensity", "0.5").await;
     let is_changed = |p: &rumqttc::v5::mqttbytes::v5::Publish| {
         p.topic == topic.as_bytes() && operator::json(p)["intensity"] == json!(0.5)
     };
-    outside.hear("the change", is_changed).await;
+    outside.receive("the change", is_changed).await;
     outside.publish("museum-1/reverie/group/hall/do/blank", "").await;
     eventually("the group obeys", || mirror.state()["blank"] == true).await;
-    assert!(outside.heard_so_far().iter().all(|p| !p.topic.ends_with(b"snapshot")), "a picture has left the house");
+    assert!(outside.received_so_far().iter().all(|p| !p.topic.ends_with(b"snapshot")), "a picture has left the house");
 }

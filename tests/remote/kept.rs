@@ -64,9 +64,11 @@ async fn start(broker: &Broker, folder: &Path) -> (Program, Operator, Json) {
     let mut operator = Operator::connect(broker).await;
     let program = Program::start(broker, folder);
     operator
-        .hear("it is online", |p| p.topic == b"reverie/mirror-1/status"[..] && p.payload == b"online"[..] && !p.retain)
+        .receive("it is online", |p| {
+            p.topic == b"reverie/mirror-1/status"[..] && p.payload == b"online"[..] && !p.retain
+        })
         .await;
-    let state = operator.hear("its state", |p| p.topic == b"reverie/mirror-1/state"[..] && !p.retain).await;
+    let state = operator.receive("its state", |p| p.topic == b"reverie/mirror-1/state"[..] && !p.retain).await;
     (program, operator, operator::json(&state))
 }
 
@@ -88,7 +90,7 @@ async fn scenes_groups_and_settings_outlast_a_power_cut() {
     let (program, mut operator, after) = start(&broker, folder.path()).await;
     assert_eq!((&after["zoom"], &after["scene"], &after["blank"]), (&json!(0.5), &json!("mine"), &json!(false)));
     operator.publish("reverie/group/attic/set/rotate", "4").await;
-    operator.hear_state("rotate", 4).await;
+    operator.receive_state("rotate", 4).await;
     program.kill();
 
     // Of a file that the cut has torn, or that is another's, the one before it counts; where that is none either, nothing else is lost for it.
@@ -120,13 +122,15 @@ async fn a_configuration_that_is_read_again_is_in_effect_and_a_wrong_one_is_not(
         + "[scenes.wild]\nzoom = 0.9\n[params]\nrotate = 7\n";
     std::fs::write(&file, &changed).unwrap();
     program.reload();
-    let state = operator.hear_state("rotate", 7).await;
+    let state = operator.receive_state("rotate", 7).await;
     assert_eq!(state["intensity"], 0.5, "what was directed stays");
-    operator.hear_status("online").await;
+    operator.receive_status("online").await;
     operator.publish("reverie/group/attic/set", r#"{"scene": "wild"}"#).await;
-    operator.hear_state("zoom", json!(0.9)).await;
+    operator.receive_state("zoom", json!(0.9)).await;
     operator
-        .hear("the larger dream", |p| p.topic == b"reverie/mirror-1/telemetry"[..] && operator::json(p)["width"] == 96)
+        .receive("the larger dream", |p| {
+            p.topic == b"reverie/mirror-1/telemetry"[..] && operator::json(p)["width"] == 96
+        })
         .await;
 
     std::fs::write(&file, changed.replace("zoom = 0.9", "zoom = \"much\"").replace("rotate = 7", "rotate = 8"))
@@ -159,13 +163,13 @@ async fn a_mirror_whose_file_was_spoilt_dreams_on_by_the_last_one_that_was_right
         let is_telemetry = p.topic == b"reverie/mirror-1/telemetry"[..];
         is_telemetry && operator::json(p)["configuration"].as_str().is_some_and(|why| why.contains("zom"))
     };
-    operator.hear("what is wrong with the file", told).await;
+    operator.receive("what is wrong with the file", told).await;
     assert_eq!(operator.command("set/scene", "calm").await["ok"], true);
     std::fs::write(&file, &good).unwrap();
     program.reload();
     let mended =
         |p: &Publish| p.topic == b"reverie/mirror-1/telemetry"[..] && operator::json(p).get("configuration").is_none();
-    operator.hear("that it is mended", mended).await;
+    operator.receive("that it is mended", mended).await;
     program.kill();
 
     // By hand it is an error, as ever.

@@ -89,7 +89,7 @@ async fn every_malformed_command_is_answered_and_changes_nothing() {
     let broker = Broker::start();
     let device = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;
-    operator.hear_on("state").await;
+    operator.receive_on("state").await;
     let before = device.state();
     let mut actions = device.handle.signals();
     for (topic, payload, says) in table() {
@@ -106,7 +106,7 @@ async fn every_malformed_command_is_answered_and_changes_nothing() {
     // It is the same connection: nothing was lost, and it still obeys.
     assert_eq!(device.logged("WARN"), Vec::<String>::new());
     assert_eq!(operator.command("set/intensity", "0.25").await["ok"], true);
-    operator.hear_state("intensity", 0.25).await;
+    operator.receive_state("intensity", 0.25).await;
 }
 
 #[tokio::test]
@@ -114,9 +114,9 @@ async fn the_base_topic_itself_is_no_command() {
     let broker = Broker::start();
     let _device = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;
-    operator.hear_status("online").await;
+    operator.receive_status("online").await;
     operator.publish(BASE, "{}").await;
-    let reply = operator::json(&operator.hear_on("reply").await);
+    let reply = operator::json(&operator.receive_on("reply").await);
     assert_eq!(reply["ok"], false);
 }
 
@@ -125,7 +125,7 @@ async fn a_packet_larger_than_any_is_dropped_by_the_broker_and_the_connection_su
     let broker = Broker::start();
     let device = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;
-    operator.hear_status("online").await;
+    operator.receive_status("online").await;
     operator.publish(&format!("{BASE}/set"), vec![b' '; 4 << 20]).await;
     let reply = operator.command("set/intensity", "0.25").await;
     assert_eq!((&reply["ok"], &reply["errors"]), (&true.into(), &serde_json::json!([])));
@@ -137,11 +137,11 @@ async fn a_command_sent_as_retained_is_answered_and_ignored_with_one_warning() {
     let broker = Broker::start();
     let device = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;
-    operator.hear_on("state").await;
+    operator.receive_on("state").await;
     let before = device.state();
     for _ in 0..3 {
         operator.send(&format!("{BASE}/set/intensity"), true, "0.1", PublishProperties::default()).await;
-        let reply = operator::json(&operator.hear_on("reply").await);
+        let reply = operator::json(&operator.receive_on("reply").await);
         assert_eq!(reply["ok"], false);
         assert!(reply["errors"][0]["message"].as_str().unwrap().contains("retained commands are ignored"), "{reply}");
     }
@@ -156,19 +156,19 @@ async fn a_command_retained_before_the_device_came_does_not_replay() {
     let mut operator = Operator::connect(&broker).await;
     operator.send(&format!("{BASE}/set"), true, r#"{"blank": true}"#, PublishProperties::default()).await;
     operator.send(&format!("{BASE}/do/reset"), true, "PRESS", PublishProperties::default()).await;
-    operator.hear_on("set").await;
-    operator.hear_on("do/reset").await;
+    operator.receive_on("set").await;
+    operator.receive_on("do/reset").await;
     let device = Device::start(&broker);
     let mut actions = device.handle.signals();
     for _ in 0..2 {
-        let reply = operator::json(&operator.hear_on("reply").await);
+        let reply = operator::json(&operator.receive_on("reply").await);
         assert_eq!((&reply["ok"], &reply["state"]["blank"]), (&false.into(), &false.into()), "{reply}");
     }
     assert!(actions.try_recv().is_err());
     // Cleared as the answer says, and the device, started anew, meets nothing.
     for topic in ["set", "do/reset"] {
         operator.send(&format!("{BASE}/{topic}"), true, "", PublishProperties::default()).await;
-        assert_eq!(operator::json(&operator.hear_on("reply").await)["ok"], false);
+        assert_eq!(operator::json(&operator.receive_on("reply").await)["ok"], false);
     }
     assert_eq!(device.logged("WARN").len(), 1);
 }

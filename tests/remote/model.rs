@@ -162,8 +162,8 @@ fn any_sequence_of_commands_leaves_the_state_of_the_model() {
     let (device, operator, schemas) = runtime.block_on(async {
         let device = Device::start(&broker);
         let mut operator = Operator::connect(&broker).await;
-        let about = operator::json(&operator.hear_on("about").await);
-        operator.hear_on("state").await;
+        let about = operator::json(&operator.receive_on("about").await);
+        operator.receive_on("state").await;
         let schema = |name: &str| jsonschema::draft202012::new(&about[name]).expect("a sound schema");
         (device, std::cell::RefCell::new(operator), [schema("reply_schema"), schema("state_schema")])
     });
@@ -193,12 +193,12 @@ fn any_sequence_of_commands_leaves_the_state_of_the_model() {
     runtime.block_on(async {
         let mut operator = operator.into_inner();
         operator.command("set/jitter", "77").await;
-        let retained = operator.hear_state("jitter", 77).await;
+        let retained = operator.receive_state("jitter", 77).await;
         assert_eq!(retained, device.state());
         let mut late = Operator::connect(&broker).await;
         // With whatever scenes all that has left behind.
-        let about = operator::json(&late.hear_on("about").await);
+        let about = operator::json(&late.receive_on("about").await);
         assert!(about_schema.is_valid(&about), "{about}");
-        assert_eq!(operator::json(&late.hear_on("state").await), device.state());
+        assert_eq!(operator::json(&late.receive_on("state").await), device.state());
     });
 }

@@ -1,4 +1,4 @@
-//! The one who directs: a second MQTT client, which remembers what it hears.
+//! The one who directs: a second MQTT client, which keeps what it receives.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::broker::{Broker, PATIENCE};
+use super::broker::{Broker, TIMEOUT};
 use super::device::BASE;
 
 pub struct Operator {
     pub client: AsyncClient,
-    heard: mpsc::UnboundedReceiver<Publish>,
-    /// Heard, but not what was asked for then.
+    received: mpsc::UnboundedReceiver<Publish>,
+    /// Received, but not what was waited for then.
     waiting: VecDeque<Publish>,
     task: JoinHandle<()>,
 }
@@ -26,11 +26,11 @@ pub struct Operator {
 impl Operator {
     /// Connected and subscribed to everything of every device.
     pub async fn connect(broker: &Broker) -> Operator {
-        Operator::hearing(broker, "reverie/#").await
+        Operator::subscribed(broker, "reverie/#").await
     }
 
     /// Connected and subscribed to `filter`; comes back by itself when the broker does.
-    pub async fn hearing(broker: &Broker, filter: &str) -> Operator {
+    pub async fn subscribed(broker: &Broker, filter: &str) -> Operator {
         let name = format!("operator-{}", fastrand::u64(..));
         let mut options = MqttOptions::new(name, "127.0.0.1", broker.port);
         let properties = ConnectProperties { max_packet_size: Some(8 << 20), ..ConnectProperties::new() };
@@ -43,7 +43,7 @@ impl Operator {
 
     pub async fn with(options: MqttOptions, filter: &str) -> Operator {
         let (client, mut connection) = AsyncClient::new(options, 64);
-        let (says, heard) = mpsc::unbounded_channel();
+        let (sender, received) = mpsc::unbounded_channel();
         let (subscribes, mut subscribed) = mpsc::channel(1);
         let task = tokio::spawn({
             let (client, filter) = (client.clone(), filter.to_owned());
@@ -57,7 +57,7 @@ impl Operator {
                             let _ = subscribes.try_send(());
                         }
                         Ok(Event::Incoming(Packet::Publish(publish))) => {
-                            let _ = says.send(publish);
+                            let _ = sender.send(publish);
                         }
                         Ok(_) => {}
                         Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -65,8 +65,8 @@ impl Operator {
                 }
             }
         });
-        timeout(PATIENCE, subscribed.recv()).await.expect("the operator connects");
-        Operator { client, heard, waiting: VecDeque::new(), task }
+        timeout(TIMEOUT, subscribed.recv()).await.expect("the operator connects");
+        Operator { client, received, waiting: VecDeque::new(), task }
     }
 
     pub async fn publish(&self, topic: &str, payload: impl Into<Vec<u8>>) {
@@ -80,11 +80,11 @@ impl Operator {
             .unwrap_or_else(|e| panic!("publishing to {topic}: {e}"));
     }
 
-    /// The next message that `fits`; those before it on its topic are forgotten, those on other topics are not.
-    pub async fn hear(&mut self, what: &str, fits: impl Fn(&Publish) -> bool) -> Publish {
-        let hearing = async {
+    /// The next message that `matches`; those before it on its topic are forgotten, those on other topics are not.
+    pub async fn receive(&mut self, what: &str, matches: impl Fn(&Publish) -> bool) -> Publish {
+        let receiving = async {
             loop {
-                if let Some(at) = self.waiting.iter().position(&fits) {
+                if let Some(at) = self.waiting.iter().position(&matches) {
                     let found = self.waiting[at].clone();
                     let mut index = 0;
                     self.waiting.retain(|publish| {
@@ -93,28 +93,28 @@ impl Operator {
                     });
                     return found;
                 }
-                self.waiting.push_back(self.heard.recv().await.expect("the operator lives"));
+                self.waiting.push_back(self.received.recv().await.expect("the operator lives"));
             }
         };
-        timeout(PATIENCE, hearing).await.unwrap_or_else(|_| panic!("never heard {what}"))
+        timeout(TIMEOUT, receiving).await.unwrap_or_else(|_| panic!("never received {what}"))
     }
 
     /// The next message on `topic` below the base.
-    pub async fn hear_on(&mut self, topic: &str) -> Publish {
+    pub async fn receive_on(&mut self, topic: &str) -> Publish {
         let whole = format!("{BASE}/{topic}");
-        self.hear(&whole, |publish| publish.topic == whole.as_bytes()).await
+        self.receive(&whole, |publish| publish.topic == whole.as_bytes()).await
     }
 
-    pub async fn hear_status(&mut self, status: &str) {
+    pub async fn receive_status(&mut self, status: &str) {
         let topic = format!("{BASE}/status");
-        self.hear(status, |publish| publish.topic == topic.as_bytes() && publish.payload == status.as_bytes()).await;
+        self.receive(status, |publish| publish.topic == topic.as_bytes() && publish.payload == status.as_bytes()).await;
     }
 
     /// The next `state` in which `name` is `value`.
-    pub async fn hear_state(&mut self, name: &str, value: impl Into<Json>) -> Json {
+    pub async fn receive_state(&mut self, name: &str, value: impl Into<Json>) -> Json {
         let (topic, value) = (format!("{BASE}/state"), value.into());
         let publish = self
-            .hear(&format!("state with {name} = {value}"), |publish| {
+            .receive(&format!("state with {name} = {value}"), |publish| {
                 publish.topic == topic.as_bytes() && json(publish)[name] == value
             })
             .await;
@@ -124,12 +124,12 @@ impl Operator {
     /// Sends a command below the base and waits for its reply.
     pub async fn command(&mut self, topic: &str, payload: impl Into<Vec<u8>>) -> Json {
         self.publish(&format!("{BASE}/{topic}"), payload).await;
-        json(&self.hear_on("reply").await)
+        json(&self.receive_on("reply").await)
     }
 
-    /// Everything heard and not asked for yet.
-    pub fn heard_so_far(&mut self) -> Vec<Publish> {
-        let new = std::iter::from_fn(|| self.heard.try_recv().ok());
+    /// Everything received and not waited for yet.
+    pub fn received_so_far(&mut self) -> Vec<Publish> {
+        let new = std::iter::from_fn(|| self.received.try_recv().ok());
         self.waiting.drain(..).chain(new).collect()
     }
 }

@@ -13,7 +13,7 @@ async fn a_broker_that_was_killed_and_started_again_finds_the_device_back() {
     let mut broker = Broker::start();
     let device = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;
-    operator.hear_status("online").await;
+    operator.receive_status("online").await;
     assert_eq!(operator.command("set/intensity", "0.3").await["ok"], true);
 
     broker.kill();
@@ -22,14 +22,14 @@ async fn a_broker_that_was_killed_and_started_again_finds_the_device_back() {
     device.handle.set(json!({"steps": 9}).as_object().unwrap()).unwrap();
     broker.start_again();
 
-    operator.hear_status("online").await;
-    let state = operator.hear_state("steps", 9).await;
+    operator.receive_status("online").await;
+    let state = operator.receive_state("steps", 9).await;
     assert_eq!(state["intensity"], 0.3);
     // It hears again, and its retained messages are there again: the broker had forgotten everything.
     assert_eq!(operator.command("set/intensity", "0.6").await["ok"], true);
-    operator.hear_state("intensity", 0.6).await;
+    operator.receive_state("intensity", 0.6).await;
     let mut late = Operator::connect(&broker).await;
-    assert!(late.hear_on("about").await.retain);
+    assert!(late.receive_on("about").await.retain);
     // One line when it went, one for each time it was there.
     let (lost, there) = (device.logged("WARN"), device.logged("INFO"));
     assert!(matches!(&lost[..], [one] if one.contains("lost")), "{lost:?}");
@@ -37,7 +37,7 @@ async fn a_broker_that_was_killed_and_started_again_finds_the_device_back() {
 }
 
 #[tokio::test]
-async fn a_device_started_before_its_broker_waits_for_it_and_says_so_once() {
+async fn a_device_started_before_its_broker_waits_for_it_with_one_warning() {
     let mut broker = Broker::start();
     broker.kill();
     let device = Device::start(&broker);
@@ -47,12 +47,12 @@ async fn a_device_started_before_its_broker_waits_for_it_and_says_so_once() {
     assert_eq!(device.logged("WARN").len(), 1);
     broker.start_again();
     let mut operator = Operator::connect(&broker).await;
-    operator.hear_status("online").await;
+    operator.receive_status("online").await;
     assert_eq!(device.logged("WARN").len(), 1);
 }
 
 #[tokio::test]
-async fn a_device_without_its_broker_stops_when_told() {
+async fn a_device_without_its_broker_stops_when_asked() {
     let mut broker = Broker::start();
     broker.kill();
     let mut device = Device::start(&broker);
@@ -83,15 +83,15 @@ async fn a_wrong_password_is_told_once_and_tried_again_until_it_is_right() {
     let mut options = MqttOptions::new("boss", "127.0.0.1", broker.port);
     options.set_credentials("boss", "boss");
     let mut operator = Operator::with(options, &format!("{BASE}/status")).await;
-    operator.hear_status("online").await;
+    operator.receive_status("online").await;
 }
 
 #[tokio::test]
-async fn two_devices_of_one_name_are_told_so() {
+async fn two_devices_of_one_name_log_that() {
     let broker = Broker::start();
     let first = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;
-    operator.hear_status("online").await;
+    operator.receive_status("online").await;
     let _second = Device::start(&broker);
     // They throw each other out again and again; of one that was speaking just then only the end of the connection is heard.
     let told = || first.logged("WARN").iter().any(|line| line.contains("another device had the same id `mirror-1`"));
@@ -103,10 +103,10 @@ async fn a_broker_with_a_small_packet_limit_gets_what_fits() {
     let broker = Broker::configured(|_| "allow_anonymous true\nmax_packet_size 4000\n".to_owned());
     let device = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;
-    operator.hear_on("state").await;
+    operator.receive_on("state").await;
     assert_eq!(operator.command("set/intensity", "0.3").await["ok"], true);
     let warnings = device.logged("WARN");
     assert!(matches!(&warnings[..], [one] if one.contains("about is not told")), "{warnings:?}");
     let about = format!("{BASE}/about");
-    assert!(operator.heard_so_far().iter().all(|publish| publish.topic != about.as_bytes()));
+    assert!(operator.received_so_far().iter().all(|publish| publish.topic != about.as_bytes()));
 }

@@ -31,18 +31,18 @@ fn run(line: &str, port: u16) -> std::process::Output {
 }
 
 #[tokio::test]
-async fn every_command_on_the_page_is_obeyed() {
+async fn every_command_on_the_page_works() {
     let broker = Broker::start();
     let _device = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;
-    operator.hear_status("online").await;
+    operator.receive_status("online").await;
     let lines = lines_of("mosquitto_pub");
     assert!(lines.len() >= 5, "{lines:?}");
     for line in lines {
         assert!(line.contains(&format!(" -t {BASE}/")), "{line}");
         let done = run(line, broker.port);
         assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
-        let reply = operator::json(&operator.hear_on("reply").await);
+        let reply = operator::json(&operator.receive_on("reply").await);
         assert_eq!(reply["ok"], true, "{line}: {reply}");
     }
 }
@@ -52,7 +52,7 @@ async fn every_request_on_the_page_gets_its_reply() {
     let broker = Broker::start();
     let _device = Device::start(&broker);
     let mut operator = Operator::connect(&broker).await;
-    operator.hear_status("online").await;
+    operator.receive_status("online").await;
     let lines = lines_of("mosquitto_rr");
     assert!(!lines.is_empty());
     for line in lines {

@@ -65,7 +65,7 @@ fn files(broker: &Broker) -> impl Fn(&str) -> PathBuf + use<> {
 }
 
 /// A device with `tls`, once it has told how it fared.
-async fn fared(broker: &Broker, tls: Option<Tls>) -> (Device, Vec<String>, Vec<String>) {
+async fn outcome(broker: &Broker, tls: Option<Tls>) -> (Device, Vec<String>, Vec<String>) {
     let mut settings = device::settings(broker);
     settings.tls = tls;
     let device = Device::with(settings);
@@ -80,7 +80,7 @@ async fn with_the_right_authority_and_certificate_it_connects() {
     let broker = broker();
     let file = files(&broker);
     let tls = Tls::read(&file("ca.pem"), Some((&file("device.pem"), &file("device.key")))).unwrap();
-    let (mut device, warnings, infos) = fared(&broker, Some(tls)).await;
+    let (mut device, warnings, infos) = outcome(&broker, Some(tls)).await;
     assert_eq!((warnings.len(), infos.len()), (0, 1), "{warnings:?} {infos:?}");
     device.stop().await;
     eventually("it took its leave", || broker.log().contains("Client reverie-mirror-1 disconnected.")).await;
@@ -91,7 +91,7 @@ async fn a_broker_that_another_authority_signed_is_not_believed() {
     let broker = broker();
     let file = files(&broker);
     let tls = Tls::read(&file("other.pem"), Some((&file("device.pem"), &file("device.key")))).unwrap();
-    let (device, warnings, infos) = fared(&broker, Some(tls)).await;
+    let (device, warnings, infos) = outcome(&broker, Some(tls)).await;
     assert!(matches!(&warnings[..], [one] if one.contains("UnknownIssuer")), "{warnings:?}");
     assert_eq!(infos, [""; 0]);
     assert!(device.is_running());
@@ -102,7 +102,7 @@ async fn without_a_certificate_or_without_tls_the_broker_lets_nobody_in() {
     let broker = broker();
     let file = files(&broker);
     for tls in [Some(Tls::read(&file("ca.pem"), None).unwrap()), None] {
-        let (device, warnings, infos) = fared(&broker, tls).await;
+        let (device, warnings, infos) = outcome(&broker, tls).await;
         assert_eq!((warnings.len(), infos.len()), (1, 0), "{warnings:?} {infos:?}");
         assert!(device.is_running());
     }
@@ -138,16 +138,16 @@ async fn the_example_broker_lets_a_device_and_its_director_meet_and_nobody_else(
         options
     };
     let mut director = Operator::with(client("director", "d"), "reverie/#").await;
-    director.hear_status("online").await;
+    director.receive_status("online").await;
     assert_eq!(director.command("set/intensity", "0.3").await["ok"], true);
-    director.hear_state("intensity", 0.3).await;
+    director.receive_state("intensity", 0.3).await;
 
     // Another device hears nothing of this one, and what it says to it does not arrive.
     let mut stranger = Operator::with(client("mirror-2", "m2"), "reverie/#").await;
     stranger.publish("reverie/mirror-1/set/intensity", "0.9").await;
     stranger.publish("reverie/mirror-2/telemetry", "me").await;
-    stranger.hear("its own message", |publish| publish.topic == b"reverie/mirror-2/telemetry"[..]).await;
-    assert_eq!(stranger.heard_so_far(), []);
+    stranger.receive("its own message", |publish| publish.topic == b"reverie/mirror-2/telemetry"[..]).await;
+    assert_eq!(stranger.received_so_far(), []);
     assert_eq!(director.command("set/steps", "3").await["state"]["intensity"], 0.3);
     assert_eq!(device.state()["intensity"], 0.3);
 }

@@ -10,7 +10,7 @@ use reverie::remote::{Password, Tls};
 use super::broker::{Broker, eventually};
 use super::ctl::{ctl, said};
 use super::device::{Device, settings_at};
-use super::doctor::{assert_told, examine};
+use super::doctor::{assert_finding, examine};
 use super::secure;
 
 /// A server that reads once, answers, and closes.
@@ -153,5 +153,5 @@ async fn doctor_and_ctl_say_it_too() {
     let folder = tempfile::tempdir().unwrap();
     let lines = format!("port = {}\n", server.port);
     let finding = tokio::task::spawn_blocking(move || examine(folder.path(), &lines)).await.unwrap();
-    assert_told(&finding, "failure", "speaks MQTT 3.1.1 only; Reverie needs 5", "update the broker");
+    assert_finding(&finding, "failure", "speaks MQTT 3.1.1 only; Reverie needs 5", "update the broker");
 }
