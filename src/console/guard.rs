@@ -37,7 +37,7 @@ impl Guard {
         let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let Some(host) = text(header::HOST) else { return Some("the request names no host") };
         if !self.knows(host) {
-            return Some("this device is not called so; its names are configured in console.names");
+            return Some("this device has no such name; its names are set in console.names");
         }
         if let Some(origin) = headers.get(header::ORIGIN) {
             // A proxy before us may speak TLS with the browser.

@@ -50,7 +50,7 @@ struct PageState {
     preview: Option<Preview>,
 }
 
-/// Serves the page until cancelled. An address that cannot be used is a warning, once: the dream goes on, and
+/// Serves the page until cancelled. An address that cannot be used is a warning, once: the dream continues, and
 /// it is tried again, for the network may come later than we do. One that is not to be on is not served.
 pub async fn run(
     settings: Settings,
@@ -80,7 +80,7 @@ async fn bind(address: SocketAddr) -> TcpListener {
         match TcpListener::bind(address).await {
             Ok(listener) => return listener,
             Err(error) if !is_warned => {
-                warn!("web page: {address} cannot be used: {error}; the dream goes on without it, trying again");
+                warn!("web page: {address} cannot be used: {error}; the dream continues without it, trying again");
                 is_warned = true;
             }
             Err(_) => {}
@@ -198,7 +198,7 @@ fn preview_off() -> Response {
 }
 
 fn too_many_viewers() -> Response {
-    refusal(StatusCode::SERVICE_UNAVAILABLE, "too many watch already")
+    refusal(StatusCode::SERVICE_UNAVAILABLE, "there are too many viewers already")
 }
 
 fn uncached(value: &impl serde::Serialize) -> Response {

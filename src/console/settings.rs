@@ -1,4 +1,4 @@
-//! `[console]`: where the web page is served, and whom it lets in.
+//! `[console]`: where the web page is served, and who may open it.
 
 use std::net::SocketAddr;
 
@@ -16,9 +16,9 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Whether the page shows the picture.
     pub preview: bool,
-    /// Lets other machines in: they see the picture and turn the knobs, without a password.
+    /// Whether other machines may open it: they see the picture and change parameters, without a password.
     pub allow_remote: bool,
-    /// Host names besides the device's own by which the page may be called.
+    /// Host names, besides the device's own, under which the page may be opened.
     pub names: Vec<String>,
 }
 

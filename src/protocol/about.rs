@@ -1,4 +1,4 @@
-//! What the device says of itself, enough to build a user interface from.
+//! The description of a device in `about`, enough to build a user interface from.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -28,12 +28,12 @@ pub fn about(device: &DeviceId, handle: &DirectorHandle) -> Json {
     })
 }
 
-/// Every scene under the name that `set/scene` takes.
+/// Every scene, by the name that `set/scene` takes.
 fn scenes(director: &Director) -> Vec<Json> {
     director.scenes().map(|(name, params, saved)| json!({"name": name, "saved": saved, "params": params})).collect()
 }
 
-/// What can be done here, below `do/`.
+/// The actions of this device, by their names below `do/`.
 fn actions(director: &Director) -> Vec<Json> {
     let can = director.capabilities();
     let there = ACTIONS.iter().filter(|action| match action.name {
@@ -45,14 +45,14 @@ fn actions(director: &Director) -> Vec<Json> {
 }
 
 fn packs(catalogue: &Catalogue) -> Vec<Json> {
-    let tell = |pack: &crate::pack::Manifest| json!({"name": pack.name, "network": pack.network, "source": pack.source, "licence": pack.licence});
-    catalogue.packs().map(|(_, pack)| tell(pack)).collect()
+    let describe = |pack: &crate::pack::Manifest| json!({"name": pack.name, "network": pack.network, "source": pack.source, "licence": pack.licence});
+    catalogue.packs().map(|(_, pack)| describe(pack)).collect()
 }
 
 /// Every layer under the name that `set/layer` takes, with the neuron groups that `set/neurons` takes.
 fn layers(catalogue: &Catalogue) -> Vec<Json> {
     let named = catalogue.packs().flat_map(|(_, pack)| pack.layers.iter().map(move |layer| (pack, layer)));
-    let tell = |(name, (pack, layer)): (String, (&crate::pack::Manifest, &crate::pack::Layer))| {
+    let describe = |(name, (pack, layer)): (String, (&crate::pack::Manifest, &crate::pack::Layer))| {
         let groups: Map<String, Json> =
             layer.groups.iter().map(|(group, neurons)| (group.clone(), neurons.as_str().into())).collect();
         json!({
@@ -65,5 +65,5 @@ fn layers(catalogue: &Catalogue) -> Vec<Json> {
             "groups": groups,
         })
     };
-    catalogue.layer_names().into_iter().zip(named).map(tell).collect()
+    catalogue.layer_names().into_iter().zip(named).map(describe).collect()
 }

@@ -1,4 +1,4 @@
-//! JSON schemas (2020-12) of what the device tells; that of what it takes is [`params::json_schema`].
+//! JSON schemas (2020-12) of what the device publishes, and of `set`; that of the parameters is [`params::json_schema`].
 
 use serde_json::{Value as Json, json};
 
@@ -11,7 +11,7 @@ const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 pub fn state(catalogue: &Catalogue) -> Json {
     let mut properties = params::json_schema(catalogue)["properties"].take();
     for (_, property) in properties.as_object_mut().into_iter().flatten() {
-        // What each is for stands in the schema of what is taken.
+        // What each is for is in the schema of the parameters.
         property.as_object_mut().into_iter().for_each(|p| {
             p.retain(|key, _| !key.starts_with("x-") && !["description", "default"].contains(&key.as_str()))
         });
@@ -48,7 +48,7 @@ pub fn state(catalogue: &Catalogue) -> Json {
     })
 }
 
-/// Of `<base>/set`, what it takes besides parameters.
+/// Of `<base>/set`: what it takes besides parameters.
 pub fn set(scenes: &[&str]) -> Json {
     json!({
         "$schema": DRAFT,
@@ -72,7 +72,7 @@ pub fn set(scenes: &[&str]) -> Json {
     })
 }
 
-/// Of `<base>/reply`, without that of the state in it.
+/// Of `<base>/reply`; the state in it has a schema of its own.
 pub fn reply() -> Json {
     json!({
         "$schema": DRAFT,

@@ -1,4 +1,4 @@
-//! The other side: one who directs devices, for `reverie ctl`.
+//! The other side, which sends commands to devices: for `reverie ctl`.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Settings;
 use super::fault::{self, BrokerFault};
 use super::probe::{Peer, probe};
-use super::session::link;
+use super::session::connect_options;
 
 /// For the broker to acknowledge a request.
 const ACK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ pub struct ReceivedMessage {
     pub correlation: Option<Vec<u8>>,
 }
 
-/// Why nobody can be directed.
+/// Why no command can be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("no broker at {host}:{port}: {error}; look at --host and --port, and at user, password and certificates")]
@@ -43,9 +43,9 @@ pub enum ClientError {
     Protocol { host: String, port: u16, peer: Peer },
     #[error("the connection to the broker was lost: {0}")]
     Lost(Box<ConnectionError>),
-    #[error("the broker does not let this user hear {0}: look at its ACL")]
+    #[error("the broker does not let this user subscribe to {0}: look at its ACL")]
     SubscribeRefused(String),
-    #[error("the broker does not let this user say {0}: look at its ACL")]
+    #[error("the broker does not let this user publish to {0}: look at its ACL")]
     PublishRefused(String),
     #[error("the broker does not answer")]
     NoAnswer,
@@ -80,21 +80,21 @@ impl Client {
         }
     }
 
-    /// Connects to the broker of `settings`; its device is nobody's.
+    /// Connects to the broker of `settings`, under a client id of its own.
     pub async fn connect(settings: &Settings) -> Result<Client, ClientError> {
         let (client, mut connection) =
-            AsyncClient::new(link(settings, &format!("reverie-ctl-{:016x}", fastrand::u64(..))), 16);
+            AsyncClient::new(connect_options(settings, &format!("reverie-ctl-{:016x}", fastrand::u64(..))), 16);
         loop {
             match connection.poll().await {
                 Ok(Event::Incoming(Packet::ConnAck(_))) => break,
                 Ok(_) => {}
-                Err(source) => return Err(ClientError::of_connect(source, settings).await),
+                Err(error) => return Err(ClientError::of_connect(error, settings).await),
             }
         }
         Ok(Client { client, connection, received: VecDeque::new() })
     }
 
-    /// Hears what is told on `filter` from now on, and what is retained there.
+    /// Receives what is published on `filter` from now on, and what is retained there.
     pub async fn subscribe(&mut self, filter: &str) -> Result<(), ClientError> {
         let subscription = Filter::new(filter, QoS::AtLeastOnce);
         // The client's own queue has room: nothing else is under way.
@@ -112,7 +112,7 @@ impl Client {
         }
     }
 
-    /// Says `payload` on `topic`; the answer is wanted on `reply_to`, with `correlation`.
+    /// Publishes `payload` to `topic`; the reply is wanted on `reply_to`, with `correlation`.
     pub async fn publish(
         &mut self,
         topic: &str,
@@ -137,7 +137,7 @@ impl Client {
         }
     }
 
-    /// The next thing told, where it comes before `deadline`.
+    /// The next message, where it comes before `deadline`.
     pub async fn next(&mut self, deadline: Instant) -> Result<Option<ReceivedMessage>, ClientError> {
         if let Some(received) = self.received.pop_front() {
             return Ok(Some(received));
@@ -146,7 +146,7 @@ impl Client {
         Ok(self.received.pop_front())
     }
 
-    /// The next thing told on `topic`, where it comes before `deadline`. What is told on others waits.
+    /// The next message on `topic`, where it comes before `deadline`. Those on other topics wait.
     pub async fn next_on(&mut self, topic: &str, deadline: Instant) -> Result<Option<ReceivedMessage>, ClientError> {
         loop {
             if let Some(place) = self.received.iter().position(|received| received.topic == topic) {
@@ -159,7 +159,7 @@ impl Client {
         }
     }
 
-    /// Reads on until a packet is what is waited for; keeps what is told meanwhile. None: the deadline came first.
+    /// Reads until a packet matches, and keeps the messages received meanwhile. None: the deadline came first.
     async fn until<T>(
         &mut self,
         deadline: Instant,

@@ -1,5 +1,5 @@
-//! What Home Assistant is told, so that the mirror appears there by itself: one retained message with all its entities
-//! (device discovery, Home Assistant 2024.11 and later).
+//! Home Assistant's device discovery (2024.11 and later): one retained message with all entities, by which the mirror appears there by
+//! itself.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::params::{Kind, Scope, Spec, TABLE};
 use crate::protocol::DeviceId;
 use crate::protocol::topic::{SNAPSHOT, STATE, STATUS, TELEMETRY};
 
-/// `[home_assistant]`: whether and where it is told.
+/// `[home_assistant]`: whether and where discovery is published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HomeAssistant {
-    /// Off: what was told earlier is taken back.
+    /// Off: what was published earlier is cleared.
     pub on: bool,
     /// Home Assistant's discovery prefix, `homeassistant` unless that was changed there.
     pub prefix: String,
-    /// The web page, where other machines can call it.
+    /// The URL of the web page, where other machines can reach it.
     #[serde(skip)]
     pub page: Option<String>,
 }
@@ -34,7 +34,7 @@ impl Default for HomeAssistant {
 
 impl HomeAssistant {
     /// # Errors
-    /// A prefix that is none of a topic.
+    /// A prefix that cannot begin a topic.
     pub fn check(&self) -> Result<(), InvalidSetting> {
         let is_sound =
             |level: &str| !level.is_empty() && level.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
@@ -44,12 +44,12 @@ impl HomeAssistant {
         Err(InvalidSetting::new("prefix", "is 1 to 64 letters, digits, `-`, `_`, and `/` between them"))
     }
 
-    /// Where the device's entities are told.
+    /// The topic of the device's discovery message.
     pub fn topic(&self, device: &DeviceId) -> String {
         format!("{}/device/{}/config", self.prefix, object_id(device))
     }
 
-    /// Where Home Assistant says `online` after its start.
+    /// Where Home Assistant publishes `online` after its start.
     pub fn birth_topic(&self) -> String {
         format!("{}/status", self.prefix)
     }
@@ -66,10 +66,10 @@ pub struct DeviceDescription<'a> {
     pub telemetry_every: Duration,
 }
 
-/// Telemetry values older than so many of its intervals are no longer shown.
-const MISSED: u32 = 3;
+/// Telemetry values older than so many intervals are no longer shown.
+const EXPIRE_AFTER_INTERVALS: u32 = 3;
 /// The longest state that Home Assistant keeps, characters.
-const LONGEST_STATE: usize = 255;
+const MAX_STATE_LENGTH: usize = 255;
 
 /// The payload of [`HomeAssistant::topic`].
 pub fn discovery(description: &DeviceDescription) -> Json {
@@ -124,7 +124,7 @@ fn object_id(device: &DeviceId) -> String {
     format!("reverie-{device}")
 }
 
-/// An entity that shows a parameter as `state` tells it and sets it.
+/// An entity that shows a parameter from `state`, and sets it.
 fn parameter(spec: &Spec, base: &str, catalogue: &Catalogue) -> Json {
     let name = spec.name;
     let mut component = match spec.kind {
@@ -136,10 +136,10 @@ fn parameter(spec: &Spec, base: &str, catalogue: &Catalogue) -> Json {
         }),
         Kind::Choice { options, .. } => json!({"platform": "select", "options": options}),
         Kind::Layer => json!({"platform": "select", "options": catalogue.layer_names()}),
-        // A longer one is shown cut; it is in effect whole.
+        // A longer one is shown truncated, but in effect whole.
         Kind::Neurons => json!({
-            "platform": "text", "max": LONGEST_STATE,
-            "value_template": format!("{{{{ value_json.{name} | truncate({LONGEST_STATE}, true, '…', 0) }}}}"),
+            "platform": "text", "max": MAX_STATE_LENGTH,
+            "value_template": format!("{{{{ value_json.{name} | truncate({MAX_STATE_LENGTH}, true, '…', 0) }}}}"),
         }),
     };
     component["name"] = label(name).into();
@@ -152,7 +152,7 @@ fn parameter(spec: &Spec, base: &str, catalogue: &Catalogue) -> Json {
     if !spec.unit.is_empty() {
         component["unit_of_measurement"] = spec.unit.into();
     }
-    // How the device is set up, unless it is what is turned all the time.
+    // How the device is set up; not what is changed all the time.
     if spec.scope == Scope::Device && !["brightness", "paused", "blank", "play"].contains(&name) {
         component["entity_category"] = "config".into();
     }
@@ -163,13 +163,13 @@ fn parameter(spec: &Spec, base: &str, catalogue: &Catalogue) -> Json {
 }
 
 fn number(min: f64, max: f64, step: f64) -> Json {
-    // A slider of thousands of steps cannot be set to one.
+    // A slider of thousands of steps cannot be set to a single one.
     let mode = if (max - min) / step <= 1000.0 { "slider" } else { "box" };
     json!({"platform": "number", "min": min, "max": max, "step": step, "mode": mode})
 }
 
 fn scene(base: &str, scenes: &[&str]) -> Json {
-    // One that was just saved is told in `state` before Home Assistant has it among the options. `None` is nothing to it.
+    // A scene that was just saved is in `state` before Home Assistant has it among the options. It reads `None` as unknown.
     let template = format!("{{{{ value_json.scene if value_json.scene in {} else 'None' }}}}", json!(scenes));
     json!({
         "platform": "select",
@@ -286,18 +286,18 @@ fn diagnostics(base: &str, every: Duration) -> Vec<(&'static str, Json)> {
         sensor["name"] = name.into();
         sensor["state_topic"] = topic.clone().into();
         sensor["entity_category"] = "diagnostic".into();
-        sensor["expire_after"] = (every * MISSED).as_secs().max(1).into();
+        sensor["expire_after"] = (every * EXPIRE_AFTER_INTERVALS).as_secs().max(1).into();
         if sensor.get("value_template").is_none() {
-            // Not every board tells everything. A long text is cut.
+            // Not every board has every value. A long text is truncated.
             sensor["value_template"] =
-                format!("{{{{ (value_json.{field} | default('None') | string)[:{LONGEST_STATE}] }}}}").into();
+                format!("{{{{ (value_json.{field} | default('None') | string)[:{MAX_STATE_LENGTH}] }}}}").into();
         }
         (key, sensor)
     };
     sensors.into_iter().map(sensor).collect()
 }
 
-/// As Home Assistant's guidelines have names: a capital first, no other.
+/// A name by Home Assistant's guidelines: only the first letter is a capital.
 fn label(name: &str) -> String {
     let words = name.replace(['_', '-'], " ");
     let mut letters = words.chars();

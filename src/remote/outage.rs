@@ -15,7 +15,7 @@ use crate::protocol::DeviceId;
 pub struct Outage {
     broker: String,
     device: DeviceId,
-    /// Nobody named it.
+    /// The configuration does not name one.
     optional: bool,
     been_connected: bool,
     since: Option<Instant>,
@@ -57,11 +57,11 @@ impl Outage {
         if !self.logged.insert(kind) {
             debug!("broker {broker}: {why}");
         } else if self.optional && !self.been_connected && kind == FaultKind::Absent {
-            info!("broker: none at {broker}; it is directed from the web page alone, and one that is started is used");
+            info!("broker: none at {broker}; only the web page controls the device until one starts there");
         } else if begins && self.been_connected {
-            warn!("broker {broker} lost: {why}; the dream goes on as last told, looking for it again");
+            warn!("broker {broker} lost: {why}; the dream keeps its settings, looking for the broker again");
         } else {
-            warn!("broker {broker} cannot be used: {why}; the dream goes on as last told, trying again");
+            warn!("broker {broker} cannot be used: {why}; the dream keeps its settings, trying again");
         }
     }
 
@@ -69,7 +69,7 @@ impl Outage {
     pub fn end(&mut self) {
         let base = self.device.base();
         match self.since.take() {
-            Some(since) => info!("broker {} is there after {:.0?}: {base}", self.broker, since.elapsed()),
+            Some(since) => info!("connected to broker {} after {:.0?}: {base}", self.broker, since.elapsed()),
             None => info!("connected to broker {}: {base}", self.broker),
         }
         self.been_connected = true;

@@ -1,4 +1,4 @@
-//! Replies on their way out: bounded, so that a flood of commands cannot grow memory.
+//! The queue of replies: bounded, so that a flood of commands cannot grow memory.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,27 +31,27 @@ impl ReplyTo {
 pub struct PendingReply {
     pub to: ReplyTo,
     pub payload: Vec<u8>,
-    /// Not before.
+    /// When it may be sent at the earliest.
     pub due: Instant,
     _bytes: OwnedSemaphorePermit,
 }
 
-/// The end that is written to.
+/// The end that replies are put into.
 pub struct Outbox {
     replies: mpsc::Sender<PendingReply>,
     bytes: Arc<Semaphore>,
 }
 
-/// An outbox and the end it is emptied from.
+/// An outbox, and the end that replies are taken from.
 pub fn outbox() -> (Outbox, mpsc::Receiver<PendingReply>) {
     let (replies, waiting) = mpsc::channel(MAX_REPLIES);
     (Outbox { replies, bytes: Arc::new(Semaphore::new(MAX_BYTES)) }, waiting)
 }
 
 impl Outbox {
-    /// Takes a reply, unless too many wait already: then it is lost, and false comes back. Never waits, for it is
+    /// Queues a reply, unless too many wait already: then it is lost, and this returns false. Never waits, for it is
     /// called where the connection is read: waiting there would stop the very sending that makes room.
-    pub fn post(&self, to: ReplyTo, payload: Vec<u8>, due: Instant) -> bool {
+    pub fn push(&self, to: ReplyTo, payload: Vec<u8>, due: Instant) -> bool {
         let Ok(size) = u32::try_from(payload.len() + to.size()) else { return false };
         let Ok(bytes) = self.bytes.clone().try_acquire_many_owned(size) else { return false };
         self.replies.try_send(PendingReply { to, payload, due, _bytes: bytes }).is_ok()
@@ -65,15 +65,15 @@ mod tests {
     #[test]
     fn what_waits_is_bounded_in_number_and_in_bytes_and_room_comes_back() {
         let (outbox, mut waiting) = outbox();
-        let posted =
-            (0..2 * MAX_REPLIES).filter(|_| outbox.post(ReplyTo::default(), vec![0; 8], Instant::now())).count();
-        assert_eq!(posted, MAX_REPLIES);
+        let queued =
+            (0..2 * MAX_REPLIES).filter(|_| outbox.push(ReplyTo::default(), vec![0; 8], Instant::now())).count();
+        assert_eq!(queued, MAX_REPLIES);
         while waiting.try_recv().is_ok() {}
 
         let megabyte = || vec![0; 1 << 20];
-        let posted = (0..100).filter(|_| outbox.post(ReplyTo::default(), megabyte(), Instant::now())).count();
-        assert_eq!(posted << 20, MAX_BYTES);
+        let queued = (0..100).filter(|_| outbox.push(ReplyTo::default(), megabyte(), Instant::now())).count();
+        assert_eq!(queued << 20, MAX_BYTES);
         drop(waiting.try_recv().unwrap());
-        assert!(outbox.post(ReplyTo::default(), megabyte(), Instant::now()));
+        assert!(outbox.push(ReplyTo::default(), megabyte(), Instant::now()));
     }
 }

@@ -112,7 +112,7 @@ pub async fn publish_replies(publisher: &Publisher, mut replies: mpsc::Receiver<
                 sleep_until(reply.due.into()).await;
                 publisher.reply(reply).await;
             }
-            // Cannot be: the outbox lives as long as this.
+            // Cannot be: the outbox outlives this.
             None => std::future::pending().await,
         }
     }
@@ -174,7 +174,7 @@ pub async fn publish_discovery(
                 sleep(ABOUT_POLL_INTERVAL).await;
                 is_changed = true;
             }
-            // Not all devices of a house at once.
+            // Not all devices of a house at the same time.
             () = receiver.home_assistant_started() => sleep(REPLY_SPREAD.mul_f64(fastrand::f64())).await,
         }
     }

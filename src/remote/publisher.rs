@@ -80,7 +80,9 @@ impl Publisher {
         let size = payload.len() + topic.len() + properties.correlation_data.as_ref().map_or(0, |data| data.len()) + 32;
         // Sent all the same, it would end the connection, again after every new one.
         if self.max_packet.is_some_and(|max_packet| size > max_packet as usize) {
-            warn!("{topic} is not told: {size} bytes are more than the broker takes; raise its maximum packet size");
+            warn!(
+                "{topic} is not published: {size} bytes are more than the broker takes; raise its maximum packet size"
+            );
             return;
         }
         let qos = if self.max_qos == QoS::AtMostOnce { QoS::AtMostOnce } else { qos };

@@ -1,4 +1,4 @@
-//! Commands on their way in: bounded, so that a flood of them cannot keep a device from dreaming.
+//! Limits the rate of commands, so that a flood of them cannot keep a device from dreaming.
 //!
 //! Above a rate that no person and no show control reaches, only the latest command of each topic is kept until its turn
 //! comes: a slider that is dragged by a machine ends where it was dragged to.
@@ -8,37 +8,37 @@ use std::time::Instant;
 
 use rumqttc::v5::mqttbytes::v5::Publish;
 
-/// Commands taken at once after a pause, and then a second.
+/// Commands run at once after a pause, and then per second.
 const BURST: f64 = 500.0;
 const PER_SECOND: f64 = 500.0;
-/// Topics of which a command may wait, and the bytes of all together.
+/// Topics with a command that waits, and the bytes of all of those together.
 const MAX_TOPICS: usize = 64;
 const MAX_BYTES: usize = 1 << 20;
 
-/// What waits, and how much may be taken.
+/// A token bucket, and the commands that wait for a token.
 pub struct RateLimiter {
     tokens: f64,
-    counted: Instant,
+    refilled: Instant,
     waiting: VecDeque<Publish>,
 }
 
-/// What becomes of a command that came.
+/// What becomes of a command.
 pub enum Admission {
-    /// It is taken now.
+    /// It is run now.
     Now(Publish),
-    /// It waits; one that waited on the same topic is left out for it.
+    /// It waits, in place of one that waited on the same topic.
     Queued(Option<Publish>),
-    /// Too much waits already: it is left out.
+    /// Too much waits already: it is dropped.
     Dropped(Publish),
 }
 
 impl RateLimiter {
     pub fn new(now: Instant) -> RateLimiter {
-        RateLimiter { tokens: BURST, counted: now, waiting: VecDeque::new() }
+        RateLimiter { tokens: BURST, refilled: now, waiting: VecDeque::new() }
     }
 
     pub fn admit(&mut self, publish: Publish, now: Instant) -> Admission {
-        // Never before one that waits: the order of what is obeyed stays that of what was sent.
+        // Never before one that waits: commands are run in the order they were sent.
         if self.waiting.is_empty() && self.spend(now) {
             return Admission::Now(publish);
         }
@@ -54,7 +54,7 @@ impl RateLimiter {
         Admission::Queued(older)
     }
 
-    /// One that waited and whose turn has come.
+    /// The next command that waits, where there is a token for it.
     pub fn next(&mut self, now: Instant) -> Option<Publish> {
         (!self.waiting.is_empty() && self.spend(now)).then(|| self.waiting.pop_front()).flatten()
     }
@@ -64,9 +64,9 @@ impl RateLimiter {
     }
 
     fn spend(&mut self, now: Instant) -> bool {
-        let gained = now.saturating_duration_since(self.counted).as_secs_f64() * PER_SECOND;
+        let gained = now.saturating_duration_since(self.refilled).as_secs_f64() * PER_SECOND;
         self.tokens = (self.tokens + gained).min(BURST);
-        self.counted = now;
+        self.refilled = now;
         let has_one = self.tokens >= 1.0;
         if has_one {
             self.tokens -= 1.0;
@@ -91,15 +91,15 @@ mod tests {
     fn of_a_flood_the_latest_of_each_topic_is_taken_in_the_order_they_came() {
         let begun = Instant::now();
         let mut limiter = RateLimiter::new(begun);
-        let mut left_out = 0;
+        let mut superseded = 0;
         for n in 0..10_000 {
             match limiter.admit(command(["a", "b"][n % 2], n.to_string()), begun) {
                 Admission::Now(_) => assert!(n < BURST as usize),
-                Admission::Queued(older) => left_out += older.iter().count(),
+                Admission::Queued(older) => superseded += older.iter().count(),
                 Admission::Dropped(_) => panic!("there is room for two topics"),
             }
         }
-        assert_eq!(left_out, 10_000 - BURST as usize - 2);
+        assert_eq!(superseded, 10_000 - BURST as usize - 2);
         assert!(limiter.next(begun).is_none());
         let later = begun + Duration::from_secs(1);
         let taken: Vec<Publish> = std::iter::from_fn(|| limiter.next(later)).collect();

@@ -36,11 +36,12 @@ pub struct CommandReceiver<'a> {
     base: &'a str,
     /// Where Home Assistant publishes that it has started.
     birth_topic: String,
-    started: Notify,
+    home_assistant_started: Notify,
     /// Replies to commands for this device alone, and to those for many.
     outbox: Outbox,
-    late: Outbox,
+    spread_outbox: Outbox,
     limiter: Mutex<RateLimiter>,
+    /// A command waits in the rate limiter.
     queued: Notify,
     log_limits: Mutex<LogLimits>,
 }
@@ -59,16 +60,16 @@ impl<'a> CommandReceiver<'a> {
         base: &'a str,
         birth_topic: String,
         outbox: Outbox,
-        late: Outbox,
+        spread_outbox: Outbox,
     ) -> CommandReceiver<'a> {
         CommandReceiver {
             handle,
             device,
             base,
             birth_topic,
-            started: Notify::new(),
+            home_assistant_started: Notify::new(),
             outbox,
-            late,
+            spread_outbox,
             limiter: Mutex::new(RateLimiter::new(Instant::now())),
             queued: Notify::new(),
             log_limits: Mutex::default(),
@@ -80,7 +81,7 @@ impl<'a> CommandReceiver<'a> {
         // The broker lets no topic through that is not UTF-8.
         let topic = String::from_utf8_lossy(&publish.topic);
         if topic == self.birth_topic && publish.payload == b"online"[..] {
-            self.started.notify_one();
+            self.home_assistant_started.notify_one();
         }
         let Some(Address { path, .. }) = self.address(&topic) else { return };
         if publish.retain && !publish.payload.is_empty() && self.log_limits().retained.is_due() {
@@ -111,7 +112,7 @@ impl<'a> CommandReceiver<'a> {
 
     /// Waits until Home Assistant has started.
     pub async fn home_assistant_started(&self) {
-        self.started.notified().await;
+        self.home_assistant_started.notified().await;
     }
 
     /// Warns where the broker refuses a subscription.
@@ -126,7 +127,7 @@ impl<'a> CommandReceiver<'a> {
 
     fn execute(&self, publish: &Publish) {
         self.handle.report(|telemetry| telemetry.commands += 1);
-        self.answer(publish, |command| match (publish.retain, publish.payload.is_empty()) {
+        self.reply(publish, |command| match (publish.retain, publish.payload.is_empty()) {
             (false, _) => protocol::execute(self.handle, command),
             (true, false) => protocol::reject(self.handle, command, RETAINED),
             (true, true) => protocol::reject(self.handle, command, CLEARED),
@@ -136,17 +137,17 @@ impl<'a> CommandReceiver<'a> {
     fn drop_command(&self, publish: &Publish, why: &str) {
         self.handle.report(|telemetry| telemetry.commands_superseded += 1);
         if self.log_limits().flooded.is_due() {
-            warn!("commands come faster than they are obeyed: only the latest of each topic is");
+            warn!("commands come faster than they can be run: only the latest of each topic is");
         }
-        self.answer(publish, |command| protocol::reject(self.handle, command, why));
+        self.reply(publish, |command| protocol::reject(self.handle, command, why));
     }
 
-    fn answer(&self, publish: &Publish, reply: impl FnOnce(&Command) -> Reply) {
+    fn reply(&self, publish: &Publish, run: impl FnOnce(&Command) -> Reply) {
         let topic = String::from_utf8_lossy(&publish.topic);
         let Some(Address { path, is_for_many }) = self.address(&topic) else { return };
         let properties = publish.properties.as_ref();
         let correlation = properties.and_then(|p| p.correlation_data.as_deref());
-        let reply = reply(&Command { path, payload: &publish.payload, correlation });
+        let reply = run(&Command { path, payload: &publish.payload, correlation });
         debug!("{topic}: {}", if reply.ok { "done" } else { "refused" });
         let asked = properties.and_then(|p| p.response_topic.as_deref());
         let to = ReplyTo {
@@ -155,11 +156,11 @@ impl<'a> CommandReceiver<'a> {
             at_least_once: publish.qos != QoS::AtMostOnce,
         };
         let payload = json(&SignedReply { device: self.device.as_str(), reply });
-        let is_posted = match is_for_many {
-            false => self.outbox.post(to, payload, Instant::now()),
-            true => self.late.post(to, payload, Instant::now() + REPLY_SPREAD.mul_f64(fastrand::f64())),
+        let is_queued = match is_for_many {
+            false => self.outbox.push(to, payload, Instant::now()),
+            true => self.spread_outbox.push(to, payload, Instant::now() + REPLY_SPREAD.mul_f64(fastrand::f64())),
         };
-        if !is_posted && self.log_limits().unanswered.is_due() {
+        if !is_queued && self.log_limits().unanswered.is_due() {
             warn!("commands come faster than replies can be sent: some replies are lost");
         }
     }

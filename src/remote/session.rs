@@ -57,7 +57,7 @@ impl Session {
     /// Connects and waits until the broker accepts.
     pub async fn connect(settings: &Settings, handle: &DirectorHandle) -> Result<Session, ConnectionError> {
         let base = settings.device.base();
-        let (client, mut connection) = AsyncClient::new(options(settings, &base), REQUEST_QUEUE);
+        let (client, mut connection) = AsyncClient::new(device_options(settings, &base), REQUEST_QUEUE);
         let welcome = loop {
             if let Event::Incoming(Packet::ConnAck(welcome)) = connection.poll().await? {
                 break welcome;
@@ -76,8 +76,9 @@ impl Session {
     /// Serves until the connection is lost (then returns why), or until cancelled, once `offline` is sent (then none).
     pub async fn serve(self, cancel: &CancellationToken) -> Option<ConnectionError> {
         let Session { mut connection, publisher, handle, device, telemetry_every, home } = self;
-        let ((outbox, replies), (late, late_replies)) = (outbox(), outbox());
-        let receiver = CommandReceiver::new(&handle, &device, publisher.base(), home.birth_topic(), outbox, late);
+        let ((outbox, replies), (spread_outbox, spread_replies)) = (outbox(), outbox());
+        let receiver =
+            CommandReceiver::new(&handle, &device, publisher.base(), home.birth_topic(), outbox, spread_outbox);
         let (online_sent, mut is_online_sent) = watch::channel(false);
         let publish = async {
             // Everything else is published after `online`.
@@ -87,7 +88,7 @@ impl Session {
                 publish_state(&publisher, &handle),
                 publish_telemetry(&publisher, &handle, telemetry_every),
                 publish_replies(&publisher, replies),
-                publish_replies(&publisher, late_replies),
+                publish_replies(&publisher, spread_replies),
                 publish_snapshots(&publisher, &handle),
                 publish_discovery(&publisher, &handle, &device, &home, telemetry_every, &receiver),
             )
@@ -106,14 +107,14 @@ impl Session {
     }
 }
 
-fn options(settings: &Settings, base: &str) -> MqttOptions {
-    let mut options = link(settings, &format!("reverie-{}", settings.device));
+fn device_options(settings: &Settings, base: &str) -> MqttOptions {
+    let mut options = connect_options(settings, &format!("reverie-{}", settings.device));
     options.set_last_will(LastWill::new(format!("{base}/{STATUS}"), OFFLINE, QoS::AtLeastOnce, true, None));
     options
 }
 
 /// The options to reach the broker of `settings`, for a client of this id.
-pub fn link(settings: &Settings, client: &str) -> MqttOptions {
+pub fn connect_options(settings: &Settings, client: &str) -> MqttOptions {
     let mut network = NetworkOptions::new();
     // Else a reply that follows an acknowledgement waits 40 ms for the broker's own.
     network.set_tcp_nodelay(true);

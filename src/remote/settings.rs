@@ -27,12 +27,12 @@ pub struct Settings {
     pub password: Option<Password>,
     /// None: plain TCP.
     pub tls: Option<Tls>,
-    /// Nobody named it: a broker that is not there is no outage worth a warning.
+    /// The configuration does not name a broker: one that is not there is no outage worth a warning.
     pub optional: bool,
     /// Waits between attempts to reach the broker.
     pub retry: Backoff,
-    /// A broker that was lost is looked for after up to so long besides, by chance: a house of mirrors that all lost it at once
-    /// does not come back at once.
+    /// The longest random extra wait before a lost broker is looked for: a house of mirrors that all lost it at once does not come back
+    /// at once.
     pub spread: Duration,
     /// Between two telemetry messages.
     pub telemetry_every: Duration,
@@ -95,7 +95,7 @@ impl Settings {
 pub enum SettingsError {
     #[error("`{0}` is not a broker's host: give a host name or an address, without scheme or path")]
     Host(String),
-    /// Without what stands before the host: a password, mostly.
+    /// Without what stands before the host, which is mostly a password.
     #[error(
         "a user and a password do not belong to the host, where they would be shown: host = \"{0}\", username and password_file are keys of their own"
     )]
@@ -136,7 +136,7 @@ impl Password {
         const WHAT: &str = "the password file";
         let content = |message: &str| content(WHAT, path, message.to_owned());
         let text = String::from_utf8(read(WHAT, path)?).map_err(|_| content("is not UTF-8 text"))?;
-        // An editor of Windows begins a file with a mark.
+        // Windows editors begin a file with a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let password = text.strip_suffix('\n').unwrap_or(text);
         let password = password.strip_suffix('\r').unwrap_or(password);

@@ -106,7 +106,7 @@ async fn a_broker_with_a_small_packet_limit_gets_what_fits() {
     operator.receive_on("state").await;
     assert_eq!(operator.command("set/intensity", "0.3").await["ok"], true);
     let warnings = device.logged("WARN");
-    assert!(matches!(&warnings[..], [one] if one.contains("about is not told")), "{warnings:?}");
+    assert!(matches!(&warnings[..], [one] if one.contains("about is not published")), "{warnings:?}");
     let about = format!("{BASE}/about");
     assert!(operator.received_so_far().iter().all(|publish| publish.topic != about.as_bytes()));
 }
