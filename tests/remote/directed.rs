@@ -74,7 +74,7 @@ async fn scenes_are_chosen_saved_listed_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_group_obeys_together_and_each_member_answers_by_name() {
+async fn a_group_runs_a_command_together_and_each_member_answers_by_name() {
     let broker = Broker::start();
     let devices = ["mirror-1", "mirror-2", "mirror-3"].map(|name| directed(&broker, name));
     let mut operator = Operator::connect(&broker).await;
@@ -137,7 +137,7 @@ async fn a_command_for_a_moment_is_answered_at_once_and_done_then() {
 }
 
 #[tokio::test]
-async fn a_snapshot_is_told_once_and_is_not_retained() {
+async fn a_snapshot_is_published_once_and_is_not_retained() {
     let broker = Broker::start();
     let (device, mut operator) = start(&broker).await;
     // The stage that takes pictures is replaced by one that draws four bytes.

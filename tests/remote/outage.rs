@@ -61,7 +61,7 @@ async fn a_device_without_its_broker_stops_when_asked() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_told_once_and_tried_again_until_it_is_right() {
+async fn a_wrong_password_is_logged_once_and_tried_again_until_it_is_right() {
     let broker = Broker::configured(|dir| {
         let file = dir.join("passwords");
         set_password(&file, "mirror", "another");
