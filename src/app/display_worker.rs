@@ -46,7 +46,7 @@ pub fn run(
         if settings.refresh() {
             stage.during(OPEN_LIMIT, || worker.reconfigure(settings.get()));
         }
-        // Nobody watches: pictures are taken and nothing is drawn.
+        // While nobody watches, pictures are taken and nothing is drawn.
         let idle = worker.screens.screen().is_headless() && !wiring.tap.is_watched();
         let wait = if idle { MAX_WAIT } else { due.saturating_duration_since(Instant::now()) };
         let picture = wiring.pictures.take(wait.min(MAX_WAIT));
@@ -126,7 +126,7 @@ struct DisplayWorker<'a> {
     drawn_at: Option<Instant>,
     /// Written across the picture.
     overlay: Option<Overlay>,
-    is_dark: bool,
+    is_blanked: bool,
     preview: Option<Fader>,
     offered_at: Option<Instant>,
     row: Vec<u8>,
@@ -150,7 +150,7 @@ impl<'a> DisplayWorker<'a> {
             newest: None,
             drawn_at: None,
             overlay: None,
-            is_dark: false,
+            is_blanked: false,
             preview: None,
             offered_at: None,
             row: Vec::new(),
@@ -175,7 +175,7 @@ impl<'a> DisplayWorker<'a> {
         self.fader = Fader::new(self.screens.canvas(dream), Instant::now());
         self.newest.iter().for_each(|dream| self.fader.fade_to(dream, Duration::ZERO, Instant::now()));
         self.drawn_at = None;
-        self.is_dark = false;
+        self.is_blanked = false;
         self.preview = None;
         let is_filled = self.fit == Fit::Fill;
         let seen = self.screens.visible_size();
@@ -275,10 +275,10 @@ impl<'a> DisplayWorker<'a> {
         let is_stale = self.drawn_at.is_none_or(|drawn| now.saturating_duration_since(drawn) >= REDRAW_INTERVAL)
             || !self.is_newest_shown;
         if level == 0.0 && !self.brightness.is_moving() {
-            if !self.is_dark {
+            if !self.is_blanked {
                 match self.screens.show(&self.fader.view(now, level)) {
                     ShowOutcome::Shown => {
-                        self.is_dark = true;
+                        self.is_blanked = true;
                         if self.screens.blank() {
                             self.reset_canvas();
                         }
@@ -289,10 +289,10 @@ impl<'a> DisplayWorker<'a> {
             }
             return;
         }
-        if !is_moving && !is_stale && !self.is_dark {
+        if !is_moving && !is_stale && !self.is_blanked {
             return;
         }
-        self.is_dark = false;
+        self.is_blanked = false;
         match self.screens.show(&self.fader.view(now, level)) {
             ShowOutcome::Shown => {
                 // A fade is drawn once more after its end, with all of the new picture.

@@ -16,7 +16,7 @@ pub use service::service_state;
 use super::Exit;
 use crate::config::Config;
 
-/// Look at everything a mirror needs, and say what is wrong and what to do.
+/// Check everything a mirror needs, and say what is wrong and what to do.
 ///
 /// Nothing is shown or changed, so that it may run beside the daemon. As root it judges for the service, else for the
 /// caller.
@@ -105,7 +105,7 @@ fn examine(named: Option<PathBuf>) -> Vec<Finding> {
     findings.push(board::clock());
     findings.push(board::disk(&config));
     findings.push(program::broker(&config));
-    findings.extend(service::look());
+    findings.extend(service::examine());
     findings
 }
 

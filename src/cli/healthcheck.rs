@@ -9,7 +9,7 @@ use clap::Args as ClapArgs;
 use super::Exit;
 use super::doctor::{self, Finding, Verdict};
 
-/// Is this system good? For A/B updaters (RAUC, Mender): waits until the service dreams, and stays.
+/// Is this system good? For A/B updaters (RAUC, Mender): waits until the service dreams and stays up.
 ///
 /// It checks what an update brings: configuration, packs, library, network, service. A missing camera or broker is no
 /// reason to go back.

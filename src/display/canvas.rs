@@ -142,7 +142,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pictures_are_turned_as_image_turns_them(w in 1usize..20, h in 1usize..20, turn in 0usize..4, mirror: bool) {
+        fn pictures_are_rotated_as_the_image_crate_rotates_them(w in 1usize..20, h in 1usize..20, turn in 0usize..4, mirror: bool) {
             let (picture, rotate) = (picture(w, h), TURNS[turn]);
             let expected = turned_by_image(&picture, rotate, mirror);
             let size = Size { width: expected.width() as usize, height: expected.height() as usize };

@@ -206,7 +206,7 @@ mod tests {
     use crate::display::Fader;
 
     #[test]
-    fn a_screen_that_is_missing_is_looked_for_and_one_that_is_not_wanted_is_not() {
+    fn a_missing_screen_is_searched_for_and_an_unwanted_one_is_not() {
         let missing =
             Settings { kind: ScreenKind::Fbdev, device: Some("/dev/no-such-screen".into()), ..Settings::default() };
         let mut manager = ScreenManager::new(&missing);

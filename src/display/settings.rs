@@ -1,4 +1,4 @@
-//! `[screen]`: where pictures go, and how they lie there.
+//! `[screen]`: where pictures go, and how they are placed there.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,23 +9,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::checks::{InvalidSetting, check_range, check_size};
 use crate::size::Size;
 
-/// Which screen is opened, and how pictures lie on it.
+/// Which screen is opened, and how pictures are placed on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     pub kind: ScreenKind,
     /// The card of `kms` (none: every card is tried), the framebuffer of `fbdev` (none: `/dev/fb0`).
     pub device: Option<PathBuf>,
-    /// The output of the card, such as `HDMI-A-1`; none: the first that a monitor hangs on.
+    /// The output of the card, such as `HDMI-A-1`; none: the first with a monitor.
     pub connector: Option<String>,
     pub mode: Mode,
     pub rotate: Rotation,
     pub fit: Fit,
-    /// Left and right exchanged, for projection from behind.
+    /// Left and right swapped, for projection from behind.
     pub mirror: bool,
-    /// Pictures a second at most; none: as many as the screen shows.
+    /// Most frames per second; none: as many as the screen shows.
     pub fps: Option<u32>,
-    /// Whether the card may enlarge the picture where it can.
+    /// Whether the card may scale the picture up, where it can.
     pub plane_scaling: bool,
     pub vt: Vt,
     /// Size of the window, and of the picture drawn without a screen.
@@ -43,17 +43,17 @@ pub enum ScreenKind {
     Headless,
 }
 
-/// What becomes of a picture that has another shape than the screen.
+/// How a picture of another shape than the screen is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
-    /// It covers the screen; what is too much on two sides is cut off.
+    /// It covers the screen; two sides are cropped.
     Fill,
-    /// All of it is seen, between black bars.
+    /// All of it is shown, between black bars.
     Fit,
 }
 
-/// How the picture is turned on the screen, clockwise: the screen itself hangs turned the other way.
+/// How the picture is rotated on the screen, clockwise: the screen is mounted rotated the other way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
 pub enum Rotation {
@@ -66,20 +66,20 @@ pub enum Rotation {
 /// Which of the monitor's modes is set: `preferred`, `1920x1080`, `1920x1080@50` or `1920x1080@59.94`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// What the monitor likes best.
+    /// The one the monitor prefers.
     Preferred,
-    /// Pixels, and pictures a second where that matters.
+    /// Pixels, and the refresh rate where it matters.
     Exactly { size: Size, refresh: Option<Refresh> },
 }
 
-/// Pictures a second, to a thousandth.
+/// A refresh rate, in millihertz.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refresh(u32);
 
 /// Which virtual terminal is kept from drawing while pictures are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Vt {
-    /// The one in front.
+    /// The foreground one.
     Auto,
     /// None.
     Off,
@@ -107,7 +107,7 @@ impl Default for Settings {
 
 impl Settings {
     /// # Errors
-    /// The first key whose value cannot be used. Whether a screen is there is not asked.
+    /// The first key whose value cannot be used. Whether a screen is there is not checked.
     pub fn check(&self) -> Result<(), InvalidSetting> {
         check_size("size", self.size, 16, 7680)?;
         self.fps.map_or(Ok(()), |fps| check_range("fps", fps, 1.0, 240.0))?;
@@ -148,18 +148,17 @@ impl From<Rotation> for u16 {
 }
 
 impl Rotation {
-    /// Whether width and height change places.
+    /// Whether width and height are swapped.
     pub fn is_sideways(self) -> bool {
         matches!(self, Rotation::Quarter | Rotation::ThreeQuarters)
     }
 }
 
 impl Refresh {
-    pub fn from_mhz(thousandths: u32) -> Refresh {
-        Refresh(thousandths)
+    pub fn from_mhz(mhz: u32) -> Refresh {
+        Refresh(mhz)
     }
 
-    /// Thousandths of a picture a second.
     pub fn mhz(self) -> u32 {
         self.0
     }
@@ -171,7 +170,7 @@ impl FromStr for Refresh {
     fn from_str(text: &str) -> Result<Refresh, ()> {
         let rate: f64 = text.parse().map_err(|_| ())?;
         let thousandths = (rate * 1000.0).round();
-        // Beyond, there is nothing that the range check would take anyway.
+        // The range check refuses anything beyond.
         (0.0..=f64::from(u32::MAX)).contains(&thousandths).then_some(Refresh(thousandths as u32)).ok_or(())
     }
 }
@@ -262,7 +261,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_breaks_the_reader_and_what_is_read_is_written_alike(text: String, width in 0usize..20_000, rate: u32) {
+        fn no_text_breaks_the_reader_and_a_mode_survives_being_written_and_read(text: String, width in 0usize..20_000, rate: u32) {
             let _ = text.parse::<Mode>();
             let mode = Mode::Exactly { size: Size { width, height: 7 }, refresh: Some(Refresh(rate)) };
             prop_assert_eq!(mode.to_string().parse(), Ok(mode));

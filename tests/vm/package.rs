@@ -50,6 +50,9 @@ fn installed_it_dreams_upgraded_it_goes_on_and_purged_it_is_gone(kernel: Kernel)
     machine.run("dpkg --force-confdef --force-confold -i /mnt/packages/*.deb");
     operator.hear("status", |status| status == b"online");
     dreams();
+    wait_for("the record for the health check says so", || {
+        (machine.try_run("grep -q '\"dreaming\":true' /run/reverie/status.json").status == 0).then_some(())
+    });
     assert_eq!(command("set", json!({"scene": "mine"}))["state"]["zoom"], 0.25);
     assert_eq!(machine.run("dpkg-query -W -f '${Version}' reverie").trim(), format!("{}-1", env!("CARGO_PKG_VERSION")));
 

@@ -52,7 +52,7 @@ pub fn cameras(config: &Config) -> Vec<Finding> {
     findings.push(match survey.chosen {
         Some(chosen) => Finding::ok(ABOUT, chosen),
         None if settings.kind == SourceKind::V4l2 => {
-            Finding::failure(ABOUT, "none that can be used", "plug one in; it is used at once")
+            Finding::failure(ABOUT, "no usable one", "plug one in; it is used at once")
         }
         None => Finding::warning(ABOUT, "none: it dreams on the shipped photos", "plug one in; it is used at once"),
     });
@@ -84,21 +84,21 @@ pub fn screen(config: &Config) -> Vec<Finding> {
     let survey = display::survey(&config.screen);
     let nodes = survey.cards.iter().map(|card| &card.path).chain(survey.framebuffers.iter().map(|it| &it.path));
     findings.extend(nodes.filter_map(|path| access_problem(ABOUT, path)));
-    let seen_elsewhere = "so the picture is seen on the web page alone";
+    let seen_elsewhere = "so the picture is on the web page only";
     findings.push(match survey.chosen {
         Some(chosen) => Finding::ok(ABOUT, chosen),
         None if config.screen.kind == ScreenKind::Auto && survey.cards.is_empty() => {
-            let remedy = "is the graphics driver loaded? (on a Jetson: nvidia-drm, with modeset=1); where none is wanted say kind = \"headless\" under [screen]";
+            let remedy = "is the graphics driver loaded? (on a Jetson: nvidia-drm, with modeset=1); where none is wanted, set kind = \"headless\" under [screen]";
             Finding::warning(ABOUT, format!("there is no graphics card and no framebuffer, {seen_elsewhere}"), remedy)
         }
         None if survey.cards.is_empty() && survey.framebuffers.is_empty() => Finding::failure(
             ABOUT,
             "there is no graphics card and no framebuffer",
-            "is the graphics driver loaded? (on a Jetson: nvidia-drm, with modeset=1); without a screen say kind = \"headless\" under [screen]",
+            "is the graphics driver loaded? (on a Jetson: nvidia-drm, with modeset=1); without a screen, set kind = \"headless\" under [screen]",
         ),
         None => Finding::failure(
             ABOUT,
-            "there is a graphics card, and no monitor that can be used",
+            "there is a graphics card, but no usable monitor",
             "is the monitor plugged in and on? `reverie devices` lists outputs and modes; look at [screen]",
         ),
     });
@@ -149,17 +149,15 @@ fn judge_heat(zones: &[ThermalZone]) -> Finding {
         return Finding::ok(ABOUT, "this board reports no temperature");
     };
     let seen = format!("{:.0} °C at {}", hottest.celsius, hottest.kind);
-    let Some((zone, room)) =
+    let Some((zone, headroom)) =
         zones.iter().filter_map(|zone| Some((zone, zone.headroom()?))).min_by(|a, b| a.1.total_cmp(&b.1))
     else {
         return Finding::ok(ABOUT, seen);
     };
-    let seen = format!("{seen}; {} throttles at {:.0} °C", zone.kind, zone.celsius + room);
-    match room {
-        room if room <= 0.0 => Finding::warning(ABOUT, format!("{seen}, and is now"), "a fan, or air around the board"),
-        room if room < 5.0 => {
-            Finding::warning(ABOUT, format!("{seen}, which is near"), "a fan, or air around the board")
-        }
+    let seen = format!("{seen}; {} throttles at {:.0} °C", zone.kind, zone.celsius + headroom);
+    match headroom {
+        ..=0.0 => Finding::warning(ABOUT, format!("{seen}, as it does now"), "a fan, or air around the board"),
+        ..5.0 => Finding::warning(ABOUT, format!("{seen}, which is near"), "a fan, or air around the board"),
         _ => Finding::ok(ABOUT, seen),
     }
 }
@@ -174,8 +172,8 @@ pub fn clock() -> Finding {
     }
     let asked = Command::new("timedatectl").args(["show", "-p", "NTPSynchronized", "--value"]).output();
     match asked.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()) {
-        Ok(said) if said == "yes" => Finding::ok(ABOUT, format!("{seen}, set by the network")),
-        Ok(said) if said == "no" => {
+        Ok(answer) if answer == "yes" => Finding::ok(ABOUT, format!("{seen}, set by the network")),
+        Ok(answer) if answer == "no" => {
             let remedy = "timedatectl set-ntp true; several mirrors change together only by a common clock";
             Finding::warning(ABOUT, format!("{seen}, not set by the network"), remedy)
         }

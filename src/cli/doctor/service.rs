@@ -10,7 +10,7 @@ use crate::health::{self, ServiceRecord};
 const ABOUT: &str = "service";
 
 /// Checks the service, and who else draws on the screen. Nothing where systemd does not run.
-pub fn look() -> Vec<Finding> {
+pub fn examine() -> Vec<Finding> {
     if !Path::new("/run/systemd/system").exists() {
         return Vec::new();
     }

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_reckoned_from_clock_and_blanks() {
+    fn rates_are_computed_from_clock_and_blanking() {
         // CEA-861's 1920x1080: 148.5 MHz over 2200 × 1125; interlaced, half the clock.
         assert_eq!(refresh(148_500, 2200 * 1125, false, false), 60_000);
         assert_eq!(refresh(74_250, 2200 * 1125, true, false), 60_000);
@@ -176,7 +176,7 @@ mod tests {
             prop_assert!((1..=width).contains(&sent.width) && (1..=height).contains(&sent.height));
             let least = smallest_canvas(screen);
             prop_assert!(sent.width >= least.width && sent.height >= least.height);
-            // As the dream lies on the screen: what is seen of it has no more pixels than it is sent with.
+            // What is seen of the dream on the screen has no more pixels than are sent.
             let by = |f: fn(f64, f64) -> f64| f(width as f64 / w as f64, height as f64 / h as f64);
             let enlarged = if fills { by(f64::max) } else { by(f64::min) };
             let seen = |pixels: usize, most: usize| (pixels as f64).min(most as f64 / enlarged) - 1.0;

@@ -167,8 +167,8 @@ impl Kms {
         let CardHead { card, connector, .. } = self.chain.head();
         match card.set_connector(*connector, "DPMS", if blanked { DPMS_OFF } else { DPMS_ON }) {
             Ok(()) => self.blanked = blanked,
-            Err(error) if blanked => debug!("screen {}: stays lit, and black: {error}", self.name),
-            Err(error) => return Err(self.lost(format!("it cannot be lit: {}", explain(&error)))),
+            Err(error) if blanked => debug!("screen {}: cannot be blanked, so it shows black: {error}", self.name),
+            Err(error) => return Err(self.lost(format!("it cannot be unblanked: {}", explain(&error)))),
         }
         Ok(())
     }
