@@ -34,7 +34,7 @@ pub fn run(
 ) -> anyhow::Result<()> {
     let params = wiring.handle.params();
     let mut signals = wiring.handle.signals();
-    let mut worker = stage.during(OPEN_LIMIT, || DisplayWorker::new(settings.get(), wiring));
+    let mut worker = stage.during(OPEN_LIMIT, || DisplayWorker::new(stage, settings.get(), wiring));
     let mut report = TelemetryTimer::default();
     let mut card = Some(BootCard::default());
     // The notes shown last: faults with their numbers (one of this stage's own too, after its restart), and what is
@@ -76,11 +76,9 @@ pub fn run(
                 worker.show_card(shown, boot_card(identity.get(), &now, wiring.fault()));
             }
         }
-        stage.during(OPEN_LIMIT, || {
-            if worker.screens.poll() {
-                worker.reset_canvas();
-            }
-        });
+        if worker.poll_screens() {
+            worker.reset_canvas();
+        }
         let now = Instant::now();
         if idle {
             worker.mark_shown();
@@ -114,6 +112,7 @@ struct Overlay {
 
 /// The screen, what is on it, and what the web page sees of it.
 struct DisplayWorker<'a> {
+    stage: &'a Stage,
     wiring: &'a Wiring,
     fallback_size: Size,
     fit: Fit,
@@ -137,10 +136,11 @@ struct DisplayWorker<'a> {
 }
 
 impl<'a> DisplayWorker<'a> {
-    fn new(settings: &display::Settings, wiring: &'a Wiring) -> DisplayWorker<'a> {
+    fn new(stage: &'a Stage, settings: &display::Settings, wiring: &'a Wiring) -> DisplayWorker<'a> {
         let (now, screens) = (Instant::now(), ScreenManager::new(settings));
         let fader = Fader::new(screens.canvas(screens.screen().size()), now);
         let mut worker = DisplayWorker {
+            stage,
             wiring,
             fallback_size: settings.size,
             fit: settings.fit,
@@ -260,6 +260,18 @@ impl<'a> DisplayWorker<'a> {
         self.wiring.seen.store(true, Ordering::Relaxed);
     }
 
+    /// Checks the screen and opens another where one is due; true where the screen changed.
+    fn poll_screens(&mut self) -> bool {
+        let stage = self.stage;
+        stage.during(OPEN_LIMIT, || self.screens.poll())
+    }
+
+    /// Continues on another screen, or on none, after one was lost.
+    fn replace_screen(&mut self) {
+        self.poll_screens();
+        self.reset_canvas();
+    }
+
     /// Whether the newest picture does not fade in.
     fn shows_at_once(&self, now: Instant) -> bool {
         !self.fader.is_fading(now)
@@ -280,11 +292,11 @@ impl<'a> DisplayWorker<'a> {
                     ShowOutcome::Shown => {
                         self.is_blanked = true;
                         if self.screens.blank() {
-                            self.reset_canvas();
+                            self.replace_screen();
                         }
                     }
                     ShowOutcome::Skipped => (),
-                    ShowOutcome::ScreenChanged => self.reset_canvas(),
+                    ShowOutcome::ScreenChanged => self.replace_screen(),
                 }
             }
             return;
@@ -300,7 +312,7 @@ impl<'a> DisplayWorker<'a> {
                 self.mark_shown();
             }
             ShowOutcome::Skipped => self.drawn_at = None,
-            ShowOutcome::ScreenChanged => self.reset_canvas(),
+            ShowOutcome::ScreenChanged => self.replace_screen(),
         }
     }
 

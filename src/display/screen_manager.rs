@@ -101,7 +101,8 @@ impl ScreenManager {
         (self.late + self.screen.late(), self.lost)
     }
 
-    /// Shows a picture of [`ScreenManager::canvas`].
+    /// Shows a picture of [`ScreenManager::canvas`]. Where that changes the screen, the old one was lost, and the next
+    /// [`ScreenManager::poll`] may open another.
     pub fn show(&mut self, view: &View) -> ShowOutcome {
         match self.screen.show(view) {
             Ok(shown) => shown,
@@ -112,7 +113,7 @@ impl ScreenManager {
         }
     }
 
-    /// Blanks the screen until the next picture; true where the screen changed.
+    /// Blanks the screen until the next picture; true where the screen was lost, as in [`ScreenManager::show`].
     pub fn blank(&mut self) -> bool {
         let outcome = self.screen.blank();
         outcome.is_err_and(|error| self.drop_lost(&error, self.opened_at.elapsed() >= STABLE_AFTER))
@@ -139,11 +140,15 @@ impl ScreenManager {
             self.adopt(screen);
             return true;
         }
-        self.screen.check(plugged).is_err_and(|error| self.drop_lost(&error, true))
+        let is_lost = self.screen.check(plugged).is_err_and(|error| self.drop_lost(&error, true));
+        if is_lost && self.check_at.is_some() {
+            self.find();
+        }
+        is_lost
     }
 
-    /// Continues without the screen, and searches for another `at_once` or after a wait. Always true: the screen
-    /// changed.
+    /// Continues without the screen; another is due `at_once` or after a wait. Opens none, which may take long. Always true: the
+    /// screen changed.
     fn drop_lost(&mut self, error: &ScreenError, at_once: bool) -> bool {
         self.late += self.screen.late();
         self.lost += 1;
@@ -158,11 +163,8 @@ impl ScreenManager {
         if self.opened_at.elapsed() >= STABLE_AFTER {
             self.backoff.reset();
         }
-        if at_once {
-            self.find();
-        } else {
-            self.check_at = Some(Instant::now() + self.backoff.wait());
-        }
+        let wait = if at_once { Duration::ZERO } else { self.backoff.wait() };
+        self.check_at = Some(Instant::now() + wait);
         true
     }
 
@@ -213,6 +215,11 @@ mod tests {
         assert!(manager.screen().is_headless() && manager.check_at.is_some());
         let fader = Fader::new(manager.canvas(Size { width: 64, height: 48 }), Instant::now());
         assert_eq!(manager.show(&fader.view(Instant::now(), 1.0)), ShowOutcome::Shown);
+        let error = ScreenError::Framebuffer { device: "/dev/no-such-screen".into(), reason: "it is gone".to_owned() };
+        manager.drop_lost(&error, true);
+        let due = manager.check_at;
+        assert!(due.is_some_and(|at| at <= Instant::now()), "a loss while a picture is shown opens nothing by itself");
+        assert!(!manager.poll() && manager.check_at > due, "the next poll does, and waits where there is none");
         let headless = ScreenManager::new(&Settings { kind: ScreenKind::Headless, ..missing });
         assert!(headless.screen().is_headless() && headless.check_at.is_none());
     }
