@@ -124,7 +124,7 @@ fn network(c: &mut Criterion) {
     group.sample_size(30);
     group
         .bench_function("one ascent", |b| b.iter(|| ascent.climb(&mut image, &controls).expect("it climbs").objective));
-    let settings = Settings { size: Some(DREAM), max_size: DREAM, target_fps: 10.0, seed: Some(1) };
+    let settings = Settings { size: Some(DREAM.into()), max_size: DREAM.into(), target_fps: 10.0, seed: Some(1) };
     let mut dreamer = Dreamer::new(runtime, catalogue, settings).patient();
     let mut look = DreamInput::still(&frame(CANVAS));
     group.bench_function("one dream", |b| {

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use crate::size::Size;
+
 /// A picture: interleaved 8-bit RGB, rows from the top, no padding between them.
 #[derive(Debug, Clone)]
 pub struct Frame {
@@ -30,6 +32,10 @@ impl Frame {
             commanded: None,
             is_live: false,
         }
+    }
+
+    pub fn size(&self) -> Size {
+        Size::new(self.width, self.height)
     }
 
     /// Changes the size; memory is kept where it suffices. The pixels are unspecified afterwards.

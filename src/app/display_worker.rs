@@ -171,7 +171,7 @@ impl<'a> DisplayWorker<'a> {
 
     /// Starts afresh on the present screen, with the picture of the last.
     fn reset_canvas(&mut self) {
-        let dream = self.newest.as_ref().map_or(self.screens.screen().size(), size_of);
+        let dream = self.newest.as_ref().map_or(self.screens.screen().size(), Frame::size);
         self.fader = Fader::new(self.screens.canvas(dream), Instant::now());
         self.newest.iter().for_each(|dream| self.fader.fade_to(dream, Duration::ZERO, Instant::now()));
         self.drawn_at = None;
@@ -228,7 +228,7 @@ impl<'a> DisplayWorker<'a> {
 
     fn push(&mut self, dream: Frame) {
         let now = Instant::now();
-        let canvas = self.screens.canvas(size_of(&dream));
+        let canvas = self.screens.canvas(dream.size());
         if self.fader.canvas() != &canvas {
             // The card scales, and the dream's size changed: what is shown is redrawn at the new size, then faded
             // from as usual.
@@ -359,10 +359,6 @@ impl<'a> DisplayWorker<'a> {
             (telemetry.display_late, telemetry.display_lost) = (late, lost);
         });
     }
-}
-
-fn size_of(frame: &Frame) -> Size {
-    Size { width: frame.width, height: frame.height }
 }
 
 /// `size`, reduced to at most `width` pixels across.

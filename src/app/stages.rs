@@ -161,8 +161,10 @@ pub fn compose(stage: &Stage, settings: &mut Reloadable<Size>, wiring: &Wiring) 
         let elapsed = begun - std::mem::replace(&mut last, begun);
         let (mirror, paused) = (params.borrow().mirror, params.borrow().paused);
         match &picture {
-            Some(picture) => compositor.push_frame(picture, canvas.size(), mirror, elapsed),
-            None => compositor.advance(came.is_some_and(|came| came.elapsed() < STALE_AFTER), canvas.size(), elapsed),
+            Some(picture) => compositor.push_frame(picture, canvas.size().into(), mirror, elapsed),
+            None => {
+                compositor.advance(came.is_some_and(|came| came.elapsed() < STALE_AFTER), canvas.size().into(), elapsed)
+            }
         }
         // The one input that was put, if it was taken since, is what the next layer is made for; the layer made before it is
         // there by then, since the dream puts that first.
@@ -201,11 +203,11 @@ pub fn compose(stage: &Stage, settings: &mut Reloadable<Size>, wiring: &Wiring) 
             }
         }
         if report.is_due() {
-            let (reading, (width, height)) = (meter.read(Instant::now()).unwrap_or_default(), canvas.size());
+            let (reading, size) = (meter.read(Instant::now()).unwrap_or_default(), canvas.size());
             wiring.handle.report(|telemetry| {
                 telemetry.picture_fps = (reading.fps * 10.0).round() / 10.0;
                 telemetry.picture_ms_p50 = ms(reading.p50);
-                (telemetry.canvas_width, telemetry.canvas_height) = (width, height);
+                (telemetry.canvas_width, telemetry.canvas_height) = size.into();
             });
         }
     }
@@ -213,12 +215,10 @@ pub fn compose(stage: &Stage, settings: &mut Reloadable<Size>, wiring: &Wiring) 
 }
 
 /// The largest canvas there is use for: of the screen's shape, with no more pixels than it has, nor than `most`.
-fn canvas_size(most: &Size, wiring: &Wiring) -> (usize, usize) {
+fn canvas_size(most: &Size, wiring: &Wiring) -> Size {
     match wiring.screen() {
-        Some(ScreenPresence::Present { size, is_filled: true }) => {
-            dream::largest_within(most.width * most.height, (size.width, size.height))
-        }
-        _ => (most.width, most.height),
+        Some(ScreenPresence::Present { size, is_filled: true }) => size.within_pixels(most.pixels()),
+        _ => *most,
     }
 }
 
@@ -313,7 +313,7 @@ fn dream(
             continue;
         }
         if let Some(ScreenPresence::Present { size, is_filled: true }) = wiring.screen() {
-            dreamer.set_screen_size((size.width, size.height));
+            dreamer.set_screen_size(size);
         }
         let Some(input) = wiring.dream_inputs.take(MAX_WAIT) else { continue };
         let begun = Instant::now();

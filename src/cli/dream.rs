@@ -25,6 +25,7 @@ use crate::pack::Catalogue;
 use crate::params::Params;
 use crate::pixel::Scaler;
 use crate::runtime::{Provider, Runtime, Settings as RuntimeSettings};
+use crate::size::Size;
 use large::Work;
 use target::Target;
 
@@ -46,7 +47,7 @@ pub struct Args {
     /// Width and height of OUT, such as 1280x720; the picture is cropped to that shape [default: as IN]. A large picture is dreamed on
     /// at a smaller size, then in parts at its own size.
     #[arg(long, value_name = "WxH", value_parser = picture::parse_size)]
-    size: Option<(usize, usize)>,
+    size: Option<Size>,
     /// Reduce so that neither side is longer than this.
     #[arg(long, value_name = "PIXELS", conflicts_with = "size")]
     max_side: Option<usize>,
@@ -117,7 +118,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if args.flips(&params) {
         picture.flip();
     }
-    let full = (picture.width, picture.height);
+    let full = picture.size();
     let is_size_given = args.size.is_some() || args.max_side.is_some();
     let mut work = Work::plan(full, is_size_given, args.frames.is_some(), health::free_memory())?;
     if args.params.given("windows") {
@@ -134,10 +135,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let mut dreamer = Dreamer::new(runtime, catalogue, settings).patient();
     let outcome = render(&mut dreamer, &picture, size, &params, &args, target)?;
     eprintln!(
-        "{} at {}x{} on {}: {}, {:.1} s, seed {seed}",
+        "{} at {full} on {}: {}, {:.1} s, seed {seed}",
         params.layer,
-        full.0,
-        full.1,
         dreamer.status().provider.map_or("no provider (nothing to climb)".to_owned(), |p| p.to_string()),
         growth(outcome),
         started.elapsed().as_secs_f64(),
@@ -189,7 +188,7 @@ fn film_params(args: &Args, mut params: Params) -> Params {
 fn render(
     dreamer: &mut Dreamer,
     picture: &Frame,
-    size: (usize, usize),
+    size: Size,
     params: &Params,
     args: &Args,
     mut target: Target,
@@ -200,7 +199,7 @@ fn render(
     );
     bar.set_message("opening the network");
     bar.enable_steady_tick(Duration::from_millis(200));
-    let (mut scaler, mut seen) = (Scaler::default(), Frame::new(size.0, size.1));
+    let (mut scaler, mut seen) = (Scaler::default(), Frame::new(size.width, size.height));
     scaler.stretch(picture, &mut seen);
     let before = dreamer.measure(&seen, params)?;
     let (mut out, mut look) = (Frame::new(0, 0), DreamInput::still(picture));

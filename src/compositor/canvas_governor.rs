@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::size::Size;
+
 /// Load: the share of the time between two frames that composing one takes. Above this the canvas shrinks.
 const MAX_LOAD: f64 = 0.7;
 /// A larger canvas is tried where its load is estimated to be less than this.
@@ -21,7 +23,7 @@ const MAX_CALM_WINDOWS: u32 = 900;
 /// Picks the rung whose frames can be composed in time.
 #[derive(Debug, Clone)]
 pub struct CanvasGovernor {
-    largest: (usize, usize),
+    largest: Size,
     rung: u32,
     times: Vec<Duration>,
     /// Whether the last window was above [`MAX_LOAD`].
@@ -31,7 +33,7 @@ pub struct CanvasGovernor {
 }
 
 impl CanvasGovernor {
-    pub fn new(largest: (usize, usize)) -> CanvasGovernor {
+    pub fn new(largest: Size) -> CanvasGovernor {
         CanvasGovernor {
             largest,
             rung: 0,
@@ -43,18 +45,18 @@ impl CanvasGovernor {
     }
 
     /// Sets the largest useful canvas, of the screen's shape. Another one starts over.
-    pub fn set_largest(&mut self, largest: (usize, usize)) {
+    pub fn set_largest(&mut self, largest: Size) {
         if self.largest != largest {
             *self = CanvasGovernor::new(largest);
         }
     }
 
-    /// The canvas to be used, width and height.
-    pub fn size(&self) -> (usize, usize) {
+    /// The canvas to be used.
+    pub fn size(&self) -> Size {
         let scale = SCALE_STEP.powi(self.rung as i32);
         // Even sides: the dream works at half of them.
         let side = |pixels: usize| ((pixels as f64 * scale / 2.0).round() as usize * 2).max(2);
-        if self.rung == 0 { self.largest } else { (side(self.largest.0), side(self.largest.1)) }
+        if self.rung == 0 { self.largest } else { Size::new(side(self.largest.width), side(self.largest.height)) }
     }
 
     /// One frame took `time` to compose, and they come every `period`.
@@ -90,12 +92,13 @@ impl CanvasGovernor {
 mod tests {
     use super::*;
 
+    const HD: Size = Size::new(1280, 720);
+
     /// Composes frames at so many nanoseconds a pixel, thirty a second; returns the sizes that were used, in order.
-    fn live(governor: &mut CanvasGovernor, nanoseconds: f64, pictures: usize) -> Vec<(usize, usize)> {
+    fn live(governor: &mut CanvasGovernor, nanoseconds: f64, pictures: usize) -> Vec<Size> {
         let mut sizes = vec![governor.size()];
         for _ in 0..pictures {
-            let (width, height) = governor.size();
-            let time = Duration::from_secs_f64((width * height) as f64 * nanoseconds * 1e-9);
+            let time = Duration::from_secs_f64(governor.size().pixels() as f64 * nanoseconds * 1e-9);
             governor.observe(time, Duration::from_millis(33));
             if sizes.last() != Some(&governor.size()) {
                 sizes.push(governor.size());
@@ -106,36 +109,36 @@ mod tests {
 
     #[test]
     fn a_slow_board_gets_a_smaller_canvas_and_stays_there() {
-        let mut governor = CanvasGovernor::new((1280, 720));
-        assert_eq!(live(&mut governor, 10.0, 10_000), [(1280, 720)]);
+        let mut governor = CanvasGovernor::new(HD);
+        assert_eq!(live(&mut governor, 10.0, 10_000), [HD]);
         let sizes = live(&mut governor, 60.0, 600);
-        assert_eq!(sizes, [(1280, 720), (1024, 576), (820, 460)]);
+        assert_eq!(sizes, [HD, Size::new(1024, 576), Size::new(820, 460)]);
         assert_eq!(live(&mut governor, 60.0, 20_000).len(), 1, "it swings");
     }
 
     #[test]
     fn a_board_that_is_far_too_slow_is_spared_soon() {
-        let mut governor = CanvasGovernor::new((1280, 720));
+        let mut governor = CanvasGovernor::new(HD);
         // A second a picture; the next one comes when it is done.
         (0..40).for_each(|_| governor.observe(Duration::from_secs(1), Duration::from_secs(1)));
-        assert_eq!(governor.size(), (336, 188));
+        assert_eq!(governor.size(), Size::new(336, 188));
     }
 
     #[test]
     fn one_that_is_busy_for_a_moment_keeps_its_canvas() {
-        let mut governor = CanvasGovernor::new((1280, 720));
+        let mut governor = CanvasGovernor::new(HD);
         for _ in 0..10 {
-            assert_eq!(live(&mut governor, 60.0, WINDOW), [(1280, 720)]);
-            assert_eq!(live(&mut governor, 10.0, WINDOW), [(1280, 720)]);
+            assert_eq!(live(&mut governor, 60.0, WINDOW), [HD]);
+            assert_eq!(live(&mut governor, 10.0, WINDOW), [HD]);
         }
     }
 
     #[test]
     fn one_that_was_only_busy_gets_the_larger_one_back() {
-        let mut governor = CanvasGovernor::new((1280, 720));
+        let mut governor = CanvasGovernor::new(HD);
         live(&mut governor, 40.0, 200);
-        assert!(governor.size().0 < 1280);
+        assert!(governor.size().width < 1280);
         live(&mut governor, 10.0, 10_000);
-        assert_eq!(governor.size(), (1280, 720));
+        assert_eq!(governor.size(), HD);
     }
 }

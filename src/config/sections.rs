@@ -23,7 +23,7 @@ pub struct Dream {
 
 impl Default for Dream {
     fn default() -> Dream {
-        let large = Size { width: 1280, height: 720 };
+        let large = Size::new(1280, 720);
         Dream { canvas: large, size: None, max_size: large, target_fps: 8.0, seed: None }
     }
 }
@@ -35,12 +35,7 @@ impl Dream {
     }
 
     pub(super) fn settings(&self) -> dream::Settings {
-        dream::Settings {
-            size: self.size.map(|size| (size.width, size.height)),
-            max_size: (self.max_size.width, self.max_size.height),
-            target_fps: self.target_fps,
-            seed: self.seed,
-        }
+        dream::Settings { size: self.size, max_size: self.max_size, target_fps: self.target_fps, seed: self.seed }
     }
 }
 

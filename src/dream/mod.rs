@@ -26,7 +26,6 @@ mod window_pass;
 mod windows;
 
 pub use error::DreamError;
-pub use governor::largest_within;
 pub use settings::Settings;
 pub use status::{Measurement, Progress, Status};
 
@@ -40,6 +39,7 @@ use crate::pack::Catalogue;
 use crate::params::Params;
 use crate::pixel::{self, Picture, Scaler, Tone};
 use crate::runtime::{Controls, Runtime};
+use crate::size::Size;
 
 use canvas::{Canvas, Previous};
 use crossfade::Selection;
@@ -79,8 +79,8 @@ pub struct Dreamer {
     /// °C from being slowed down.
     thermal_headroom: Option<f64>,
     /// The largest size it may choose, and the screen that this is for, where there is one.
-    largest: (usize, usize),
-    shape: Option<(usize, usize)>,
+    largest: Size,
+    shape: Option<Size>,
     /// The graphs in use: those of the last frame, until the ones wanted now are open.
     current: Option<Current>,
     /// What cannot be faded to, since its graphs do not open at the size there is.
@@ -127,8 +127,8 @@ type OnStep = Box<dyn FnMut(Progress) + Send>;
 impl Dreamer {
     pub fn new(runtime: Arc<Runtime>, catalogue: Arc<Catalogue>, settings: Settings) -> Dreamer {
         let governor = match settings.size {
-            Some(size) => Governor::fixed(size),
-            None => Governor::new(settings.max_size, settings.target_fps),
+            Some(size) => Governor::fixed(size.into()),
+            None => Governor::new(settings.max_size.into(), settings.target_fps),
         };
         let climber = Climber::new(rng(&settings));
         let mut rng = rng(&settings);
@@ -187,17 +187,16 @@ impl Dreamer {
 
     /// Dreams in the shape of a screen of these pixels, as it is seen, where the working size is the governor's to choose: then
     /// nothing that was dreamed is cut off. As many pixels as [`Settings::max_size`] at most, and no more than the screen's.
-    pub fn set_screen_size(&mut self, (width, height): (usize, usize)) {
-        let largest = (width.max(1), height.max(1));
-        if self.settings.size.is_some() || self.shape == Some(largest) {
+    pub fn set_screen_size(&mut self, screen: Size) {
+        let screen = Size::new(screen.width.max(1), screen.height.max(1));
+        if self.settings.size.is_some() || self.shape == Some(screen) {
             return;
         }
-        self.shape = Some(largest);
-        let most = self.settings.max_size.0 * self.settings.max_size.1;
-        let largest = governor::largest_within(most, largest);
+        self.shape = Some(screen);
+        let largest = screen.within_pixels(self.settings.max_size.pixels());
         if largest != self.largest {
             self.largest = largest;
-            self.governor = Governor::new(largest, self.settings.target_fps);
+            self.governor = Governor::new(largest.into(), self.settings.target_fps);
         }
     }
 

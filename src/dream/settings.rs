@@ -7,9 +7,9 @@ use crate::size::Size;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Fixed working size, width and height; then nothing is governed. None: the governor chooses.
-    pub size: Option<(usize, usize)>,
+    pub size: Option<Size>,
     /// The largest working size; the governor keeps its proportions, so it is best those of the screen.
-    pub max_size: (usize, usize),
+    pub max_size: Size,
     /// Dream frames a second that the governor holds.
     pub target_fps: f64,
     /// Makes the dream repeatable: with equal pictures, parameters and times it is the same to the byte, on the
@@ -21,9 +21,8 @@ impl Settings {
     /// # Errors
     /// The first key of `[dream]` whose value cannot be used.
     pub fn check(&self) -> Result<(), InvalidSetting> {
-        let side = |key, (width, height)| check_size(key, Size { width, height }, 64, 4096);
-        self.size.map_or(Ok(()), |size| side("size", size))?;
-        side("max_size", self.max_size)?;
+        self.size.map_or(Ok(()), |size| check_size("size", size, 64, 4096))?;
+        check_size("max_size", self.max_size, 64, 4096)?;
         check_range("target_fps", self.target_fps, 0.1, 120.0)
     }
 }

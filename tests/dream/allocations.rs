@@ -45,7 +45,7 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn a_running_mirror_allocates_no_pictures() {
     let catalogue = catalogue();
-    let settings = Settings { size: Some(SIZE), max_size: SIZE, target_fps: 10.0, seed: Some(1) };
+    let settings = Settings { size: Some(SIZE.into()), max_size: SIZE.into(), target_fps: 10.0, seed: Some(1) };
     let dreamer = Dreamer::new(runtime(), Arc::clone(&catalogue), settings).patient();
     let mut mirror = Mirror::new(dreamer, Some(2));
     let mut params = Params::new(&catalogue);

@@ -208,7 +208,7 @@ fn paused_it_holds_the_picture_whatever_the_camera_sees() {
 #[test]
 fn the_governed_dream_keeps_the_screens_proportions_and_takes_any_camera() {
     let catalogue = catalogue();
-    let settings = Settings { size: None, max_size: (320, 240), target_fps: 200.0, seed: Some(1) };
+    let settings = Settings { size: None, max_size: (320, 240).into(), target_fps: 200.0, seed: Some(1) };
     let mut mirror = Mirror::new(Dreamer::new(runtime(), Arc::clone(&catalogue), settings), Some(1));
     let (params, mut out) = (Params::new(&catalogue), blank());
     for camera in [(640, 360), (33, 77), (1, 1), (0, 0)] {
@@ -321,7 +321,7 @@ fn wait_until(mut done: impl FnMut() -> bool) {
 fn on_a_board_that_is_far_too_slow_the_octaves_take_turns() {
     let catalogue = catalogue();
     // No board dreams a thousand frames a second.
-    let settings = Settings { size: None, max_size: SIZE, target_fps: 1000.0, seed: Some(1) };
+    let settings = Settings { size: None, max_size: SIZE.into(), target_fps: 1000.0, seed: Some(1) };
     let dreamer = Dreamer::new(runtime(), Arc::clone(&catalogue), settings).patient();
     let (mut sitting, params, camera) = (sitting(dreamer), Params::new(&catalogue), picture(SIZE));
     let pixels = Arc::new(Mutex::new(Vec::new()));

@@ -29,7 +29,7 @@ pub fn runtime() -> Arc<Runtime> {
 
 /// A dreamer that lives on frames of [`SIZE`] and always dreams the same.
 pub fn dreamer(catalogue: &Arc<Catalogue>) -> Dreamer {
-    let settings = Settings { size: Some(SIZE), max_size: SIZE, target_fps: 10.0, seed: Some(1) };
+    let settings = Settings { size: Some(SIZE.into()), max_size: SIZE.into(), target_fps: 10.0, seed: Some(1) };
     Dreamer::new(runtime(), Arc::clone(catalogue), settings)
 }
 

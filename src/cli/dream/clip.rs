@@ -12,11 +12,12 @@ use super::target::{self, Target};
 use super::video::{self, CONTAINERS, Container, Decoder, Encoder, Facts};
 use super::{Args, picture};
 use crate::cli::BadInput;
-use crate::dream::{self, Dreamer, Settings};
+use crate::dream::{Dreamer, Settings};
 use crate::frame::Frame;
 use crate::mirror::Mirror;
 use crate::params::Params;
 use crate::pixel::Scaler;
+use crate::size::Size;
 use crate::y4m::{Header, LONGEST_SIDE, MAGIC, Rate, Reader, Sampling, Writer};
 
 /// Pictures a second of a clip that does not state its rate.
@@ -251,13 +252,13 @@ impl RateConverter {
 }
 
 /// The size that the network dreams at on a canvas of `size`: the canvas' own, at most about [`WORKING_PIXELS`].
-fn working_size(size: (usize, usize)) -> (usize, usize) {
-    if size.0 * size.1 <= WORKING_PIXELS {
+fn working_size(size: Size) -> Size {
+    if size.pixels() <= WORKING_PIXELS {
         return size;
     }
-    let (width, height) = dream::largest_within(WORKING_PIXELS, size);
+    let Size { width, height } = size.within_pixels(WORKING_PIXELS);
     let side = |pixels: usize| (pixels.next_multiple_of(GRID)).max(GRID);
-    (side(width), side(height))
+    Size::new(side(width), side(height))
 }
 
 /// Dreams `input` into `out`.
@@ -277,13 +278,15 @@ pub fn run(args: &Args, input: &Input, out: &Path) -> anyhow::Result<()> {
     };
     let mut pictures = Pictures::open(input, fps, &facts)?;
     let clip = *pictures.header();
-    let (width, height) = picture::wanted_size((clip.width, clip.height), args.size, args.max_side, &clip_name(input))?;
+    let own_size = Size::new(clip.width, clip.height);
+    let size = picture::wanted_size(own_size, args.size, args.max_side, &clip_name(input))?;
+    let Size { width, height } = size;
     if width.max(height) > LONGEST_SIDE {
         return Err(BadInput(format!("--size: a clip has at most {LONGEST_SIDE} pixels a side")).into());
     }
     let own_rate = clip.rate.or(fps).unwrap_or(Rate::nearest(DEFAULT_FPS));
     let rate = fps.unwrap_or(own_rate);
-    let is_scaled = (width, height) != (clip.width, clip.height);
+    let is_scaled = size != own_size;
     let header = Header {
         width,
         height,
@@ -293,12 +296,8 @@ pub fn run(args: &Args, input: &Input, out: &Path) -> anyhow::Result<()> {
         is_full_range: false,
     };
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
-    let settings = Settings {
-        size: Some(working_size((width, height))),
-        max_size: (width, height),
-        target_fps: rate.per_second(),
-        seed: Some(seed),
-    };
+    let settings =
+        Settings { size: Some(working_size(size)), max_size: size, target_fps: rate.per_second(), seed: Some(seed) };
     let dreamer = Dreamer::new(super::runtime(args)?, catalogue, settings).patient();
     let mut mirror = Mirror::new(dreamer, args.dream_every);
     let frames = facts.frames.or_else(|| count_in_file(input, &clip, rate.per_second() / own_rate.per_second()));
@@ -324,7 +323,7 @@ pub fn run(args: &Args, input: &Input, out: &Path) -> anyhow::Result<()> {
             false => &frame,
         };
         for _ in 0..rate_converter.next_repeats() {
-            mirror.frame(Some(camera), (width, height), &params, period, &mut dreamed)?;
+            mirror.frame(Some(camera), size.into(), &params, period, &mut dreamed)?;
             if sink.write(&dreamed).with_context(|| format!("frame {}", count + 1))? == WriteResult::Closed {
                 bar.finish_and_clear();
                 return Ok(());
@@ -340,7 +339,7 @@ pub fn run(args: &Args, input: &Input, out: &Path) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let (seconds, status) = (started.elapsed().as_secs_f64(), mirror.dreamer().status());
     eprintln!(
-        "{} at {width}x{height} on {}: {count} frames at {rate} a second, {seconds:.1} s, seed {seed}",
+        "{} at {size} on {}: {count} frames at {rate} a second, {seconds:.1} s, seed {seed}",
         status.layer,
         status.provider.map_or("no provider (nothing to climb)".to_owned(), |p| p.to_string()),
     );

@@ -52,13 +52,6 @@ impl Ladder {
     }
 }
 
-/// The largest size of the shape of `screen` that has `most` pixels at most, and no more than the screen.
-pub fn largest_within(most: usize, screen: (usize, usize)) -> (usize, usize) {
-    let scale = (most as f64 / (screen.0 * screen.1) as f64).sqrt().min(1.0);
-    let side = |pixels: usize| ((pixels as f64 * scale) as usize).max(1);
-    (side(screen.0), side(screen.1))
-}
-
 /// `length` scaled by `side` / `longest`, on the grid.
 fn fit(length: usize, side: usize, longest: usize) -> usize {
     ((length * side + longest * GRID / 2) / (longest * GRID) * GRID).max(GRID)
@@ -80,16 +73,6 @@ mod tests {
     #[test]
     fn a_limit_below_the_smallest_is_the_only_size() {
         assert_eq!(Ladder::below((100, 80)).0, [(100, 80)]);
-    }
-
-    #[test]
-    fn a_screen_is_dreamed_in_its_own_shape() {
-        let most = 1280 * 720;
-        assert_eq!(largest_within(most, (1920, 1080)), (1280, 720));
-        assert_eq!(largest_within(most, (1080, 1920)), (720, 1280));
-        assert_eq!(largest_within(most, (640, 480)), (640, 480), "no larger than the screen");
-        let (width, height) = largest_within(most, (1024, 1024));
-        assert!(width == height && width * height <= most && width > 950, "{width}x{height}");
     }
 
     proptest! {

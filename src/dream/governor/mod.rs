@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use heat::HeatLimit;
 use ladder::Ladder;
-pub use ladder::largest_within;
 
 use super::octaves::octave_sizes;
 
