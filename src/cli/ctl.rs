@@ -13,7 +13,7 @@ use super::BadInput;
 use super::ctl_watch::Watch;
 use crate::files::{Rights, write_whole};
 use crate::params;
-use crate::protocol::DeviceIdError;
+use crate::protocol::{DeviceIdError, topic};
 use crate::remote::{Client, Password, ReceivedMessage, Settings, Tls};
 
 /// Control a mirror, a group of mirrors or all of them, over MQTT.
@@ -178,10 +178,10 @@ impl Args {
             false => Ok(name.clone()),
         };
         if self.all {
-            return Ok(Target::Many("reverie/all".to_owned()));
+            return Ok(Target::Many(topic::ALL.to_owned()));
         }
         if let Some(group) = &self.group {
-            return Ok(Target::Many(format!("reverie/group/{}", level(group)?)));
+            return Ok(Target::Many(topic::group(&level(group)?)));
         }
         if let Some(device) = &self.device {
             return Ok(Target::One(level(device)?));
@@ -228,9 +228,9 @@ impl Command {
     /// Shows what a device publishes.
     async fn show(&self, client: &mut Client, device: &str) -> anyhow::Result<()> {
         match self {
-            Command::State => print(&format!("{:#}\n", retained(client, device, "state").await?)),
-            Command::About => print(&format!("{:#}\n", retained(client, device, "about").await?)),
-            Command::Scenes { .. } => print(&scenes(&retained(client, device, "about").await?)),
+            Command::State => print(&format!("{:#}\n", retained(client, device, topic::STATE).await?)),
+            Command::About => print(&format!("{:#}\n", retained(client, device, topic::ABOUT).await?)),
+            Command::Scenes { .. } => print(&scenes(&retained(client, device, topic::ABOUT).await?)),
             Command::Watch => return watch(client, device).await,
             Command::Snapshot { output } => return snapshot(client, device, output).await,
             _ => {}
@@ -259,12 +259,12 @@ fn number_or_text(text: &str) -> Json {
 
 /// Every device that the broker knows, and whether it is online.
 async fn devices(client: &mut Client) -> anyhow::Result<Vec<(String, bool)>> {
-    client.subscribe("reverie/+/status").await?;
+    client.subscribe(&topic::of_every_device(topic::STATUS)).await?;
     let deadline = Instant::now() + RETAINED_TIME;
     let mut found = Vec::new();
     while let Some(message) = client.next(deadline).await? {
-        if let Some(name) = message.topic.strip_prefix("reverie/").and_then(|rest| rest.strip_suffix("/status")) {
-            found.push((name.to_owned(), message.payload == b"online"));
+        if let Some(name) = topic::device_of_status(&message.topic) {
+            found.push((name.to_owned(), message.payload == topic::ONLINE.as_bytes()));
         }
     }
     found.sort();
@@ -273,7 +273,7 @@ async fn devices(client: &mut Client) -> anyhow::Result<Vec<(String, bool)>> {
 
 async fn list_devices(client: &mut Client) -> anyhow::Result<()> {
     for (name, is_online) in devices(client).await? {
-        print(&format!("{name}  {}\n", if is_online { "online" } else { "offline" }));
+        print(&format!("{name}  {}\n", if is_online { topic::ONLINE } else { topic::OFFLINE }));
     }
     Ok(())
 }
@@ -284,12 +284,7 @@ async fn send_to_one(client: &mut Client, device: &str, topic: &str, payload: Js
     let reply_to = format!("reply/{device}/ctl-{correlation}");
     client.subscribe(&reply_to).await?;
     client
-        .publish(
-            &format!("reverie/{device}/{topic}"),
-            payload.to_string().into(),
-            Some(&reply_to),
-            correlation.as_bytes(),
-        )
+        .publish(&topic::of_device(device, topic), payload.to_string().into(), Some(&reply_to), correlation.as_bytes())
         .await?;
     match client.next_on(&reply_to, Instant::now() + REPLY_TIMEOUT).await? {
         Some(message) => check_replies(&[reply(&message)?]),
@@ -299,7 +294,7 @@ async fn send_to_one(client: &mut Client, device: &str, topic: &str, payload: Js
 
 async fn send_to_many(client: &mut Client, base: &str, topic: &str, payload: Json) -> anyhow::Result<()> {
     let correlation = format!("{:016x}", fastrand::u64(..));
-    client.subscribe("reverie/+/reply").await?;
+    client.subscribe(&topic::of_every_device(topic::REPLY)).await?;
     client.publish(&format!("{base}/{topic}"), payload.to_string().into(), None, correlation.as_bytes()).await?;
     let deadline = Instant::now() + GROUP_REPLY_TIME;
     let mut replies = Vec::new();
@@ -341,7 +336,7 @@ fn check_replies(replies: &[Json]) -> anyhow::Result<()> {
 
 /// The message that `device` has retained on `topic`.
 async fn retained(client: &mut Client, device: &str, topic: &str) -> anyhow::Result<Json> {
-    let topic = format!("reverie/{device}/{topic}");
+    let topic = topic::of_device(device, topic);
     client.subscribe(&topic).await?;
     let message = client.next_on(&topic, Instant::now() + REPLY_TIMEOUT).await?;
     let message =
@@ -366,8 +361,8 @@ fn scenes(about: &Json) -> String {
 }
 
 async fn watch(client: &mut Client, device: &str) -> anyhow::Result<()> {
-    for topic in ["status", "state", "telemetry"] {
-        client.subscribe(&format!("reverie/{device}/{topic}")).await?;
+    for topic in [topic::STATUS, topic::STATE, topic::TELEMETRY] {
+        client.subscribe(&topic::of_device(device, topic)).await?;
     }
     let mut watch = Watch::default();
     loop {
@@ -378,7 +373,7 @@ async fn watch(client: &mut Client, device: &str) -> anyhow::Result<()> {
 }
 
 async fn snapshot(client: &mut Client, device: &str, output: &Path) -> anyhow::Result<()> {
-    let topic = format!("reverie/{device}/snapshot");
+    let topic = topic::of_device(device, topic::SNAPSHOT);
     client.subscribe(&topic).await?;
     send_to_one(client, device, "do/snapshot", json!({})).await?;
     let Some(picture) = client.next_on(&topic, Instant::now() + SNAPSHOT_TIMEOUT).await? else {

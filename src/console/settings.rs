@@ -36,17 +36,17 @@ impl Default for Settings {
 
 impl Settings {
     /// # Errors
-    /// An address that other machines reach, unless they are let in.
+    /// An address that other machines reach, without `allow_remote`.
     pub fn check(&self) -> Result<(), InvalidSetting> {
         if !self.on || self.allow_remote || self.listen.ip().is_loopback() {
             return Ok(());
         }
-        let why = "lets other machines see the picture and turn the knobs";
-        let message = format!("{} {why}: say allow_remote = true under [console] if you want that", self.listen);
+        let why = "lets other machines see the picture and change parameters";
+        let message = format!("{} {why}: set allow_remote = true under [console] if you want that", self.listen);
         Err(InvalidSetting::new("listen", message))
     }
 
-    /// The address where other machines are let in; none: nowhere.
+    /// The address that other machines may use; none where they may not.
     pub fn remote_address(&self) -> Option<SocketAddr> {
         (self.on && self.allow_remote).then_some(self.listen)
     }

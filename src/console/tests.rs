@@ -68,10 +68,10 @@ impl Page {
         let mut stream = self.connect().await;
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         stream.write_all(request.as_bytes()).await.ok()?;
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         let reads = async {
-            while !String::from_utf8_lossy(&heard).contains(part) {
-                stream.read_buf(&mut heard).await.ok().filter(|count| *count > 0)?;
+            while !String::from_utf8_lossy(&received).contains(part) {
+                stream.read_buf(&mut received).await.ok().filter(|count| *count > 0)?;
             }
             Some(())
         };

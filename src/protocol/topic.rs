@@ -25,6 +25,21 @@ pub fn base(device: &str) -> String {
     format!("reverie/{device}")
 }
 
+/// One topic of the device of this name.
+pub fn of_device(device: &str, topic: &str) -> String {
+    format!("{}/{topic}", base(device))
+}
+
+/// A subscription to one topic of every device.
+pub fn of_every_device(topic: &str) -> String {
+    of_device("+", topic)
+}
+
+/// The name of the device whose [`STATUS`] this is.
+pub fn device_of_status(topic: &str) -> Option<&str> {
+    topic.strip_prefix("reverie/")?.strip_suffix(STATUS)?.strip_suffix('/')
+}
+
 /// Where commands to a group of devices go.
 pub fn group(name: &str) -> String {
     format!("reverie/group/{name}")
@@ -51,7 +66,7 @@ pub struct Address<'t> {
     pub is_for_many: bool,
 }
 
-/// Takes the topic of a command to the device at `base` apart; none where it is no command to this one. `is_member` tells
+/// Parses the topic of a command to the device at `base`; none where it is no command to this one. `is_member` returns
 /// whether the device is in a group.
 pub fn command<'t>(topic: &'t str, base: &str, is_member: impl Fn(&str) -> bool) -> Option<Address<'t>> {
     let address = match below(topic, base) {
@@ -89,5 +104,54 @@ fn below<'t>(topic: &'t str, base: &str) -> Option<&'t str> {
     match topic.strip_prefix(base)? {
         "" => Some(""),
         rest => rest.strip_prefix('/'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &str = "reverie/mirror-1";
+
+    fn address(topic: &str) -> Option<(&str, bool)> {
+        command(topic, BASE, |group| group == "hall").map(|address| (address.path, address.is_for_many))
+    }
+
+    #[test]
+    fn a_device_takes_its_own_commands_and_those_to_its_groups_and_to_all() {
+        assert_eq!(address("reverie/mirror-1/set/layer"), Some(("set/layer", false)));
+        assert_eq!(address("reverie/all/do/blank"), Some(("do/blank", true)));
+        assert_eq!(address("reverie/group/hall/set"), Some(("set", true)));
+        assert_eq!(address("reverie/mirror-1/dance"), Some(("dance", false)), "it is answered that there is none");
+        for other in
+            ["reverie/mirror-10/set", "reverie/mirror-2/set", "reverie/group/attic/set", "reverie/group/hall", "other"]
+        {
+            assert_eq!(address(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_a_device_publishes_itself_is_no_command() {
+        for own in ["status", "about", "state", "telemetry", "reply", "reply/ctl", "snapshot"] {
+            assert_eq!(address(&format!("{BASE}/{own}")), None, "{own}");
+        }
+    }
+
+    #[test]
+    fn a_reply_goes_anywhere_but_where_it_would_be_taken_for_something_else() {
+        for good in ["reply/mirror-1/ctl", "reverie/mirror-1/reply", "reverie/mirror-1/reply/7", "reverie/mirror-2/x"] {
+            assert_eq!(response(good, BASE).as_deref(), Some(good));
+        }
+        let long = "x".repeat(MAX_RESPONSE_TOPIC + 1);
+        for bad in ["", "a/+", "a/#", "$SYS/x", "a\0", "reverie/mirror-1/set/layer", "reverie/mirror-1", long.as_str()]
+        {
+            assert_eq!(response(bad, BASE), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_status_names_its_device() {
+        assert_eq!(device_of_status("reverie/mirror-1/status"), Some("mirror-1"));
+        assert_eq!(device_of_status("reverie/mirror-1/state"), None);
     }
 }

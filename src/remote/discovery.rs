@@ -55,7 +55,7 @@ impl HomeAssistant {
     }
 }
 
-/// What the device offers, as far as discovery tells it.
+/// What discovery says of the device.
 pub struct DeviceDescription<'a> {
     pub device: &'a DeviceId,
     pub catalogue: &'a Catalogue,

@@ -101,11 +101,11 @@ fn explain(error: &ConnectionError, device: &DeviceId) -> (FaultKind, String) {
         ConnectionError::Tls(e) => (FaultKind::Tls, e.to_string()),
         ConnectionError::Timeout(_) => (FaultKind::Absent, "it does not answer".to_owned()),
         ConnectionError::Io(e) | ConnectionError::MqttState(StateError::Deserialization(WireError::Io(e))) => {
-            // With TLS 1.3 a broker says only after the handshake that it wants another certificate.
+            // With TLS 1.3 a broker refuses a certificate only after the handshake.
             let is_tls = e.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
             (if is_tls { FaultKind::Tls } else { FaultKind::Absent }, e.to_string())
         }
-        // Some brokers do not say why: Mosquitto 2.0 closes without a word when a second client has the same name.
+        // Some brokers give no reason: Mosquitto 2.0 just closes when a second client has the same name.
         ConnectionError::MqttState(StateError::ConnectionAborted) => (
             FaultKind::Absent,
             format!("it closed the connection (as it would if another device had the same id `{device}`)"),

@@ -1,4 +1,4 @@
-//! Remote control over MQTT 5: the adapter between a broker and [`protocol`](crate::protocol), which says what is sent.
+//! Remote control over MQTT 5: the adapter between a broker and [`protocol`](crate::protocol), which defines what is sent.
 //!
 //! [`run`] holds the connection and looks for a lost broker forever; the dream never waits for it. One connection is
 //! one `session`: nothing queued in one is sent in the next, since by then it is old. [`Client`] is the other side, for `reverie ctl`.

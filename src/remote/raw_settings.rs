@@ -30,7 +30,7 @@ pub struct RawSettings {
     /// The device's own certificate and key, PEM.
     pub cert: Option<PathBuf>,
     pub key: Option<PathBuf>,
-    /// The groups whose commands are obeyed, besides those joined by command.
+    /// The groups whose commands are run, besides those joined by command.
     pub groups: Vec<String>,
     /// Whether pictures are published when they are asked for.
     pub snapshots: bool,
@@ -84,7 +84,7 @@ impl RawSettings {
             );
         }
         if !self.tls && (self.ca.is_some() || self.cert.is_some()) {
-            return invalid("tls", "is false, yet there are certificates: say tls = true");
+            return invalid("tls", "is false, yet there are certificates: set tls = true");
         }
         self.check_groups()
     }

@@ -262,10 +262,10 @@ mod tests {
             assert!(matches!(settings.check(), Err(SettingsError::Host(_))), "{host:?}");
         }
         assert!(matches!(Settings::new("h", 0, "m".parse().unwrap()).check(), Err(SettingsError::Port)));
-        let told = |host: &str| Settings::new(host, 1883, "m".parse().unwrap()).check().unwrap_err().to_string();
-        assert!(told("broker:1883").contains("host = \"broker\", port = 1883"));
+        let error = |host: &str| Settings::new(host, 1883, "m".parse().unwrap()).check().unwrap_err().to_string();
+        assert!(error("broker:1883").contains("host = \"broker\", port = 1883"));
         for host in ["user:s3cret@broker", "mqtt://user:s3cret@broker:1883", "s3cret@@broker"] {
-            let error = told(host);
+            let error = error(host);
             assert!(
                 error.contains("password_file") && error.contains("broker") && !error.contains("s3cret"),
                 "{error}"
