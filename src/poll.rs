@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// Waits until `fd` has one of `events`, an error or a hang-up, `timeout` at most: which of them it has, none where the time is over. A signal does not
-/// end the wait.
+/// Waits until `fd` has one of `events`, an error or a hang-up, `timeout` at most. Returns those that it has, none where
+/// the time is over. A signal does not end the wait.
 ///
 /// # Errors
 /// As `poll(2)` has them; a timeout of more than 2^63 seconds.

@@ -59,13 +59,13 @@ pub fn run(plan: Plan) -> anyhow::Result<()> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     // A display stage that does not end in time does not restore its terminal.
     let _console = vt::RestoreOnDrop;
-    let outcome = tokio.block_on(live(plan));
+    let outcome = tokio.block_on(run_until_stopped(plan));
     // Not dropped: that would wait for a file that is still being written.
     tokio.shutdown_background();
     outcome
 }
 
-async fn live(plan: Plan) -> anyhow::Result<()> {
+async fn run_until_stopped(plan: Plan) -> anyhow::Result<()> {
     // First of all, so that signals are handled while devices and libraries are being opened.
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -87,8 +87,8 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
     let mut supervisor = Supervisor::new(&plan, &configs, &wiring);
     let loaded = tokio::select! {
         loaded = loading => loaded.context("loading ONNX Runtime").and_then(|loaded| Ok(loaded?)),
-        name = supervisor.run(&running, &mut signals) => {
-            end(name, &cancel, &running, &tasks).await;
+        reason = supervisor.run(&running, &mut signals) => {
+            shut_down(reason, &cancel, &running, &tasks).await;
             return Ok(());
         }
     };
@@ -96,15 +96,15 @@ async fn live(plan: Plan) -> anyhow::Result<()> {
         Ok(runtime) => Arc::new(runtime),
         Err(error) => {
             show_fault(&error, &mut supervisor, &running, &mut signals).await;
-            end("no network", &cancel, &running, &tasks).await;
+            shut_down("no network", &cancel, &running, &tasks).await;
             return Err(error);
         }
     };
     info!("network: ONNX Runtime {} from {}", runtime.version(), runtime.library().display());
     running.extend(start_dreaming(&plan, &configs, runtime, &wiring, &cancel, &tasks)?);
-    let name = supervisor.run(&running, &mut signals).await;
+    let reason = supervisor.run(&running, &mut signals).await;
     SystemdNotifier::default().stopping();
-    end(name, &cancel, &running, &tasks).await;
+    shut_down(reason, &cancel, &running, &tasks).await;
     Ok(())
 }
 
@@ -267,16 +267,16 @@ fn start_dreaming(
     let composition = composition
         .start(tasks, plan.handle.clone(), STAGE_DEADLINE, move |stage| stages::compose(stage, &mut canvas, &own))?;
     let (mut settings, own) = (Reloadable::new(configs, Config::dream_settings), wiring.clone());
-    let mut studio = stages::DreamStage::new(runtime, plan.catalogue.clone());
+    let mut dream_stage = stages::DreamStage::new(runtime, plan.catalogue.clone());
     let dream = Stage::new("dream", cancel.clone());
-    let dream =
-        dream.start(tasks, plan.handle.clone(), STAGE_DEADLINE, move |stage| studio.run(stage, &mut settings, &own))?;
+    let dream = dream
+        .start(tasks, plan.handle.clone(), STAGE_DEADLINE, move |stage| dream_stage.run(stage, &mut settings, &own))?;
     Ok([composition, dream])
 }
 
 /// Cancels stages and tasks and waits a moment for them: the terminal is to be restored, `offline` to be sent.
-async fn end(why: &str, cancel: &CancellationToken, running: &[RunningStage], tasks: &TaskTracker) {
-    info!("{why}: stopping");
+async fn shut_down(reason: &str, cancel: &CancellationToken, running: &[RunningStage], tasks: &TaskTracker) {
+    info!("{reason}: stopping");
     cancel.cancel();
     tasks.close();
     if timeout(DRAIN_TIMEOUT, tasks.wait()).await.is_err() {

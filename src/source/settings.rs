@@ -1,4 +1,4 @@
-//! `[source]`: where pictures come from, and what may be said of it.
+//! `[source]`: where pictures come from, and the limits of each key.
 
 mod camera;
 mod command;
