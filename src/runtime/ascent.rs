@@ -149,7 +149,7 @@ impl Ascent {
         Ascent::open_on_first(runtime, runtime.providers(), graph, MissingEngine::Build)
     }
 
-    /// As [`Ascent::open`], in a moment: where TensorRT would have to build an engine, on the next provider
+    /// As [`Ascent::open`], without building an engine: where TensorRT has none of the graph, on the next provider
     /// ([`Ascent::waits_for_engine`]).
     ///
     /// # Errors
@@ -158,8 +158,8 @@ impl Ascent {
         Ascent::open_on_first(runtime, runtime.providers(), graph, MissingEngine::Skip)
     }
 
-    /// As [`Ascent::open`], on a provider preferred to `than`: what one lacked that failed before (memory, mostly) may
-    /// have come, and an engine is built.
+    /// As [`Ascent::open`], on a provider preferred to `than`: one that failed before may have what it lacked (memory, mostly),
+    /// and an engine is built.
     ///
     /// # Errors
     /// As [`Ascent::open`], of those providers.
@@ -178,7 +178,7 @@ impl Ascent {
         missing_engine: MissingEngine,
     ) -> Result<Ascent, RuntimeError> {
         let started = Instant::now();
-        // Whose, why, and whether it is not there at all.
+        // The provider, why it failed, and whether it is not installed at all.
         let mut failures: Vec<(Provider, String, bool)> = Vec::new();
         let (mut may_recover, mut waits_for_engine) = (false, false);
         for (place, &provider) in providers.iter().enumerate() {
@@ -223,7 +223,7 @@ impl Ascent {
                 }
             }
         }
-        // Who was not there at all is no reason where another was.
+        // A provider that is not installed explains nothing where another failed.
         let (absent, tried): (Vec<_>, Vec<_>) = failures.into_iter().partition(|(_, _, is_absent)| *is_absent);
         let reported = if tried.is_empty() { absent } else { tried };
         let reasons: Vec<String> =
@@ -238,22 +238,22 @@ impl Ascent {
         provider.register(&mut builder, false, None).map_err(|e| absent(&e))
     }
 
-    /// Opens on TensorRT with the engine that is kept, where one is; one that it does not take is built anew.
+    /// Opens on `provider`, TensorRT with the stored engine where there is one; an engine that it rejects is rebuilt.
     fn open_on(runtime: &Runtime, provider: Provider, graph: Graph) -> Result<Ascent, RuntimeError> {
         let place = match provider {
             Provider::TensorRt => runtime.engines().place(&graph, runtime.version()),
             Provider::Cuda | Provider::Cpu => None,
         };
         let Some(place) = place else { return Ascent::open_with(runtime, provider, graph, None) };
-        let cannot_keep = |error: std::io::Error| {
-            tracing::warn!("cannot keep an engine in {}: {error}; every start builds it anew", place.engine.display());
+        let cannot_store = |error: std::io::Error| {
+            tracing::warn!("cannot store an engine in {}: {error}; every start rebuilds it", place.engine.display());
         };
-        // Before anything is made for it.
+        // Before folders are made for it.
         Ascent::probe(runtime, provider)?;
         let had_engine = match place.prepare() {
             Ok(had_engine) => had_engine,
             Err(error) => {
-                cannot_keep(error);
+                cannot_store(error);
                 return Ascent::open_with(runtime, provider, graph, None);
             }
         };
@@ -264,14 +264,14 @@ impl Ascent {
             if !had_engine || matches!(error, RuntimeError::Absent { .. } | RuntimeError::Graph { .. }) {
                 return Err(error);
             }
-            tracing::warn!("the engine in {} is not taken ({error}) and is built anew", place.engine.display());
+            tracing::warn!("TensorRT rejects the engine in {} ({error}); it is rebuilt", place.engine.display());
             place.remove();
             place.prepare().map_err(|error| RuntimeError::Start { reason: error.to_string() })?;
             Ascent::open_with(runtime, provider, graph, Some(&place))
         })?;
-        // One that took no part has nothing to keep.
+        // One that took no node has nothing to store.
         if opened.provider == Provider::TensorRt {
-            place.seal().unwrap_or_else(cannot_keep);
+            place.seal().unwrap_or_else(cannot_store);
         }
         Ok(opened)
     }
@@ -345,7 +345,7 @@ impl Ascent {
         let counts = nodes_by_provider(&text).map_err(|e| failed(format!("the profile {file} is not one: {e}")))?;
         tracing::debug!("nodes of {} by provider: {counts:?}", self.graph.display());
         if !counts.contains_key(self.provider.ort_name()) {
-            runtime.warn_unusable(self.provider, "it started but took no part of the network");
+            runtime.warn_unusable(self.provider, "it started but took no node of the network");
             self.provider = if counts.contains_key(Provider::Cuda.ort_name()) { Provider::Cuda } else { Provider::Cpu };
         }
         Ok(())

@@ -5,7 +5,7 @@
 //! engines/timing-91b2…/                           measured kernel times, by which the next engine is built sooner
 //! ```
 //!
-//! A folder is trusted where `sound.json` and the files agree; any other is what a power cut left, and is thrown away.
+//! A folder is used where `sound.json` and the files agree; any other was left by a power cut, and is removed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,8 +17,9 @@ use super::Graph;
 use crate::pack::hex_sha256;
 
 /// Engines are tens of megabytes: so many are kept, the longest unused are removed.
-const MOST_KEPT: usize = 24;
-const SOUND: &str = "sound.json";
+const MAX_ENGINES: usize = 24;
+/// The list of checksums.
+const CHECKSUMS: &str = "sound.json";
 
 /// Where engines are kept, and how they are built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,20 +55,20 @@ impl Engines {
 }
 
 impl Place {
-    /// Whether a sound engine is there; it counts as used now.
+    /// Whether an intact engine is there; marks it as used now.
     pub fn is_built(&self) -> bool {
-        let is_sound = is_sound(&self.engine);
-        if is_sound && let Ok(file) = fs::File::options().write(true).open(self.engine.join(SOUND)) {
+        let is_intact = is_intact(&self.engine);
+        if is_intact && let Ok(file) = fs::File::options().write(true).open(self.engine.join(CHECKSUMS)) {
             let _ = file.set_modified(SystemTime::now());
         }
-        is_sound
+        is_intact
     }
 
-    /// Makes the folders, without anything in them that is not sound; true where the engine is there. ([`Place::is_built`])
+    /// Makes the folders, and empties those that are not intact; true where the engine is there ([`Place::is_built`]).
     pub fn prepare(&self) -> io::Result<bool> {
         let is_built = self.is_built();
-        for (folder, is_sound) in [(&self.engine, is_built), (&self.timing, is_sound(&self.timing))] {
-            if !is_sound {
+        for (folder, is_intact) in [(&self.engine, is_built), (&self.timing, is_intact(&self.timing))] {
+            if !is_intact {
                 remove(folder);
             }
             fs::create_dir_all(folder)?;
@@ -75,7 +76,7 @@ impl Place {
         Ok(is_built)
     }
 
-    /// Vouches for what TensorRT wrote; older engines go.
+    /// Writes the checksums of what TensorRT wrote, and removes the longest unused engines.
     pub fn seal(&self) -> io::Result<()> {
         // Both change together or not at all, as far as a power cut is concerned: neither is trusted without its list.
         for folder in [&self.timing, &self.engine] {
@@ -84,13 +85,13 @@ impl Place {
                 let draft = folder.join(".sound");
                 fs::write(&draft, serde_json::to_vec_pretty(&list)?)?;
                 fs::File::open(&draft)?.sync_all()?;
-                fs::rename(&draft, folder.join(SOUND))?;
+                fs::rename(&draft, folder.join(CHECKSUMS))?;
             }
         }
-        self.engine.parent().map_or(Ok(()), forget_oldest)
+        self.engine.parent().map_or(Ok(()), remove_oldest)
     }
 
-    /// Throws both away.
+    /// Removes both.
     pub fn remove(&self) {
         remove(&self.engine);
         remove(&self.timing);
@@ -105,13 +106,13 @@ fn remove(folder: &Path) {
     }
 }
 
-/// SHA-256 of each file but the list itself, each on disk to the last byte.
+/// SHA-256 of each file but the list itself, once it is synced to disk.
 fn list(folder: &Path) -> io::Result<BTreeMap<String, String>> {
     let mut sums = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name != SOUND && !name.starts_with('.') {
+        if name != CHECKSUMS && !name.starts_with('.') {
             fs::File::open(entry.path())?.sync_all()?;
             sums.insert(name, hex_sha256(&fs::read(entry.path())?));
         }
@@ -119,23 +120,23 @@ fn list(folder: &Path) -> io::Result<BTreeMap<String, String>> {
     Ok(sums)
 }
 
-fn is_sound(folder: &Path) -> bool {
-    let listed = fs::read(folder.join(SOUND)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+fn is_intact(folder: &Path) -> bool {
+    let listed = fs::read(folder.join(CHECKSUMS)).ok().and_then(|text| serde_json::from_slice(&text).ok());
     listed.is_some_and(|listed: BTreeMap<String, String>| list(folder).is_ok_and(|found| found == listed))
 }
 
-fn forget_oldest(engines: &Path) -> io::Result<()> {
+fn remove_oldest(engines: &Path) -> io::Result<()> {
     let mut kept: Vec<(SystemTime, PathBuf)> = fs::read_dir(engines)?
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with("timing-")))
         .map(|path| {
-            let used = fs::metadata(path.join(SOUND)).and_then(|meta| meta.modified());
+            let used = fs::metadata(path.join(CHECKSUMS)).and_then(|meta| meta.modified());
             (used.unwrap_or(SystemTime::UNIX_EPOCH), path)
         })
         .collect();
     kept.sort();
-    let too_many = kept.len().saturating_sub(MOST_KEPT);
+    let too_many = kept.len().saturating_sub(MAX_ENGINES);
     kept[..too_many].iter().for_each(|(_, path)| remove(path));
     Ok(())
 }
@@ -184,8 +185,8 @@ mod tests {
             &|| fs::write(place.engine.join("graph.engine"), "engi").unwrap(),
             &|| fs::write(place.engine.join("another.engine"), "half").unwrap(),
             &|| fs::remove_file(place.engine.join("graph.engine")).unwrap(),
-            &|| fs::remove_file(place.engine.join(SOUND)).unwrap(),
-            &|| fs::write(place.engine.join(SOUND), "{").unwrap(),
+            &|| fs::remove_file(place.engine.join(CHECKSUMS)).unwrap(),
+            &|| fs::write(place.engine.join(CHECKSUMS), "{").unwrap(),
         ] as [&dyn Fn(); 5]
         {
             harm();
@@ -205,11 +206,11 @@ mod tests {
     #[test]
     fn the_longest_unused_engines_go() {
         let folder = tempfile::tempdir().unwrap();
-        for number in 0..MOST_KEPT {
+        for number in 0..MAX_ENGINES {
             let place = place(&folder, &format!("engine-{number}"));
             build(&place, "engine");
             let used = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(number as u64);
-            fs::File::options().write(true).open(place.engine.join(SOUND)).unwrap().set_modified(used).unwrap();
+            fs::File::options().write(true).open(place.engine.join(CHECKSUMS)).unwrap().set_modified(used).unwrap();
         }
         assert!(place(&folder, "engine-0").is_built(), "used now");
         build(&place(&folder, "new"), "engine");
