@@ -27,7 +27,7 @@ pub fn packs(named: &[PathBuf]) -> anyhow::Result<Catalogue> {
 
 /// As [`packs`], without damaged ones, so that the others can still be dreamed.
 pub fn intact_packs(config: &Config) -> anyhow::Result<Catalogue> {
-    let (intact, errors) = packs(&config.packs)?.sound();
+    let (intact, errors) = packs(&config.packs)?.verified();
     errors.iter().for_each(|error| error!("{error}; its layers are left out"));
     match errors.into_iter().next() {
         Some(error) if intact.packs().next().is_none() => Err(error.into()),

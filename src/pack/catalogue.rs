@@ -56,8 +56,8 @@ impl Catalogue {
         self.packs.iter().map(|(dir, manifest)| (dir.as_path(), manifest))
     }
 
-    /// Those whose files are as they were made, and what is wrong with the others.
-    pub fn sound(self) -> (Catalogue, Vec<PackError>) {
+    /// The packs whose files have the hashes that pack.toml states, and what is wrong with the others.
+    pub fn verified(self) -> (Catalogue, Vec<PackError>) {
         let mut faults = Vec::new();
         let mut packs = self.packs;
         packs.retain(|(dir, manifest)| manifest.verify(dir).map_err(|fault| faults.push(fault)).is_ok());
