@@ -4,9 +4,9 @@
 //! gradient and one against it, the objective must differ by the gradient's length.
 
 use proptest::prelude::*;
-use reverie::export::{Attribute, Tensor};
+use reverie::export::{Attribute, Tensor, pack};
 
-use crate::network::{Graph, Small, ints, picture};
+use crate::network::{Graph, Small, ints, options, picture};
 
 /// Channels of the maps that operators under test are given.
 const CHANNELS: usize = 4;
@@ -225,6 +225,32 @@ proptest! {
             let joined = small.node("Concat", &[x, &other, x], &[("axis", Attribute::Int(1))]);
             (small.node("Dropout", &[&joined], &[]), (2 * CHANNELS + 3) * size[0] * size[1])
         });
+    }
+
+    /// ONNX Runtime refuses a graph whose branches do not meet.
+    #[test]
+    fn branches_that_round_differently_meet_at_every_size_or_are_refused(
+        size in sizes(), windows in [windows(), windows()], ceil: [bool; 2], seed in 0u64..1000,
+    ) {
+        let mut small = Small::new(seed);
+        let maps = small.conv("image", 3, CHANNELS);
+        let strides = windows[0].strides;
+        let branches: Vec<String> = windows.into_iter().zip(ceil).map(|(window, ceil)| {
+            let mut attributes = Window { strides, ..window.of_pool() }.attributes();
+            attributes.push(("ceil_mode", Attribute::Int(i64::from(ceil))));
+            small.node("MaxPool", &[&maps], &attributes)
+        }).collect();
+        let layer = small.node("Concat", &[&branches[0], &branches[1]], &[("axis", Attribute::Int(1))]);
+        let folder = tempfile::tempdir().unwrap();
+        let options = options(&layer, &folder.path().join("pack"));
+        match pack(&small.network, &options, |_| ()) {
+            Ok(manifest) => {
+                let mut graph = Graph::load(&options.out.join("layer.onnx"), manifest.layers[0].channels, Some(size));
+                let image = picture(size, seed);
+                assert_ne!(graph.run(&image, size, 0.01).dreamed, image);
+            }
+            Err(error) => assert!(error.to_string().contains("whatever the picture's size"), "{error}"),
+        }
     }
 
     #[test]
