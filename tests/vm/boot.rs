@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::harness::{
-    Hardware, Kernel, Machine, Mirror, Screen, console_shows_text, main_pid, mirror_of_ramp, on_each_kernel, wait_for,
-    wait_for_end,
+    Kernel, Machine, Mirror, configure, console_shows_text, daemon_log, main_pid, mirror_of_ramp, on_each_kernel,
+    shows, wait_for_end, wait_until,
 };
 use crate::picture::{Placement, brightness, difference, on_screen, ramp};
 
@@ -16,13 +16,13 @@ on_each_kernel!(
     a_full_disk_is_named_and_what_was_not_kept_is_kept_when_there_is_room,
 );
 
-/// Nothing dreams until it is told.
+/// A plain mirror: dreams are not shown.
 fn on_framebuffer() -> String {
     mirror_of_ramp("kind = \"fbdev\"", "intensity = 0")
 }
 
 fn boots(kernel: Kernel) {
-    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mut machine = Machine::start_virtio(kernel);
     let release = machine.run("uname -r");
     let wanted = if kernel == Kernel::Linux6 { "6.12." } else { "7." };
     assert!(release.starts_with(wanted), "{release}");
@@ -36,93 +36,83 @@ fn boots(kernel: Kernel) {
 }
 
 fn mirrors_dreams_and_stops_on_the_framebuffer(kernel: Kernel) {
-    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mut machine = Machine::start_virtio(kernel);
     let mirror = Mirror::start(&mut machine, &on_framebuffer());
     let expected = on_screen(&ramp(), 1280, 720, Placement::Fill, 0);
-    let shows_ramp = |machine: &mut Machine| {
-        let seen = difference(&machine.screen(), &expected);
-        (seen.max <= 6 && seen.mean <= 2.0).then_some(())
-    };
-    wait_for("the picture is on the screen", || shows_ramp(&mut machine));
-
+    wait_until("the picture is on the screen", || shows(&mut machine, &expected));
     machine.keep_screen("mirror");
 
     mirror.operator.set(json!({"blank": true}));
-    // Switched off, QEMU says so in small letters.
-    wait_for("the screen is dark", || (brightness(&machine.screen()) < 1.0).then_some(()));
+    // For a monitor that is off QEMU shows a message in small letters.
+    wait_until("the screen is dark", || brightness(&machine.screen()) < 1.0);
     mirror.operator.set(json!({"blank": false}));
-    wait_for("the picture is back", || shows_ramp(&mut machine));
+    wait_until("the picture is back", || shows(&mut machine, &expected));
 
     mirror.operator.set(json!({"intensity": 1.0, "step": 10.0}));
-    wait_for("it dreams", || (difference(&machine.screen(), &expected).mean > 10.0).then_some(()));
+    wait_until("it dreams", || difference(&machine.screen(), &expected).mean > 10.0);
     machine.keep_screen("dream");
-    let told = mirror.telemetry(|telemetry| telemetry["provider"] == "cpu" && telemetry["command_ms"].is_number());
+    let telemetry = mirror.telemetry(|telemetry| telemetry["provider"] == "cpu" && telemetry["command_ms"].is_number());
     eprintln!(
         "{kernel:?}: {} ms from the camera to the screen, {} from a command",
-        told["latency_ms"], told["command_ms"]
+        telemetry["latency_ms"], telemetry["command_ms"]
     );
-    assert!(told["latency_ms"].as_f64() > Some(0.0), "{told}");
-    assert_eq!((&told["width"], &told["height"]), (&json!(96), &json!(64)), "{told}");
+    assert!(telemetry["latency_ms"].as_f64() > Some(0.0), "{telemetry}");
+    assert_eq!((&telemetry["width"], &telemetry["height"]), (&json!(96), &json!(64)), "{telemetry}");
 
     machine.run("systemctl stop reverie");
     assert_eq!(wait_for_end(&mut machine), "success");
-    mirror.operator.hear("status", |status| status == b"offline");
+    mirror.operator.receive_status("offline");
 }
 
 fn killed_it_comes_back(kernel: Kernel) {
-    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mut machine = Machine::start_virtio(kernel);
     let mirror = Mirror::start(&mut machine, &on_framebuffer());
     let process = main_pid(&mut machine);
     machine.run("systemctl kill --signal=KILL reverie");
-    // The broker says the last words of one that died.
-    mirror.operator.hear("status", |status| status == b"offline");
-    mirror.operator.hear("status", |status| status == b"online");
+    // The broker publishes its last will.
+    mirror.operator.receive_status("offline");
+    mirror.operator.receive_status("online");
     assert_ne!(main_pid(&mut machine), process);
 }
 
-/// The picture stands there all the time, while the configuration is read again and again.
+/// The picture does not change while the configuration is reloaded again and again.
 fn a_reload_is_not_seen(kernel: Kernel) {
-    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mut machine = Machine::start_virtio(kernel);
     let config = mirror_of_ramp("kind = \"kms\"", "intensity = 0");
     let mirror = Mirror::start(&mut machine, &config);
     let expected = on_screen(&ramp(), 1280, 720, Placement::Fill, 0);
-    wait_for("the picture is on the screen", || (difference(&machine.screen(), &expected).max <= 6).then_some(()));
+    wait_until("the picture is on the screen", || shows(&mut machine, &expected));
     let process = main_pid(&mut machine);
     for time in 1..=5 {
         let hold = 100 + time;
-        machine.put(
-            "/etc/reverie/reverie.toml",
-            config.replace("intensity = 0", &format!("intensity = 0\nhold = {hold}")).as_bytes(),
-        );
+        configure(&mut machine, &config.replace("intensity = 0", &format!("intensity = 0\nhold = {hold}")));
         machine.run("systemd-run --quiet systemctl reload reverie");
-        wait_for("the configuration is in effect", || {
-            let seen = difference(&machine.screen(), &expected);
-            assert!(seen.max <= 6, "something else was seen: {seen:?}");
+        wait_until("the configuration is in effect", || {
+            let apart = difference(&machine.screen(), &expected);
+            assert!(apart.max <= 6, "the picture changed: {apart:?}");
             mirror.operator.publish("set", "{}");
-            let reply = mirror.operator.hear_json("reply", |_| true);
-            (reply["state"]["hold"] == f64::from(hold)).then_some(())
+            let reply = mirror.operator.receive_json("reply", |_| true);
+            reply["state"]["hold"] == f64::from(hold)
         });
     }
     assert_eq!(main_pid(&mut machine), process);
 }
 
 fn a_full_disk_is_named_and_what_was_not_kept_is_kept_when_there_is_room(kernel: Kernel) {
-    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mut machine = Machine::start_virtio(kernel);
     machine.run("mkdir -p /var/lib/reverie && mount -t tmpfs -o size=1m tmpfs /var/lib/reverie");
     let mirror = Mirror::start(&mut machine, &on_framebuffer());
     let _ = machine.try_run("cat /dev/zero >/var/lib/reverie/filler");
     mirror.operator.set(json!({"drift_angle": 77}));
-    wait_for("the journal tells it", || {
-        machine.run("journalctl -u reverie -o cat").contains("No space left on device").then_some(())
-    });
+    wait_until("the journal names it", || daemon_log(&mut machine).contains("No space left on device"));
     let doctor = machine.try_run("reverie doctor --json");
     let findings: Vec<serde_json::Value> = serde_json::from_str(&doctor.out).expect("findings");
-    let disk = findings.iter().find(|finding| finding["about"] == "disk").expect("the disk is looked at");
+    let disk = findings.iter().find(|finding| finding["about"] == "disk").expect("the disk is checked");
     assert!(doctor.status == 2 && disk["verdict"] == "failure", "{disk}");
     assert!(disk["seen"].as_str().is_some_and(|seen| seen.contains("0 MB free at /var/lib/reverie: full")), "{disk}");
 
     machine.run("rm /var/lib/reverie/filler");
-    wait_for("it is kept after all", || {
-        (machine.try_run("grep -q '\"drift_angle\": 77' /var/lib/reverie/state.json").status == 0).then_some(())
+    wait_until("it is kept after all", || {
+        machine.succeeds("grep -q '\"drift_angle\": 77' /var/lib/reverie/state.json")
     });
 }

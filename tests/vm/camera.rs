@@ -1,11 +1,9 @@
-//! Cameras: that their colours arrive.
+//! Cameras: their colours arrive.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
 
-use crate::harness::{
-    Hardware, JpegCamera, Kernel, Machine, Mirror, Screen, Vivid, main_pid, on_each_kernel, wait_for,
-};
+use crate::harness::{JpegCamera, Kernel, Machine, Mirror, Vivid, main_pid, on_each_kernel, plain_mirror, wait_until};
 use crate::picture::{bars, bars_apart};
 
 on_each_kernel!(
@@ -15,43 +13,23 @@ on_each_kernel!(
     the_first_camera_ever_may_be_plugged_in_later,
 );
 
-/// Levels by which a bar may be off: two conversions, two resizings, and JPEG where there is one.
+/// Levels by which a bar may be off: two conversions, two resizings, and JPEG if used.
 const TOLERANCE: f64 = 5.0;
 
-/// A plain mirror of a camera, which nothing dreams in.
+/// A plain mirror of a camera.
 fn mirror_of(device: &str) -> String {
-    format!(
-        r#"
-[source]
-kind = "v4l2"
-device = "{device}"
-size = "640x360"
-
-[screen]
-kind = "fbdev"
-
-[dream]
-size = "128x72"
-canvas = "128x72"
-
-[params]
-intensity = 0
-mirror = false
-"#
-    )
+    let source = format!("kind = \"v4l2\"\ndevice = \"{device}\"\nsize = \"640x360\"");
+    plain_mirror(&source, "kind = \"fbdev\"")
 }
 
 fn wait_for_bars(machine: &mut Machine, expected: &[[f64; 3]]) {
-    let mut seen = Vec::new();
-    let shown = |machine: &mut Machine, seen: &mut Vec<[f64; 3]>| {
-        *seen = bars(&machine.screen(), 8);
-        (bars_apart(seen, expected) <= TOLERANCE).then_some(())
-    };
-    wait_for(&format!("these bars are on the screen: {expected:.0?}"), || shown(machine, &mut seen));
+    wait_until(&format!("these bars are on the screen: {expected:.0?}"), || {
+        bars_apart(&bars(&machine.screen(), 8), expected) <= TOLERANCE
+    });
 }
 
 fn yuyv_of_vivid_arrives_with_its_colours(kernel: Kernel) {
-    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mut machine = Machine::start_virtio(kernel);
     let vivid = Vivid::plug(&mut machine, "");
     let expected = bars(&vivid.reference(&mut machine, "YUYV", 640, 360), 8);
     Mirror::start(&mut machine, &mirror_of(&vivid.device));
@@ -65,7 +43,7 @@ fn mjpg_arrives_with_its_colours(kernel: Kernel) {
     let picture = RgbImage::from_fn(640, 360, |x, _| Rgb(colours[x as usize / 80]));
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, 90).encode_image(&picture).expect("a JPEG");
-    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mut machine = Machine::start_virtio(kernel);
     let camera = JpegCamera::plug(&mut machine, &jpeg, 640, 360);
     Mirror::start(&mut machine, &mirror_of(&camera.device));
     wait_for_bars(&mut machine, &bars(&picture, 8));
@@ -73,14 +51,14 @@ fn mjpg_arrives_with_its_colours(kernel: Kernel) {
 }
 
 fn a_camera_taken_away_and_given_back_is_taken_up_again(kernel: Kernel) {
-    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mut machine = Machine::start_virtio(kernel);
     let vivid = Vivid::plug(&mut machine, "");
     let upright = bars(&vivid.reference(&mut machine, "YUYV", 640, 360), 8);
     let flipped: Vec<[f64; 3]> = upright.iter().rev().copied().collect();
     Mirror::start(&mut machine, &mirror_of(&vivid.device));
     wait_for_bars(&mut machine, &upright);
     let process = main_pid(&mut machine);
-    // What is shown afterwards was not there before: no old picture passes for a new one.
+    // Flipped each time, so that no old picture passes for a new one.
     for (flip, expected) in [(1, &flipped), (0, &upright), (1, &flipped)] {
         vivid.unbind(&mut machine);
         vivid.bind(&mut machine);
@@ -90,15 +68,14 @@ fn a_camera_taken_away_and_given_back_is_taken_up_again(kernel: Kernel) {
     assert_eq!(main_pid(&mut machine), process, "the daemon never ended");
 }
 
-/// The service starts where no driver of cameras is loaded.
+/// The service starts where no camera driver is loaded.
 fn the_first_camera_ever_may_be_plugged_in_later(kernel: Kernel) {
-    let hardware = Hardware::new(kernel, Screen::Virtio);
-    // In another machine: once the driver was loaded, its kind is known.
-    let mut other = Machine::start(hardware);
+    // In another machine: once a driver was loaded, the kernel knows such devices.
+    let mut other = Machine::start_virtio(kernel);
     let vivid = Vivid::plug(&mut other, "");
     let expected = bars(&vivid.reference(&mut other, "YUYV", 640, 360), 8);
     drop(other);
-    let mut machine = Machine::start(hardware);
+    let mut machine = Machine::start_virtio(kernel);
     assert_eq!(machine.run("grep video4linux /proc/devices || true"), "");
     Mirror::start(&mut machine, &mirror_of(&vivid.device));
     Vivid::plug(&mut machine, "");

@@ -1,49 +1,36 @@
-//! A camera taken away and given back twenty times, in every way there is, at random moments; a program that stands for one, killed as often.
+//! A camera unplugged and plugged in again twenty times, in every way there is, at random moments; a program in place of one, killed as often.
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Footprint, Hardware, Kernel, Machine, Mirror, Screen, Vivid, main_pid, on_each_kernel, wait_for};
-use crate::picture::brightness;
+use crate::harness::{
+    Footprint, Kernel, Machine, Mirror, Vivid, daemon_log, main_pid, on_each_kernel, plain_mirror, shows_a_picture,
+    wait_until,
+};
 
 on_each_kernel!(a_camera_goes_and_comes_back_twenty_times, a_program_is_killed_twenty_times);
 
-const MIRROR: &str = r#"
-[source]
-kind = "v4l2"
-format = "YUYV"
-size = "320x180"
-
-[screen]
-kind = "kms"
-
-[dream]
-size = "128x72"
-canvas = "128x72"
-
-[params]
-intensity = 0
-mirror = false
-"#;
-
-/// Rounds that fill every cache there is.
+const SCREEN: &str = "kind = \"kms\"";
+/// Rounds until every cache is filled.
 const WARM_UP: u32 = 6;
 const TIMES: u32 = 20;
 
 fn a_camera_goes_and_comes_back_twenty_times(kernel: Kernel) {
-    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mut machine = Machine::start_virtio(kernel);
     let vivid = Vivid::plug(&mut machine, "");
-    Mirror::start(&mut machine, MIRROR);
-    let taken = |machine: &mut Machine| -> u32 {
+    let source = "kind = \"v4l2\"\nformat = \"YUYV\"\nsize = \"320x180\"";
+    Mirror::start(&mut machine, &plain_mirror(source, SCREEN));
+    // How often the camera was opened.
+    let opened = |machine: &mut Machine| -> u32 {
         let count = machine.run("journalctl -u reverie -o cat | grep -c '^camera: /dev/video0' || true");
         count.trim().parse().expect("a count")
     };
-    wait_for("the camera streams", || (taken(&mut machine) == 1).then_some(()));
-    wait_for("its picture is on the screen", || (brightness(&machine.screen()) > 30.0).then_some(()));
+    wait_until("the camera streams", || opened(&mut machine) == 1);
+    wait_until("its picture is on the screen", || shows_a_picture(&mut machine));
     let process = main_pid(&mut machine);
     let mut random = fastrand::Rng::with_seed(3);
     let mut longest = Duration::ZERO;
     let mut trace = Vec::new();
-    for time in 1..=WARM_UP + TIMES {
+    for round in 1..=WARM_UP + TIMES {
         std::thread::sleep(Duration::from_millis(random.u64(0..1500)));
         let away = Duration::from_millis(random.u64(0..1500));
         let way = random.u32(0..4);
@@ -58,31 +45,29 @@ fn a_camera_goes_and_comes_back_twenty_times(kernel: Kernel) {
             _ => {
                 // A driver in use cannot be unloaded: first its device goes.
                 vivid.unbind(&mut machine);
-                wait_for("the driver goes", || (machine.try_run("rmmod vivid").status == 0).then_some(()));
+                wait_until("the driver goes", || machine.succeeds("rmmod vivid"));
                 std::thread::sleep(away);
                 Vivid::plug(&mut machine, "");
             }
         }
-        let given_back = Instant::now();
-        wait_for(&format!("it streams again, time {time}, way {way}"), || {
-            assert!(brightness(&machine.screen()) > 30.0, "the screen went black");
-            (taken(&mut machine) == time + 1).then_some(())
+        let plugged = Instant::now();
+        wait_until(&format!("it streams again, round {round}, way {way}"), || {
+            assert!(shows_a_picture(&mut machine), "the screen went black");
+            opened(&mut machine) == round + 1
         });
-        longest = longest.max(given_back.elapsed());
+        longest = longest.max(plugged.elapsed());
         trace.push(Footprint::of_daemon(&mut machine));
     }
     eprintln!("{kernel:?}: back after {:.1} s at most; {trace:?}", longest.as_secs_f64());
     assert_eq!(main_pid(&mut machine), process, "the daemon never ended");
     Footprint::assert_flat(&trace, WARM_UP as usize);
 
-    // Silent, though it is there: given up after two seconds, and taken up again.
-    let count = taken(&mut machine);
+    // Stalled, though it is there: closed after two seconds, and opened again.
+    let count = opened(&mut machine);
     vivid.control(&mut machine, "percentage_of_dropped_buffers=100");
-    wait_for("it is seen to be stalled", || {
-        machine.run("journalctl -u reverie -o cat").contains("no picture for 2 s").then_some(())
-    });
+    wait_until("it is seen to be stalled", || daemon_log(&mut machine).contains("no picture for 2 s"));
     vivid.control(&mut machine, "percentage_of_dropped_buffers=0");
-    wait_for("it streams again", || (taken(&mut machine) > count).then_some(()));
+    wait_until("it streams again", || opened(&mut machine) > count);
 }
 
 /// Writes grey YUV4MPEG2 pictures, five a second.
@@ -93,30 +78,29 @@ while printf 'FRAME\n%s' "$grey"; do sleep 0.2; done
 "#;
 
 fn a_program_is_killed_twenty_times(kernel: Kernel) {
-    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mut machine = Machine::start_virtio(kernel);
     machine.put("/usr/local/bin/film", FILM.as_bytes());
     machine.run("chmod 755 /usr/local/bin/film");
     let source = "kind = \"program\"\ncommand = [\"/usr/local/bin/film\"]";
-    let config = MIRROR.replace("kind = \"v4l2\"\nformat = \"YUYV\"\nsize = \"320x180\"", source);
-    Mirror::start(&mut machine, &config);
+    Mirror::start(&mut machine, &plain_mirror(source, SCREEN));
     let process = main_pid(&mut machine);
-    // The daemon's children; asking every process there is took the emulated machine seconds.
+    // The daemon's children; reading every process took the emulated machine seconds.
     let running = |machine: &mut Machine| -> Vec<u32> {
-        let said = machine.run(&format!("cat /proc/{process}/task/*/children 2>/dev/null || true"));
-        said.split_whitespace().map(|number| number.parse().expect("a process number")).collect()
+        let children = machine.run(&format!("cat /proc/{process}/task/*/children 2>/dev/null || true"));
+        children.split_whitespace().map(|number| number.parse().expect("a process number")).collect()
     };
-    wait_for("the program runs", || (running(&mut machine).len() == 1).then_some(()));
-    wait_for("its picture is on the screen", || (brightness(&machine.screen()) > 30.0).then_some(()));
+    wait_until("the program runs", || running(&mut machine).len() == 1);
+    wait_until("its picture is on the screen", || shows_a_picture(&mut machine));
     let mut random = fastrand::Rng::with_seed(3);
     let mut trace = Vec::new();
-    for time in 1..=WARM_UP + TIMES {
-        // Long enough to be taken for a sound one, else the waits grow.
+    for round in 1..=WARM_UP + TIMES {
+        // Long enough to count as sound, else the restart delays grow.
         std::thread::sleep(Duration::from_millis(random.u64(1500..3000)));
-        let [killed] = running(&mut machine)[..] else { panic!("one program was expected, time {time}") };
+        let [killed] = running(&mut machine)[..] else { panic!("one program was expected, round {round}") };
         machine.run(&format!("kill -KILL {killed}"));
-        wait_for(&format!("it runs again, time {time}"), || {
-            assert!(brightness(&machine.screen()) > 30.0, "the screen went black");
-            matches!(running(&mut machine)[..], [one] if one != killed).then_some(())
+        wait_until(&format!("it runs again, round {round}"), || {
+            assert!(shows_a_picture(&mut machine), "the screen went black");
+            matches!(running(&mut machine)[..], [one] if one != killed)
         });
         trace.push(Footprint::of_daemon(&mut machine));
     }

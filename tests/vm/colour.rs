@@ -1,9 +1,8 @@
-//! Camera pixels into RGB, by the formulas of the kernel's documentation and apart from the program's own conversions:
-//! slow and plain.
+//! Camera pixels to RGB by the formulas of the kernel's documentation, independent of the program's own conversions: slow and plain.
 
 use image::{Rgb, RgbImage};
 
-/// How luma and chroma are to be understood.
+/// YCbCr encoding and quantization.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Encoding {
     /// Weights of red and blue in luma.
@@ -17,8 +16,8 @@ impl Encoding {
     pub const BT601: Encoding = Encoding { red: 0.299, blue: 0.114, full_range: false };
     const BT709: Encoding = Encoding { red: 0.2126, blue: 0.0722, full_range: false };
 
-    /// As `v4l2-ctl --get-fmt-video` prints it, `Default (maps to …)` included.
-    pub fn told_by(text: &str) -> Encoding {
+    /// From the output of `v4l2-ctl --get-fmt-video`, `Default (maps to …)` included.
+    pub fn parse(text: &str) -> Encoding {
         let line = |name: &str| text.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_default();
         let encoding = if line("YCbCr").contains("709") { Encoding::BT709 } else { Encoding::BT601 };
         Encoding { full_range: line("Quantization").contains("Full"), ..encoding }
@@ -40,10 +39,10 @@ impl Encoding {
     }
 }
 
-/// A picture of `bytes`, whose lines lie close together and planes one after another. `format` is a four-character code.
+/// Decodes `bytes`, whose rows have no padding and whose planes follow one another. `format` is a four-character code.
 pub fn decode(format: &str, encoding: Encoding, bytes: &[u8], width: u32, height: u32) -> RgbImage {
     let (w, h) = (width as usize, height as usize);
-    // Bytes a picture, and luma and chroma at x, y.
+    // Indices of luma, Cb and Cr of the pixel at x, y.
     let yuv = |x: usize, y: usize| -> Option<(usize, usize, usize)> {
         let (pair, quarter) = (2 * (y * w + x / 2 * 2), y / 2 * (w / 2) + x / 2);
         Some(match format {
@@ -108,10 +107,10 @@ fn each_format_finds_its_bytes() {
 }
 
 #[test]
-fn the_encoding_is_read_from_what_v4l2_ctl_says() {
+fn the_encoding_is_parsed_from_the_output_of_v4l2_ctl() {
     let text = "\tColorspace         : sRGB\n\tYCbCr/HSV Encoding : Default (maps to ITU-R 601)\n\
                 \tQuantization       : Default (maps to Limited Range)\n";
-    assert_eq!(Encoding::told_by(text), Encoding::BT601);
+    assert_eq!(Encoding::parse(text), Encoding::BT601);
     let other = text.replace("601", "709").replace("Limited", "Full");
-    assert_eq!(Encoding::told_by(&other), Encoding { full_range: true, ..Encoding::BT709 });
+    assert_eq!(Encoding::parse(&other), Encoding { full_range: true, ..Encoding::BT709 });
 }

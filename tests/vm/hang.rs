@@ -1,12 +1,14 @@
-//! Stages that hang, and an engine that fails: what systemd's watchdog makes of the one, the daemon itself of the other.
+//! Stages that hang, which systemd's watchdog ends, and an engine that fails, which the daemon opens again.
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::fuse;
-use crate::harness::{Hardware, Kernel, Machine, Mirror, Screen, main_pid, mirror_of_ramp, on_each_kernel, wait_for};
-use crate::picture::brightness;
+use crate::harness::{
+    Kernel, Machine, Mirror, daemon_log, is_dreaming, main_pid, mirror_of_ramp, on_each_kernel, shows_a_picture,
+    wait_until,
+};
 
 on_each_kernel!(
     each_stage_that_hangs_is_seen_and_the_picture_comes_back,
@@ -14,25 +16,25 @@ on_each_kernel!(
 );
 
 const STAGES: [&str; 4] = ["display", "source", "dream", "preview"];
-/// From the end of the process that hung. Until then the picture stays; where the display is what hangs, it stands still for some seconds.
-const MOST_WITHOUT_A_PICTURE: Duration = Duration::from_secs(15);
+/// Longest time without a picture, from the end of the process that hung. Until then the picture stays; if the display hangs, it freezes for some
+/// seconds.
+const MAX_DARK_TIME: Duration = Duration::from_secs(15);
 
-/// Ten times in a row, each stage in its turn.
+/// Ten times in a row, the stages in turn.
 fn each_stage_that_hangs_is_seen_and_the_picture_comes_back(kernel: Kernel) {
-    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mut machine = Machine::start_virtio(kernel);
     let mirror = Mirror::start(&mut machine, &mirror_of_ramp("kind = \"kms\"", "steps = 1"));
-    for time in 0..10 {
-        let stage = STAGES[time % STAGES.len()];
+    for round in 0..10 {
+        let stage = STAGES[round % STAGES.len()];
         mirror.telemetry(|telemetry| telemetry["provider"] == "cpu");
-        wait_for("its picture is on the screen", || (brightness(&machine.screen()) > 30.0).then_some(()));
+        wait_until("its picture is on the screen", || shows_a_picture(&mut machine));
         let process = main_pid(&mut machine);
         freeze(&mut machine, process, stage);
         let frozen = Instant::now();
-        // Seen from outside: the picture goes with the process, the console's text is dark, and a new picture comes.
-        let shows = |machine: &mut Machine| brightness(&machine.screen()) > 30.0;
-        wait_for(&format!("the end of the process whose {stage} hung"), || (!shows(&mut machine)).then_some(()));
+        // From outside: the picture goes with the process, the console's text is dark, and a new picture comes.
+        wait_until(&format!("the end of the process whose {stage} hung"), || !shows_a_picture(&mut machine));
         let gone = Instant::now();
-        wait_for("a new picture", || shows(&mut machine).then_some(()));
+        wait_until("a new picture", || shows_a_picture(&mut machine));
         let (dark, all) = (gone.elapsed(), frozen.elapsed());
         eprintln!(
             "{kernel:?}: {stage} hung: seen and ended after {:.1} s, the picture is back {:.1} s later",
@@ -40,38 +42,37 @@ fn each_stage_that_hangs_is_seen_and_the_picture_comes_back(kernel: Kernel) {
             dark.as_secs_f64()
         );
         assert_ne!(main_pid(&mut machine), process);
-        assert!(dark < MOST_WITHOUT_A_PICTURE, "{stage}: {dark:?}");
-        let told = machine.run("journalctl -u reverie -o cat");
-        assert!(told.contains(&format!("{stage} had no heartbeat for")), "the journal names it: {told}");
-        // What the one before told is forgotten: the camera's picture is there long before the dream, whose first ascents may take minutes.
-        mirror.operator.hear("status", |status| status == b"online");
+        assert!(dark < MAX_DARK_TIME, "{stage}: {dark:?}");
+        let log = daemon_log(&mut machine);
+        assert!(log.contains(&format!("{stage} had no heartbeat for")), "the journal names it: {log}");
+        // Discards what the process before published: the camera's picture is there long before the dream, whose first ascents may take minutes.
+        mirror.operator.receive_status("online");
     }
     assert_eq!(machine.run("systemctl show -P NRestarts reverie").trim(), "10");
 }
 
 fn an_engine_that_fails_is_opened_anew_without_a_restart(kernel: Kernel) {
-    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mut machine = Machine::start_virtio(kernel);
     let mirror = Mirror::start(&mut machine, &mirror_of_ramp("kind = \"kms\"", "steps = 1"));
-    let dreams = |telemetry: &Json| telemetry["provider"] == "cpu" && telemetry["fps"].as_f64() > Some(0.0);
-    mirror.telemetry(dreams);
+    mirror.telemetry(is_dreaming);
     let process = main_pid(&mut machine);
-    // In a trance a dream climbs `step` itself, however long it took.
+    // In a trance an ascent takes `step` itself, whatever time passed.
     mirror.operator.set(json!({"trance": 1.0, "step": fuse::BLOWS_AT + 1.0}));
-    wait_for("the engine fails", || {
-        assert!(brightness(&machine.screen()) > 30.0, "the screen went black");
-        machine.run("journalctl -u reverie -o cat").contains("dream failed").then_some(())
+    wait_until("the engine fails", || {
+        assert!(shows_a_picture(&mut machine), "the screen went black");
+        daemon_log(&mut machine).contains("dream failed")
     });
     mirror.telemetry(|telemetry| telemetry["restarts"].as_u64() >= Some(2));
-    assert!(brightness(&machine.screen()) > 30.0, "the screen went black");
+    assert!(shows_a_picture(&mut machine), "the screen went black");
     mirror.operator.set(json!({"trance": 0.0, "step": 1.75}));
     let failed = mirror.telemetry(|_| true)["restarts"].as_u64();
-    // Its rate is of the last seconds: it dreams again.
-    mirror.telemetry(dreams);
-    mirror.telemetry(|telemetry| dreams(telemetry) && telemetry["restarts"].as_u64() <= failed.map(|n| n + 1));
+    // The rate is that of the last seconds: it dreams again.
+    mirror.telemetry(is_dreaming);
+    mirror.telemetry(|telemetry| is_dreaming(telemetry) && telemetry["restarts"].as_u64() <= failed.map(|n| n + 1));
     assert_eq!(main_pid(&mut machine), process, "the daemon never ended");
 }
 
-/// Stops the thread of a stage, and no other: a control group of threads, which freezes.
+/// Freezes the thread of a stage, and no other, in a threaded control group.
 fn freeze(machine: &mut Machine, process: u32, stage: &str) {
     machine.run(&format!(
         "cd /sys/fs/cgroup/system.slice/reverie.service && mkdir frozen && echo threaded > frozen/cgroup.type && \

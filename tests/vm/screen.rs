@@ -1,6 +1,6 @@
-//! Screens: that what is sent is what the monitor shows.
+//! Screens: the monitor shows what is sent.
 
-use crate::harness::{Hardware, Kernel, Machine, Mirror, Screen, mirror_of_ramp, on_each_kernel, wait_for};
+use crate::harness::{Hardware, Kernel, Machine, Mirror, Screen, mirror_of_ramp, on_each_kernel, wait_until};
 use crate::picture::{Placement, difference, on_screen, ramp};
 
 on_each_kernel!(
@@ -15,13 +15,13 @@ fn a_framebuffer_of_32_bits_shows_the_picture(kernel: Kernel) {
 }
 
 fn a_framebuffer_of_24_bits_shows_the_picture(kernel: Kernel) {
-    let words = "video=800x600-24";
-    framebuffer_shows_the_picture(Hardware { kernel_words: words, ..Hardware::new(kernel, Screen::Cirrus) }, 24);
+    let hardware = Hardware { kernel_arguments: "video=800x600-24", ..Hardware::new(kernel, Screen::Cirrus) };
+    framebuffer_shows_the_picture(hardware, 24);
 }
 
 fn a_framebuffer_of_16_bits_shows_the_picture(kernel: Kernel) {
-    let words = "video=800x600-16";
-    framebuffer_shows_the_picture(Hardware { kernel_words: words, ..Hardware::new(kernel, Screen::Cirrus) }, 16);
+    let hardware = Hardware { kernel_arguments: "video=800x600-16", ..Hardware::new(kernel, Screen::Cirrus) };
+    framebuffer_shows_the_picture(hardware, 16);
 }
 
 fn framebuffer_shows_the_picture(hardware: Hardware, bits: u32) {
@@ -32,25 +32,25 @@ fn framebuffer_shows_the_picture(hardware: Hardware, bits: u32) {
     let expected = on_screen(&ramp(), width, height, Placement::Fill, 0);
     // Five bits a channel are steps of eight levels.
     let most = if bits == 16 { 12 } else { 6 };
-    wait_for("the picture is on the screen", || (difference(&machine.screen(), &expected).max <= most).then_some(()));
+    wait_until("the picture is on the screen", || difference(&machine.screen(), &expected).max <= most);
     machine.keep_screen("picture");
 }
 
-/// The machine's own side of it: the kernel sees the cable pulled, and the other monitor's mode.
+/// The machine alone: the kernel sees the cable pulled, and the other monitor's mode.
 fn the_monitor_is_unplugged_and_another_plugged_in(kernel: Kernel) {
-    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let mut machine = Machine::start_virtio(kernel);
     let connector = "/sys/class/drm/card0-Virtual-1";
     let is = |machine: &mut Machine, status: &str| {
-        let told = || (machine.run(&format!("cat {connector}/status")).trim() == status).then_some(());
-        wait_for(&format!("the connector is {status}"), told);
+        let path = format!("{connector}/status");
+        wait_until(&format!("the connector is {status}"), || machine.run(&format!("cat {path}")).trim() == status);
     };
     is(&mut machine, "connected");
     machine.set_monitor(0, 0);
     is(&mut machine, "disconnected");
     machine.set_monitor(1024, 768);
     is(&mut machine, "connected");
-    // sysfs tells what the last probe saw, which for the kernel's own is the time before the new EDID came: so one is made.
-    wait_for("the monitor's own mode comes first", || {
-        machine.run("modetest -M virtio_gpu -c").contains("#0 1024x768").then_some(())
+    // sysfs shows the last probe, and the kernel's own came before the new EDID: modetest makes another.
+    wait_until("the monitor's own mode comes first", || {
+        machine.run("modetest -M virtio_gpu -c").contains("#0 1024x768")
     });
 }

@@ -1,10 +1,10 @@
-//! Left alone with everything that happens to it, for as long as one likes: `REVERIE_SOAK` minutes.
+//! Left alone with everything that can happen, for `REVERIE_SOAK` minutes.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Footprint, Hardware, Kernel, Machine, Mirror, Screen, Vivid, main_pid, on_each_kernel, wait_for};
+use crate::harness::{Footprint, Kernel, Machine, Mirror, Vivid, configure, main_pid, on_each_kernel, wait_until};
 use crate::picture::brightness;
 
 on_each_kernel!(whatever_happens_it_goes_on);
@@ -33,12 +33,12 @@ dawn = { intensity = 0.3 }
 dusk = { intensity = 0.9, zoom = 0.1 }
 "#;
 
-/// What it does for the first time, it may keep memory for.
+/// Events during which memory may grow: each of them for the first time.
 const WARM_UP: u32 = 12;
-/// Of a screen that is there, however it came back.
-const MOST_BLACK: Duration = Duration::from_secs(10);
+/// Longest time that a connected screen may be black.
+const MAX_BLACK_TIME: Duration = Duration::from_secs(10);
 
-/// What happens next. Some of it lasts a while.
+/// Events; some last a while.
 #[derive(Debug, Clone, Copy)]
 enum Chaos {
     CameraAway,
@@ -71,21 +71,22 @@ const ALL: [Chaos; 12] = [
 ];
 
 fn whatever_happens_it_goes_on(kernel: Kernel) {
-    let minutes = std::env::var("REVERIE_SOAK").map_or(MINUTES, |said| said.parse().expect("REVERIE_SOAK: minutes"));
-    let mut machine = Machine::start(Hardware::new(kernel, Screen::Virtio));
+    let minutes =
+        std::env::var("REVERIE_SOAK").map_or(MINUTES, |minutes| minutes.parse().expect("REVERIE_SOAK: minutes"));
+    let mut machine = Machine::start_virtio(kernel);
     // Small, so that it is soon full.
     machine.run("mkdir -p /var/lib/reverie && mount -t tmpfs -o size=1m tmpfs /var/lib/reverie");
     let vivid = Vivid::plug(&mut machine, "");
     let mirror = Mirror::start(&mut machine, MIRROR);
     mirror.telemetry(|telemetry| telemetry["provider"] == "cpu");
     let mut soak = Soak { machine, vivid, mirror, random: fastrand::Rng::with_seed(11), black: Black::default() };
-    wait_for("its picture is on the screen", || (brightness(&soak.machine.screen()) > 20.0).then_some(()));
+    wait_until("its picture is on the screen", || brightness(&soak.machine.screen()) > 20.0);
     let process = main_pid(&mut soak.machine);
 
     let begun = Instant::now();
     let (mut trace, mut times) = (Vec::new(), [0u32; ALL.len()]);
     while begun.elapsed() < Duration::from_secs(60 * minutes) || trace.len() <= WARM_UP as usize {
-        // Everything once, then anything.
+        // Each event once, then any at random.
         let next = if trace.len() < ALL.len() { trace.len() } else { soak.random.usize(0..ALL.len()) };
         times[next] += 1;
         soak.black.doing = format!("{:?}", ALL[next]);
@@ -102,43 +103,42 @@ fn whatever_happens_it_goes_on(kernel: Kernel) {
     let (first, last) = (warm[0], warm[warm.len() - 1]);
     eprintln!(
         "{kernel:?}: {:.0} minutes, {} events {:?}; restarts of the service {}, of stages {}; memory {} KiB, {} KiB at the end, \
-         {:+.1} KiB a minute; files {} to {}, areas {} to {}; black at most {:.1} s ({})",
+         {:+.1} KiB a minute; files {} to {}, mappings {} to {}; black at most {:.1} s ({})",
         begun.elapsed().as_secs_f64() / 60.0,
         trace.len(),
         ALL.iter().zip(times).collect::<Vec<_>>(),
         restarts.trim(),
         telemetry["restarts"],
-        first.1.own,
-        last.1.own,
+        first.1.memory,
+        last.1.memory,
         slope(warm),
         first.1.files,
         last.1.files,
-        first.1.areas,
-        last.1.areas,
+        first.1.mappings,
+        last.1.mappings,
         soak.black.longest.as_secs_f64(),
         soak.black.during,
     );
     assert_eq!(restarts.trim(), "0");
     let mut footprints: Vec<Footprint> = trace.iter().map(|(_, footprint)| *footprint).collect();
-    // A buffer that happens to be needed for the first time at the very end (one picture of the screen's is 2.6 MiB) is no leak: the middle one of the last
-    // quarter counts.
+    // A buffer first needed at the very end (a picture of the screen has 2.6 MiB) is no leak: the median of the last quarter counts.
     let quarter = footprints.len() * 3 / 4;
-    footprints[quarter..].sort_by_key(|footprint| footprint.own);
+    footprints[quarter..].sort_by_key(|footprint| footprint.memory);
     footprints.truncate(quarter + (footprints.len() - quarter) / 2 + 1);
     Footprint::assert_flat(&footprints, trace.len() / 2);
-    assert!(soak.black.longest < MOST_BLACK, "black during {}", soak.black.during);
+    assert!(soak.black.longest < MAX_BLACK_TIME, "black during {}", soak.black.during);
 }
 
-/// Of the daemon's own memory, in KiB a minute: the line of least squares through it.
+/// Growth of the daemon's memory, in KiB a minute: least squares.
 fn slope(trace: &[(Duration, Footprint)]) -> f64 {
-    let points: Vec<(f64, f64)> = trace.iter().map(|(at, it)| (at.as_secs_f64() / 60.0, it.own as f64)).collect();
+    let points: Vec<(f64, f64)> = trace.iter().map(|(at, it)| (at.as_secs_f64() / 60.0, it.memory as f64)).collect();
     let many = points.len() as f64;
     let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0 / many, y + point.1 / many));
     let along: f64 = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();
     along / points.iter().map(|point| (point.0 - x).powi(2)).sum::<f64>().max(f64::MIN_POSITIVE)
 }
 
-/// How long a screen that is there was black.
+/// How long a connected screen was black.
 #[derive(Default)]
 struct Black {
     since: Option<Instant>,
@@ -148,7 +148,7 @@ struct Black {
 }
 
 impl Black {
-    fn look(&mut self, is_black: bool) {
+    fn observe(&mut self, is_black: bool) {
         match (is_black, self.since) {
             (false, _) => self.since = None,
             (true, None) => self.since = Some(Instant::now()),
@@ -170,22 +170,18 @@ struct Soak {
 }
 
 impl Soak {
-    /// Looks at the screen for `time`.
+    /// Watches the screen for `time`.
     fn watch(&mut self, time: Duration) {
         let until = Instant::now() + time;
         while Instant::now() < until {
             let is_black = brightness(&self.machine.screen()) < 10.0;
-            self.black.look(is_black);
+            self.black.observe(is_black);
             std::thread::sleep(Duration::from_millis(100));
         }
     }
 
-    fn a_while(&mut self) -> Duration {
-        Duration::from_millis(self.random.u64(200..6000))
-    }
-
     fn happens(&mut self, chaos: Chaos) {
-        let time = self.a_while();
+        let time = Duration::from_millis(self.random.u64(200..6000));
         match chaos {
             Chaos::CameraAway => {
                 self.vivid.unbind(&mut self.machine);
@@ -240,7 +236,7 @@ impl Soak {
             Chaos::Reload => {
                 let zoom = self.random.f64();
                 let config = MIRROR.replace("steps = 1", &format!("steps = 1\nzoom = {zoom}"));
-                self.machine.put("/etc/reverie/reverie.toml", config.as_bytes());
+                configure(&mut self.machine, &config);
                 self.machine.run("systemctl reload reverie");
             }
             Chaos::SceneKept => {
@@ -253,7 +249,7 @@ impl Soak {
 
     fn broker_is_back(&mut self) {
         self.machine.run("systemctl reset-failed mosquitto; systemctl restart mosquitto");
-        // It hears the mirror again, by itself.
-        self.mirror.operator.hear("status", |status| status == b"online");
+        // Both reconnect by themselves.
+        self.mirror.operator.receive_status("online");
     }
 }

@@ -1,22 +1,22 @@
-//! QEMU's guest agent: commands run in the guest as root, files carried in and out.
+//! QEMU's guest agent: runs commands in the guest as root, copies files in and out.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use super::lines::Lines;
 
-/// Bytes carried at once.
+/// Bytes copied at once.
 const CHUNK: usize = 1 << 20;
 
 pub struct Agent(Lines);
 
-/// What a command in the guest came to.
+/// Result of a command in the guest.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Exit status; 128 and the signal where one ended it.
+    /// Exit status; 128 + the signal if one ended it.
     pub status: i64,
     pub out: String,
     pub err: String,
@@ -29,11 +29,11 @@ impl Agent {
         let id = fastrand::u32(1..1 << 30);
         lines.send(&json!({"execute": "guest-sync", "arguments": {"id": id}})).expect("QEMU is there");
         // What a former connection did not read may still come.
-        while lines.receive(PATIENCE).expect("the guest agent answers")["return"] != id {}
+        while lines.receive(TIMEOUT).expect("the guest agent answers")["return"] != id {}
         Agent(lines)
     }
 
-    /// Runs a command line in a shell. A command left in the background must redirect its output, or it is waited for.
+    /// Runs a command line in a shell. A command left in the background must redirect its output, or this waits for it.
     pub fn run(&mut self, command: &str) -> Outcome {
         let environment =
             ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8"];
@@ -54,7 +54,7 @@ impl Agent {
                 let code = status["exitcode"].as_i64().or(signal).unwrap_or(-1);
                 return Outcome { status: code, out: text("out-data"), err: text("err-data") };
             }
-            assert!(begun.elapsed() < 3 * PATIENCE, "in the guest this does not end: {command}");
+            assert!(begun.elapsed() < 3 * TIMEOUT, "in the guest this does not end: {command}");
             std::thread::sleep(pause);
             pause = (pause * 3 / 2).min(Duration::from_millis(200));
         }
@@ -85,18 +85,13 @@ impl Agent {
     }
 
     fn ask(&mut self, command: &str, arguments: Json) -> Json {
-        self.0.send(&json!({"execute": command, "arguments": arguments})).expect("QEMU is there");
-        let mut answer =
-            self.0.receive(PATIENCE).unwrap_or_else(|e| panic!("the guest agent's answer to {command}: {e}"));
-        let shown = arguments.get("path").unwrap_or(&Json::Null);
-        assert!(answer.get("error").is_none(), "the guest agent refuses {command} {shown}: {}", answer["error"]);
-        answer["return"].take()
+        self.0.ask("the guest agent", command, &arguments)
     }
 }
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Base64.
+/// Encodes base64.
 fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
@@ -109,7 +104,7 @@ fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes of base64, which the agent makes and so is whole.
+/// Decodes base64; the agent's is well-formed.
 fn decode(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     for four in text.as_bytes().chunks(4) {

@@ -1,16 +1,16 @@
-//! What `tests/vm/build` made, and where machines keep their saved states.
+//! The cache: what `tests/vm/build` made, and the machines' saved states.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where everything lies that is built once. By its real name, so that checkouts that share it agree on it.
+/// Its folder, `.cache/vm` or `$REVERIE_VM_CACHE`; canonical, so that checkouts that share it agree on its name.
 pub fn folder() -> PathBuf {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/vm");
     let folder = std::env::var_os("REVERIE_VM_CACHE").map_or_else(beside, PathBuf::from);
     folder.canonicalize().unwrap_or(folder)
 }
 
-/// The folder of the part `name`, whose own name ends in the hash of its recipe.
+/// The folder of the part `name`: that name, and the hash of its recipe.
 pub fn part(name: &str) -> PathBuf {
     let entries = fs::read_dir(folder()).into_iter().flatten().flatten();
     let mut found = entries.map(|entry| entry.path()).filter(|path| {

@@ -1,18 +1,18 @@
-//! Cameras of the guest: the kernel's virtual one, and one that is fed JPEG pictures.
+//! Cameras of the guest: the kernel's virtual one, and one that plays a JPEG picture.
 
 use image::RgbImage;
 
-use super::{Machine, wait_for};
+use super::{Machine, wait_until};
 use crate::colour::{Encoding, decode};
 
-/// The kernel's virtual camera, `vivid`: 8 upright colour bars that stand still, without text over them.
+/// The kernel's virtual camera, `vivid`: 8 static vertical colour bars, without text over them.
 pub struct Vivid {
     /// `/dev/video0`.
     pub device: String,
 }
 
 impl Vivid {
-    /// Loads the driver. `options` are the module's, such as `multiplanar=2` (every device with several planes).
+    /// Loads the driver. `options` are the module's, such as `multiplanar=2` (formats of several planes).
     pub fn plug(machine: &mut Machine, options: &str) -> Vivid {
         machine.run(&format!("modprobe vivid n_devs=1 node_types=0x1 {options} && udevadm settle"));
         let vivid = Vivid { device: "/dev/video0".to_owned() };
@@ -25,41 +25,39 @@ impl Vivid {
         machine.run(&format!("v4l2-ctl -d {} --set-ctrl {controls}", self.device));
     }
 
-    /// Takes the device away as a pulled cable does: its node goes, whoever streams gets ENODEV.
+    /// Unplugs the camera: as with a pulled cable its node goes, and whoever streams gets ENODEV.
     pub fn unbind(&self, machine: &mut Machine) {
         machine.run("echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind");
     }
 
-    /// Gives it back, with the driver's defaults but for the still bars.
+    /// Plugs it in again, with the driver's defaults but for the static bars.
     pub fn bind(&self, machine: &mut Machine) {
         machine.run("echo vivid.0 >/sys/bus/platform/drivers/vivid/bind && udevadm settle");
-        wait_for("the camera's node", || {
-            (machine.try_run(&format!("test -c {}", self.device)).status == 0).then_some(())
-        });
+        wait_until("the camera's node", || machine.succeeds(&format!("test -c {}", self.device)));
         self.control(machine, "test_pattern=0,osd_text_mode=2");
     }
 
-    /// A picture captured by v4l2-ctl and converted here: what any program should see. Nobody else may stream.
+    /// A picture captured by v4l2-ctl and converted here, to compare with. Nothing else may stream.
     pub fn reference(&self, machine: &mut Machine, format: &str, width: u32, height: u32) -> RgbImage {
         let device = &self.device;
         machine.run(&format!(
             "v4l2-ctl -d {device} --set-fmt-video=width={width},height={height},pixelformat={format} && \
              v4l2-ctl -d {device} --stream-mmap --stream-count=1 --stream-to=/tmp/reference"
         ));
-        let about = machine.run(&format!("v4l2-ctl -d {device} --get-fmt-video"));
-        assert!(about.contains(&format!("'{format}'")), "{device} does not take {format}: {about}");
+        let properties = machine.run(&format!("v4l2-ctl -d {device} --get-fmt-video"));
+        assert!(properties.contains(&format!("'{format}'")), "{device} does not take {format}: {properties}");
         let bytes = machine.get("/tmp/reference");
         // v4l2-ctl writes the planes of one picture one after another.
-        let in_one = match format {
+        let single_planar = match format {
             "NM12" => "NV12",
             "YM12" => "YU12",
             other => other,
         };
-        decode(in_one, Encoding::told_by(&about), &bytes, width, height)
+        decode(single_planar, Encoding::parse(&properties), &bytes, width, height)
     }
 }
 
-/// A camera that sends one JPEG picture again and again: `v4l2loopback`, fed from a file.
+/// A camera that repeats one JPEG picture: `v4l2loopback`, fed from a file.
 pub struct JpegCamera {
     pub device: String,
 }
@@ -80,7 +78,7 @@ impl JpegCamera {
 
     /// Sends pictures, some twenty a second, until [`JpegCamera::starve`].
     pub fn feed(&self, machine: &mut Machine) {
-        // A write is a picture.
+        // Each write is a picture.
         let device = &self.device;
         machine.run(&format!(
             "systemd-run --quiet --unit=feeder sh -c \
@@ -88,8 +86,8 @@ impl JpegCamera {
         ));
     }
 
-    /// Sends nothing more: the device stays, and whoever streams waits.
-    #[expect(dead_code, reason = "for the tests in which a camera falls silent")]
+    /// Stops sending: the device stays, and whoever streams waits.
+    #[expect(dead_code, reason = "for the tests in which a camera stalls")]
     pub fn starve(&self, machine: &mut Machine) {
         machine.run("systemctl stop feeder");
     }

@@ -1,4 +1,4 @@
-//! One QEMU process. It ends with the value, and with the test should that be killed.
+//! One QEMU process. It ends when the value is dropped, and with the test if that is killed.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -20,7 +20,7 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts QEMU with `hardware` and the sockets that the harness speaks through.
+    /// Starts QEMU with the arguments of `hardware`, the sockets of the harness, and `more` arguments.
     pub fn launch(hardware: &[String], more: &[&str]) -> Emulator {
         let run = tempfile::tempdir().expect("a temporary folder");
         let at = |name: &str| run.path().join(name).display().to_string();
@@ -38,10 +38,10 @@ impl Emulator {
             .stderr(errors);
         let mut process = command.spawn().expect("starting QEMU");
         while !run.path().join("qmp").exists() {
-            if let Some(status) = process.try_wait().expect("asking after QEMU") {
+            if let Some(status) = process.try_wait().expect("the state of QEMU's process") {
                 panic!("QEMU ended ({status}): {}", read(&run.path().join("errors")));
             }
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10));
         }
         let qmp = Qmp::connect(&run.path().join("qmp"));
         Emulator { process, run, qmp }
@@ -51,18 +51,27 @@ impl Emulator {
         self.run.path().join(name)
     }
 
-    /// What the guest said on its serial line.
+    /// The guest's output on its serial line.
     pub fn serial(&self) -> String {
         read(&self.file("serial"))
     }
 
-    /// The port on 127.0.0.1 at which the guest's broker is reached.
+    /// The port on 127.0.0.1 that forwards to the guest's broker.
     pub fn broker_port(&mut self) -> u16 {
         // TCP[HOST_FORWARD]  12       127.0.0.1 43567       10.0.2.15  1883     0     0
         let network = self.qmp.human("info usernet");
         let forward = network.lines().find(|line| line.contains("HOST_FORWARD"));
         let port = forward.and_then(|line| line.split_whitespace().nth(3)?.parse().ok());
         port.unwrap_or_else(|| panic!("QEMU forwards no port: {network}"))
+    }
+
+    /// Waits until the guest says on its serial line that it has booted. If it does not, the test fails with all of its output there.
+    pub fn wait_for_boot(&mut self, limit: Duration) {
+        let begun = Instant::now();
+        while !self.serial().contains("GUEST-READY") {
+            assert!(self.is_running() && begun.elapsed() < limit, "it does not boot: {}", self.serial());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Whether QEMU still runs.
@@ -78,7 +87,7 @@ impl Drop for Emulator {
     }
 }
 
-/// How the processor is had: as `REVERIE_VM_ACCEL` says (`kvm` or `tcg`), else by KVM where that works, else emulated.
+/// QEMU's arguments for the processor: as `REVERIE_VM_ACCEL` says (`kvm` or `tcg`), else KVM where that works, else emulation.
 pub static ACCELERATION: LazyLock<[String; 4]> = LazyLock::new(|| {
     let works = || Path::new("/dev/kvm").exists() && runs(&kvm()) && boots(&kvm());
     match std::env::var("REVERIE_VM_ACCEL").as_deref() {
@@ -98,10 +107,10 @@ fn emulated() -> [String; 4] {
     ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max"].map(str::to_owned)
 }
 
-/// The longest that a kernel takes to its first program: emulated it is ten seconds.
-const BOOT: Duration = Duration::from_secs(120);
+/// Longest time of a kernel to its first program; emulated it takes ten seconds.
+const KERNEL_BOOT_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Whether Linux comes up on a machine so accelerated: there are KVMs that run a boot sector, and stop at the first instruction of AVX.
+/// Whether Linux comes up with these arguments: some KVMs run a boot sector, and stop at the first AVX instruction.
 fn boots(acceleration: &[String]) -> bool {
     let (image, run) = (cache::part("trixie"), tempfile::tempdir().expect("a temporary folder"));
     let at = |name: &str| run.path().join(name);
@@ -122,7 +131,7 @@ fn boots(acceleration: &[String]) -> bool {
     let Ok(mut machine) = machine.spawn() else { return false };
     let begun = Instant::now();
     let mut is_up = false;
-    while !is_up && begun.elapsed() < BOOT {
+    while !is_up && begun.elapsed() < KERNEL_BOOT_TIMEOUT {
         let has_ended = !machine.try_wait().is_ok_and(|status| status.is_none());
         if has_ended || read(&at("errors")).contains("KVM internal error") {
             break;
@@ -135,20 +144,20 @@ fn boots(acceleration: &[String]) -> bool {
     is_up
 }
 
-/// What is asked of KVM, emulation can do.
+/// What KVM is checked for, emulation can do.
 #[test]
-fn the_kernel_comes_up_and_what_is_no_processor_runs_nothing() {
+fn a_machine_that_works_passes_both_checks_and_one_that_does_not_fails_both() {
     assert!(runs(&emulated()) && boots(&emulated()));
     let none = ["-accel", "tcg", "-cpu", "no-such-processor"].map(str::to_owned);
     assert!(!runs(&none) && !boots(&none));
 }
 
-/// Whether a machine so accelerated runs anything. A device file says little, nor does a machine that can be made: some are, and
-/// then stand still. So one is booted from a sector that ends it.
+/// Whether a machine with these arguments runs at all. Neither a device file nor a machine that can be created is enough: some stand still
+/// then. So one is booted from a sector that ends it.
 fn runs(acceleration: &[String]) -> bool {
     /// Writes 0x10 to the port of `isa-debug-exit`, which ends QEMU with twice that and one.
     const PROGRAM: [u8; 5] = [0xb0, 0x10, 0xe6, 0xf4, 0xf4];
-    const ENDED: i32 = 0x21;
+    const EXIT_CODE: i32 = 0x21;
     let mut sector = [0; 512];
     sector[..PROGRAM.len()].copy_from_slice(&PROGRAM);
     sector[510..].copy_from_slice(&[0x55, 0xaa]);
@@ -161,7 +170,7 @@ fn runs(acceleration: &[String]) -> bool {
     for _ in 0..50 {
         match machine.try_wait() {
             Ok(None) => std::thread::sleep(Duration::from_millis(100)),
-            Ok(Some(status)) => return status.code() == Some(ENDED),
+            Ok(Some(status)) => return status.code() == Some(EXIT_CODE),
             Err(_) => break,
         }
     }

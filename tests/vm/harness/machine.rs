@@ -1,15 +1,15 @@
-//! A machine: a kernel, a monitor, a Debian that has booted; the payload mounted at /mnt.
+//! A machine: a kernel, a monitor, a booted Debian, with the payload mounted at /mnt.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use image::RgbImage;
 
 use super::agent::{Agent, Outcome};
 use super::emulator::{ACCELERATION, Emulator};
-use super::{PATIENCE, cache, payload, vnc, wait_for};
+use super::{TIMEOUT, cache, payload, run_on_host, vnc};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernel {
@@ -22,7 +22,7 @@ pub enum Kernel {
 /// What the monitor is plugged into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Screen {
-    /// 1280×720 at first; the only one whose cable can be pulled ([`Machine::set_monitor`]).
+    /// 1280×720 at first; the only one whose monitor can be unplugged ([`Machine::set_monitor`]).
     Virtio,
     /// `bochs`, with EDID.
     Bochs,
@@ -30,22 +30,22 @@ pub enum Screen {
     Cirrus,
 }
 
-/// What a machine is made of. Machines of the same hardware share one saved state, made when it is first asked for.
+/// A machine's hardware. Machines of the same hardware share one saved state, made when it is first needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hardware {
     pub kernel: Kernel,
     pub screen: Screen,
     pub processors: u8,
-    /// More words on the kernel's command line, such as `video=800x600-16`.
-    pub kernel_words: &'static str,
+    /// More arguments on the kernel's command line, such as `video=800x600-16`.
+    pub kernel_arguments: &'static str,
 }
 
 pub struct Machine {
     emulator: Emulator,
     agent: Agent,
     port: u16,
-    /// What it was restored from.
-    _saved: Option<Saved>,
+    /// The state it was restored from, if any.
+    _saved: Option<SavedState>,
 }
 
 impl Kernel {
@@ -59,14 +59,14 @@ impl Kernel {
 
 impl Hardware {
     pub fn new(kernel: Kernel, screen: Screen) -> Hardware {
-        Hardware { kernel, screen, processors: 2, kernel_words: "" }
+        Hardware { kernel, screen, processors: 2, kernel_arguments: "" }
     }
 
-    /// QEMU's words for it. They must be the same where a state is saved and where it is restored.
-    fn words(self) -> Vec<String> {
+    /// QEMU's arguments for it. They must be the same where a state is saved and where it is restored.
+    fn arguments(self) -> Vec<String> {
         let image = cache::part(self.kernel.suite());
         let at = |name: &str| image.join(name).display().to_string();
-        // Nothing to wait for, nothing to probe, no mitigations: emulated, it all is felt.
+        // Nothing to wait for, nothing to probe, no mitigations: under emulation, each of them costs time.
         let quiet = "console=tty0 console=ttyS0 net.ifnames=0 loglevel=4 mitigations=off audit=0 apparmor=0 nokaslr \
                      no_timer_check cryptomgr.notests rcupdate.rcu_expedited=1 nowatchdog systemd.show_status=0";
         let screen = match self.screen {
@@ -74,7 +74,7 @@ impl Hardware {
             Screen::Bochs => "bochs-display,edid=on,xres=1280,yres=720",
             Screen::Cirrus => "cirrus-vga",
         };
-        let words = [
+        let arguments = [
             "-machine",
             "pc",
             "-smp",
@@ -86,7 +86,7 @@ impl Hardware {
             "-initrd",
             &at("initrd"),
             "-append",
-            &format!("{quiet} {}", self.kernel_words),
+            &format!("{quiet} {}", self.kernel_arguments),
             "-device",
             "virtio-blk-pci,drive=root",
             "-device",
@@ -101,22 +101,22 @@ impl Hardware {
             screen,
         ]
         .map(str::to_owned);
-        ACCELERATION.iter().cloned().chain(words).collect()
+        ACCELERATION.iter().cloned().chain(arguments).collect()
     }
 
-    /// The saved state, made where there is none.
-    fn saved(self) -> Saved {
-        let name = format!("state-{:?}-{:?}-{}", self.kernel, self.screen, self.kernel_words.replace(' ', "+"));
+    /// The saved state; made if there is none yet.
+    fn saved(self) -> SavedState {
+        let name = format!("state-{:?}-{:?}-{}", self.kernel, self.screen, self.kernel_arguments.replace(' ', "+"));
         let name = name.to_lowercase();
         let name = name.trim_end_matches('-');
-        let recipe = format!("{} {}", cache::part("qemu").display(), self.words().join(" "));
+        let recipe = format!("{} {}", cache::part("qemu").display(), self.arguments().join(" "));
         let key = reverie::pack::hex_sha256(recipe.as_bytes());
         let folder = cache::folder().join(format!("{name}-{}", &key[..12]));
-        // One test makes it; others, of other checkouts too, wait for it.
+        // One test makes it; others wait, those of other checkouts too.
         let lock = File::create(cache::folder().join("state.lock")).expect("a lock file in the cache");
         lock.lock().expect("the cache's lock");
         if !folder.exists() {
-            forget_older(name);
+            remove_older(name);
             let scratch = cache::folder().join(".state");
             let _ = fs::remove_dir_all(&scratch);
             fs::create_dir(&scratch).expect("a folder in the cache");
@@ -125,35 +125,32 @@ impl Hardware {
         }
         let used = File::open(folder.join("memory")).expect("the saved memory");
         used.lock_shared().expect("the saved state's lock");
-        Saved { folder, _used: used }
+        SavedState { folder, _used: used }
     }
 
     fn boot_and_save(self, folder: &Path) {
         let disk = folder.join("disk.qcow2");
         overlay(&cache::part(self.kernel.suite()).join("root.ext4"), &disk);
-        let mut emulator = Emulator::launch(&self.words(), &["-drive", &format!("{},cache=unsafe", drive(&disk))]);
-        wait_for("the guest has booted", || {
-            assert!(emulator.is_running(), "QEMU ended: {}", emulator.serial());
-            emulator.serial().contains("GUEST-READY").then_some(())
-        });
+        let mut emulator = Emulator::launch(&self.arguments(), &["-drive", &format!("{},cache=unsafe", drive(&disk))]);
+        emulator.wait_for_boot(TIMEOUT);
         let synced = Agent::connect(&emulator.file("agent")).run("udevadm settle; sync");
         assert_eq!(synced.status, 0, "{synced:?}");
         emulator.qmp.save(&folder.join("memory"));
     }
 }
 
-/// Disks that outlast the machine, each as QEMU is told of it: `file=…,format=…`. Their power is cut when the machine is dropped:
-/// what it had not flushed is lost.
+/// Disks that outlast the machine, each as the value of QEMU's `-drive`: `file=…,format=…`. Dropping the machine cuts their power: what it had not
+/// flushed is lost.
 pub struct Disks {
     pub root: String,
     /// `/dev/vdb`, `/dev/vdc`, …
     pub more: Vec<String>,
-    /// What the clock says when it is switched on, where that is not the time: `1970-01-01T00:00:10`.
+    /// The clock at power-on, where that is not the present time: `1970-01-01T00:00:10`.
     pub clock: Option<&'static str>,
 }
 
 impl Disks {
-    /// The root file system as it was built, with what is changed on it in `file`.
+    /// The root file system as it was built, with changes kept in `file`.
     pub fn new_root(kernel: Kernel, file: &Path) -> String {
         overlay(&cache::part(kernel.suite()).join("root.ext4"), file);
         format!("file={},format=qcow2", file.display())
@@ -161,31 +158,28 @@ impl Disks {
 
     /// As [`Machine::switch_on`], without waiting for anything.
     pub fn switch_on(&self, hardware: Hardware) -> Emulator {
-        let mut words = vec!["-drive".to_owned(), format!("{},if=none,id=root", self.root)];
-        words.extend(self.more.iter().flat_map(|disk| ["-drive".to_owned(), format!("{disk},if=virtio")]));
-        words.extend(self.clock.iter().flat_map(|clock| ["-rtc".to_owned(), format!("base={clock}")]));
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        Emulator::launch(&hardware.words(), &words)
+        let mut arguments = vec!["-drive".to_owned(), format!("{},if=none,id=root", self.root)];
+        arguments.extend(self.more.iter().flat_map(|disk| ["-drive".to_owned(), format!("{disk},if=virtio")]));
+        arguments.extend(self.clock.iter().flat_map(|clock| ["-rtc".to_owned(), format!("base={clock}")]));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        Emulator::launch(&hardware.arguments(), &arguments)
     }
 }
 
-/// Makes a qcow2 image of what is changed on the raw one `base`.
+/// Makes a qcow2 image of the changes to the raw image `base`.
 fn overlay(base: &Path, file: &Path) {
-    let made =
-        Command::new("qemu-img").args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).arg(base).arg(file).output();
-    let made = made.expect("qemu-img: `deploy/install-tools vm` installs it");
-    assert!(made.status.success(), "qemu-img: {}", String::from_utf8_lossy(&made.stderr));
+    run_on_host(Command::new("qemu-img").args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).arg(base).arg(file));
 }
 
-/// A folder with `memory`, the machine's state, and `disk.qcow2`, what has changed on the disk since the image.
-struct Saved {
+/// A folder with `memory`, the machine's state, and `disk.qcow2`, the changes on its disk since the image.
+struct SavedState {
     folder: PathBuf,
-    /// Locked as long as it is used, so that nobody throws it away.
+    /// Locked while in use, so that nobody removes it.
     _used: File,
 }
 
 /// Removes states of the same name that an older recipe made and nobody uses.
-fn forget_older(name: &str) {
+fn remove_older(name: &str) {
     for entry in fs::read_dir(cache::folder()).into_iter().flatten().flatten() {
         let file = entry.file_name().to_string_lossy().into_owned();
         let is_older = file.strip_prefix(name).is_some_and(|rest| rest.len() == 13 && rest.starts_with('-'));
@@ -209,13 +203,18 @@ fn drive(disk: &Path) -> String {
 }
 
 impl Machine {
-    /// A machine that has just booted, with the payload at /mnt: its saved state, restored. What it changes is forgotten.
+    /// A machine with two processors and [`Screen::Virtio`].
+    pub fn start_virtio(kernel: Kernel) -> Machine {
+        Machine::start(Hardware::new(kernel, Screen::Virtio))
+    }
+
+    /// A machine that has just booted, with the payload at /mnt: its saved state, restored. Its changes are discarded.
     pub fn start(hardware: Hardware) -> Machine {
         let saved = hardware.saved();
         let incoming = format!("exec:cat '{}'", saved.folder.join("memory").display());
         let disk = format!("{},snapshot=on", drive(&saved.folder.join("disk.qcow2")));
-        let mut emulator = Emulator::launch(&hardware.words(), &["-drive", &disk, "-incoming", &incoming]);
-        emulator.qmp.go_on();
+        let mut emulator = Emulator::launch(&hardware.arguments(), &["-drive", &disk, "-incoming", &incoming]);
+        emulator.qmp.resume();
         let agent = Agent::connect(&emulator.file("agent"));
         let port = emulator.broker_port();
         let mut machine = Machine { emulator, agent, port, _saved: Some(saved) };
@@ -229,15 +228,10 @@ impl Machine {
         machine
     }
 
-    /// Switches on a machine with these disks, which are changed by it, and waits until it has booted.
+    /// Switches on a machine with these disks, which it changes, and waits until it has booted.
     pub fn switch_on(hardware: Hardware, disks: &Disks) -> Machine {
         let mut emulator = disks.switch_on(hardware);
-        let begun = Instant::now();
-        while !emulator.serial().contains("GUEST-READY") {
-            // A machine that does not come up is what such tests look for: its last words say why.
-            assert!(emulator.is_running() && begun.elapsed() < 2 * PATIENCE, "it does not boot: {}", emulator.serial());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        emulator.wait_for_boot(2 * TIMEOUT);
         let agent = Agent::connect(&emulator.file("agent"));
         let port = emulator.broker_port();
         Machine { emulator, agent, port, _saved: None }
@@ -256,6 +250,11 @@ impl Machine {
         self.agent.run(command)
     }
 
+    /// Whether a command line in the guest succeeds.
+    pub fn succeeds(&mut self, command: &str) -> bool {
+        self.try_run(command).status == 0
+    }
+
     /// Writes a file in the guest.
     pub fn put(&mut self, path: &str, bytes: &[u8]) {
         self.agent.put(path, bytes);
@@ -266,7 +265,7 @@ impl Machine {
         self.agent.get(path)
     }
 
-    /// What the monitor shows. The last one of each test stays in `target/tmp/vm-screens/`, to be looked at.
+    /// What the monitor shows. The last one of each test stays in `target/tmp/vm-screens/`, to be viewed.
     pub fn screen(&mut self) -> RgbImage {
         self.emulator.qmp.screendump(&kept_screen("last"))
     }
@@ -276,23 +275,23 @@ impl Machine {
         self.emulator.qmp.screendump(&kept_screen(name))
     }
 
-    /// Another monitor is plugged in, which prefers this size; 0×0: none. Of [`Screen::Virtio`] alone.
+    /// Plugs in another monitor, which prefers this size; 0×0 unplugs it. Of [`Screen::Virtio`] alone.
     pub fn set_monitor(&mut self, width: u16, height: u16) {
         vnc::set_monitor(&self.emulator.file("vnc"), width, height);
     }
 
-    /// Whether it has not been switched off.
+    /// Whether it is switched on.
     pub fn is_on(&mut self) -> bool {
         self.emulator.is_running()
     }
 
-    /// The port on 127.0.0.1 at which the guest's broker is reached.
+    /// The port on 127.0.0.1 that forwards to the guest's broker.
     pub fn broker_port(&self) -> u16 {
         self.port
     }
 }
 
-/// A test that fails says what the guest said.
+/// A failing test prints the end of the guest's journal.
 impl Drop for Machine {
     fn drop(&mut self) {
         if std::thread::panicking() && self.emulator.is_running() {

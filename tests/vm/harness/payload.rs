@@ -1,4 +1,4 @@
-//! What is tested, as a disk: the program, ONNX Runtime, a pack small enough to dream under emulation.
+//! The payload, a disk with what is tested: the program, ONNX Runtime, a pack small enough to dream under emulation.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,16 +11,16 @@ use image::RgbImage;
 use reverie::export::{About, Attribute, LayerRequest, MaxPool, Network, Node, Options, Tensor};
 
 use super::super::{fuse, picture};
-use super::on_host;
+use super::{on_host, run_on_host};
 
 /// The disk: an ext4 file system with
 ///
 /// ```text
-/// reverie           the program; /usr/bin/reverie leads here
+/// reverie           the program; /usr/bin/reverie links here
 /// lib/              libonnxruntime.so; /usr/lib/reverie
 /// share/models/     the pack; /usr/share/reverie
 /// share/photos/     ramp.png, the picture of `picture::ramp`
-/// systemd/          the unit that ships, and what belongs to it
+/// systemd/          the unit that ships, and its files
 /// packages/         the Debian packages, and in packages/old an older build of them, where `deploy/package` was run
 /// ```
 pub fn disk() -> &'static Path {
@@ -54,45 +54,42 @@ fn build() -> PathBuf {
 
     let disk = folder.path().join("payload.ext4");
     let room = size_of(&tree) * 11 / 10 + (16 << 20);
-    let made = on_host("mkfs.ext4")
-        .args(["-q", "-F", "-O", "^has_journal", "-m", "0", "-d"])
-        .args([&tree, &disk])
-        .arg(format!("{}k", room >> 10))
-        .output()
-        .expect("mkfs.ext4: `deploy/install-tools vm` installs it");
-    assert!(made.status.success(), "mkfs.ext4: {}", String::from_utf8_lossy(&made.stderr));
-    // Under a name of its own, so that nothing is left behind but the last one; QEMU keeps open what it opened.
+    run_on_host(
+        on_host("mkfs.ext4")
+            .args(["-q", "-F", "-O", "^has_journal", "-m", "0", "-d"])
+            .args([&tree, &disk])
+            .arg(format!("{}k", room >> 10)),
+    );
+    // Always under the same name, so that only the last one is left behind; QEMU keeps open what it opened.
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vm-payload.ext4");
     fs::rename(&disk, &kept).expect("moving the payload");
     kept
 }
 
-/// The packages, and the same as an older build whose configuration file said something else.
+/// Copies the packages, and makes of each an older build with another configuration file. Both uncompressed: the guest would unpack for minutes.
 fn packages(from: &Path, to: &Path) {
     fs::create_dir_all(to.join("old")).expect("a folder of the payload");
-    let run = |program: &str, args: &[&Path]| {
-        let done = Command::new(program).args(args).output().unwrap_or_else(|e| panic!("{program}: {e}"));
-        assert!(done.status.success(), "{program}: {}", String::from_utf8_lossy(&done.stderr));
+    let unpacked = to.join("old").join("unpacked");
+    let unpack =
+        |package: &Path| run_on_host(Command::new("dpkg-deb").arg("--raw-extract").args([package, &*unpacked]));
+    let pack = |package: &Path| {
+        run_on_host(Command::new("dpkg-deb").args(["-Znone", "--build"]).args([&*unpacked, package]));
+        fs::remove_dir_all(&unpacked).expect("removing what was unpacked");
     };
     let built = fs::read_dir(from).into_iter().flatten().flatten().map(|entry| entry.path());
     for package in built.filter(|path| path.extension().is_some_and(|extension| extension == "deb")) {
         let name = package.file_name().expect("a file");
-        let old = to.join("old").join("unpacked");
-        run("dpkg-deb", &[Path::new("--raw-extract"), &package, &old]);
-        let control = old.join("DEBIAN/control");
+        unpack(&package);
+        let control = unpacked.join("DEBIAN/control");
         let text = fs::read_to_string(&control).expect("a control file");
         fs::write(&control, text.replace("\nVersion: ", "\nVersion: 0.0~")).expect("writing the control file");
-        if let Ok(text) = fs::read_to_string(old.join("etc/reverie/reverie.toml")) {
-            fs::write(old.join("etc/reverie/reverie.toml"), format!("# Of an older build.\n{text}"))
-                .expect("writing it");
+        let config = unpacked.join("etc/reverie/reverie.toml");
+        if let Ok(text) = fs::read_to_string(&config) {
+            fs::write(&config, format!("# Of an older build.\n{text}")).expect("writing the configuration");
         }
-        // Not packed: the guest would unpack for minutes.
-        let none = Path::new("-Znone");
-        run("dpkg-deb", &[none, Path::new("--build"), &old, &to.join("old").join(name)]);
-        fs::remove_dir_all(&old).expect("removing what was unpacked");
-        run("dpkg-deb", &[Path::new("--raw-extract"), &package, &old]);
-        run("dpkg-deb", &[none, Path::new("--build"), &old, &to.join(name)]);
-        fs::remove_dir_all(&old).expect("removing what was unpacked");
+        pack(&to.join("old").join(name));
+        unpack(&package);
+        pack(&to.join(name));
     }
 }
 
@@ -104,7 +101,7 @@ fn size_of(path: &Path) -> u64 {
     fs::read_dir(path).expect("a folder of the payload").flatten().map(|entry| 4096 + size_of(&entry.path())).sum()
 }
 
-/// Two convolutions, of 3 to 8 and 8 to 8 channels: `edges`, the layer after both. It fails from a `step` of [`fuse::BLOWS_AT`] on.
+/// Exports a network of two convolutions, of 3 to 8 and 8 to 8 channels, with the layer `edges` after both. It fails from a `step` of [`fuse::BLOWS_AT`] on.
 fn export_pack(out: &Path) {
     let mut random = fastrand::Rng::with_seed(1);
     let mut constants = HashMap::new();

@@ -1,4 +1,4 @@
-//! QEMU's own protocol: what the monitor shows, devices plugged and unplugged, the machine's state.
+//! QMP, QEMU's own protocol: screendumps, devices plugged and unplugged, the machine's state.
 
 use std::path::Path;
 
@@ -6,14 +6,14 @@ use image::RgbImage;
 use serde_json::{Value as Json, json};
 
 use super::lines::Lines;
-use super::{PATIENCE, wait_for};
+use super::{TIMEOUT, wait_for, wait_until};
 
 pub struct Qmp(Lines);
 
 impl Qmp {
     pub fn connect(path: &Path) -> Qmp {
         let mut lines = Lines::connect(path);
-        lines.receive(PATIENCE).expect("QEMU's greeting");
+        lines.receive(TIMEOUT).expect("QEMU's greeting");
         let mut qmp = Qmp(lines);
         qmp.ask("qmp_capabilities", json!({}));
         qmp
@@ -21,21 +21,13 @@ impl Qmp {
 
     /// What `command` returns; QEMU's refusal ends the test.
     pub fn ask(&mut self, command: &str, arguments: Json) -> Json {
-        self.0.send(&json!({"execute": command, "arguments": arguments})).expect("QEMU is there");
-        loop {
-            let mut answer = self.0.receive(PATIENCE).unwrap_or_else(|e| panic!("QEMU's answer to {command}: {e}"));
-            assert!(answer.get("error").is_none(), "QEMU refuses {command} {arguments}: {}", answer["error"]);
-            // Events come in between.
-            if let Some(value) = answer.get_mut("return") {
-                return value.take();
-            }
-        }
+        self.0.ask("QEMU", command, &arguments)
     }
 
     /// A command of the human monitor, and what it prints.
     pub fn human(&mut self, command: &str) -> String {
-        let said = self.ask("human-monitor-command", json!({"command-line": command}));
-        said.as_str().unwrap_or_default().to_owned()
+        let output = self.ask("human-monitor-command", json!({"command-line": command}));
+        output.as_str().unwrap_or_default().to_owned()
     }
 
     /// What the monitor shows, as a PNG at `file`, which is read back.
@@ -44,7 +36,7 @@ impl Qmp {
         image::open(file).expect("the screendump is a picture").into_rgb8()
     }
 
-    /// Plugs in a disk that cannot be written.
+    /// Plugs in a read-only disk.
     pub fn add_disk(&mut self, name: &str, file: &Path) {
         let file = json!({"driver": "file", "filename": file});
         self.ask("blockdev-add", json!({"driver": "raw", "node-name": name, "read-only": true, "file": file}));
@@ -77,11 +69,9 @@ impl Qmp {
         assert_eq!(status, "completed", "saving the machine's state");
     }
 
-    /// Lets the machine run, as soon as its state has come in.
-    pub fn go_on(&mut self) {
-        wait_for("the machine's state restored", || {
-            (self.ask("query-status", json!({}))["status"] != "inmigrate").then_some(())
-        });
+    /// Resumes the machine, as soon as its state is restored.
+    pub fn resume(&mut self) {
+        wait_until("the machine's state restored", || self.ask("query-status", json!({}))["status"] != "inmigrate");
         self.ask("cont", json!({}));
     }
 }

@@ -1,4 +1,4 @@
-//! The monitor's cable. QEMU's virtio-gpu takes the size of its monitor from a VNC viewer, and no size for no monitor.
+//! The monitor's cable: QEMU's virtio-gpu takes the size of its monitor from a VNC viewer, and 0×0 for none.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -8,11 +8,10 @@ use std::time::Duration;
 const DESKTOP_SIZE: i32 = -223;
 const EXTENDED_DESKTOP_SIZE: i32 = -308;
 
-/// Tells the machine that its monitor is of this size; 0×0: unplugged. QEMU passes over a first 0×0, which says nothing
-/// new, so a size has to be told once before.
+/// Plugs in a monitor of this size; 0×0 unplugs it. QEMU ignores 0×0 before any other size, so set one first.
 pub fn set_monitor(socket: &Path, width: u16, height: u16) {
     try_set_monitor(socket, width, height)
-        .unwrap_or_else(|e| panic!("telling QEMU a monitor of {width}x{height}: {e}"));
+        .unwrap_or_else(|e| panic!("setting QEMU's monitor to {width}x{height}: {e}"));
 }
 
 fn try_set_monitor(socket: &Path, width: u16, height: u16) -> std::io::Result<()> {
@@ -28,9 +27,9 @@ fn try_set_monitor(socket: &Path, width: u16, height: u16) -> std::io::Result<()
     vnc.write_all(&[1])?;
     vnc.read_exact(&mut [0; 4])?;
     vnc.write_all(&[1])?;
-    let mut about = [0; 24];
-    vnc.read_exact(&mut about)?;
-    let name = u32::from_be_bytes([about[20], about[21], about[22], about[23]]);
+    let mut init = [0; 24];
+    vnc.read_exact(&mut init)?;
+    let name = u32::from_be_bytes([init[20], init[21], init[22], init[23]]);
     vnc.read_exact(&mut vec![0; name as usize])?;
     // SetEncodings: sizes only. SetDesktopSize: one screen, at 0,0.
     let encodings = [0, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE];
@@ -43,7 +42,7 @@ fn try_set_monitor(socket: &Path, width: u16, height: u16) -> std::io::Result<()
     [width, height].iter().for_each(|side| message.extend(side.to_be_bytes()));
     message.extend([0; 4]);
     vnc.write_all(&message)?;
-    // The reply says that it was taken up: an update of one rectangle, of the extended size.
+    // The reply confirms it: an update of one rectangle, of the extended size.
     let mut reply = [0; 16];
     vnc.read_exact(&mut reply)?;
     Ok(())
