@@ -328,7 +328,8 @@ fn dream(
             allowance = dreamer.status().frame_time;
         }
         meter.count(Instant::now(), dreamer.status().frame_time);
-        stage.sleep(period.saturating_sub(begun.elapsed()));
+        let busy = begun.elapsed();
+        stage.sleep(period.max(busy).div_f64(dreamer.rate_share()).saturating_sub(busy));
     }
     Ok(DreamExit::Stopped)
 }

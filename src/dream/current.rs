@@ -31,6 +31,7 @@ impl Current {
 impl Dreamer {
     /// What to dream with: what is asked for where its graphs are open, else what there is, and in between a mix.
     pub(super) fn choose_graphs(&mut self, params: &Params, elapsed: Duration) -> Result<Current, DreamError> {
+        self.governor.update_heat(self.thermal_headroom, elapsed);
         let wanted = self.selection(params)?;
         let held = self.current.as_ref().filter(|current| {
             let (now, next) = current.graphs();
@@ -51,7 +52,6 @@ impl Dreamer {
             octave_scale: params.octave_scale,
             windows: params.windows,
         };
-        self.governor.update_heat(self.thermal_headroom, elapsed);
         let plan = self.governor.plan(&request);
         let sizes = octave_sizes(plan.size, params.octaves, params.octave_scale);
         let mut wanted = Current { crossfade: Crossfade::new(wanted), plan, sizes };

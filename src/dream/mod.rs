@@ -185,6 +185,11 @@ impl Dreamer {
         self.thermal_headroom = headroom;
     }
 
+    /// Share of [`Settings::target_fps`] to dream at, 0 to 1: below 1 on a hot board whose working size is fixed.
+    pub fn rate_share(&self) -> f64 {
+        self.governor.rate_share()
+    }
+
     /// Dreams in the shape of a screen of these pixels, as it is seen, where the working size is the governor's to choose: then
     /// nothing that was dreamed is cut off. As many pixels as [`Settings::max_size`] at most, and no more than the screen's.
     pub fn set_screen_size(&mut self, screen: Size) {

@@ -6,7 +6,7 @@ use crate::size::Size;
 /// How a [`Dreamer`](super::Dreamer) works, for as long as it lives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Fixed working size, width and height; then nothing is governed. None: the governor chooses.
+    /// Fixed working size; then only heat governs, by the rate. None: the governor chooses.
     pub size: Option<Size>,
     /// The largest working size; the governor keeps its proportions, so it is best those of the screen.
     pub max_size: Size,

@@ -106,7 +106,7 @@ const FIRST_GROWTH_WAIT: f64 = 20.0;
 const LONGEST_GROWTH_WAIT: f64 = 1800.0;
 
 impl Governor {
-    /// Nothing is governed: always `size`, octaves and steps as asked for.
+    /// Always `size`, octaves and steps as asked for; only the rate is governed, by heat ([`Governor::rate_share`]).
     pub fn fixed(size: (usize, usize)) -> Governor {
         Governor::on(Ladder::only(size), None)
     }
@@ -144,6 +144,11 @@ impl Governor {
     /// dreamed at the same rate, before frames drop; in the cool more again.
     pub fn update_heat(&mut self, headroom: Option<f64>, elapsed: Duration) {
         self.heat.update(headroom, elapsed);
+    }
+
+    /// Share of the wanted rate to dream at, 0 to 1: below 1 on a hot board whose plan is fixed, so that nothing else can give way.
+    pub fn rate_share(&self) -> f64 {
+        if self.budget.is_some() { 1.0 } else { self.heat.share() }
     }
 
     /// Seconds a frame may take, as hot as it is.

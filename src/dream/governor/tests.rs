@@ -212,48 +212,88 @@ fn a_size_that_cannot_be_opened_is_not_asked_for_again_until_the_layer_changes()
     assert_eq!(again.last().unwrap().1.size, wanted.size);
 }
 
-/// A board that heats up by what it works, told by a sysfs tree as the kernel has it.
-#[test]
-fn a_hot_board_dreams_less_at_the_same_rate_and_more_when_it_is_cool_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let zone = folder.path().join("thermal_zone0");
-    std::fs::create_dir(&zone).unwrap();
-    let put = |name: &str, text: String| std::fs::write(zone.join(name), text).unwrap();
-    put("type", "gpu-thermal".to_owned());
-    put("trip_point_0_type", "passive".to_owned());
-    put("trip_point_0_temp", "90000".to_owned());
+/// A board that heats up by what it works, in a sysfs tree as the kernel has it.
+struct WarmBoard {
+    board: Board,
+    sysfs: tempfile::TempDir,
+    celsius: f64,
+    now: f64,
+    hottest: f64,
+}
 
-    let fps = 8.0;
-    let (mut governor, mut board, request) = (Governor::new(FULL_HD, fps), Board::new(80.0, 0.2, 0.0), request(2, 2));
-    let (mut celsius, mut now) = (45.0, 0.0);
-    let mut hottest = f64::MIN;
-    // What it would come to at full work, and how many seconds a third of the way takes.
-    let mut live = |ambient: f64, seconds: f64| {
-        let mut areas = Vec::new();
-        let end = now + seconds;
-        while now < end {
-            put("temp", format!("{:.0}", celsius * 1000.0));
-            let headroom = crate::health::thermal_zones(folder.path())
-                .iter()
-                .filter_map(crate::health::ThermalZone::headroom)
-                .min_by(f64::total_cmp);
+impl WarmBoard {
+    /// One that takes `ns` nanoseconds for a pixel climbed, and is slowed down at 90 °C.
+    fn new(ns: f64) -> WarmBoard {
+        let sysfs = tempfile::tempdir().unwrap();
+        std::fs::create_dir(sysfs.path().join("thermal_zone0")).unwrap();
+        let board = WarmBoard { board: Board::new(ns, 0.2, 0.0), sysfs, celsius: 45.0, now: 0.0, hottest: f64::MIN };
+        board.put("type", "gpu-thermal");
+        board.put("trip_point_0_type", "passive");
+        board.put("trip_point_0_temp", "90000");
+        board
+    }
+
+    fn put(&self, name: &str, text: &str) {
+        std::fs::write(self.sysfs.path().join("thermal_zone0").join(name), text).unwrap();
+    }
+
+    /// Dreams for `seconds` at an ambient temperature. Working all the time it would become 55 °C hotter than that, with a time constant
+    /// of a minute. Returns size in pixels and time from frame to frame, both in the mean of the second half.
+    fn live(&mut self, governor: &mut Governor, fps: f64, ambient: f64, seconds: f64) -> (usize, f64) {
+        let request = request(2, 2);
+        let (mut frames, mut headroom) = (Vec::new(), None);
+        let (end, mut next_reading) = (self.now + seconds, self.now);
+        while self.now < end {
+            if self.now >= next_reading {
+                self.put("temp", &format!("{:.0}", self.celsius * 1000.0));
+                headroom = crate::health::thermal_zones(self.sysfs.path())
+                    .iter()
+                    .filter_map(crate::health::ThermalZone::headroom)
+                    .min_by(f64::total_cmp);
+                next_reading += 2.0;
+            }
             let plan = governor.plan(&request);
-            let busy = board.time(&plan, request.octave_scale, 1.0);
-            let frame = busy.max(1.0 / fps);
+            let busy = self.board.time(&plan, request.octave_scale, 1.0);
+            let frame = busy.max(1.0 / fps) / governor.rate_share();
             governor.observe(Duration::from_secs_f64(busy), &plan);
             governor.update_heat(headroom, Duration::from_secs_f64(frame));
-            celsius += (ambient + 55.0 * busy / frame - celsius) * frame / 60.0;
-            hottest = f64::max(hottest, celsius);
-            assert!(now < 30.0 || busy < 1.3 / fps, "the rate is held: {busy}");
-            areas.push(plan.size.0 * plan.size.1);
-            now += frame;
+            self.celsius += (ambient + 55.0 * busy / frame - self.celsius) * frame / 60.0;
+            self.hottest = f64::max(self.hottest, self.celsius);
+            assert!(self.now < 30.0 || busy < 1.3 / fps, "the rate is held: {busy}");
+            frames.push((plan.size.0 * plan.size.1, frame));
+            self.now += frame;
         }
-        areas.split_off(areas.len() / 2).into_iter().sum::<usize>() / (areas.len()).max(1)
-    };
-    let cool = live(25.0, 300.0);
-    let hot = live(48.0, 1200.0);
-    let cool_again = live(25.0, 3600.0);
+        let late = frames.split_off(frames.len() / 2);
+        let count = late.len().max(1);
+        (
+            late.iter().map(|(area, _)| area).sum::<usize>() / count,
+            late.iter().map(|(_, frame)| frame).sum::<f64>() / count as f64,
+        )
+    }
+}
+
+#[test]
+fn a_hot_board_dreams_less_at_the_same_rate_and_more_when_it_is_cool_again() {
+    let fps = 8.0;
+    let (mut governor, mut board) = (Governor::new(FULL_HD, fps), WarmBoard::new(80.0));
+    let (cool, period) = board.live(&mut governor, fps, 25.0, 300.0);
+    let (hot, hot_period) = board.live(&mut governor, fps, 48.0, 1200.0);
+    let (cool_again, _) = board.live(&mut governor, fps, 25.0, 3600.0);
     assert!(hot < cool * 9 / 10, "{cool} pixels in the cool, {hot} in the heat");
+    assert!(hot_period < period * 1.05, "{period} seconds from frame to frame in the cool, {hot_period} in the heat");
     assert!(cool_again * 10 >= cool * 9, "{cool} pixels, and {cool_again} when it is cool again");
-    assert!(hottest < 90.0, "it was never slowed down: {hottest} °C");
+    assert!(board.hottest < 90.0, "it was never slowed down: {} °C", board.hottest);
+}
+
+#[test]
+fn a_hot_board_of_a_fixed_size_dreams_less_often_and_as_often_as_before_when_it_is_cool_again() {
+    let fps = 8.0;
+    let (mut governor, mut board) = (Governor::fixed((880, 480)), WarmBoard::new(80.0));
+    let (size, cool) = board.live(&mut governor, fps, 25.0, 300.0);
+    let (hot_size, hot) = board.live(&mut governor, fps, 48.0, 1200.0);
+    let (_, cool_again) = board.live(&mut governor, fps, 25.0, 3600.0);
+    assert_eq!((size, hot_size), (880 * 480, 880 * 480));
+    assert!(hot > cool * 1.2, "{cool} seconds from frame to frame in the cool, {hot} in the heat");
+    assert!(cool_again < cool * 1.05, "{cool} seconds, and {cool_again} when it is cool again");
+    assert!(board.hottest < 90.0, "it was never slowed down: {} °C", board.hottest);
 }
