@@ -126,11 +126,11 @@ fn network(c: &mut Criterion) {
         .bench_function("one ascent", |b| b.iter(|| ascent.climb(&mut image, &controls).expect("it climbs").objective));
     let settings = Settings { size: Some(DREAM.into()), max_size: DREAM.into(), target_fps: 10.0, seed: Some(1) };
     let mut dreamer = Dreamer::new(runtime, catalogue, settings).patient();
-    let mut look = DreamInput::still(&frame(CANVAS));
+    let mut input = DreamInput::still(&frame(CANVAS));
     group.bench_function("one dream", |b| {
         b.iter(|| {
-            (look.since_frame, look.frame_number) = (Some(look.frame_number), look.frame_number + 1);
-            dreamer.dream(&look, &params, Duration::from_millis(50)).expect("it dreams").is_some()
+            (input.since_frame, input.frame_number) = (Some(input.frame_number), input.frame_number + 1);
+            dreamer.dream(&input, &params, Duration::from_millis(50)).expect("it dreams").is_some()
         })
     });
 }
@@ -169,13 +169,13 @@ fn mirror(c: &mut Criterion) {
         });
     });
     for (name, moves) in [("compose, standing still", 0), ("compose, all moving", 1)] {
-        let (mut compositor, mut look, mut out) = (Compositor::default(), DreamInput::blank(), Frame::new(0, 0));
+        let (mut compositor, mut input, mut out) = (Compositor::default(), DreamInput::blank(), Frame::new(0, 0));
         let tick = Duration::from_millis(33);
         let mut number = 0;
         compositor.push_frame(&pictures[0], CANVAS, false, tick);
-        compositor.read_input(&mut look);
-        compositor.mark_taken(look.frame_number);
-        let mut layer = Layer { strength: 1.0, frame_number: look.frame_number, ..Layer::default() };
+        compositor.read_input(&mut input);
+        compositor.mark_taken(input.frame_number);
+        let mut layer = Layer { strength: 1.0, frame_number: input.frame_number, ..Layer::default() };
         layer.resize(CANVAS.0, CANVAS.1);
         compositor.push_layer(Arc::new(layer));
         // In the middle of a fade, where both are seen, and one picture later.

@@ -202,7 +202,7 @@ fn render(
     let (mut scaler, mut seen) = (Scaler::default(), Frame::new(size.width, size.height));
     scaler.stretch(picture, &mut seen);
     let before = dreamer.measure(&seen, params)?;
-    let (mut out, mut look) = (Frame::new(0, 0), DreamInput::still(picture));
+    let (mut out, mut input) = (Frame::new(0, 0), DreamInput::still(picture));
     for number in 1..=frames {
         let shown = bar.clone();
         dreamer.on_step(move |progress| {
@@ -216,10 +216,10 @@ fn render(
         // A film starts from the picture; after that each frame is dreamed on the one before.
         let elapsed =
             if number == 1 { Duration::ZERO } else { Duration::from_secs_f64(1.0 / args.fps.unwrap_or(FILM_FPS)) };
-        let layer = dreamer.dream(&look, params, elapsed)?.context("the network was not opened")?;
-        layer.over(&look.camera, &mut out);
-        (look.has_camera, look.since_frame, look.frame_number) =
-            (false, Some(look.frame_number), look.frame_number + 1);
+        let layer = dreamer.dream(&input, params, elapsed)?.context("the network was not opened")?;
+        layer.over(&input.camera, &mut out);
+        (input.has_camera, input.since_frame, input.frame_number) =
+            (false, Some(input.frame_number), input.frame_number + 1);
         target.write(&out, number).with_context(|| format!("frame {number} of {frames}"))?;
     }
     scaler.stretch(&out, &mut seen);

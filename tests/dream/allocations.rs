@@ -81,15 +81,15 @@ fn a_running_compositor_allocates_nothing() {
         Arc::new(layer)
     };
     let layers: Vec<_> = (1..40).step_by(4).map(made).collect();
-    let (mut look, tick) = (DreamInput::blank(), Duration::from_millis(33));
+    let (mut input, tick) = (DreamInput::blank(), Duration::from_millis(33));
     let mut frame = |number: usize| {
         compositor.push_frame(&cameras[number % 2], size, true, tick);
         if number % 4 == 1 {
             if let Some(frame_number) = number.checked_sub(4) {
                 compositor.push_layer(Arc::clone(&layers[frame_number / 4]));
             }
-            compositor.read_input(&mut look);
-            compositor.mark_taken(look.frame_number);
+            compositor.read_input(&mut input);
+            compositor.mark_taken(input.frame_number);
         }
         compositor.compose(&mut out);
     };

@@ -36,12 +36,12 @@ pub fn dreamer(catalogue: &Arc<Catalogue>) -> Dreamer {
 /// A dreamer before a camera that stands still: every frame of its dream is seen as it is made.
 pub struct Sitting {
     pub dreamer: Dreamer,
-    look: DreamInput,
+    input: DreamInput,
 }
 
 impl Sitting {
     pub fn new(dreamer: Dreamer) -> Sitting {
-        Sitting { dreamer, look: DreamInput::blank() }
+        Sitting { dreamer, input: DreamInput::blank() }
     }
 
     /// Dreams on `camera`, or on nothing, and lays that over it; over a picture that nothing was dreamed on yet, nothing.
@@ -53,21 +53,21 @@ impl Sitting {
         out: &mut Frame,
     ) -> Result<(), DreamError> {
         let size = camera.map_or(SIZE, |camera| (camera.width, camera.height));
-        let since = Some(self.look.frame_number);
+        let since = Some(self.input.frame_number);
         let before =
-            std::mem::replace(&mut self.look, DreamInput::still(camera.unwrap_or(&Frame::new(size.0, size.1))));
-        self.look.frame_number = before.frame_number + 1;
-        self.look.since_frame = since;
-        self.look.movement = 0.0;
+            std::mem::replace(&mut self.input, DreamInput::still(camera.unwrap_or(&Frame::new(size.0, size.1))));
+        self.input.frame_number = before.frame_number + 1;
+        self.input.since_frame = since;
+        self.input.movement = 0.0;
         if camera.is_none() {
-            self.look.has_camera = false;
+            self.input.has_camera = false;
             if (before.camera.width, before.camera.height) == size {
-                self.look.camera = before.camera;
+                self.input.camera = before.camera;
             }
         }
-        match self.dreamer.dream(&self.look, params, elapsed)? {
-            Some(layer) => layer.over(&self.look.camera, out),
-            None => out.copy_from(&self.look.camera),
+        match self.dreamer.dream(&self.input, params, elapsed)? {
+            Some(layer) => layer.over(&self.input.camera, out),
+            None => out.copy_from(&self.input.camera),
         }
         Ok(())
     }
