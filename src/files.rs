@@ -40,7 +40,7 @@ impl Rights {
 /// It cannot be written; what was there stays.
 pub fn write_whole(file: &Path, content: &[u8], rights: Rights, backup: Option<&str>) -> io::Result<()> {
     let draft = draft_of(file);
-    // What a cut left.
+    // Left by a power cut.
     let _ = fs::remove_file(&draft);
     let written = write_draft(&draft, content, rights)
         .and_then(|()| backup.map_or(Ok(()), |suffix| keep_backup(file, suffix)))
@@ -102,10 +102,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_whole_its_own_and_the_one_before_is_kept_where_that_is_said() {
+    fn a_file_is_whole_with_its_rights_and_a_backup_where_asked() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("secret.key");
-        // What a cut left of an earlier writing, readable by all.
+        // Left by a power cut, readable by all.
         fs::write(beside(&file, ".new"), "half").unwrap();
         write_whole(&file, b"first", Rights::OWN, Some(".old")).unwrap();
         write_whole(&file, b"second", Rights::OWN, Some(".old")).unwrap();

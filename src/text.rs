@@ -10,3 +10,16 @@ pub fn excerpt(text: &str) -> String {
         None => text.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_s_megabyte_is_quoted_in_a_line() {
+        assert_eq!(excerpt("Grüße"), "Grüße");
+        let exact = "ü".repeat(80);
+        assert_eq!(excerpt(&exact), exact);
+        assert_eq!(excerpt(&"ü".repeat(1 << 20)), exact + "…");
+    }
+}

@@ -70,7 +70,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let loaded = args.load();
     if args.check {
         loaded?;
-        println!("{} is right", args.file().unwrap_or(Path::new("the default")).display());
+        println!("{} is valid", args.file().unwrap_or(Path::new("the default")).display());
         return Ok(());
     }
     let good = args.file().and_then(LastGood::of);

@@ -1,4 +1,4 @@
-//! What the rooms are handed, where it takes more than one section.
+//! What the rooms are handed that takes more than one section.
 
 use std::path::PathBuf;
 
@@ -52,7 +52,7 @@ impl Config {
         })
     }
 
-    /// The file of what is remembered; none where nothing is.
+    /// The state file; none where nothing is saved.
     pub fn memory_file(&self) -> Option<PathBuf> {
         self.memory.file.clone().or_else(|| state_folder().map(|folder| folder.join("state.json")))
     }

@@ -119,7 +119,7 @@ fn a_program_is_named_as_a_list_of_words_and_can_be_run() {
 }
 
 #[test]
-fn other_machines_are_let_in_only_when_that_is_said() {
+fn other_machines_are_let_in_only_when_configured() {
     assert!(refusal("console.listen = \"0.0.0.0:8080\"").contains("allow_remote = true"));
     let allowed = parse("console.listen = \"0.0.0.0:8080\"\nconsole.allow_remote = true").unwrap();
     allowed.check(None).unwrap();

@@ -159,17 +159,25 @@ async fn a_mirror_whose_file_was_spoilt_dreams_on_by_the_last_one_that_was_right
 
     let mut operator = Operator::connect(&broker).await;
     let program = Program::with(folder.path(), &good.replace("[scenes.calm]", "[scenes.calm]\nzom = 1"));
-    let told = |p: &Publish| {
-        let is_telemetry = p.topic == b"reverie/mirror-1/telemetry"[..];
-        is_telemetry && operator::json(p)["configuration"].as_str().is_some_and(|why| why.contains("zom"))
+    let refused = |reason: &'static str| {
+        move |p: &Publish| {
+            let is_telemetry = p.topic == b"reverie/mirror-1/telemetry"[..];
+            is_telemetry && operator::json(p)["configuration"].as_str().is_some_and(|why| why.contains(reason))
+        }
     };
-    operator.receive("what is wrong with the file", told).await;
+    operator.receive("what is wrong with the file", refused("zom")).await;
     assert_eq!(operator.command("set/scene", "calm").await["ok"], true);
     std::fs::write(&file, &good).unwrap();
     program.reload();
     let mended =
         |p: &Publish| p.topic == b"reverie/mirror-1/telemetry"[..] && operator::json(p).get("configuration").is_none();
     operator.receive("that it is mended", mended).await;
+    program.kill();
+
+    // Nor does a secret stop it that systemd does not hand over.
+    let secret = good.replace("[mqtt]\n", "[mqtt]\npassword_file = \"credential:mqtt\"\n");
+    let program = Program::with(folder.path(), &secret);
+    operator.receive("which secret is missing", refused("LoadCredential=mqtt")).await;
     program.kill();
 
     // By hand it is an error, as ever.
