@@ -126,6 +126,11 @@ impl Crossfade {
         }
     }
 
+    /// The layer that is dreamed alone; none while two are mixed.
+    pub fn only_layer(&self) -> Option<&str> {
+        self.other().is_none().then_some(&self.from.layer)
+    }
+
     /// Another layer that comes, and its share.
     pub fn other(&self) -> Option<(&Selection, f64)> {
         let to = self.to.as_ref().filter(|to| to.selection.layer != self.from.layer);

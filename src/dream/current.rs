@@ -21,10 +21,9 @@ pub struct Current {
 }
 
 impl Current {
-    /// Those of the layer that is there, and of the one that comes.
-    fn graphs(&self) -> (Graphs<'_>, Option<Graphs<'_>>) {
-        let of = |layer| Graphs { layer, sizes: &self.sizes };
-        (of(&self.crossfade.from.layer), self.crossfade.other().map(|(to, _)| of(&to.layer)))
+    fn graphs(&self) -> Graphs<'_> {
+        let other = self.crossfade.other().map(|(to, _)| to.layer.as_str());
+        Graphs { layer: &self.crossfade.from.layer, other, sizes: &self.sizes }
     }
 }
 
@@ -33,38 +32,19 @@ impl Dreamer {
     pub(super) fn choose_graphs(&mut self, params: &Params, elapsed: Duration) -> Result<Current, DreamError> {
         self.governor.update_heat(self.thermal_headroom, elapsed);
         let wanted = self.selection(params)?;
-        let held = self.current.as_ref().filter(|current| {
-            let (now, next) = current.graphs();
-            self.sessions.has(now) && next.is_none_or(|next| self.sessions.has(next))
-        });
-        let held = held.cloned();
-        if let Some(current) = &held
+        let held = self.current.as_ref().filter(|current| self.sessions.has(current.graphs())).cloned();
+        if let Some(held) = &held
             && params.pace.network > 0.0
             && self.unfadable.as_ref() != Some(&wanted)
-            && let Some(faded) = self.fade(current.clone(), &wanted, params.pace.network, elapsed)?
+            && let Some(faded) = self.fade(held, &wanted, params, elapsed)?
         {
             return Ok(faded);
         }
-        let request = PlanRequest {
-            layer: params.layer.clone(),
-            octaves: params.octaves,
-            steps: params.steps,
-            octave_scale: params.octave_scale,
-            windows: params.windows,
-        };
-        let plan = self.governor.plan(&request);
-        let sizes = octave_sizes(plan.size, params.octaves, params.octave_scale);
-        let mut wanted = Current { crossfade: Crossfade::new(wanted), plan, sizes };
-        let mut opening = Opening::FewerOctaves;
-        while opening == Opening::FewerOctaves {
-            let layer = &wanted.crossfade.from.layer;
-            wanted.sizes.retain(|&size| size == plan.size || self.sessions.can_open(layer, size));
-            opening = self.sessions.open(wanted.graphs().0, held.as_ref().map(|held| held.graphs().0))?;
-        }
+        let (wanted, opening) = self.plan(Crossfade::new(wanted), None, params, held.as_ref())?;
         match opening {
             Opening::Ready => return Ok(wanted),
             Opening::Pending | Opening::FewerOctaves => {}
-            Opening::Failed => self.governor.refuse(&plan),
+            Opening::Failed => self.governor.refuse(&wanted.plan),
         }
         Ok(match held {
             // Another layer's channels mean something else: it goes on with its own.
@@ -75,6 +55,36 @@ impl Dreamer {
             // Nothing to climb with yet.
             None => Current { sizes: Vec::new(), ..wanted },
         })
+    }
+
+    /// `crossfade` at the size and the octaves that are asked for and can be afforded, and how far opening its graphs is, with those of a layer that
+    /// is `incoming`. Those of `held` are used meanwhile.
+    fn plan(
+        &mut self,
+        crossfade: Crossfade,
+        incoming: Option<&str>,
+        params: &Params,
+        held: Option<&Current>,
+    ) -> Result<(Current, Opening), DreamError> {
+        let plan = self.governor.plan(&PlanRequest {
+            layer: crossfade.only_layer().map(str::to_owned),
+            octaves: params.octaves,
+            steps: params.steps,
+            octave_scale: params.octave_scale,
+            windows: params.windows,
+        });
+        let mut sizes = octave_sizes(plan.size, params.octaves, params.octave_scale);
+        let layer = crossfade.from.layer.as_str();
+        let other = crossfade.other().map(|(to, _)| to.layer.as_str()).or(incoming);
+        let opening = loop {
+            let can_open = |size| std::iter::once(layer).chain(other).all(|layer| self.sessions.can_open(layer, size));
+            sizes.retain(|&size| size == plan.size || can_open(size));
+            match self.sessions.open(Graphs { layer, other, sizes: &sizes }, held.map(Current::graphs))? {
+                Opening::FewerOctaves => {}
+                opening => break opening,
+            }
+        };
+        Ok((Current { crossfade, plan, sizes }, opening))
     }
 
     /// A layer and neurons as `params` say.
@@ -92,35 +102,37 @@ impl Dreamer {
         Ok(Selection { layer: params.layer.clone(), neurons: Some(params.neurons.clone()), weights })
     }
 
-    /// `current` on its way to `wanted`, at the sizes it has: the governor waits until the fade is over. None where it is there,
-    /// or where no fade can lead to it.
+    /// `held` on its way to `wanted`. None where it is there, or where no fade can lead to it.
     fn fade(
         &mut self,
-        mut current: Current,
+        held: &Current,
         wanted: &Selection,
-        seconds: f64,
+        params: &Params,
         elapsed: Duration,
     ) -> Result<Option<Current>, DreamError> {
-        match current.crossfade.retarget(wanted, seconds) {
+        let mut crossfade = held.crossfade.clone();
+        let incoming = match crossfade.retarget(wanted, params.pace.network) {
             FadeStep::Done => return Ok(None),
-            FadeStep::Running => {
-                if let (now, Some(next)) = current.graphs() {
-                    // Keeps both from being let go.
-                    self.sessions.open(next, Some(now))?;
-                }
+            FadeStep::Running => None,
+            FadeStep::OpenGraphs => Some(wanted.layer.as_str()),
+        };
+        let (mut current, opening) = self.plan(crossfade, incoming, params, Some(held))?;
+        if opening == Opening::Failed {
+            if incoming.is_some_and(|layer| !self.sessions.can_open(layer, current.plan.size)) {
+                // It cannot be mixed in.
+                self.unfadable = Some(wanted.clone());
+                return Ok(None);
             }
-            FadeStep::OpenGraphs => {
-                let graphs = Graphs { layer: &wanted.layer, sizes: &current.sizes };
-                match self.sessions.open(graphs, Some(current.graphs().0))? {
-                    Opening::Ready => current.crossfade.begin(wanted.clone(), seconds),
-                    Opening::Pending => return Ok(Some(current)),
-                    // At the sizes there are it cannot be mixed in.
-                    Opening::Failed | Opening::FewerOctaves => {
-                        self.unfadable = Some(wanted.clone());
-                        return Ok(None);
-                    }
-                }
-            }
+            self.governor.refuse(&current.plan);
+        }
+        let is_ready = opening == Opening::Ready;
+        if !is_ready {
+            current = Current { crossfade: current.crossfade, ..held.clone() };
+        }
+        match incoming {
+            Some(_) if !is_ready => return Ok(Some(current)),
+            Some(_) => current.crossfade.begin(wanted.clone(), params.pace.network),
+            None => {}
         }
         current.crossfade.advance(elapsed);
         Ok(Some(current))

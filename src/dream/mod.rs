@@ -289,7 +289,7 @@ impl Dreamer {
         self.status.steps = current.plan.steps;
         // Frames of coarser octaves alone are cheaper than planned.
         let is_dearest = frame.is_multiple_of(octaves::turns(&current.sizes, at_once));
-        if climbed && is_dearest && current.crossfade.to.is_none() && current.crossfade.from.layer == params.layer {
+        if climbed && is_dearest && self.governor.plans_for(current.crossfade.only_layer()) {
             self.governor.observe(self.status.frame_time, &current.plan);
         }
         let is_open = !current.sizes.is_empty();

@@ -30,21 +30,31 @@ pub struct Key {
     pub size: (usize, usize),
 }
 
-/// The graphs of a layer at several sizes.
+/// The graphs of a layer, or of two that are mixed, at several sizes.
 #[derive(Debug, Clone, Copy)]
 pub struct Graphs<'a> {
     pub layer: &'a str,
+    pub other: Option<&'a str>,
     pub sizes: &'a [(usize, usize)],
 }
 
-impl Graphs<'_> {
+impl<'a> Graphs<'a> {
+    fn layers(&self) -> impl Iterator<Item = &'a str> {
+        std::iter::once(self.layer).chain(self.other)
+    }
+
+    fn keys(&self) -> impl Iterator<Item = Key> {
+        let of = |layer: &'a str| self.sizes.iter().map(|&size| Key { layer: layer.to_owned(), size });
+        self.layers().flat_map(of)
+    }
+
     /// Whether `key` is one of the octaves below the finest, without which a dream is still one.
     fn can_do_without(&self, key: &Key) -> bool {
         self.contain(key) && self.sizes.last() != Some(&key.size)
     }
 
     fn contain(&self, key: &Key) -> bool {
-        key.layer == self.layer && self.sizes.contains(&key.size)
+        self.layers().any(|layer| layer == key.layer) && self.sizes.contains(&key.size)
     }
 }
 
@@ -152,7 +162,9 @@ impl SessionCache {
     /// Sees to it that the `wanted` graphs are or will be open. `meanwhile` are those, open already, that the dream goes on
     /// with until then: they are not let go for the new ones, and with them a graph that cannot be opened is a warning.
     pub fn open(&mut self, wanted: Graphs, meanwhile: Option<Graphs>) -> Result<Opening, DreamError> {
-        self.catalogue.layer(wanted.layer)?;
+        for layer in wanted.layers() {
+            self.catalogue.layer(layer)?;
+        }
         // A film's frames are not kept waiting for it again and again.
         if !self.wait {
             self.failed.retain(|(_, since)| since.elapsed() < FAILURE_EXPIRY);
@@ -161,7 +173,7 @@ impl SessionCache {
         if self.has(wanted) && self.requested.is_empty() {
             return Ok(Opening::Ready);
         }
-        let keys: Vec<Key> = wanted.sizes.iter().map(|&size| Key { layer: wanted.layer.to_owned(), size }).collect();
+        let keys: Vec<Key> = wanted.keys().collect();
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&keys);
         let mode = self.mode(wanted, meanwhile);
         for key in &keys {
@@ -186,11 +198,11 @@ impl SessionCache {
         })
     }
 
-    /// Another size of a layer that runs on an engine is worth an engine of its own: until it is built the old one is the faster.
+    /// Another size of a layer that runs on an engine is worth an engine of its own: until it is built the old one is the faster. A fade is not
+    /// kept waiting for one.
     fn mode(&self, wanted: Graphs, meanwhile: Option<Graphs>) -> OpenMode {
-        let Some(held) = meanwhile.filter(|held| held.layer == wanted.layer && !self.wait) else {
-            return OpenMode::Soon;
-        };
+        let is_same = |held: &Graphs| held.layer == wanted.layer && wanted.other.is_none();
+        let Some(held) = meanwhile.filter(|held| is_same(held) && !self.wait) else { return OpenMode::Soon };
         let runs_on_engine =
             |(key, ascent): &(Key, Ascent)| ascent.provider() == Provider::TensorRt && held.contain(key);
         if self.open.iter().any(runs_on_engine) { OpenMode::Best } else { OpenMode::Soon }
@@ -199,7 +211,7 @@ impl SessionCache {
     /// Opens `layer` at `size` if it is not, and waits for it.
     pub fn open_now(&mut self, layer: &str, size: (usize, usize)) -> Result<(), DreamError> {
         let waited = std::mem::replace(&mut self.wait, true);
-        let result = self.open(Graphs { layer, sizes: &[size] }, None);
+        let result = self.open(Graphs { layer, other: None, sizes: &[size] }, None);
         self.wait = waited;
         result.map(drop)
     }
@@ -303,8 +315,8 @@ impl SessionCache {
 
     /// Whether all of `graphs` are open.
     pub fn has(&self, graphs: Graphs) -> bool {
-        let is_open = |size| self.open.iter().any(|(k, _)| k.layer == graphs.layer && k.size == size);
-        graphs.sizes.iter().all(|&size| is_open(size))
+        let is_open = |layer, size| self.open.iter().any(|(k, _)| k.layer == layer && k.size == size);
+        graphs.layers().all(|layer| graphs.sizes.iter().all(|&size| is_open(layer, size)))
     }
 
     /// An open graph, which becomes the most recently used.

@@ -341,3 +341,39 @@ fn on_a_board_that_is_far_too_slow_the_octaves_take_turns() {
     let [a, b, c, d] = pixels[..] else { panic!("one ascent a frame was expected: {pixels:?}") };
     assert!((a, b) == (c, d) && a != b, "{pixels:?}");
 }
+
+#[test]
+fn steps_and_octaves_that_are_set_during_a_fade_are_dreamed_with_at_once() {
+    let catalogue = catalogue();
+    let (mut sitting, camera) = (sitting(dreamer(&catalogue).patient()), picture(SIZE));
+    let mut params = Params::new(&catalogue);
+    let mut out = blank();
+    sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+    // All day long.
+    (params.layer, params.pace) = ("f6".into(), Pace::all(86_400.0));
+    for (octaves, steps) in [(2, 2), (3, 4), (1, 1)] {
+        (params.octaves, params.steps) = (octaves, steps);
+        sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+        let status = sitting.dreamer.status();
+        assert_eq!((status.octaves, status.steps), (octaves, steps));
+        assert!(status.layer == "f12" && !status.awaits_layer, "it fades");
+    }
+}
+
+#[test]
+fn a_board_that_is_far_too_slow_is_relieved_during_a_fade_too() {
+    let catalogue = catalogue();
+    // No board dreams a thousand frames a second.
+    let settings = Settings { size: None, max_size: SIZE, target_fps: 1000.0, seed: Some(1) };
+    let dreamer = Dreamer::new(runtime(), Arc::clone(&catalogue), settings).patient();
+    let (mut sitting, mut params, camera) = (sitting(dreamer), Params::new(&catalogue), picture(SIZE));
+    let mut out = blank();
+    sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+    (params.layer, params.pace) = ("f6".into(), Pace::all(86_400.0));
+    wait_until(|| {
+        sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+        let status = sitting.dreamer.status();
+        assert_eq!(status.layer, "f12", "it fades");
+        (status.octaves, status.steps) == (1, 1)
+    });
+}

@@ -20,7 +20,8 @@ use super::octaves::octave_sizes;
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanRequest {
-    pub layer: String,
+    /// None while two layers are mixed: then an ascent of each octave, and each window, is made by both.
+    pub layer: Option<String>,
     pub octaves: u32,
     pub steps: u32,
     pub octave_scale: f64,
@@ -47,6 +48,8 @@ pub struct Governor {
     budget: Option<f64>,
     heat: HeatLimit,
     request: Option<PlanRequest>,
+    /// The layer that was planned for last, alone.
+    layer: Option<String>,
     /// Where on the ladder.
     rung: usize,
     /// The highest rung there is, as far as graphs of this layer could be opened.
@@ -60,6 +63,8 @@ pub struct Governor {
     samples: Vec<(f64, f64)>,
     /// Times of the frames since the last change, seconds; the newest last.
     window: Vec<f64>,
+    /// Seconds a unit of work took in the last full window, of this layer.
+    last_pace: Option<f64>,
     /// Frames of the present plan still to be left out: the first ones warm caches.
     skip: u32,
     /// Seconds dreamed since the last change.
@@ -125,12 +130,14 @@ impl Governor {
             budget,
             heat: HeatLimit::default(),
             request: None,
+            layer: None,
             rung,
             relief: 0,
             phase: Phase::Settled,
             overhead: None,
             samples: Vec::new(),
             window: Vec::new(),
+            last_pace: None,
             skip: 0,
             since_change: 0.0,
             misses: 0,
@@ -176,14 +183,20 @@ impl Governor {
         }
     }
 
-    /// Another layer costs who knows what: it is calibrated from where we are. Other octaves or steps of the same
+    /// Another layer's cost is unknown: it is calibrated from the present size. Other octaves or steps of the same
     /// layer cost in proportion, so a plan is chosen at once.
     fn request_changed(&mut self, request: &PlanRequest) {
-        let before = self.request.replace(request.clone());
-        if before.as_ref().is_none_or(|before| before.layer != request.layer) {
+        let is_other_layer = request.layer.is_some() && request.layer != self.layer;
+        if is_other_layer {
             self.ceiling = self.ladder.top();
+            self.last_pace = None;
+            self.layer.clone_from(&request.layer);
         }
-        let pace = before.as_ref().filter(|b| b.layer == request.layer).and_then(|b| self.pace(b));
+        let before = self.request.replace(request.clone()).filter(|_| !is_other_layer);
+        let pace = before.as_ref().and_then(|before| self.pace(before));
+        if before.is_some_and(|before| PlanRequest { layer: before.layer.clone(), ..request.clone() } == before) {
+            return self.mixing_changed(request, pace.or(self.last_pace));
+        }
         match (self.affordable(), pace) {
             (Some(budget), Some(pace)) => {
                 let (rung, relief) = self.best(request, pace, budget, self.ceiling);
@@ -197,6 +210,23 @@ impl Governor {
         self.samples.clear();
         self.growth_wait = FIRST_GROWTH_WAIT;
         self.grew = false;
+    }
+
+    /// Two layers cost more than one, for as long as the fade between them takes. Windows are left out at once, which costs no other graphs
+    /// and is hardly seen; a smaller picture is chosen only when that turns out not to be enough.
+    fn mixing_changed(&mut self, request: &PlanRequest, pace: Option<f64>) {
+        let fewer = |(budget, pace): (f64, f64)| {
+            self.fewer_windows(request, pace, budget * LATE_SHARE).unwrap_or(request.windows.max(self.relief))
+        };
+        let known = self.affordable().zip(pace).filter(|_| request.layer.is_none());
+        let relief = known.map_or(self.relief, fewer);
+        self.change_to(self.rung, relief);
+        self.grew = false;
+    }
+
+    /// Whether the present plan is one for `layer` alone, or for none: for two that are mixed.
+    pub fn plans_for(&self, layer: Option<&str>) -> bool {
+        self.request.as_ref().is_some_and(|request| request.layer.as_deref() == layer)
     }
 
     /// The graphs of `plan` cannot be opened: a size below is chosen, and for this layer none so large again.
@@ -288,6 +318,7 @@ impl Governor {
         let typical = median(&self.window);
         let length: f64 = self.window.iter().sum();
         let Some(pace) = self.pace(request) else { return };
+        self.last_pace = Some(pace);
         self.window.clear();
         if typical > budget * LATE_SHARE {
             self.misses += 1;
@@ -322,9 +353,12 @@ impl Governor {
             self.growth_wait = (2.0 * self.growth_wait).min(LONGEST_GROWTH_WAIT);
         }
         let below = self.rung.checked_sub(1);
-        let (rung, relief) = match below {
-            Some(highest) => self.best(request, pace, budget, highest),
-            None => self.relieved(request, pace, budget),
+        // While two layers are mixed: see `mixing_changed`.
+        let here = self.fewer_windows(request, pace, budget * TARGET_SHARE).filter(|_| request.layer.is_none());
+        let (rung, relief) = match (here, below) {
+            (Some(relief), _) => (self.rung, relief),
+            (None, Some(highest)) => self.best(request, pace, budget, highest),
+            (None, None) => self.relieved(request, pace, budget),
         };
         if (rung, relief) != (self.rung, self.relief) {
             self.change_to(rung, relief);
@@ -362,6 +396,11 @@ impl Governor {
         (0, relief.unwrap_or(most))
     }
 
+    /// The relief at the present size, of windows alone, that is predicted to keep a frame within `seconds`; none where that takes more.
+    fn fewer_windows(&self, request: &PlanRequest, pace: f64, seconds: f64) -> Option<u32> {
+        (self.relief..=request.windows).find(|&relief| self.predict(request, self.rung, relief, pace) <= seconds)
+    }
+
     fn predict(&self, request: &PlanRequest, rung: usize, relief: u32, pace: f64) -> f64 {
         pace * self.work(request, rung, relief)
     }
@@ -376,8 +415,11 @@ impl Governor {
         let plan = self.plan_at(request, rung, relief);
         let sizes = octave_sizes(plan.size, plan.octaves, request.octave_scale);
         let pixels: usize = sizes.iter().map(|(w, h)| w * h).sum();
-        let steps = f64::from(plan.steps);
-        let (windows, window) = (f64::from(plan.windows), (plan.size.0 * plan.size.1) as f64);
+        let (mut steps, mut windows) = (f64::from(plan.steps), f64::from(plan.windows));
+        if request.layer.is_none() && plan.steps > 0 {
+            (steps, windows) = (steps + 1.0, windows * 2.0);
+        }
+        let window = (plan.size.0 * plan.size.1) as f64;
         (sizes.len() as f64 * steps + windows, pixels as f64 * steps + windows * window)
     }
 

@@ -13,18 +13,21 @@ struct Board {
     /// Each frame's time is off by up to this share, and one in forty takes three times as long.
     noise: f64,
     rng: fastrand::Rng,
+    /// Two layers are mixed: an ascent of each octave, and each window, is made by both.
+    is_mixing: bool,
 }
 
 impl Board {
     fn new(ns: f64, run_ms: f64, noise: f64) -> Board {
-        Board { ns, run_ms, noise, rng: fastrand::Rng::with_seed(7) }
+        Board { ns, run_ms, noise, rng: fastrand::Rng::with_seed(7), is_mixing: false }
     }
 
     fn quiet_time(&self, plan: &Plan, scale: f64) -> f64 {
         let octaves = octave_sizes(plan.size, plan.octaves, scale);
         let climb: f64 = octaves.iter().map(|(w, h)| (w * h) as f64 * self.ns * 1e-9 + self.run_ms * 1e-3).sum();
         let window = (plan.size.0 * plan.size.1) as f64 * self.ns * 1e-9 + self.run_ms * 1e-3;
-        climb * f64::from(plan.steps) + window * f64::from(plan.windows)
+        let (more, times) = if self.is_mixing { (1.0, 2.0) } else { (0.0, 1.0) };
+        climb * (f64::from(plan.steps) + more) + window * f64::from(plan.windows) * times
     }
 
     fn time(&mut self, plan: &Plan, scale: f64, throttle: f64) -> f64 {
@@ -38,7 +41,7 @@ impl Board {
 }
 
 fn request(octaves: u32, steps: u32) -> PlanRequest {
-    PlanRequest { layer: "f12".into(), octaves, steps, octave_scale: 1.4, windows: 0 }
+    PlanRequest { layer: Some("f12".into()), octaves, steps, octave_scale: 1.4, windows: 0 }
 }
 
 /// Dreams for `seconds`; `throttle` is how many times slower the board is at a time. Returns (time, plan, frame time).
@@ -51,6 +54,7 @@ fn run(
 ) -> Vec<(f64, Plan, f64)> {
     let mut log = Vec::new();
     let mut now = 0.0;
+    board.is_mixing = request.layer.is_none();
     while now < seconds {
         let plan = governor.plan(request);
         let time = board.time(&plan, request.octave_scale, throttle(now));
@@ -207,7 +211,7 @@ fn a_size_that_cannot_be_opened_is_not_asked_for_again_until_the_layer_changes()
     let smaller = run(&mut governor, &mut board, &request(2, 2), 600.0, |_| 1.0);
     assert!(smaller.iter().all(|(_, plan, _)| plan.size.0 < wanted.size.0), "asked for again");
     assert!(smaller.iter().all(|(_, plan, _)| plan.size.0 * 2 > wanted.size.0), "much smaller than need be");
-    let other = PlanRequest { layer: "f6".into(), ..request(2, 2) };
+    let other = PlanRequest { layer: Some("f6".into()), ..request(2, 2) };
     let again = run(&mut governor, &mut board, &other, 600.0, |_| 1.0);
     assert_eq!(again.last().unwrap().1.size, wanted.size);
 }
@@ -296,4 +300,48 @@ fn a_hot_board_of_a_fixed_size_dreams_less_often_and_as_often_as_before_when_it_
     assert!(hot > cool * 1.2, "{cool} seconds from frame to frame in the cool, {hot} in the heat");
     assert!(cool_again < cool * 1.05, "{cool} seconds, and {cool_again} when it is cool again");
     assert!(board.hottest < 90.0, "it was never slowed down: {} °C", board.hottest);
+}
+
+#[test]
+fn a_fade_of_layers_holds_the_rate_and_leaves_the_picture_as_large_as_it_was() {
+    for windows in [0, 2] {
+        let alone = PlanRequest { windows, ..request(2, 1) };
+        let mixed = PlanRequest { layer: None, ..alone.clone() };
+        let (mut governor, mut board) = (Governor::new(FULL_HD, 10.0), Board::new(250.0, 1.0, 0.0));
+        let before = run(&mut governor, &mut board, &alone, 61.0, |_| 1.0).last().unwrap().1;
+        let fade = run(&mut governor, &mut board, &mixed, 600.0, |_| 1.0);
+        assert_eq!(fade[0].1.size, before.size, "a short fade is worth no other size");
+        let late = fade.iter().filter(|(at, _, time)| *at > 10.0 && *time > 0.11).count();
+        assert_eq!(late, 0, "with {windows} windows, of {}", fade.len());
+        let (first, last) = (fade[0].1, fade.last().unwrap().1);
+        assert_eq!(last.size == before.size, windows > 0, "{before:?} → {last:?}");
+        assert!(windows == 0 || first.windows < windows, "windows are left out at once: {first:?}");
+        let other = PlanRequest { layer: Some("f6".into()), ..alone.clone() };
+        assert_eq!(run(&mut governor, &mut board, &other, 60.0, |_| 1.0).last().unwrap().1, before);
+    }
+}
+
+#[test]
+fn more_steps_and_heat_are_answered_during_a_fade_as_ever() {
+    let mixed = |steps| PlanRequest { layer: None, ..request(2, steps) };
+    let (mut governor, mut board) = (Governor::new(FULL_HD, 10.0), Board::new(200.0, 0.0, 0.0));
+    run(&mut governor, &mut board, &request(2, 2), 30.0, |_| 1.0);
+    let before = run(&mut governor, &mut board, &mixed(2), 30.0, |_| 1.0).last().unwrap().1;
+    let more = governor.plan(&mixed(4));
+    assert!(more.steps == 4 && more.size.0 < before.size.0, "{before:?} → {more:?}");
+    let cool = run(&mut governor, &mut board, &mixed(4), 60.0, |_| 1.0).last().unwrap().2;
+    governor.update_heat(Some(1.0), Duration::from_secs(15));
+    governor.update_heat(Some(1.0), Duration::from_secs(15));
+    let hot = run(&mut governor, &mut board, &mixed(4), 60.0, |_| 1.0).last().unwrap().2;
+    assert!(hot < 0.7 * cool, "a frame takes {cool:.3} s, and {hot:.3} s when it is hot");
+}
+
+#[test]
+fn a_fade_that_is_called_off_leaves_the_size_alone() {
+    let (mut governor, mut board) = (Governor::new(FULL_HD, 10.0), Board::new(200.0, 1.0, 0.0));
+    let before = run(&mut governor, &mut board, &request(2, 2), 61.0, |_| 1.0).last().unwrap().1;
+    let mixed = PlanRequest { layer: None, ..request(2, 2) };
+    run(&mut governor, &mut board, &mixed, 1.0, |_| 1.0);
+    let after = run(&mut governor, &mut board, &request(2, 2), 60.0, |_| 1.0);
+    assert!(after.iter().all(|(_, plan, _)| *plan == before), "{before:?}");
 }
