@@ -211,14 +211,20 @@ impl Director {
             Action::Snapshot => return Ok(Some(Signal::Snapshot)),
             Action::Identify => return Ok(Some(Signal::Identify)),
             Action::Restart => return Ok(Some(Signal::Restart)),
-            Action::NextScene => self.play(1, over, now)?,
-            Action::PreviousScene => self.play(-1, over, now)?,
+            Action::NextScene | Action::PreviousScene => {
+                self.play(if action == Action::NextScene { 1 } else { -1 }, over, now)?;
+                if self.hours.shows_a_scene() {
+                    self.lift_overlay(|_| over, now);
+                }
+            }
             Action::Switch(name, on) => {
-                self.apply(ChangeRequest::new(Map::from_iter([(name.to_owned(), on.into())]), over), now)?;
+                self.command(&ChangeRequest::new(Map::from_iter([(name.to_owned(), on.into())]), over), now)?;
             }
             Action::SaveScene(name) => {
-                self.saved.insert(name.clone(), scenes::look(&self.targets));
-                self.scene = Some(name);
+                self.saved.insert(name.clone(), scenes::look(&self.hours.shown(&self.targets)));
+                if !self.hours.shows_a_scene() {
+                    self.scene = Some(name);
+                }
                 self.edition += 1;
             }
             Action::DeleteScene(name) => {

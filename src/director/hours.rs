@@ -1,14 +1,15 @@
-//! Opening hours: what is done when they begin and end.
+//! Opening hours: what is shown outside them, over the look that is directed.
 //!
-//! Only the moment of opening or closing acts. Whoever switches the screen on at night has it on until the next one.
+//! Closing lays an overlay over what is shown, and opening removes it; the look beneath goes on being directed. A command that says what is to be
+//! seen instead (that switches the screen on, or directs the look where a scene covers it) removes it until the next closing.
 
-use serde_json::{Map, Value as Json};
+use tracing::{info, warn};
 
 use super::change_request::ChangeRequest;
 use super::moment::Now;
 use super::schedule::Outside;
-use super::{Director, Schedule, scenes};
-use tracing::{info, warn};
+use super::{Director, Schedule};
+use crate::params::{self, Params, Scope, Spec, TABLE};
 
 /// The opening hours, and which side of them it is.
 #[derive(Default)]
@@ -16,39 +17,55 @@ pub struct Hours {
     pub schedule: Option<Schedule>,
     /// None before the clock was set for the first time.
     pub open: Option<bool>,
-    /// The look and the scene that are shown again at opening, where there is another in the meantime.
-    pub before: Option<LookBefore>,
+    pub overlay: Option<Overlay>,
 }
 
-/// What was shown before the closing, and is shown again at opening.
-pub struct LookBefore {
-    pub look: Map<String, Json>,
-    pub scene: Option<String>,
+/// What is shown instead of what is directed.
+pub enum Overlay {
+    Blank,
+    /// A scene, and the whole look that it made at closing.
+    Scene {
+        name: String,
+        look: Box<Params>,
+    },
 }
 
-impl LookBefore {
-    /// Takes those of `changes` that belong to a look: they are for the opening, not for the scene that is shown meanwhile.
-    pub fn take_look_of(&mut self, changes: &mut Map<String, Json>) {
-        let (looks, rest): (Map<_, _>, Map<_, _>) =
-            std::mem::take(changes).into_iter().partition(|(name, _)| scenes::is_look(name));
-        *changes = rest;
-        if looks.is_empty() {
-            return;
+impl Overlay {
+    pub fn covers(&self, spec: &Spec) -> bool {
+        match self {
+            Overlay::Blank => spec.name == "blank",
+            Overlay::Scene { .. } => spec.scope == Scope::Look,
         }
-        if looks.contains_key("layer") && !looks.contains_key("neurons") {
-            // A channel's number means nothing in another layer.
-            self.look.shift_remove("neurons");
+    }
+
+    fn lay_over(&self, params: &mut Params) {
+        match self {
+            Overlay::Blank => params.blank = true,
+            Overlay::Scene { look, .. } => {
+                let covered = TABLE.iter().filter(|spec| self.covers(spec));
+                covered.for_each(|spec| (spec.set)(params, (spec.get)(look)));
+            }
         }
-        self.look.extend(looks);
-        self.scene = None;
+    }
+
+    fn is_lifted_by(&self, request: &ChangeRequest) -> bool {
+        let covers = |name: &String| params::find(name).is_ok_and(|spec| self.covers(spec));
+        let names_a_scene = request.scene.is_some() && matches!(self, Overlay::Scene { .. });
+        names_a_scene || request.changes.keys().any(covers)
     }
 }
 
 impl Hours {
-    /// Closed, with a scene for that: nothing else is played.
+    /// Whether a scene is shown instead of the look that is directed: nothing plays meanwhile.
     pub fn shows_a_scene(&self) -> bool {
-        let has_scene = self.schedule.as_ref().is_some_and(|s| matches!(s.outside(), Outside::Scene(_)));
-        self.open == Some(false) && has_scene
+        matches!(self.overlay, Some(Overlay::Scene { .. }))
+    }
+
+    /// `targets` under the overlay.
+    pub fn shown(&self, targets: &Params) -> Params {
+        let mut shown = targets.clone();
+        self.overlay.iter().for_each(|overlay| overlay.lay_over(&mut shown));
+        shown
     }
 }
 
@@ -66,40 +83,57 @@ impl Director {
     }
 
     fn close(&mut self, now: Now) {
-        let Some(schedule) = &self.hours.schedule else { return };
-        let request = match schedule.outside().clone() {
-            Outside::Blank => ChangeRequest::new(switch("blank", true), None),
-            Outside::Scene(name) => {
-                self.hours.before = Some(LookBefore { look: scenes::look(&self.targets), scene: self.scene.clone() });
-                ChangeRequest::of_scene(name, Some(self.targets.glide))
-            }
-        };
+        let Some(outside) = self.hours.schedule.as_ref().map(|schedule| schedule.outside().clone()) else { return };
         info!("closing, as scheduled");
-        self.apply_or_warn(request, now);
+        let before = self.hours.shown(&self.targets);
+        let Outside::Scene(name) = outside else {
+            self.hours.overlay = Some(Overlay::Blank);
+            return self.show(&before, |_| false, |_| None, now);
+        };
+        match self.check(&ChangeRequest::of_scene(name.clone(), None)) {
+            Ok((look, named)) => {
+                let glide = Some(self.targets.glide);
+                self.hours.overlay = Some(Overlay::Scene { name, look: Box::new(look) });
+                self.show(&before, |spec| named.contains_key(spec.name), |_| glide, now);
+            }
+            Err(refusals) => refusals.iter().for_each(|refusal| warn!("not done: {refusal}")),
+        }
     }
 
     pub(super) fn open(&mut self, now: Now) {
         info!("opening, as scheduled");
-        match self.hours.before.take() {
-            None => self.apply_or_warn(ChangeRequest::new(switch("blank", false), None), now),
-            Some(LookBefore { look, scene }) => {
-                self.apply_or_warn(ChangeRequest::new(look, Some(self.targets.glide)), now);
-                self.scene = scene;
-            }
+        let glide = Some(self.targets.glide).filter(|_| self.hours.shows_a_scene());
+        let was_blanked = self.hours.schedule.as_ref().is_some_and(|schedule| *schedule.outside() == Outside::Blank);
+        let before = self.hours.shown(&self.targets);
+        if was_blanked {
+            // By hand too, before it was closed or after.
+            self.targets.blank = false;
         }
+        let overlay = self.hours.overlay.take();
+        self.show(&before, |spec| overlay.as_ref().is_some_and(|overlay| overlay.covers(spec)), |_| glide, now);
         self.player.hold_from(now.steady);
     }
 
-    /// Does what nobody waits for an answer to.
-    pub(super) fn apply_or_warn(&mut self, request: ChangeRequest, now: Now) {
+    /// Applies what is commanded, so that it is seen.
+    pub(super) fn command(&mut self, request: &ChangeRequest, now: Now) -> Result<(), Vec<params::Refusal>> {
+        self.apply(request, now)?;
+        if self.hours.overlay.as_ref().is_some_and(|overlay| overlay.is_lifted_by(request)) {
+            self.lift_overlay(|spec| request.over(spec), now);
+        }
+        Ok(())
+    }
+
+    /// Shows what is directed, until the next closing; each parameter in so many seconds.
+    pub(super) fn lift_overlay(&mut self, over: impl Fn(&Spec) -> Option<f64>, now: Now) {
+        let before = self.hours.shown(&self.targets);
+        let Some(overlay) = self.hours.overlay.take() else { return };
+        self.show(&before, |spec| overlay.covers(spec), over, now);
+    }
+
+    /// Applies a request that nobody waits for an answer to.
+    pub(super) fn apply_or_warn(&mut self, request: &ChangeRequest, now: Now) {
         if let Err(refusals) = self.apply(request, now) {
-            for refusal in refusals {
-                warn!("not done: {refusal}");
-            }
+            refusals.iter().for_each(|refusal| warn!("not done: {refusal}"));
         }
     }
-}
-
-fn switch(name: &str, on: bool) -> Map<String, Json> {
-    Map::from_iter([(name.to_owned(), on.into())])
 }

@@ -38,7 +38,7 @@ use crate::params::{Kind, Params, Play, Refusal, Scope, Spec, TABLE};
 use crate::text::excerpt;
 
 use change_request::ChangeRequest;
-use hours::Hours;
+use hours::{Hours, Overlay};
 use pending::{Pending, SET};
 use player::Player;
 use ramps::{RAMP_INTERVAL, Ramps};
@@ -95,12 +95,12 @@ pub struct Director {
     configured_groups: Vec<String>,
     configured_playlist: Option<Vec<String>>,
     configured_seed: Option<u64>,
-    /// What the parameters are told to be.
+    /// The values that are directed.
     targets: Params,
-    /// What they are at the moment, while ramps move them.
+    /// Those that are shown at the moment: under the overlay, and on their way.
     params: Params,
     ramps: Ramps,
-    /// The scene that is shown, until its look is changed by hand.
+    /// The scene that is directed, until its look is changed by hand.
     scene: Option<String>,
     saved: Scenes,
     joined: Vec<String>,
@@ -151,7 +151,7 @@ impl Director {
     /// What the retained `state` tells: every parameter, and what goes on with them.
     pub fn state(&self, now: Now) -> Map<String, Json> {
         let mut state = self.params.to_json();
-        state.insert("scene".to_owned(), json!(self.scene));
+        state.insert("scene".to_owned(), json!(self.shown_scene()));
         state.insert("ramps".to_owned(), self.ramps.to_json(now.steady).into());
         state.insert("open".to_owned(), json!(self.hours.open));
         state.insert("pending".to_owned(), self.pending.len().into());
@@ -164,6 +164,14 @@ impl Director {
         let configured = self.configured_scenes.iter().map(|(name, scene)| (name, scene, false));
         let seen = self.saved.iter().filter(|(name, _)| !self.configured_scenes.contains_key(*name));
         configured.chain(seen.map(|(name, scene)| (name, scene, true)))
+    }
+
+    /// The scene that is shown, where there is one.
+    fn shown_scene(&self) -> Option<&str> {
+        match &self.hours.overlay {
+            Some(Overlay::Scene { name, .. }) => Some(name.as_str()).filter(|name| self.scene(name).is_some()),
+            _ => self.scene.as_deref(),
+        }
     }
 
     fn scene(&self, name: &str) -> Option<&Map<String, Json>> {
@@ -206,7 +214,7 @@ impl Director {
         }
         match request.at.take() {
             Some(at) if at > now.wall => self.defer(at, SET, entries)?,
-            _ => self.apply(request, now)?,
+            _ => self.command(&request, now)?,
         }
         self.changes.by_command += 1;
         Ok(())
@@ -251,7 +259,7 @@ impl Director {
     pub fn idle_time(&self, now: Now) -> Duration {
         let until = |moment: Instant| moment.saturating_duration_since(now.steady);
         let pending = self.pending.first().map(|pending| until(now.steady_at(pending.at)));
-        let player = self.player.due(&self.targets).map(until);
+        let player = self.player.due(&self.targets).filter(|_| self.plays()).map(until);
         let ramps = (!self.ramps.is_empty()).then_some(RAMP_INTERVAL);
         [pending, player, ramps].into_iter().flatten().min().unwrap_or(MAX_IDLE).min(MAX_IDLE)
     }
@@ -284,49 +292,65 @@ impl Director {
     }
 
     /// Does what `request` asks for, whole, from `now` on; its own moment is not looked at.
-    fn apply(&mut self, request: ChangeRequest, now: Now) -> Result<(), Vec<Refusal>> {
-        let (targets, named) = self.check(&request)?;
+    fn apply(&mut self, request: &ChangeRequest, now: Now) -> Result<(), Vec<Refusal>> {
+        let (targets, named) = self.check(request)?;
+        let shown = self.hours.shown(&self.targets);
+        let covered: Vec<&str> = match &self.hours.overlay {
+            None => Vec::new(),
+            Some(overlay) => TABLE.iter().filter(|spec| overlay.covers(spec)).map(|spec| spec.name).collect(),
+        };
+        let before = std::mem::replace(&mut self.targets, targets);
+        let is_named = |spec: &Spec| named.contains_key(spec.name) && !covered.contains(&spec.name);
+        self.show(&shown, is_named, |spec| request.over(spec), now);
+        let is_other_look = |spec: &Spec| spec.scope == Scope::Look && (spec.get)(&before) != (spec.get)(&self.targets);
+        if let Some(scene) = &request.scene {
+            self.scene = Some(scene.clone());
+            self.player.hold_from(now.steady);
+        } else if TABLE.iter().any(is_other_look) {
+            self.scene = None;
+        }
+        if self.targets.play != before.play && self.targets.play != Play::Off {
+            self.play_or_warn(0, request.over, now);
+        }
+        Ok(())
+    }
+
+    /// Moves what is shown to what is to be shown, where that differs from what was to be shown `before`, each parameter in so many seconds (none:
+    /// over `fade`); one that is named ends its ramp in any case.
+    fn show(
+        &mut self,
+        before: &Params,
+        is_named: impl Fn(&Spec) -> bool,
+        over: impl Fn(&Spec) -> Option<f64>,
+        now: Now,
+    ) {
+        let shown = self.hours.shown(&self.targets);
         // Ramps that go on, and those that begin, go from where they are at this moment.
         self.ramps.advance(&mut self.params, now.steady);
-        let (mut pace, fade) = (self.params.pace, targets.fade);
-        pace.numbers = fade;
-        let mut is_changed_by_hand = false;
+        let mut pace = self.params.pace;
+        pace.numbers = shown.fade;
         for spec in TABLE {
-            let changes = (spec.get)(&targets) != (spec.get)(&self.targets);
-            if !changes && !named.contains_key(spec.name) {
+            let changes = (spec.get)(&shown) != (spec.get)(before);
+            if !changes && !is_named(spec) {
                 continue;
             }
-            let over = request.over(spec);
+            let over = over(spec);
             match over.filter(|seconds| *seconds > 0.0 && ramps::is_number(spec)) {
                 Some(seconds) => {
-                    self.ramps.begin(spec, &self.params, &targets, now.steady, moment::seconds(seconds));
+                    self.ramps.begin(spec, &self.params, &shown, now.steady, moment::seconds(seconds));
                 }
                 None => {
                     self.ramps.stop(spec);
-                    (spec.set)(&mut self.params, (spec.get)(&targets));
+                    (spec.set)(&mut self.params, (spec.get)(&shown));
                     match over {
                         Some(seconds) if ramps::is_number(spec) => pace.numbers = seconds,
-                        _ if changes && is_network(spec) => pace.network = over.unwrap_or(fade),
+                        _ if changes && is_network(spec) => pace.network = over.unwrap_or(shown.fade),
                         _ => {}
                     }
                 }
             }
-            is_changed_by_hand |= changes && spec.scope == Scope::Look && request.scene.is_none();
         }
         self.params.pace = self.ramps.pace(pace);
-        let played = self.targets.play;
-        self.targets = targets;
-        if is_changed_by_hand {
-            self.scene = None;
-        }
-        if request.scene.is_some() {
-            self.scene = request.scene;
-            self.player.hold_from(now.steady);
-        }
-        if self.targets.play != played && self.targets.play != Play::Off {
-            self.play_or_warn(0, request.over, now);
-        }
-        Ok(())
     }
 
     /// Goes `by` places on (or back), or for 0 to the present one, over a time said or the usual one.
@@ -353,15 +377,17 @@ impl Director {
             }
         };
         self.player.hold_from(now.steady);
-        self.apply(request, now)
+        self.apply(&request, now)
+    }
+
+    /// Whether it goes on to the next place when its turn comes.
+    fn plays(&self) -> bool {
+        !self.targets.paused && !self.hours.shows_a_scene()
     }
 
     /// Goes to the next place where its turn has come.
     fn advance_player(&mut self, now: Now) {
-        if self.targets.paused || self.hours.shows_a_scene() {
-            return;
-        }
-        if self.player.due(&self.targets).is_some_and(|due| now.steady >= due) {
+        if self.plays() && self.player.due(&self.targets).is_some_and(|due| now.steady >= due) {
             self.changes.by_itself += 1;
             self.play_or_warn(1, Some(self.targets.glide), now);
         }

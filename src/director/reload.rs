@@ -12,7 +12,7 @@ impl Director {
     /// directed, saved and joined since stays where it says nothing new.
     pub fn reconfigure(&mut self, setup: Setup, now: Now) {
         let differs = TABLE.iter().filter(|spec| (spec.get)(&setup.params) != (spec.get)(&self.configured));
-        let mut changes: Map<_, _> =
+        let changes: Map<_, _> =
             differs.map(|spec| (spec.name.to_owned(), (spec.get)(&setup.params).to_json())).collect();
         self.configured = setup.params;
         self.capabilities = setup.capabilities;
@@ -27,15 +27,12 @@ impl Director {
             self.player.seed = setup.seed.unwrap_or(self.player.seed);
         }
         self.scene = self.scene.take().filter(|name| self.scene(name).is_some());
-        if let Some(before) = &mut self.hours.before {
-            before.take_look_of(&mut changes);
-        }
         self.hours.schedule = setup.schedule;
         if self.hours.schedule.is_none() && self.hours.open.take() == Some(false) {
             self.open(now);
         }
         if !changes.is_empty() {
-            self.apply_or_warn(ChangeRequest::new(changes, None), now);
+            self.apply_or_warn(&ChangeRequest::new(changes, None), now);
         }
         // What the configuration says is as good as a command: it is remembered as soon.
         self.changes.by_command += 1;

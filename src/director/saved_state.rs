@@ -93,17 +93,10 @@ pub struct ChangeCounters {
 impl Director {
     /// What is to be remembered at the moment.
     pub fn saved_state(&self) -> SavedState {
-        let (look, scene) = match &self.hours.before {
-            // What is shown outside the opening hours is not what was chosen.
-            Some(before) => (before.look.clone(), &before.scene),
-            None => (Map::new(), &self.scene),
-        };
-        let mut params = to_saved(&self.targets);
-        params.extend(look);
         SavedState {
-            params,
+            params: to_saved(&self.targets),
             configured_changes: Some(self.configured_changes()),
-            scene: scene.clone(),
+            scene: self.scene.clone(),
             scenes: self.saved.clone(),
             playlist: self.player.playlist.clone(),
             configured_playlist: Some(self.configured_playlist.clone().unwrap_or_default()),

@@ -357,6 +357,43 @@ fn what_is_configured_anew_while_it_is_closed_is_there_at_opening() {
 }
 
 #[test]
+fn what_is_directed_while_it_is_closed_is_seen_at_once_and_stays_at_opening() {
+    let night = || {
+        let mut stage = with_hours(Outside::Scene("calm".to_owned()));
+        stage.set(json!({"scene": "wild"})).unwrap();
+        stage.pass(5.1 * 3600.0);
+        assert_eq!((&stage.state()["scene"], stage.number("zoom")), (&json!("calm"), 1.0));
+        stage
+    };
+    let mut stage = night();
+    stage.set(json!({"brightness": 0.4})).unwrap();
+    assert_eq!((&stage.state()["scene"], stage.number("brightness")), (&json!("calm"), 0.4), "no look is directed");
+    stage.set(json!({"zoom": 0.5, "over": 2})).unwrap();
+    stage.pass(3.0);
+    let expected = (json!("mobilenet-v2/f12"), 0.5, 1.0);
+    let seen = |stage: &Stage| (stage.state()["layer"].clone(), stage.number("zoom"), stage.number("intensity"));
+    assert_eq!((seen(&stage), &stage.state()["scene"]), (expected.clone(), &Json::Null));
+    stage.pass(16.0 * 3600.0);
+    assert_eq!((seen(&stage), &stage.state()["open"]), (expected, &json!(true)));
+    let mut stage = night();
+    stage.act("next-scene", json!({})).unwrap();
+    assert_eq!((&stage.state()["scene"], &stage.state()["layer"]), (&json!("calm"), &json!("f6")), "after `wild`");
+    stage.pass(16.0 * 3600.0);
+    assert_eq!((&stage.state()["scene"], &stage.state()["open"]), (&json!("calm"), &json!(true)));
+}
+
+#[test]
+fn what_does_not_play_on_wakes_nobody() {
+    let mut stage = with_hours(Outside::Scene("calm".to_owned()));
+    stage.set(json!({"play": "order", "hold": 1, "glide": 0, "paused": true})).unwrap();
+    stage.pass(10.0);
+    assert_eq!(stage.director.idle_time(stage.now), MAX_IDLE);
+    stage.set(json!({"paused": false})).unwrap();
+    stage.pass(5.1 * 3600.0);
+    assert_eq!(stage.director.idle_time(stage.now), MAX_IDLE);
+}
+
+#[test]
 fn a_clock_that_is_set_after_the_start_closes_then() {
     let mut stage = with_hours(Outside::Blank);
     let mut unset = with_hours(Outside::Blank);
@@ -398,6 +435,32 @@ proptest! {
         stage.set(json!({"play": "off"})).unwrap();
         stage.pass(100.0);
         prop_assert_eq!(stage.director.params(), &Params { pace: stage.director.params().pace, ..stage.director.targets.clone() });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A night leaves what is directed as it was, whatever was shown meanwhile.
+    #[test]
+    fn a_night_changes_nothing(commands in prop::collection::vec(command(), 1..10), is_blank: bool) {
+        let outside = if is_blank { Outside::Blank } else { Outside::Scene("calm".to_owned()) };
+        let mut stage = with_hours(outside);
+        for (name, payload, seconds) in commands {
+            let _ = if name == "set" { stage.set(payload).is_ok() } else { stage.act(name, payload).is_ok() };
+            stage.pass(seconds);
+        }
+        stage.set(json!({"play": "off", "blank": false})).unwrap();
+        stage.pass(100.0);
+        let evening = stage.state();
+        for (hours, open) in [(6, false), (16, true)] {
+            let hours = Duration::from_secs(hours * 3600);
+            stage.now = Now { steady: stage.now.steady + hours, wall: stage.now.wall + hours };
+            stage.director.advance(stage.now);
+            prop_assert_eq!(&stage.state()["open"], &json!(open));
+        }
+        stage.pass(100.0);
+        prop_assert_eq!(stage.state(), evening);
     }
 }
 
