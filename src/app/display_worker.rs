@@ -9,7 +9,7 @@ use super::meter::{Meter, ms};
 use super::reloadable::Reloadable;
 use super::stages::{MAX_WAIT, ScreenPresence, TelemetryTimer, Wiring};
 use crate::director::Signal;
-use crate::display::{self, BootCard, BrightnessRamp, Canvas, Caption, Fader, Fit, ScreenManager, ShowOutcome, Tap};
+use crate::display::{self, BootCard, Canvas, Caption, Fader, Fit, ScreenManager, ShowOutcome, Tap};
 use crate::frame::Frame;
 use crate::size::Size;
 
@@ -89,13 +89,12 @@ pub fn run(
             continue;
         }
         due = (due + worker.screens.frame_period()).max(now);
-        let (brightness, seconds) = match &*params.borrow() {
+        let light = match &*params.borrow() {
             // A dark mirror shows its name, too.
-            params if worker.shows_name() => (params.brightness.max(MIN_NAME_BRIGHTNESS), 0.0),
-            params if params.blank => (0.0, params.pace.of("blank")),
-            params => (params.brightness, params.pace.of("brightness")),
+            params if worker.shows_name() => params.brightness.max(MIN_NAME_BRIGHTNESS),
+            params => params.light_at(now),
         };
-        worker.draw(brightness, seconds, now);
+        worker.draw(light as f32, now);
         worker.offer_preview(now);
     }
     Ok(())
@@ -118,7 +117,8 @@ struct DisplayWorker<'a> {
     fit: Fit,
     screens: ScreenManager,
     fader: Fader,
-    brightness: BrightnessRamp,
+    /// How bright the screen was last, 0 to 1.
+    light: f32,
     /// The newest dream, or the boot card before it.
     newest: Option<Frame>,
     /// When the screen was last drawn; none where it has to be redrawn.
@@ -146,7 +146,7 @@ impl<'a> DisplayWorker<'a> {
             fit: settings.fit,
             screens,
             fader,
-            brightness: BrightnessRamp::new(1.0, now),
+            light: 1.0,
             newest: None,
             drawn_at: None,
             overlay: None,
@@ -278,17 +278,17 @@ impl<'a> DisplayWorker<'a> {
     }
 
     /// Draws the picture at `now`, where it differs from the last one drawn.
-    fn draw(&mut self, target: f64, seconds: f64, now: Instant) {
-        let level = self.brightness.advance(target, seconds, now);
+    fn draw(&mut self, light: f32, now: Instant) {
+        let is_light_moving = std::mem::replace(&mut self.light, light) != light;
         if self.screens.screen().is_headless() {
             return self.mark_shown();
         }
-        let is_moving = self.brightness.is_moving() || self.fader.is_fading(now);
+        let is_moving = is_light_moving || self.fader.is_fading(now);
         let is_stale = self.drawn_at.is_none_or(|drawn| now.saturating_duration_since(drawn) >= REDRAW_INTERVAL)
             || !self.is_newest_shown;
-        if level == 0.0 && !self.brightness.is_moving() {
+        if light == 0.0 {
             if !self.is_blanked {
-                match self.screens.show(&self.fader.view(now, level)) {
+                match self.screens.show(&self.fader.view(now, light)) {
                     ShowOutcome::Shown => {
                         self.is_blanked = true;
                         if self.screens.blank() {
@@ -305,7 +305,7 @@ impl<'a> DisplayWorker<'a> {
             return;
         }
         self.is_blanked = false;
-        match self.screens.show(&self.fader.view(now, level)) {
+        match self.screens.show(&self.fader.view(now, light)) {
             ShowOutcome::Shown => {
                 // A fade is drawn once more after its end, with all of the new picture.
                 self.drawn_at = (!is_moving).then_some(now);
@@ -344,7 +344,7 @@ impl<'a> DisplayWorker<'a> {
             fader
         });
         let mut picture = tap.blank();
-        preview.view(now, self.brightness.current()).write_frame(&mut picture, &mut self.row);
+        preview.view(now, self.light).write_frame(&mut picture, &mut self.row);
         tap.offer(picture);
         self.offered_at = Some(now);
     }

@@ -273,7 +273,8 @@ fn dream(
 ) -> anyhow::Result<DreamExit> {
     let period = Duration::from_secs_f64(1.0 / settings.get().target_fps);
     let mut params = wiring.handle.params();
-    let mut now = params.borrow_and_update().clone();
+    let mut set = params.borrow_and_update().clone();
+    let mut now = set.clone();
     let mut signals = wiring.handle.signals();
     let mut meter = Meter::default();
     let mut report = TelemetryTimer::default();
@@ -292,7 +293,8 @@ fn dream(
         // Before the parameters, so that those read next include the command.
         commanded = commanded.or(wiring.handle.take_commanded());
         if params.has_changed().unwrap_or(false) {
-            now = params.borrow_and_update().clone();
+            set = params.borrow_and_update().clone();
+            now = set.clone();
         }
         loop {
             match signals.try_recv() {
@@ -318,6 +320,7 @@ fn dream(
         let Some(input) = wiring.dream_inputs.take(MAX_WAIT) else { continue };
         let begun = Instant::now();
         let elapsed = begun - std::mem::replace(&mut last, begun);
+        set.transitions.write(&mut now, begun);
         let dreamed = stage.during(allowance, || dreamer.dream(&input, &now, elapsed));
         wiring.dream_inputs.give_back(input);
         if let Some(layer) = dreamed? {

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use super::moment::{self, Now};
-use super::ramps::is_number;
 use super::{is_network, scenes};
 use crate::params::{self, Refusal, Spec};
 
@@ -76,7 +75,7 @@ impl ChangeRequest {
 }
 
 fn takes_time(spec: &Spec) -> bool {
-    is_number(spec) || is_network(spec)
+    spec.is_number() || is_network(spec)
 }
 
 fn scene_name(json: &Json) -> Result<String, Refusal> {

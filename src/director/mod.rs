@@ -10,7 +10,6 @@ mod hours;
 mod moment;
 mod pending;
 mod player;
-mod ramps;
 mod raw_schedule;
 mod reload;
 mod saved_state;
@@ -34,17 +33,18 @@ use serde_json::{Map, Value as Json, json};
 use tracing::warn;
 
 use crate::pack::Catalogue;
-use crate::params::{Kind, Params, Play, Refusal, Scope, Spec, TABLE};
+use crate::params::{Kind, Params, Play, Refusal, Scope, Spec, TABLE, Value};
 use crate::text::excerpt;
 
 use change_request::ChangeRequest;
 use hours::{Hours, Overlay};
 use pending::{Pending, SET};
 use player::Player;
-use ramps::{RAMP_INTERVAL, Ramps};
 
 /// Groups that a device may be in.
 pub const MAX_GROUPS: usize = 32;
+/// Between two values of a ramp in `state`: finer than any dream is drawn.
+const RAMP_INTERVAL: Duration = Duration::from_millis(50);
 /// The longest it is left alone: the clock on the wall may be set meanwhile.
 const MAX_IDLE: Duration = Duration::from_secs(1);
 
@@ -97,9 +97,8 @@ pub struct Director {
     configured_seed: Option<u64>,
     /// The values that are directed.
     targets: Params,
-    /// Those that are shown at the moment: under the overlay, and on their way.
+    /// Those that are shown, under the overlay, and how numbers get there.
     params: Params,
-    ramps: Ramps,
     /// The scene that is directed, until its look is changed by hand.
     scene: Option<String>,
     saved: Scenes,
@@ -127,7 +126,6 @@ impl Director {
             configured_groups: setup.groups,
             configured_playlist: setup.playlist,
             configured_seed: setup.seed,
-            ramps: Ramps::default(),
             scene: None,
             saved: Scenes::new(),
             joined: Vec::new(),
@@ -139,7 +137,7 @@ impl Director {
         }
     }
 
-    /// The effective parameters, moved by ramps as of the last [`Director::advance`].
+    /// The parameters that are shown, with the transitions to them.
     pub fn params(&self) -> &Params {
         &self.params
     }
@@ -151,8 +149,14 @@ impl Director {
     /// What the retained `state` tells: every parameter, and what goes on with them.
     pub fn state(&self, now: Now) -> Map<String, Json> {
         let mut state = self.params.to_json();
+        let mut ramps = Map::new();
+        for (spec, value, to, left) in self.params.transitions.ramps(now.steady) {
+            state.insert(spec.name.to_owned(), Value::Number(value).to_json());
+            let left = (left.as_secs_f64() * 10.0).round() / 10.0;
+            ramps.insert(spec.name.to_owned(), json!({"to": Value::Number(to).to_json(), "left": left}));
+        }
         state.insert("scene".to_owned(), json!(self.shown_scene()));
-        state.insert("ramps".to_owned(), self.ramps.to_json(now.steady).into());
+        state.insert("ramps".to_owned(), ramps.into());
         state.insert("open".to_owned(), json!(self.hours.open));
         state.insert("pending".to_owned(), self.pending.len().into());
         state
@@ -249,9 +253,7 @@ impl Director {
         let signals = self.run_due_commands(now);
         self.update_hours(now);
         self.advance_player(now);
-        if !self.ramps.is_empty() {
-            self.ramps.advance(&mut self.params, now.steady);
-        }
+        self.params.transitions.end(now.steady);
         signals
     }
 
@@ -260,7 +262,7 @@ impl Director {
         let until = |moment: Instant| moment.saturating_duration_since(now.steady);
         let pending = self.pending.first().map(|pending| until(now.steady_at(pending.at)));
         let player = self.player.due(&self.targets).filter(|_| self.plays()).map(until);
-        let ramps = (!self.ramps.is_empty()).then_some(RAMP_INTERVAL);
+        let ramps = self.params.transitions.ramps(now.steady).next().map(|_| RAMP_INTERVAL);
         [pending, player, ramps].into_iter().flatten().min().unwrap_or(MAX_IDLE).min(MAX_IDLE)
     }
 
@@ -325,32 +327,34 @@ impl Director {
         now: Now,
     ) {
         let shown = self.hours.shown(&self.targets);
-        // Ramps that go on, and those that begin, go from where they are at this moment.
-        self.ramps.advance(&mut self.params, now.steady);
-        let mut pace = self.params.pace;
-        pace.numbers = shown.fade;
         for spec in TABLE {
             let changes = (spec.get)(&shown) != (spec.get)(before);
             if !changes && !is_named(spec) {
                 continue;
             }
             let over = over(spec);
-            match over.filter(|seconds| *seconds > 0.0 && ramps::is_number(spec)) {
-                Some(seconds) => {
-                    self.ramps.begin(spec, &self.params, &shown, now.steady, moment::seconds(seconds));
-                }
-                None => {
-                    self.ramps.stop(spec);
-                    (spec.set)(&mut self.params, (spec.get)(&shown));
-                    match over {
-                        Some(seconds) if ramps::is_number(spec) => pace.numbers = seconds,
-                        _ if changes && is_network(spec) => pace.network = over.unwrap_or(shown.fade),
-                        _ => {}
-                    }
-                }
+            let (seconds, is_ramp) = match over.filter(|_| spec.is_number()) {
+                Some(seconds) => (seconds, true),
+                None if spec.fades() => (shown.fade, false),
+                None => (0.0, false),
+            };
+            let numbers = &mut self.params.transitions;
+            let on_ramp = numbers.ramps(now.steady).find(|(ramp, ..)| *ramp == spec).map(|(_, value, ..)| value);
+            let on_way = numbers.value(spec, now.steady);
+            numbers.stop(spec);
+            // A ramp goes from what `state` tells, a plain change from what is seen.
+            let known = if is_ramp { on_ramp } else { on_way };
+            let from = known.unwrap_or_else(|| self.params.number_at(spec, now.steady));
+            (spec.set)(&mut self.params, (spec.get)(&shown));
+            let to = self.params.number_at(spec, now.steady);
+            if is_ramp || from != to {
+                let length = moment::seconds(seconds);
+                self.params.transitions.begin(spec, (from, to), now.steady, length, is_ramp);
+            }
+            if changes && is_network(spec) {
+                self.params.crossfade = over.unwrap_or(shown.fade);
             }
         }
-        self.params.pace = self.ramps.pace(pace);
     }
 
     /// Goes `by` places on (or back), or for 0 to the present one, over a time said or the usual one.

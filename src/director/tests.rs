@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::params::Pace;
 pub(super) use crate::params::tests::catalogue;
+use crate::params::{Transitions, find};
 
 /// A director, and the clocks it goes by.
 pub(super) struct Stage {
@@ -66,6 +66,11 @@ impl Stage {
         self.director.state(self.now)
     }
 
+    /// What a dream that begins so many seconds later is made with.
+    pub fn shown(&self, name: &str, after: f64) -> f64 {
+        self.director.params().number_at(find(name).unwrap(), self.now.steady + Duration::from_secs_f64(after))
+    }
+
     pub fn number(&self, name: &str) -> f64 {
         self.state()[name].as_f64().unwrap()
     }
@@ -88,7 +93,7 @@ fn over_holds_for_all_numbers_of_a_set_and_the_network_fades_as_long() {
     let mut stage = Stage::new();
     stage.set(json!({"intensity": 0, "steps": 0})).unwrap();
     stage.set(json!({"over": 10, "intensity": 1, "steps": 10, "layer": "f6", "mirror": true})).unwrap();
-    assert_eq!(stage.director.params().pace.network, 10.0);
+    assert_eq!(stage.director.params().crossfade, 10.0);
     assert_eq!((&stage.state()["layer"], &stage.state()["mirror"]), (&json!("f6"), &json!(true)));
     stage.pass(5.0);
     assert_eq!((stage.number("steps"), stage.number("intensity")), (5.0, 0.5));
@@ -102,26 +107,32 @@ fn over_holds_for_all_numbers_of_a_set_and_the_network_fades_as_long() {
 fn what_is_plainly_set_shows_over_the_fade_and_jumps_only_where_that_is_asked() {
     let mut stage = Stage::new();
     stage.set(json!({"zoom": 0.2})).unwrap();
-    assert_eq!(stage.director.params().pace.numbers, 1.0);
+    assert_eq!((stage.number("zoom"), stage.shown("zoom", 0.25)), (0.2, 0.05));
     stage.set(json!({"zoom": 0.3, "over": 0})).unwrap();
-    assert_eq!(stage.director.params().pace.numbers, 0.0);
-    stage.set(json!({"fade": 3, "layer": "f6"})).unwrap();
-    assert_eq!(stage.director.params().pace, Pace::all(3.0));
+    assert_eq!(stage.shown("zoom", 0.0), 0.3);
+    stage.set(json!({"fade": 3, "layer": "f6", "zoom": 0, "steps": 4})).unwrap();
+    assert_eq!((stage.director.params().crossfade, stage.shown("zoom", 1.5)), (3.0, 0.15));
+    assert_eq!(stage.shown("steps", 0.0), 4.0, "what needs other graphs does not pass through what lies between");
+    stage.set(json!({"blank": true})).unwrap();
+    let light = |after| stage.director.params().light_at(stage.now.steady + Duration::from_secs_f64(after));
+    assert_eq!([0.0, 1.5, 3.0].map(light), [1.0, 0.5, 0.0]);
 }
 
 #[test]
-fn a_plain_change_keeps_its_pace_while_a_ramp_runs_however_late_it_is_seen() {
+fn a_plain_change_keeps_its_time_while_a_ramp_runs_however_late_it_is_seen() {
     let mut stage = Stage::new();
     stage.set(json!({"zoom": {"to": 1, "over": "60s"}})).unwrap();
     stage.set(json!({"fade": 4, "intensity": 0.2})).unwrap();
-    for _ in 0..5 {
+    let mut seen = Vec::new();
+    for _ in 0..3 {
         stage.pass(2.0);
-        let pace = stage.director.params().pace;
-        assert_eq!(pace.of("intensity"), 4.0);
-        assert!(pace.of("zoom") <= 0.2, "a ramp is followed at once");
+        seen.push((stage.shown("intensity", 0.0), stage.shown("zoom", 0.0)));
     }
-    stage.pass(60.0);
-    assert_eq!(stage.director.params().pace.of("zoom"), 4.0);
+    assert_eq!(seen, [(0.6, 0.0333), (0.2, 0.0667), (0.2, 0.1)]);
+    assert_eq!((stage.number("intensity"), stage.number("zoom")), (0.2, 0.1));
+    // It goes on from where it is, by its own clock.
+    stage.set(json!({"zoom": 0.5})).unwrap();
+    assert_eq!((stage.shown("zoom", 0.0), stage.shown("zoom", 2.0), stage.shown("zoom", 4.0)), (0.1, 0.3, 0.5));
 }
 
 #[test]
@@ -216,7 +227,7 @@ fn scenes_play_in_order_each_held_and_glided_to() {
     assert_eq!(stage.state()["scene"], "wild");
     stage.pass(2.0);
     assert_eq!((&stage.state()["scene"], &stage.state()["layer"]), (&json!("calm"), &json!("f6")));
-    assert_eq!(stage.director.params().pace.network, 10.0);
+    assert_eq!(stage.director.params().crossfade, 10.0);
     stage.pass(10.0);
     assert_eq!(stage.number("intensity"), 0.2);
     // What is paused stays.
@@ -434,7 +445,9 @@ proptest! {
         }
         stage.set(json!({"play": "off"})).unwrap();
         stage.pass(100.0);
-        prop_assert_eq!(stage.director.params(), &Params { pace: stage.director.params().pace, ..stage.director.targets.clone() });
+        let Director { params, targets, .. } = &stage.director;
+        prop_assert_eq!(&params.transitions, &Transitions::default());
+        prop_assert_eq!(params, &Params { crossfade: params.crossfade, ..targets.clone() });
     }
 }
 

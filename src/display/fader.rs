@@ -134,47 +134,6 @@ fn mix(from: &mut [u8], to: &[u8], progress: u16) {
     }
 }
 
-/// The screen's brightness. It approaches its target steadily, so that nothing jumps.
-#[derive(Debug, Clone, Copy)]
-pub struct BrightnessRamp {
-    brightness: f32,
-    target: f32,
-    /// Brightness per second.
-    speed: f32,
-    updated: Instant,
-}
-
-impl BrightnessRamp {
-    pub fn new(brightness: f64, now: Instant) -> BrightnessRamp {
-        BrightnessRamp { brightness: brightness as f32, target: brightness as f32, speed: 0.0, updated: now }
-    }
-
-    /// Moves toward `target`, 0 to 1, which is reached `seconds` after it was first asked for; returns the brightness
-    /// at `now`.
-    pub fn advance(&mut self, target: f64, seconds: f64, now: Instant) -> f32 {
-        let target = target as f32;
-        if target != self.target {
-            self.speed = if seconds > 0.0 { (target - self.brightness).abs() / seconds as f32 } else { f32::MAX };
-            self.target = target;
-        }
-        let step = self.speed * now.saturating_duration_since(self.updated).as_secs_f32();
-        self.updated = now;
-        let left = self.target - self.brightness;
-        self.brightness = if left.abs() <= step { self.target } else { self.brightness + step.copysign(left) };
-        self.brightness
-    }
-
-    /// The brightness as last computed.
-    pub fn current(&self) -> f32 {
-        self.brightness
-    }
-
-    /// Whether the target is not reached yet.
-    pub fn is_moving(&self) -> bool {
-        self.brightness != self.target
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,22 +196,11 @@ mod tests {
     }
 
     #[test]
-    fn brightness_dims_the_picture_and_approaches_its_target() {
+    fn light_dims_the_picture() {
         let start = Instant::now();
         let mut fader = fader(4, 4, start);
         fader.fade_to(&grey(4, 4, 200), TICK, start);
         assert_eq!(level(&fader, start, 0.5), 100);
         assert_eq!(level(&fader, start, 0.0), 0);
-        let mut ramp = BrightnessRamp::new(1.0, start);
-        assert!(!ramp.is_moving());
-        let at = |ms| start + Duration::from_millis(ms);
-        assert_eq!(ramp.advance(0.0, 2.0, start), 1.0);
-        let half = ramp.advance(0.0, 2.0, at(1000));
-        assert!((0.49..0.51).contains(&half) && ramp.is_moving(), "{half}");
-        assert_eq!(ramp.advance(0.0, 2.0, at(2500)), 0.0);
-        assert!(!ramp.is_moving());
-        // In no time is in the next frame; two in the same instant are no harm.
-        assert_eq!(ramp.advance(0.7, 0.0, at(2500)), 0.0);
-        assert_eq!(ramp.advance(0.7, 0.0, at(2516)), 0.7);
     }
 }

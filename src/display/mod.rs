@@ -16,7 +16,7 @@ mod window;
 
 pub use boot_card::{BootCard, Caption, Row, draw_caption};
 pub use canvas::Canvas;
-pub use fader::{BrightnessRamp, Fader, View};
+pub use fader::{Fader, View};
 #[doc(hidden)]
 pub use kms::{Timing, choose as choose_mode, monitor_name};
 pub use screen_manager::ScreenManager;

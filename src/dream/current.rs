@@ -34,7 +34,7 @@ impl Dreamer {
         let wanted = self.selection(params)?;
         let held = self.current.as_ref().filter(|current| self.sessions.has(current.graphs())).cloned();
         if let Some(held) = &held
-            && params.pace.network > 0.0
+            && params.crossfade > 0.0
             && self.unfadable.as_ref() != Some(&wanted)
             && let Some(faded) = self.fade(held, &wanted, params, elapsed)?
         {
@@ -111,7 +111,7 @@ impl Dreamer {
         elapsed: Duration,
     ) -> Result<Option<Current>, DreamError> {
         let mut crossfade = held.crossfade.clone();
-        let incoming = match crossfade.retarget(wanted, params.pace.network) {
+        let incoming = match crossfade.retarget(wanted, params.crossfade) {
             FadeStep::Done => return Ok(None),
             FadeStep::Running => None,
             FadeStep::OpenGraphs => Some(wanted.layer.as_str()),
@@ -131,7 +131,7 @@ impl Dreamer {
         }
         match incoming {
             Some(_) if !is_ready => return Ok(Some(current)),
-            Some(_) => current.crossfade.begin(wanted.clone(), params.pace.network),
+            Some(_) => current.crossfade.begin(wanted.clone(), params.crossfade),
             None => {}
         }
         current.crossfade.advance(elapsed);

@@ -19,7 +19,6 @@ mod octaves;
 mod session_cache;
 mod settings;
 mod sleep;
-mod smoother;
 mod status;
 mod step_boost;
 mod window_pass;
@@ -52,7 +51,6 @@ use octaves::{Climb, Climber};
 use session_cache::SessionCache;
 use settings::rng;
 use sleep::{Sleep, Surroundings};
-use smoother::ParameterSmoother;
 use step_boost::{BoostInputs, StepBoost};
 use windows::Windows;
 
@@ -69,6 +67,12 @@ const FATIGUE_DECAY_RATE: f64 = 4.0;
 const ASLEEP_ZOOM: f64 = 0.05;
 /// Layers kept for use: one waits, one is shown, one is fed back, one is written.
 const MAX_LAYERS: usize = 4;
+
+/// What `intensity` weakens the step by, and what shows of the dream, each: together they make what is seen grow with it
+/// evenly. (Weakened by all of it twice, a third would show a tenth: nothing.)
+fn strength(params: &Params) -> f64 {
+    params.intensity.sqrt()
+}
 
 /// Dreams frame after frame.
 pub struct Dreamer {
@@ -87,7 +91,6 @@ pub struct Dreamer {
     unfadable: Option<Selection>,
     /// Weight of each channel, on the way from some neurons to others.
     weights: Vec<f32>,
-    smoother: ParameterSmoother,
     sleep: Sleep,
     gaze: Gaze,
     fatigue: Fatigue,
@@ -143,7 +146,6 @@ impl Dreamer {
             current: None,
             unfadable: None,
             weights: Vec::new(),
-            smoother: ParameterSmoother::default(),
             sleep: Sleep::default(),
             gaze: Gaze::default(),
             fatigue: Fatigue::new(rng.u64(..)),
@@ -219,7 +221,6 @@ impl Dreamer {
     pub fn reset(&mut self) {
         let mut rng = rng(&self.settings);
         self.restarts = true;
-        self.smoother.reset();
         self.sleep = Sleep::default();
         self.fatigue = Fatigue::new(rng.u64(..));
         self.frames = 0;
@@ -234,7 +235,7 @@ impl Dreamer {
     /// `elapsed` is the time since the last frame, by which things move, fade and grow.
     ///
     /// While the graphs of a new layer or size are being opened it dreams on with those it has. A change of layer or neurons
-    /// then fades over `params.pace.network`, numbers move over `params.pace.numbers`.
+    /// then fades over `params.crossfade`. Numbers are as they are to be in this frame.
     ///
     /// # Errors
     /// The layer or neurons do not exist, its graph cannot be opened, or the runtime failed. The dream is then as it
@@ -247,36 +248,35 @@ impl Dreamer {
     ) -> Result<Option<Arc<Layer>>, DreamError> {
         let started = Instant::now();
         let current = self.choose_graphs(params, elapsed)?;
-        let now = self.smoother.follow(params, elapsed);
         let size = current.plan.size;
         self.look(look, size);
         self.observe(look, params, elapsed);
         let trance = if look.has_camera { self.sleep.trance(params) } else { 1.0 };
-        self.lay(look, &now, elapsed, size, trance as f32);
+        self.lay(look, params, elapsed, size, trance as f32);
         let step_scale = self.step_scale(trance, elapsed);
         let (at_once, frame) = (current.plan.octaves, self.frames);
-        let climbed = self.climb(&current, &now, params.jitter, step_scale)?;
+        let climbed = self.climb(&current, params, step_scale)?;
         if climbed && look.has_camera && self.has_feedback() {
-            let inputs = BoostInputs { step_scale, fatigue: now.fatigue, share: 1.0 - trance };
+            let inputs = BoostInputs { step_scale, fatigue: params.fatigue, share: 1.0 - trance };
             self.boost.apply(&mut self.next, &self.looked, &self.camera, &self.gaze, &inputs);
         }
-        self.tone.hold(&mut self.next, now.tone as f32);
+        self.tone.hold(&mut self.next, params.tone as f32);
         pixel::soft_clip(&mut self.next, trance as f32);
         pixel::subtract(&self.looked, &mut self.next);
         // In a trance it is the flight that changes the picture.
-        fatigue::spare(&mut self.next, &self.tired, self.path.size(), now.fatigue * (1.0 - trance));
+        fatigue::spare(&mut self.next, &self.tired, self.path.size(), params.fatigue * (1.0 - trance));
         let inertia =
             if self.has_feedback() { (-elapsed.as_secs_f64() / MOMENTUM_SECONDS).exp() * (1.0 - trance) } else { 0.0 };
         self.momentum.join(&mut self.next, &self.path, inertia as f32);
         self.canvas.add(&self.next);
         if climbed {
             let step_scale = self.step_scale(trance, elapsed.mul_f64(WINDOW_STEP_FACTOR));
-            self.climb_windows(&current, &now, step_scale)?;
+            self.climb_windows(&current, params, step_scale)?;
         }
         let mut layer = self.blank();
         let made = Arc::get_mut(&mut layer).expect("nobody else holds it");
         self.canvas.lift(&look.camera, trance as f32, made);
-        made.strength = if look.has_camera { now.share() as f32 } else { 1.0 };
+        made.strength = if look.has_camera { strength(params) as f32 } else { 1.0 };
         made.frame_number = look.frame_number;
         self.layers.extend(self.last.replace(Arc::clone(&layer)));
         self.restarts = false;
@@ -350,37 +350,30 @@ impl Dreamer {
         self.newest = Some(look.frame_number);
     }
 
-    /// The canvas: the camera picture, and over it what is left of the last dream, carried to where things are now. At working size it
+    /// The canvas: the camera picture, and over it what is left of the last dream, carried to where things are params. At working size it
     /// is what is climbed.
-    fn lay(
-        &mut self,
-        look: &DreamInput,
-        now: &smoother::LookParams,
-        elapsed: Duration,
-        size: (usize, usize),
-        trance: f32,
-    ) {
+    fn lay(&mut self, look: &DreamInput, params: &Params, elapsed: Duration, size: (usize, usize), trance: f32) {
         let seconds = elapsed.as_secs_f64();
         self.follow(look);
         if self.restarts {
             self.gaze = Gaze::default();
         }
         self.gaze.look(&self.path, seconds);
-        self.fatigue.advance(seconds, now.fatigue);
+        self.fatigue.advance(seconds, params.fatigue);
         let (width, height) = self.path.size();
         self.tired.clear();
         self.tired.resize(width * height, 0.0);
-        if now.fatigue > 0.0 && self.gaze.stares() > 0.0 {
+        if params.fatigue > 0.0 && self.gaze.stares() > 0.0 {
             self.fatigue.map(width, height, &mut self.tired);
             self.tired.iter_mut().zip(self.gaze.stared_at()).for_each(|(tired, stared_at)| *tired *= stared_at);
         }
         self.left.clear();
         self.left.extend(self.path.confidence.iter().zip(&self.tired).map(|(seen, tired)| {
-            let rate = 1.0 / now.decay + f64::from(*tired) * now.fatigue * FATIGUE_DECAY_RATE;
+            let rate = 1.0 / params.decay + f64::from(*tired) * params.fatigue * FATIGUE_DECAY_RATE;
             seen * (-seconds * rate).exp() as f32
         }));
         let canvas = (look.camera.width, look.camera.height);
-        let motion = self.motion(now, elapsed, canvas);
+        let motion = self.motion(params, elapsed, canvas);
         if let Some(last) = self.last.take_if(|last| (last.width, last.height) != canvas) {
             self.last = Some(Arc::new(last.resized(canvas)));
         }
@@ -389,7 +382,7 @@ impl Dreamer {
             path: &self.path,
             left: &self.left,
             motion: Affine::of(&motion, canvas.0, canvas.1),
-            persistence: self.sleep.persistence(now.persistence) as f32,
+            persistence: self.sleep.persistence(params.persistence) as f32,
             is_fed_back: !self.restarts,
         });
         let is_blind = !self.has_feedback() && !look.has_camera;
@@ -426,7 +419,7 @@ impl Dreamer {
     fn climb_of<'a>(
         weights: &'a [f32],
         current: &'a Current,
-        now: &smoother::LookParams,
+        params: &Params,
         jitter: u32,
         step_scale: f64,
     ) -> Climb<'a> {
@@ -435,9 +428,9 @@ impl Dreamer {
             other: current.crossfade.other().map(|(to, share)| (to.layer.as_str(), &*to.weights, share)),
             sizes: &current.sizes,
             neurons: weights,
-            step: (now.step * now.share() * step_scale / 255.0) as f32,
-            smoothing: now.smoothing as f32,
-            colour: now.colour as f32,
+            step: (params.step * strength(params) * step_scale / 255.0) as f32,
+            smoothing: params.smoothing as f32,
+            colour: params.colour as f32,
             jitter: jitter as i32,
             steps: current.plan.steps,
             extra_work: 0,
@@ -445,21 +438,15 @@ impl Dreamer {
     }
 
     /// Climbs `next` octave by octave, those whose turn it is. Returns whether there was anything to climb.
-    fn climb(
-        &mut self,
-        current: &Current,
-        now: &smoother::LookParams,
-        jitter: u32,
-        step_scale: f64,
-    ) -> Result<bool, DreamError> {
+    fn climb(&mut self, current: &Current, params: &Params, step_scale: f64) -> Result<bool, DreamError> {
         current.crossfade.weights(&mut self.weights);
-        self.fatigue.swing(&mut self.weights, fatigue::share(now.fatigue) * self.gaze.stares());
+        self.fatigue.swing(&mut self.weights, fatigue::share(params.fatigue) * self.gaze.stares());
         let (sizes, at_once) = (&current.sizes, current.plan.octaves);
         let turns = octaves::turns(sizes, at_once).min(octaves::MAX_TURNS) as f64;
         let climb = Climb {
             sizes: octaves::turn(sizes, at_once, self.frames),
             extra_work: self.work_of_windows(current),
-            ..Dreamer::climb_of(&self.weights, current, now, jitter, step_scale * turns)
+            ..Dreamer::climb_of(&self.weights, current, params, params.jitter, step_scale * turns)
         };
         self.frames += 1;
         if sizes.is_empty() || climb.steps == 0 || climb.step == 0.0 {
@@ -490,16 +477,16 @@ impl Dreamer {
     }
 
     /// What zoom, rotation and drift amount to in `elapsed`. Asleep it flies a little in any case.
-    fn motion(&self, now: &smoother::LookParams, elapsed: Duration, (width, _): (usize, usize)) -> Motion {
+    fn motion(&self, params: &Params, elapsed: Duration, (width, _): (usize, usize)) -> Motion {
         // After a pause or a stall the picture goes on from where it was instead of leaping.
         let seconds = elapsed.as_secs_f64().min(1.0);
-        let stands = now.zoom == 0.0 && now.rotate == 0.0 && now.drift == 0.0;
-        let zoom = if stands { ASLEEP_ZOOM * self.sleep.depth() } else { now.zoom };
-        let slide = now.drift * seconds * width as f64;
-        let (sin, cos) = now.drift_angle.to_radians().sin_cos();
+        let stands = params.zoom == 0.0 && params.rotate == 0.0 && params.drift == 0.0;
+        let zoom = if stands { ASLEEP_ZOOM * self.sleep.depth() } else { params.zoom };
+        let slide = params.drift * seconds * width as f64;
+        let (sin, cos) = params.drift_angle.to_radians().sin_cos();
         Motion {
             zoom: (1.0 + zoom).powf(seconds) as f32,
-            angle: (now.rotate * seconds).to_radians() as f32,
+            angle: (params.rotate * seconds).to_radians() as f32,
             translation: ((slide * cos) as f32, (slide * sin) as f32),
         }
     }

@@ -3,17 +3,13 @@
 use super::current::Current;
 use super::error::DreamError;
 use super::octaves::{self, Climb};
-use super::{Dreamer, Progress, smoother, windows};
+use super::{Dreamer, Progress, windows};
+use crate::params::Params;
 use crate::pixel;
 
 impl Dreamer {
     /// Climbs a few parts of the canvas at its own size.
-    pub(super) fn climb_windows(
-        &mut self,
-        current: &Current,
-        now: &smoother::LookParams,
-        step_scale: f64,
-    ) -> Result<(), DreamError> {
+    pub(super) fn climb_windows(&mut self, current: &Current, now: &Params, step_scale: f64) -> Result<(), DreamError> {
         let size = current.plan.size;
         let spread = windows::spread(self.canvas.size(), size, current.plan.windows);
         let at_once = windows::at_once(self.canvas.size(), size);

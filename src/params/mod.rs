@@ -8,19 +8,21 @@ mod play;
 mod print;
 mod spec;
 mod table;
+mod transitions;
 mod value;
 
-pub use play::{Pace, Play};
+pub use play::Play;
 pub use print::{json_schema, markdown, text};
 pub use spec::{Kind, Scope, Spec};
 pub use table::{TABLE, find};
+pub use transitions::Transitions;
 pub use value::{Refusal, Value};
 
 use serde_json::{Map, Value as Json};
 
 use crate::pack::{Catalogue, Neurons};
 
-/// The effective value of every parameter, and the [`Pace`] of the last change. Ranges and units stand in [`TABLE`].
+/// The value of every parameter, and how the last changes show. Ranges and units stand in [`TABLE`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Params {
     pub layer: String,
@@ -53,8 +55,11 @@ pub struct Params {
     pub play: Play,
     pub hold: f64,
     pub glide: f64,
-    /// Not in the table: it belongs to a change, not to what is changed.
-    pub pace: Pace,
+    /// Seconds of a crossfade to another layer or other neurons, which begins when their graphs are open; 0: at once. Not in the table, as it belongs to a
+    /// change and not to what is changed.
+    pub crossfade: f64,
+    /// The numbers that are still on their way to the values here.
+    pub transitions: Transitions,
 }
 
 impl Params {
@@ -91,7 +96,8 @@ impl Params {
             play: Play::Off,
             hold: 0.0,
             glide: 0.0,
-            pace: Pace::default(),
+            crossfade: 0.0,
+            transitions: Transitions::default(),
         };
         for spec in TABLE {
             if let Some(value) = spec.default_value() {
@@ -128,7 +134,7 @@ impl Params {
         if changes.contains_key("layer") && !changes.contains_key("neurons") && next.layer != self.layer {
             next.neurons = Neurons::all();
         }
-        next.pace = Pace::all(next.fade);
+        next.crossfade = next.fade;
         let refused = |name: &str, refusals: &[Refusal]| refusals.iter().any(|r| r.param == name);
         match catalogue.layer(&next.layer) {
             Err(e) if !refused("layer", &refusals) => refusals.push(Refusal::new("layer", e)),

@@ -23,6 +23,18 @@ pub struct Spec {
     pub set: fn(&mut Params, Value),
 }
 
+impl std::fmt::Debug for Spec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for Spec {
+    fn eq(&self, other: &Spec) -> bool {
+        self.name == other.name
+    }
+}
+
 /// What a parameter is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -75,6 +87,17 @@ pub enum Kind {
 const MAX_TEXT: usize = 20_000;
 
 impl Spec {
+    /// Whether a parameter can be moved through the values between two.
+    pub fn is_number(&self) -> bool {
+        matches!(self.kind, Kind::Real { .. } | Kind::Whole { .. })
+    }
+
+    /// Whether a plain change shows over `fade`. All others jump: they are times, or other graphs go with them.
+    pub fn fades(&self) -> bool {
+        let jumps = ["octave_scale", "trance", "deepen", "sleep", "fade", "hold", "glide"];
+        self.name == "blank" || matches!(self.kind, Kind::Real { .. }) && !jumps.contains(&self.name)
+    }
+
     /// The live default; none for the layer, which depends on the packs installed.
     pub fn default_value(&self) -> Option<Value> {
         match self.kind {

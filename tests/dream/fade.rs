@@ -32,13 +32,11 @@ impl Film {
         for n in 0..length {
             if n == PARTS[0] {
                 (params.layer, params.neurons) = (to.0.into(), to.1.parse().unwrap());
-                params.pace.network = if fades { FADE } else { 0.0 };
+                params.crossfade = if fades { FADE } else { 0.0 };
             }
             if n >= PARTS[0] {
-                // As the director moves it: a little at a time, each to be there at the next frame.
                 let part = ((n - PARTS[0] + 1) as f64 / PARTS[1] as f64).min(1.0);
                 params.intensity = if fades { 0.3 + 0.6 * part } else { 0.9 };
-                params.pace.numbers = if fades { 0.1 } else { 0.0 };
             }
             let mut out = Frame::new(0, 0);
             sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();

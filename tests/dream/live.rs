@@ -7,7 +7,7 @@ use reverie::dream::{DreamError, Dreamer, Settings};
 use reverie::frame::Frame;
 use reverie::mirror::Mirror;
 use reverie::pack::Catalogue;
-use reverie::params::{Pace, Params};
+use reverie::params::Params;
 use reverie::runtime::RuntimeError;
 
 use crate::fuse;
@@ -259,7 +259,7 @@ fn a_damaged_graph_is_told_and_another_layer_goes_on() {
     sitting.dream(Some(&camera), &good, TICK, &mut out).unwrap();
     // At once, or to be faded to.
     for seconds in [0.0, 1.0] {
-        bad.pace = Pace::all(seconds);
+        bad.crossfade = seconds;
         for _ in 0..3 {
             sitting.dream(Some(&camera), &bad, TICK, &mut out).unwrap();
             assert_eq!(sitting.dreamer.status().layer, good.layer);
@@ -350,7 +350,7 @@ fn steps_and_octaves_that_are_set_during_a_fade_are_dreamed_with_at_once() {
     let mut out = blank();
     sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
     // All day long.
-    (params.layer, params.pace) = ("f6".into(), Pace::all(86_400.0));
+    (params.layer, params.crossfade) = ("f6".into(), 86_400.0);
     for (octaves, steps) in [(2, 2), (3, 4), (1, 1)] {
         (params.octaves, params.steps) = (octaves, steps);
         sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
@@ -369,7 +369,7 @@ fn a_board_that_is_far_too_slow_is_relieved_during_a_fade_too() {
     let (mut sitting, mut params, camera) = (sitting(dreamer), Params::new(&catalogue), picture(SIZE));
     let mut out = blank();
     sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
-    (params.layer, params.pace) = ("f6".into(), Pace::all(86_400.0));
+    (params.layer, params.crossfade) = ("f6".into(), 86_400.0);
     wait_until(|| {
         sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
         let status = sitting.dreamer.status();
