@@ -1,4 +1,4 @@
-//! Keeps what the director remembers in one small file, written whole: power is cut without warning.
+//! Saves the director's state in one small file: marked with its format, checked for size before it replaces the last, which stays beside it.
 
 use std::fs;
 use std::io;
@@ -12,14 +12,14 @@ use crate::director::{ChangeCounters, MAX_BYTES, SavedState};
 use crate::director_handle::DirectorHandle;
 use crate::files::{Rights, beside, write_whole};
 
-/// From a command to the file, and between two writings: a slider that is dragged wears out no card.
+/// From a command to the write, and between two writes: dragging a slider must not wear out the card.
 const COMMAND_DELAY: Duration = Duration::from_secs(3);
-/// Between two writings of what plays by itself.
+/// Between two writes of what playback changed.
 const AUTONOMOUS_DELAY: Duration = Duration::from_secs(600);
 
-/// A card that was full or gone may be well again.
+/// A card that was full or gone may work again.
 const RETRY_DELAY: Duration = Duration::from_secs(30);
-/// After the file's name: the one before it, and one that this version cannot read.
+/// Suffixes of the file before it, and of one that this version cannot read.
 const BACKUP_SUFFIX: &str = ".old";
 const UNREADABLE_SUFFIX: &str = ".unread";
 
@@ -32,7 +32,7 @@ pub fn load(file: &Path) -> Option<SavedState> {
     };
     let found = read(&beside(file, BACKUP_SUFFIX)).ok();
     let (name, instead) =
-        (file.display(), if found.is_some() { "the one before it counts" } else { "it begins as configured" });
+        (file.display(), if found.is_some() { "its older copy is used" } else { "starting as configured" });
     match unread {
         // Before the first command there is none.
         LoadError::Missing if found.is_none() => {}
@@ -43,7 +43,7 @@ pub fn load(file: &Path) -> Option<SavedState> {
             let kept = fs::rename(file, &aside);
             let kept =
                 kept.map_or_else(|e| format!("cannot be put aside: {e}"), |()| format!("kept as {}", aside.display()));
-            warn!("{name} is of no use: {why}; {instead}, and it is {kept}");
+            warn!("{name} is unusable: {why}; {instead}, and it is {kept}");
         }
     }
     found
@@ -156,7 +156,7 @@ impl StateWriter {
         match outcome.unwrap_or_else(|_| Err(io::Error::other("the writing was broken off"))) {
             Ok(()) => {
                 if self.has_failed {
-                    info!("{} is kept again", self.file.display());
+                    info!("{} can be written again", self.file.display());
                 }
                 self.saved = Some(state);
                 self.has_failed = false;
@@ -166,7 +166,7 @@ impl StateWriter {
                 if !self.has_failed {
                     let file = self.file.display();
                     warn!(
-                        "cannot keep {file}: {error}; unless that passes, scenes and settings are lost at the next start"
+                        "cannot write {file}: {error}; unless that passes, scenes and settings are lost at the next start"
                     );
                 }
                 self.has_failed = true;

@@ -1,4 +1,4 @@
-//! What can be done besides setting parameters.
+//! Actions: what can be commanded besides setting parameters.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -8,7 +8,7 @@ use super::{Director, MAX_GROUPS, scenes};
 use crate::params::{Play, Refusal};
 use crate::text::excerpt;
 
-/// Something to be done, read and checked.
+/// An action, parsed and checked.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     Reset,
@@ -26,16 +26,16 @@ pub enum Action {
     Leave(String),
 }
 
-/// What the stages and the broker's session are told to do.
+/// What the stages and the broker's session are to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// Forget the dream and begin again from the camera picture.
     Reset,
-    /// Tell the picture that is shown.
+    /// Publish the picture that is shown.
     Snapshot,
-    /// Show on the screen which device this is.
+    /// Show the device's name on the screen.
     Identify,
-    /// End, so that whoever keeps this process alive starts it anew.
+    /// End, so that systemd restarts the process.
     Restart,
 }
 
@@ -43,7 +43,7 @@ pub enum Signal {
 pub struct ActionSpec {
     pub name: &'static str,
     pub about: &'static str,
-    /// What its payload takes, besides `id`, `at` and, where it says so, `over`.
+    /// The keys of its payload, besides `id` and `at`.
     pub takes: &'static [&'static str],
 }
 
@@ -75,7 +75,7 @@ const MAX_GROUP_LENGTH: usize = 64;
 /// More scenes than can be saved and configured have no use in a list.
 const MAX_PLAYLIST_LENGTH: usize = 256;
 
-/// The row called `name`; else a refusal that names those there are.
+/// The row called `name`; else a refusal that lists all actions.
 pub fn find(name: &str) -> Result<&'static ActionSpec, Refusal> {
     ACTIONS.iter().find(|action| action.name == name).ok_or_else(|| {
         let known = ACTIONS.iter().map(|action| action.name).collect::<Vec<_>>().join(", ");
@@ -84,7 +84,7 @@ pub fn find(name: &str) -> Result<&'static ActionSpec, Refusal> {
 }
 
 impl Action {
-    /// Reads the action `name` with what its payload says, in which only what it takes is left.
+    /// Parses the action `name` with the entries of its payload, without `id` and `at`.
     pub fn read(name: &str, entries: &Map<String, Json>) -> Result<Action, Vec<Refusal>> {
         let row = find(name).map_err(|refusal| vec![refusal])?;
         let extra = entries.keys().filter(|key| !row.takes.contains(&key.as_str()));
@@ -157,7 +157,7 @@ pub fn check_group(name: &str) -> Result<(), Refusal> {
 }
 
 impl Director {
-    /// Whether an action can be done here, at the moment.
+    /// Whether an action can be performed here, at the moment.
     pub(super) fn check_action(&self, action: &Action) -> Result<(), Refusal> {
         let refuse = |param: &str, message: &str| Err(Refusal::new(param, message));
         match action {
@@ -198,7 +198,7 @@ impl Director {
         }
     }
 
-    /// Does it, at `now`; some are for others to carry out.
+    /// Performs it, at `now`. Returns what the stages or the broker's session are to carry out.
     pub(super) fn perform(
         &mut self,
         action: Action,

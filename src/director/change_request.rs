@@ -7,14 +7,14 @@ use super::moment::{self, Now};
 use super::{is_network, scenes};
 use crate::params::{self, Refusal, Spec};
 
-/// What is to change. Its values have not been checked yet.
+/// What is to change, how slowly, and when. Its values have not been checked yet.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ChangeRequest {
-    /// Values to come to, by parameter.
+    /// Target values, by parameter.
     pub changes: Map<String, Json>,
-    /// Seconds that single parameters take.
+    /// Seconds for single parameters.
     own_durations: Vec<(String, f64)>,
-    /// Seconds that all others take; none: they show over `fade`.
+    /// Seconds for all others; none: they show over `fade`.
     pub over: Option<f64>,
     /// A scene to be shown, below the changes.
     pub scene: Option<String>,
@@ -23,17 +23,17 @@ pub struct ChangeRequest {
 }
 
 impl ChangeRequest {
-    /// Plain changes, over `seconds` where that is said.
+    /// Plain changes, in `over` seconds, or over `fade`.
     pub fn new(changes: Map<String, Json>, over: Option<f64>) -> ChangeRequest {
         ChangeRequest { changes, over, ..ChangeRequest::default() }
     }
 
-    /// A scene, over `seconds` where that is said.
+    /// A scene, in `over` seconds, or over `fade`.
     pub fn of_scene(scene: String, over: Option<f64>) -> ChangeRequest {
         ChangeRequest { scene: Some(scene), over, ..ChangeRequest::default() }
     }
 
-    /// Reads the entries of a `set`, and what is wrong with their form.
+    /// Parses the entries of a `set`; also returns what is wrong with their form.
     pub fn read(entries: &Map<String, Json>, now: Now) -> (ChangeRequest, Vec<Refusal>) {
         let mut request = ChangeRequest::default();
         let mut refusals = Vec::new();
@@ -49,7 +49,7 @@ impl ChangeRequest {
         (request, refusals)
     }
 
-    /// A parameter's value, or where it goes and over what time: `{"to": 0.9, "over": "20s"}`.
+    /// Parses a parameter's value, or its target and duration: `{"to": 0.9, "over": "20s"}`.
     fn read_entry(&mut self, name: &str, json: &Json) -> Result<(), Refusal> {
         let Json::Object(ramp) = json else {
             self.changes.insert(name.to_owned(), json.clone());
@@ -67,7 +67,7 @@ impl ChangeRequest {
         Ok(())
     }
 
-    /// Seconds that the change of `spec` is to take; none where nothing is said of it.
+    /// Seconds that the change of `spec` is to take; none where the request does not say.
     pub fn over(&self, spec: &Spec) -> Option<f64> {
         let own = self.own_durations.iter().find(|(name, _)| name == spec.name);
         own.map(|(_, seconds)| *seconds).or(self.over).filter(|_| takes_time(spec))

@@ -96,7 +96,9 @@ impl Director {
                 self.hours.overlay = Some(Overlay::Scene { name, look: Box::new(look) });
                 self.show(&before, |spec| named.contains_key(spec.name), |_| glide, now);
             }
-            Err(refusals) => refusals.iter().for_each(|refusal| warn!("not done: {refusal}")),
+            Err(refusals) => {
+                refusals.iter().for_each(|refusal| warn!("cannot show the scene for closing time: {refusal}"))
+            }
         }
     }
 
@@ -130,10 +132,10 @@ impl Director {
         self.show(&before, |spec| overlay.covers(spec), over, now);
     }
 
-    /// Applies a request that nobody waits for an answer to.
+    /// Applies what the configuration asks for; nobody waits for an answer.
     pub(super) fn apply_or_warn(&mut self, request: &ChangeRequest, now: Now) {
         if let Err(refusals) = self.apply(request, now) {
-            refusals.iter().for_each(|refusal| warn!("not done: {refusal}"));
+            refusals.iter().for_each(|refusal| warn!("cannot apply the configuration: {refusal}"));
         }
     }
 }

@@ -1,8 +1,7 @@
-//! Who decides what is dreamed: commands, ramps, scenes, what plays by itself, opening hours.
+//! The director: decides what is dreamed, by commands, scenes, playback and opening hours.
 //!
-//! The [`Director`] opens no socket and knows no clock but the one it is handed, so that hours and months of it are tested
-//! in no time. `app/` gives it commands and moments and passes on what it says; `dream/` and `display/` follow its
-//! [`Params`].
+//! The [`Director`] opens no socket and reads no clock: every moment is an argument, so that months of it are tested in no time.
+//! [`DirectorHandle`](crate::director_handle::DirectorHandle) passes commands in and publishes its decisions; `dream/` and `display/` follow its [`Params`].
 
 mod action;
 mod change_request;
@@ -45,20 +44,20 @@ use player::Player;
 pub const MAX_GROUPS: usize = 32;
 /// Between two values of a ramp in `state`: finer than any dream is drawn.
 const RAMP_INTERVAL: Duration = Duration::from_millis(50);
-/// The longest it is left alone: the clock on the wall may be set meanwhile.
+/// The longest time between two calls of [`Director::advance`]: the wall clock may be set meanwhile.
 const MAX_IDLE: Duration = Duration::from_secs(1);
 
-/// What a director begins with, all of it checked.
+/// What a director starts with, all of it checked.
 pub struct Setup {
-    /// What the parameters start with, as configured.
+    /// The configured parameters.
     pub params: Params,
     pub scenes: Scenes,
-    /// The scenes that are played; none: all.
+    /// The scenes that play; none: all.
     pub playlist: Option<Vec<String>>,
     pub groups: Vec<String>,
     pub schedule: Option<Schedule>,
     pub capabilities: Capabilities,
-    /// Of the walk and of shuffling; none: the one that is remembered, else one by chance.
+    /// Seed of the walk and of shuffling; none: the saved one, else a random one.
     pub seed: Option<u64>,
 }
 
@@ -77,12 +76,12 @@ impl Setup {
     }
 }
 
-/// What this device can do, and what its owner lets it.
+/// What this device can do, and what its owner allows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Capabilities {
     /// Pictures may leave the device.
     pub snapshots: bool,
-    /// Somebody starts it anew when it ends.
+    /// The process is restarted when it ends.
     pub restart: bool,
 }
 
@@ -105,10 +104,10 @@ pub struct Director {
     joined: Vec<String>,
     player: Player,
     hours: Hours,
-    /// The earliest first.
+    /// Deferred commands, the earliest first.
     pending: Vec<Pending>,
     changes: ChangeCounters,
-    /// Counts the changes of what `about` tells.
+    /// Counts the changes of what `about` publishes.
     edition: u64,
 }
 
@@ -146,7 +145,7 @@ impl Director {
         self.capabilities
     }
 
-    /// What the retained `state` tells: every parameter, and what goes on with them.
+    /// The retained `state`: every parameter, the scene, ramps, opening hours and deferred commands.
     pub fn state(&self, now: Now) -> Map<String, Json> {
         let mut state = self.params.to_json();
         let mut ramps = Map::new();
@@ -197,7 +196,7 @@ impl Director {
         self.hours.schedule.is_some()
     }
 
-    /// How often the things remembered have changed.
+    /// How often what is saved has changed.
     pub fn changes(&self) -> ChangeCounters {
         self.changes
     }
@@ -207,7 +206,10 @@ impl Director {
         self.edition
     }
 
-    /// Applies all of a `set`, now or at its moment, or none of it and says why.
+    /// Applies a `set`, now or at its moment: all of it, or nothing.
+    ///
+    /// # Errors
+    /// A refusal for each entry that is wrong.
     pub fn set(&mut self, entries: &Map<String, Json>, now: Now) -> Result<(), Vec<Refusal>> {
         let (mut request, mut refusals) = ChangeRequest::read(entries, now);
         if let Err(more) = self.check(&request) {
@@ -224,7 +226,10 @@ impl Director {
         Ok(())
     }
 
-    /// Does the action `name`, now or at its moment; some are for others to carry out.
+    /// Performs the action `name`, now or at its moment. Returns what the stages or the broker's session are to carry out.
+    ///
+    /// # Errors
+    /// A refusal for each entry that is wrong, or for the action.
     pub fn act(&mut self, name: &str, entries: &Map<String, Json>, now: Now) -> Result<Option<Signal>, Vec<Refusal>> {
         let mut rest = entries.clone();
         let at = rest.shift_remove("at").map(|json| moment::at(&json, now)).transpose();
@@ -248,7 +253,7 @@ impl Director {
         Ok(signal)
     }
 
-    /// Lets time pass: what is due is done. Returns what others are to carry out.
+    /// Lets time pass: does what is due. Returns what the stages or the broker's session are to carry out.
     pub fn advance(&mut self, now: Now) -> Vec<Signal> {
         let signals = self.run_due_commands(now);
         self.update_hours(now);
@@ -266,7 +271,7 @@ impl Director {
         [pending, player, ramps].into_iter().flatten().min().unwrap_or(MAX_IDLE).min(MAX_IDLE)
     }
 
-    /// What the parameters would be told to be, and which of them the request names.
+    /// The parameters that the request leads to, and which of them it names.
     fn check(&self, request: &ChangeRequest) -> Result<(Params, Map<String, Json>), Vec<Refusal>> {
         let mut named = Map::new();
         if let Some(name) = &request.scene {
@@ -293,7 +298,7 @@ impl Director {
         Refusal::new("scene", format!("there is no scene `{}`; {known}", excerpt(name)))
     }
 
-    /// Does what `request` asks for, whole, from `now` on; its own moment is not looked at.
+    /// Applies the whole of `request` from `now` on; its own moment is ignored.
     fn apply(&mut self, request: &ChangeRequest, now: Now) -> Result<(), Vec<Refusal>> {
         let (targets, named) = self.check(request)?;
         let shown = self.hours.shown(&self.targets);
@@ -342,7 +347,7 @@ impl Director {
             let on_ramp = numbers.ramps(now.steady).find(|(ramp, ..)| *ramp == spec).map(|(_, value, ..)| value);
             let on_way = numbers.value(spec, now.steady);
             numbers.stop(spec);
-            // A ramp goes from what `state` tells, a plain change from what is seen.
+            // A ramp starts from the value in `state`, a plain change from the one that is seen.
             let known = if is_ramp { on_ramp } else { on_way };
             let from = known.unwrap_or_else(|| self.params.number_at(spec, now.steady));
             (spec.set)(&mut self.params, (spec.get)(&shown));
@@ -357,7 +362,7 @@ impl Director {
         }
     }
 
-    /// Goes `by` places on (or back), or for 0 to the present one, over a time said or the usual one.
+    /// Goes `by` scenes or places forward or back (0: to the present one), in `over` seconds, or over `fade`.
     fn play(&mut self, by: i64, over: Option<f64>, now: Now) -> Result<(), Vec<Refusal>> {
         let play = self.targets.play;
         self.player.position = self.player.position.wrapping_add(by);
@@ -384,7 +389,7 @@ impl Director {
         self.apply(&request, now)
     }
 
-    /// Whether it goes on to the next place when its turn comes.
+    /// Whether the next place is gone to when its turn comes.
     fn plays(&self) -> bool {
         !self.targets.paused && !self.hours.shows_a_scene()
     }
@@ -400,11 +405,11 @@ impl Director {
     /// As [`Director::play`], where nobody waits for an answer.
     fn play_or_warn(&mut self, by: i64, over: Option<f64>, now: Now) {
         if let Err(refusals) = self.play(by, over, now) {
-            refusals.iter().for_each(|refusal| warn!("not played: {refusal}"));
+            refusals.iter().for_each(|refusal| warn!("cannot play the next scene: {refusal}"));
         }
     }
 
-    /// Begins to play where that is configured, or goes on where that is remembered.
+    /// Starts playback where it is configured, or resumes where it was saved.
     pub fn begin(&mut self, now: Now) {
         self.drop_due_restarts(now);
         if self.targets == self.configured && self.targets.play != Play::Off {
@@ -414,12 +419,12 @@ impl Director {
     }
 }
 
-/// What a change of which fades from network to network, once the new one is open.
+/// Whether a change of `spec` is a crossfade, which begins when the new graphs are open.
 fn is_network(spec: &Spec) -> bool {
     matches!(spec.kind, Kind::Layer | Kind::Neurons)
 }
 
-/// Chance that is the same for the same seed, purpose and number.
+/// A random generator that is the same for the same seed, purpose and number.
 fn seeded_rng(seed: u64, purpose: &str, number: i64) -> fastrand::Rng {
     let mut hash = fastrand::Rng::with_seed(seed).u64(..);
     for byte in purpose.bytes().chain(number.to_le_bytes()) {

@@ -1,4 +1,4 @@
-//! Times and durations as they are handed in and as people write them.
+//! Moments and durations: as the director is given them, and as people write them.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::params::Refusal;
 
-/// One moment, by the clock that only runs on and by the one on the wall, which may be set.
+/// One moment, by the monotonic clock and by the wall clock, which may be set.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
     pub steady: Instant,
@@ -20,7 +20,7 @@ impl Now {
         Now { steady: Instant::now(), wall: Timestamp::now() }
     }
 
-    /// What the steady clock showed, or will show, when the wall clock shows `wall`.
+    /// The monotonic clock's time when the wall clock shows `wall`.
     pub fn steady_at(&self, wall: Timestamp) -> Instant {
         let away = wall.duration_since(self.wall);
         match away.is_negative() {
@@ -35,7 +35,7 @@ impl Now {
     }
 }
 
-/// Whether a clock that shows `wall` can be right.
+/// Whether a wall clock that shows `wall` can be right.
 pub fn is_set(wall: Timestamp) -> bool {
     wall.as_second() >= EARLIEST_VALID_TIME
 }
@@ -44,9 +44,9 @@ pub fn is_set(wall: Timestamp) -> bool {
 const EARLIEST_VALID_TIME: i64 = 1_735_689_600;
 /// The longest ramp.
 const MAX_DURATION: f64 = 86_400.0;
-/// A moment that has passed by less is now: the message was under way.
+/// A moment that passed less than this ago counts as now: the message was under way.
 const LATE_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
-/// Commands are kept for so long at most.
+/// The longest that a command can be deferred.
 const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
 /// A duration in seconds: a number, or text such as `20s` or `1m30s`.

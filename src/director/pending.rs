@@ -1,4 +1,4 @@
-//! Commands that wait for their moment.
+//! Deferred commands: those that wait for their moment.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,12 +9,12 @@ use super::moment::{self, Now};
 use super::{Director, MAX_IDLE, Signal};
 use crate::params::Refusal;
 
-/// So many wait at most.
+/// Deferred commands at most.
 pub const MAX_PENDING: usize = 32;
 /// The `command` of a set; every other is an action's name.
 pub const SET: &str = "set";
 
-/// A command that waits, as it came but for its `at`. It is read again when its moment has come, as if it came then.
+/// A deferred command, as it came but for its `at`. It is parsed again at its moment, as if it came then.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pending {
     pub at: Timestamp,
@@ -23,7 +23,7 @@ pub struct Pending {
 }
 
 impl Director {
-    /// Keeps `command` until `at`.
+    /// Defers `command` until `at`.
     pub(super) fn defer(
         &mut self,
         at: Timestamp,
@@ -40,23 +40,23 @@ impl Director {
         Ok(())
     }
 
-    /// Leaves out commands to restart whose moment has come: this start may be what they led to.
+    /// Drops restarts that are due: this start may be what they led to.
     pub(super) fn drop_due_restarts(&mut self, now: Now) {
         self.pending.retain(|pending| pending.at > now.wall || pending.command != "restart");
     }
 
-    /// Does what is due; what the device slept through, or was switched off at, is left out.
+    /// Performs what is due; what is overdue by more than a message's delay, as after a power cut, is dropped.
     pub(super) fn run_due_commands(&mut self, now: Now) -> Vec<Signal> {
         let due = self.pending.partition_point(|pending| pending.at <= now.wall);
         let mut signals = Vec::new();
         for Pending { at, command, payload } in self.pending.drain(..due).collect::<Vec<_>>() {
-            // What waits is remembered.
+            // Deferred commands are saved.
             self.changes.by_command += 1;
             if moment::has_passed(at, now) {
-                warn!("what was for {at} ({command}) is not done: it was noticed too late");
+                warn!("the command `{command}` for {at} was dropped: it was noticed too late");
                 continue;
             }
-            // Ramps begin at the very moment, however late it was noticed: so they do on all screens.
+            // Ramps begin at the very moment, however late it was noticed, so that all screens agree.
             let then = Now { steady: now.steady_at(at).max(now.steady - MAX_IDLE), wall: at };
             let outcome = match command.as_str() {
                 SET => self.set(&payload, then).map(|()| None),
@@ -64,7 +64,9 @@ impl Director {
             };
             match outcome {
                 Ok(signal) => signals.extend(signal),
-                Err(refusals) => refusals.iter().for_each(|refusal| warn!("what was for {at} is not done: {refusal}")),
+                Err(refusals) => {
+                    refusals.iter().for_each(|refusal| warn!("the command for {at} was refused: {refusal}"))
+                }
             }
         }
         signals

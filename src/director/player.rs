@@ -1,22 +1,22 @@
-//! What goes on by itself: which scene, or which place of the walk, comes next.
+//! Playback: which scene, or which place of the walk, comes next, and when.
 //!
-//! Where it is in its way is one number that counts places: everything else follows from that and the seed, so it goes on
-//! after a power cut where it was, and back as well as on.
+//! Its position is one number that counts places: everything else follows from that and the seed, so it resumes after a power
+//! cut where it was, and goes back as well as forward.
 
 use std::time::Instant;
 
 use super::moment::seconds;
 use crate::params::{Params, Play};
 
-/// The way through scenes or places.
+/// Playback of scenes or places.
 #[derive(Debug, Clone)]
 pub struct Player {
     pub seed: u64,
-    /// Counts places, from wherever it began; below 0 after many steps back.
+    /// Counts places from the first; below 0 after many steps back.
     pub position: i64,
     /// The scenes that are played; none: all there are.
     pub playlist: Option<Vec<String>>,
-    /// When the present place was gone to.
+    /// When the transition to the present place began.
     since: Option<Instant>,
 }
 
@@ -36,7 +36,7 @@ impl Player {
         self.since.filter(|_| params.play != Play::Off).map(|since| since + stay)
     }
 
-    /// The scenes played, of those there `are`.
+    /// The scenes that play, of those that exist.
     pub fn scenes<'a>(&'a self, are: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
         match &self.playlist {
             None => are.map(String::as_str).collect(),

@@ -1,4 +1,4 @@
-//! A configuration that was read anew.
+//! A configuration that was reloaded.
 
 use serde_json::Map;
 
@@ -8,8 +8,8 @@ use super::{Director, Setup};
 use crate::params::TABLE;
 
 impl Director {
-    /// Goes on with another configuration. What it says otherwise than before is taken up, parameters over `fade`; what was
-    /// directed, saved and joined since stays where it says nothing new.
+    /// Continues with another configuration. Only what differs from the one before is applied, parameters over `fade`; what was
+    /// directed, saved and joined since stays otherwise.
     pub fn reconfigure(&mut self, setup: Setup, now: Now) {
         let differs = TABLE.iter().filter(|spec| (spec.get)(&setup.params) != (spec.get)(&self.configured));
         let changes: Map<_, _> =
@@ -34,7 +34,7 @@ impl Director {
         if !changes.is_empty() {
             self.apply_or_warn(&ChangeRequest::new(changes, None), now);
         }
-        // What the configuration says is as good as a command: it is remembered as soon.
+        // Saved as soon as a command is.
         self.changes.by_command += 1;
         self.edition += 1;
     }

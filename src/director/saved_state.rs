@@ -1,4 +1,4 @@
-//! What a device remembers over a power cut.
+//! The saved state: what outlasts a power cut. `deploy/reference/state-file.md` has every field.
 
 #[cfg(test)]
 mod tests;
@@ -25,19 +25,20 @@ pub const MAX_BYTES: usize = 4 << 20;
 pub struct SavedState {
     #[serde(default)]
     format: u32,
-    /// What the parameters were told to be.
+    /// The directed values.
     params: Map<String, Json>,
-    /// What the configuration said otherwise than the version that wrote this: where it says something else now, it has been changed, and counts.
+    /// The configured values that differed from the defaults of the version that wrote this. Where the configuration differs from them now, it was changed
+    /// meanwhile, and takes precedence.
     #[serde(rename = "said")]
     configured_changes: Option<Map<String, Json>>,
-    /// All of what it said, as version 0.1 wrote it.
+    /// All configured values, as version 0.1 wrote them.
     #[serde(skip_serializing)]
     configured: Map<String, Json>,
     scene: Option<String>,
     /// The scenes that were saved.
     scenes: Scenes,
     playlist: Option<Vec<String>>,
-    /// What the configuration said of it then, nothing for all scenes; none: version 0.1 did not write that.
+    /// The configured playlist then, empty for all scenes; none: version 0.1 did not write it.
     configured_playlist: Option<Vec<String>>,
     /// The groups that were joined.
     groups: Vec<String>,
@@ -81,17 +82,17 @@ impl SavedState {
     }
 }
 
-/// How often the things remembered have changed.
+/// How often the saved state has changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ChangeCounters {
-    /// Because somebody said so.
+    /// By commands and configuration.
     pub by_command: u64,
-    /// By itself: scenes that were played, places that were walked to.
+    /// By playback and opening hours.
     pub by_itself: u64,
 }
 
 impl Director {
-    /// What is to be remembered at the moment.
+    /// What is to be saved at the moment.
     pub fn saved_state(&self) -> SavedState {
         SavedState {
             params: to_saved(&self.targets),
@@ -108,20 +109,19 @@ impl Director {
         }
     }
 
-    /// What the configuration says otherwise than this version does by itself.
+    /// The configured values that differ from this version's defaults.
     fn configured_changes(&self) -> Map<String, Json> {
         let own = Params::new(&self.catalogue).to_json();
         to_saved(&self.configured).into_iter().filter(|(name, value)| own.get(name) != Some(value)).collect()
     }
 
-    /// Goes on from what is remembered; from its parameters only `with_params`. What is of no use any more is left
-    /// out and told in the log.
+    /// Restores the saved state; its parameters only `with_params`. What is no longer valid is logged and left out.
     pub fn restore(&mut self, state: SavedState, with_params: bool) {
         let changed = self.changed_since(&state);
         let sound = |name: &String| scenes::check_name(name).is_ok();
         self.saved = state.scenes.into_iter().filter(|(name, _)| sound(name)).take(MAX_SAVED).collect();
         for name in self.saved.keys().filter(|name| self.configured_scenes.contains_key(*name)) {
-            info!("the scene `{name}` that was saved waits behind the configured one of that name");
+            info!("the saved scene `{name}` is hidden by the configured one of the same name");
         }
         self.joined = state.groups.into_iter().filter(|group| check_group(group).is_ok()).collect();
         self.joined.truncate(super::MAX_GROUPS);
@@ -133,7 +133,7 @@ impl Director {
         let was = state.configured_playlist.map(|list| Some(list).filter(|list| !list.is_empty()));
         match was {
             Some(was) if was == self.configured_playlist => self.player.playlist = state.playlist,
-            Some(_) => info!("play.scenes has been changed: it counts, not the list that is remembered"),
+            Some(_) => info!("play.scenes was changed: it takes precedence over the saved playlist"),
             None => self.player.playlist = state.playlist.or(self.player.playlist.take()),
         }
         if !with_params {
@@ -141,7 +141,7 @@ impl Director {
         }
         let mut params = state.params;
         for name in &changed {
-            info!("params.{name} has been changed: it counts, not the value that is remembered");
+            info!("params.{name} was changed: it takes precedence over the saved value");
             params.shift_remove(name);
         }
         if changed.iter().any(|name| name == "layer") {
@@ -154,7 +154,7 @@ impl Director {
         self.scene = state.scene.filter(|name| is_as_it_was && self.scene(name).is_some());
     }
 
-    /// The parameters of which the configuration says something else than when `state` was written.
+    /// The parameters whose configured value is another than when `state` was written.
     fn changed_since(&self, state: &SavedState) -> Vec<String> {
         let says = self.configured_changes();
         let before = state.configured_changes.as_ref().unwrap_or(&state.configured);
@@ -163,7 +163,7 @@ impl Director {
             .filter(|(name, value)| before.get(*name) != Some(*value))
             .map(|(name, _)| name.clone())
             .collect();
-        // Version 0.1 wrote down its own defaults too: what is not said any more cannot be told from them.
+        // Version 0.1 wrote its own defaults too: values no longer configured cannot be distinguished from them.
         let gone = state.configured_changes.iter().flat_map(Map::keys).filter(|name| !says.contains_key(*name));
         changed.extend(gone.cloned());
         changed
@@ -185,7 +185,7 @@ fn from_saved(base: &Params, mut values: Map<String, Json>, catalogue: &crate::p
             Err(refusals) => {
                 let before = values.len();
                 for refusal in refusals {
-                    warn!("remembered, and of no use any more: {refusal}");
+                    warn!("saved, but no longer valid: {refusal}");
                     values.shift_remove(&refusal.param);
                     if refusal.param == "layer" {
                         values.shift_remove("neurons");

@@ -10,7 +10,7 @@ use crate::params::{self, Params, Refusal, Scope, TABLE};
 /// Scenes by name. What a scene does not name stays as it is when it is shown.
 pub type Scenes = BTreeMap<String, Map<String, Json>>;
 
-/// More than anybody finds their way in; each is told to all in `about`.
+/// More than anybody finds their way in; each is published in `about`.
 pub const MAX_SAVED: usize = 64;
 /// The longest name, characters.
 pub const MAX_NAME_LENGTH: usize = 40;

@@ -1,4 +1,4 @@
-//! The walk: a way through layers and neurons that goes on for years without repeating itself.
+//! The walk: a random path through layers and neurons that does not repeat itself for years.
 //!
 //! A place is made of the seed and its number alone. Which layer follows a smooth random curve (value noise: Ken Perlin's
 //! lattice noise of 1985, with values in place of gradients) through the layers as the pack orders them, shallow to deep, so

@@ -13,7 +13,7 @@ use crate::pixel::{Picture, Scaler};
 /// Full light, in a layer's units.
 const FULL: f32 = 255.0 * UNITS_PER_LEVEL;
 
-/// The last dream, carried to a camera picture, and how it goes on.
+/// The previous dream, how it is warped to the present camera picture, and what of it is fed back.
 #[derive(Debug)]
 pub struct Previous<'a> {
     pub layer: &'a Layer,
@@ -24,7 +24,7 @@ pub struct Previous<'a> {
     pub motion: Affine,
     /// How much of its trance stays; the rest is the camera.
     pub persistence: f32,
-    /// Whether it goes on at all, or is only what is faded from.
+    /// Whether it is fed back at all, or only faded from.
     pub is_fed_back: bool,
 }
 
@@ -174,7 +174,7 @@ impl Canvas {
         }
     }
 
-    /// Becomes a layer over `camera`, of the trance that was said when it was laid.
+    /// Becomes a layer over `camera`, of the trance given to [`Canvas::lay`].
     pub fn lift(&mut self, camera: &Frame, trance: f32, layer: &mut Layer) {
         layer.resize(self.width, self.height);
         layer.trance = trance;

@@ -1,4 +1,4 @@
-//! What is dreamed with at the moment: layers, neurons and a plan whose graphs are open, and how they change without the dream standing still.
+//! What is dreamed with at the moment: layers, neurons and a plan whose graphs are open, and how that changes without stopping the dream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,7 +87,7 @@ impl Dreamer {
         Ok((Current { crossfade, plan, sizes }, opening))
     }
 
-    /// A layer and neurons as `params` say.
+    /// The layer and neurons of `params`.
     fn selection(&self, params: &Params) -> Result<Selection, DreamError> {
         let is_same =
             |known: &&Selection| known.layer == params.layer && known.neurons.as_ref() == Some(&params.neurons);

@@ -1,6 +1,6 @@
-//! A dream that tires of what it looks at, place by place, so that it goes on changing where nothing moves.
+//! Fatigue: local adaptation. The dream decays and changes place by place where the picture has long been still, so that it never freezes.
 //!
-//! Two slow waves of noise say where it tires at a moment, each place at a time of its own, about the same share of the picture always; what is new or moves
+//! Two slow waves of noise decide where it tires at a moment, each place at a time of its own, about the same share of the picture always; what is new or moves
 //! ([`super::gaze`]) does not tire. Where it is tired the dream fades and is not climbed; when it wakes something else grows there, for the weights of the channels swing meanwhile.
 
 use super::gaze::{places, smooth};
@@ -14,7 +14,7 @@ const PERIOD: f64 = 4.4;
 const SWING: f64 = 0.9;
 const SWINGS_IN: (f64, f64) = (11.0, 33.0);
 /// The share of the picture that is not tired at all: constant, so that the dream's strength is constant too; and how much more noise than there
-/// is all tired. One of so many pixels tells how much noise that share has.
+/// is all tired. One of so many pixels is sampled for the quantile of that share.
 const AWAKE: f32 = 0.5;
 const DROWSY: f32 = 0.15;
 const SAMPLED: usize = 17;

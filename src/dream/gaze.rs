@@ -1,4 +1,4 @@
-//! What there is to look at: how fast each place moves, and whether it has been the same for so long that it is stared at.
+//! Gaze: per place, how fast it moves, and for how long it has been the same ("stared at").
 
 use crate::flow::ComposedFlow;
 

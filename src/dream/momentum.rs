@@ -1,4 +1,4 @@
-//! The climb goes on in the direction it had, carried along with what it climbs.
+//! Momentum: the gradient ascent keeps a running mean of its gain, warped along the optical flow.
 //!
 //! Each ascent looks at the picture shifted by chance ([`Controls::shift`]), so that its gradient holds some noise, which would flicker. The
 //! mean over the last moments keeps what the network wants and loses that.

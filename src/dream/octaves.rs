@@ -71,7 +71,7 @@ impl<'a> Climb<'a> {
     }
 }
 
-/// What the last ascent told.
+/// What the last ascent returned.
 pub struct LastAscent {
     pub provider: Provider,
     pub activation: f64,
@@ -101,7 +101,7 @@ impl Climber {
     }
 
     /// Climbs `picture` at each octave, coarse to fine, with graphs that are open in `sessions`. Returns what the last
-    /// ascent told, where there was one.
+    /// ascent returned, where there was one.
     pub fn climb(
         &mut self,
         picture: &mut Picture,

@@ -1,4 +1,4 @@
-//! The open graphs, and the threads that open them.
+//! The cache of open sessions (a graph at a size), and the threads that open them.
 //!
 //! Opening takes a fraction of a second on a CPU and minutes where an engine is built: it is done aside, while the
 //! dream goes on with the graphs there are. Where an engine is to be built, a graph is first opened on what runs it soon.
@@ -278,7 +278,7 @@ impl SessionCache {
             }
             Some(Err(error)) if matches!(mode, OpenMode::Better(_)) => {
                 if !self.logged.contains(&key) {
-                    tracing::warn!("layer {} stays where it runs: {error}", key.layer);
+                    tracing::warn!("layer {} keeps running on its present provider: {error}", key.layer);
                     self.logged.push(key);
                 }
                 Ok(())
@@ -288,7 +288,7 @@ impl SessionCache {
                     let (layer, (width, height)) = (&key.layer, key.size);
                     let instead = match wanted.can_do_without(&key) {
                         true => "this octave is left out",
-                        false => "what was dreamed before goes on",
+                        false => "continuing as before",
                     };
                     tracing::warn!("layer {layer} at {width}x{height}: {error}; {instead}");
                     self.logged.push(key.clone());

@@ -1,4 +1,4 @@
-//! What a dreamer is told once.
+//! A dreamer's settings.
 
 use crate::checks::{InvalidSetting, check_range, check_size};
 use crate::size::Size;

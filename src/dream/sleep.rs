@@ -1,4 +1,4 @@
-//! Awake or asleep: with nobody there, no light or no camera, the mirror sinks into its own pictures; when something moves it wakes.
+//! Sleep: with nobody there, no light or no camera, the dream goes over to feeding on its own pictures (a trance); movement ends that.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a dreamer tells of itself.
+//! What a dreamer reports of itself.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub struct Progress {
     pub total: u64,
     /// As [`Status::activation`], before this ascent.
     pub activation: f64,
-    /// The objective before this ascent, of graphs that tell it.
+    /// The objective before this ascent, of graphs that have that output.
     pub objective: Option<f32>,
 }
 
@@ -42,6 +42,6 @@ pub struct Progress {
 pub struct Measurement {
     /// As [`Status::activation`].
     pub activation: f64,
-    /// The objective, of graphs that tell it.
+    /// The objective, of graphs that have that output.
     pub objective: Option<f32>,
 }

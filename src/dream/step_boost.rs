@@ -1,4 +1,4 @@
-//! Where it is climbed more: where the picture is new and there is hardly any dream (at the start, after a cut, on whoever just came in), on what moves, and on
+//! Step boost: a larger gain per place where there is hardly any dream yet (at the start, after a cut, on whoever just came in), on what moves, and on
 //! what is stared at.
 
 use super::fatigue;
@@ -19,17 +19,17 @@ const GAZE_BOOST: f32 = 2.0;
 /// `step` is climbed so many times at most, all in all: a slow board would leap.
 const MAX_SCALE: f32 = 6.0;
 
-/// What is known of the dream that hurries.
+/// What the boost depends on, besides the pictures.
 pub struct BoostInputs {
     /// How many times `step` was climbed.
     pub step_scale: f64,
     /// How much it tires of what it stares at, 0 to 1.
     pub fatigue: f64,
-    /// How much of the haste counts, 0 to 1.
+    /// How much of the boost counts, 0 to 1.
     pub share: f64,
 }
 
-/// Tells how much dream there is about each place.
+/// Computes and applies the boost.
 #[derive(Debug, Default)]
 pub struct StepBoost {
     /// How strong the dream is about each place, then what it is to be climbed beyond once.

@@ -1,4 +1,4 @@
-//! Parts of the canvas that are climbed at its own size, after the whole.
+//! The window pass: parts of the canvas are climbed at its own size, after the whole.
 
 use super::current::Current;
 use super::error::DreamError;

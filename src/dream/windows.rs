@@ -1,4 +1,4 @@
-//! Which parts of the picture are climbed at its own size next: everything gets its turn, what moves and what is dreamed sooner.
+//! Which windows (parts of the canvas) are climbed at its own size next: each place in its turn, what moves and what is dreamed sooner.
 
 /// Cells across and down whose waiting is reckoned.
 const COLUMNS: usize = 16;

@@ -1,4 +1,4 @@
-//! What goes on by itself.
+//! What plays by itself.
 
 /// What plays by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

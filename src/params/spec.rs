@@ -131,7 +131,7 @@ impl Spec {
             }
             (Kind::Layer, Json::String(s)) => Ok(Value::Text(s.clone())),
             (Kind::Neurons, Json::String(s)) => match s.parse::<Neurons>() {
-                // As it is told and remembered, it is to be taken again.
+                // As it is published and saved, it must be accepted again.
                 Ok(neurons) if neurons.to_string().len() > MAX_TEXT => {
                     Err(self.refusal(&format!("longer than {MAX_TEXT} characters, written out")))
                 }

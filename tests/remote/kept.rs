@@ -93,7 +93,7 @@ async fn scenes_groups_and_settings_outlast_a_power_cut() {
     operator.receive_state("rotate", 4).await;
     program.kill();
 
-    // Of a file that the cut has torn, or that is another's, the one before it counts; where that is none either, nothing else is lost for it.
+    // Of a file that the cut has torn, or that is another's, its older copy is used; where that is none either, nothing else is lost for it.
     let (whole, older) = (std::fs::read(&file).unwrap(), folder.path().join("state.json.old"));
     std::fs::write(&older, &whole).unwrap();
     std::fs::write(&file, &whole[..20]).unwrap();

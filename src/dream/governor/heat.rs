@@ -1,4 +1,4 @@
-//! How much a hot board is spared: a share of the time that each frame may take, so that it rests between frames.
+//! Thermal throttling: near its trip point a board gets only a share of each frame's time budget, so that it idles between frames.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The governor: which working size, octaves and steps this board can afford at the wanted rate.
 //!
 //! It starts with a calibration of two seconds, dreamed at a modest size and shown: each measurement predicts what every
-//! size would cost (so much a run and so much a pixel), and the best is jumped to. Afterwards it is slow to move, because every change of size is seen: only
+//! size would cost (a linear model: a fixed cost per run plus a cost per pixel), and the best is jumped to. Afterwards it is slow to move, because every change of size is seen: only
 //! a miss that lasts makes the picture smaller, only spare time that lasts makes it larger, and a growth that had to
 //! be taken back is tried again later and later. It has no clock of its own: time is the sum of the frames'.
 
@@ -17,7 +17,7 @@ use ladder::Ladder;
 
 use super::octaves::octave_sizes;
 
-/// What is asked for.
+/// What is asked for: a layer, and how it is to be climbed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanRequest {
     /// None while two layers are mixed: then an ascent of each octave, and each window, is made by both.
@@ -93,7 +93,7 @@ enum Phase {
 const CALIBRATION: f64 = 2.0;
 /// Frames of a plan that are a measurement.
 const MEASURED_FRAMES: usize = 3;
-/// Sizes nearer to each other than this (logarithm of their ratio) tell an overhead from noise badly.
+/// Sizes nearer to each other than this (logarithm of their ratio) hardly separate overhead from noise.
 const DISTINCT_SIZES: f64 = 0.15;
 /// How many times a run's pixels its overhead is believed to be worth at most: noise must not send a board far up.
 const MAX_OVERHEAD: f64 = 4.0;
