@@ -364,7 +364,7 @@ fn steps_and_octaves_that_are_set_during_a_fade_are_dreamed_with_at_once() {
 fn a_board_that_is_far_too_slow_is_relieved_during_a_fade_too() {
     let catalogue = catalogue();
     // No board dreams a thousand frames a second.
-    let settings = Settings { size: None, max_size: SIZE, target_fps: 1000.0, seed: Some(1) };
+    let settings = Settings { size: None, max_size: SIZE.into(), target_fps: 1000.0, seed: Some(1) };
     let dreamer = Dreamer::new(runtime(), Arc::clone(&catalogue), settings).patient();
     let (mut sitting, mut params, camera) = (sitting(dreamer), Params::new(&catalogue), picture(SIZE));
     let mut out = blank();
