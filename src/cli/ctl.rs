@@ -307,7 +307,7 @@ async fn send_to_many(client: &mut Client, base: &str, topic: &str, payload: Jso
         }
     }
     if replies.is_empty() {
-        bail!("nobody answers: is anyone in {base}?");
+        bail!("no mirror replies: is one listening to {base}?");
     }
     check_replies(&replies)
 }

@@ -71,7 +71,7 @@ async fn errors_are_printed_and_change_nothing() {
         ("do a/b", 2, "no action"),
         ("--device no/where state", 2, "no name of a mirror"),
         ("--device nobody set zoom=1", 1, "nobody does not reply"),
-        ("--group attic set zoom=1", 1, "nobody answers"),
+        ("--group attic set zoom=1", 1, "no mirror replies"),
         ("--all state", 2, "--device"),
         ("--ca nowhere.pem state", 2, "nowhere.pem"),
     ] {
