@@ -23,8 +23,8 @@ struct Transition {
 pub struct Transitions(Vec<Transition>);
 
 impl Transitions {
-    /// Sends the number of `spec` from one value to another, in `length` from `begun` on, instead of any other way that it is on. A switch goes from
-    /// 0 to 1 or back. What is a ramp is made known as it moves; of everything else the end is, at once.
+    /// Moves the number of `spec` from one value to another, in `length` from `begun` on; this replaces any transition that it has. A switch goes from
+    /// 0 to 1 or back. A ramp's values are published in `state` as it moves, of any other transition only the target.
     pub fn begin(
         &mut self,
         spec: &'static Spec,
