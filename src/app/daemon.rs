@@ -349,7 +349,8 @@ impl<'a> Supervisor<'a> {
         });
         if self.wiring.seen.load(Ordering::Relaxed) {
             self.notify.ready();
-            self.notify.status(&self.wiring.handle.telemetry());
+            let handle = &self.wiring.handle;
+            self.notify.status(&handle.telemetry(), handle.params().borrow().paused);
         }
     }
 

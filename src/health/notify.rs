@@ -26,8 +26,8 @@ impl SystemdNotifier {
     }
 
     /// Says how it dreams: for `systemctl status`, and for the health check. Only what differs is sent and written.
-    pub fn status(&mut self, now: &Telemetry) {
-        let (status, record) = (status_line(now), ServiceRecord::of(now));
+    pub fn status(&mut self, now: &Telemetry, is_paused: bool) {
+        let (status, record) = (status_line(now), ServiceRecord::of(now, is_paused));
         if self.status != status {
             send(&NotifyState::Status(&status));
             self.status = status;

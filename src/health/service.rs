@@ -18,13 +18,13 @@ const RATE_UNIT: &str = " dreams a second";
 /// What `reverie healthcheck` has to know. Keys are only ever added: after an update either side may be the older one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceRecord {
-    /// Dreams came within the last seconds.
+    /// Dreams came within the last seconds, or would have but for a pause.
     pub dreaming: bool,
 }
 
 impl ServiceRecord {
-    pub fn of(now: &Telemetry) -> ServiceRecord {
-        ServiceRecord { dreaming: now.provider != NetworkStatus::Opening && now.fps > 0.0 }
+    pub fn of(now: &Telemetry, is_paused: bool) -> ServiceRecord {
+        ServiceRecord { dreaming: now.provider != NetworkStatus::Opening && (now.fps > 0.0 || is_paused) }
     }
 
     /// None where there is none: no service, or one older than the record.
@@ -87,6 +87,7 @@ mod tests {
         assert_eq!(status_line(&dreaming(7.94)), "7.9 dreams a second at 160x96 on cpu; camera streaming /dev/video0");
         assert_eq!(status_line(&dreaming(12.4)), "12 dreams a second at 160x96 on cpu; camera streaming /dev/video0");
         let opening = Telemetry { provider: NetworkStatus::Opening, ..dreaming(0.0) };
+        assert!(!ServiceRecord::of(&opening, true).dreaming);
         assert_eq!(status_line(&opening), "opening the network; camera streaming /dev/video0");
     }
 
@@ -103,8 +104,9 @@ mod tests {
     fn what_the_service_records_is_read_and_a_newer_ones_keys_are_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(ServiceRecord::read(folder.path()), None);
-        for (fps, expected) in [(0.0, false), (0.2, true)] {
-            ServiceRecord::of(&dreaming(fps)).write(folder.path()).unwrap();
+        // Paused by a person or the configuration, a system is no worse.
+        for (fps, is_paused, expected) in [(0.0, false, false), (0.2, false, true), (0.0, true, true)] {
+            ServiceRecord::of(&dreaming(fps), is_paused).write(folder.path()).unwrap();
             assert_eq!(ServiceRecord::read(folder.path()), Some(ServiceRecord { dreaming: expected }));
         }
         let write = |text: &str| fs::write(folder.path().join("status.json"), text).unwrap();
