@@ -40,7 +40,8 @@ pub fn boot_card(identity: &DeviceIdentity, now: &Telemetry, fault: Option<Strin
     if identity.has_broker {
         rows.push(match &now.broker {
             BrokerStatus::Unknown => row("broker", "looking for it".to_owned(), false),
-            broker => row("broker", broker.to_string(), matches!(broker, BrokerStatus::Unreachable(_))),
+            broker @ BrokerStatus::Connected(_) => row("broker", broker.to_string(), false),
+            broker => row("broker", broker.to_string(), true),
         });
     }
     if let Some(why) = &now.configuration {
@@ -91,7 +92,10 @@ mod tests {
         };
         let now = Telemetry {
             camera: CameraStatus::Absent { reason: None, stand_in: None },
-            broker: BrokerStatus::Unreachable("localhost:1883".to_owned()),
+            broker: BrokerStatus::Unusable {
+                address: "localhost:1883".to_owned(),
+                reason: "it refuses the user name or the password".to_owned(),
+            },
             ..Telemetry::default()
         };
         let problems =

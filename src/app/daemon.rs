@@ -103,7 +103,6 @@ async fn run_until_stopped(plan: Plan) -> anyhow::Result<()> {
     info!("network: ONNX Runtime {} from {}", runtime.version(), runtime.library().display());
     running.extend(start_dreaming(&plan, &configs, runtime, &wiring, &cancel, &tasks)?);
     let reason = supervisor.run(&running, &mut signals).await;
-    SystemdNotifier::default().stopping();
     shut_down(reason, &cancel, &running, &tasks).await;
     Ok(())
 }
@@ -277,6 +276,7 @@ fn start_dreaming(
 /// Cancels stages and tasks and waits a moment for them: the terminal is to be restored, `offline` to be sent.
 async fn shut_down(reason: &str, cancel: &CancellationToken, running: &[RunningStage], tasks: &TaskTracker) {
     info!("{reason}: stopping");
+    SystemdNotifier::default().stopping();
     cancel.cancel();
     tasks.close();
     if timeout(DRAIN_TIMEOUT, tasks.wait()).await.is_err() {

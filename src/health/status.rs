@@ -98,6 +98,11 @@ pub enum BrokerStatus {
     Unknown,
     Connected(String),
     Unreachable(String),
+    /// Something answers there, but cannot be used.
+    Unusable {
+        address: String,
+        reason: String,
+    },
 }
 
 impl fmt::Display for BrokerStatus {
@@ -106,6 +111,7 @@ impl fmt::Display for BrokerStatus {
             BrokerStatus::Unknown => Ok(()),
             BrokerStatus::Connected(address) => write!(f, "connected to {address}"),
             BrokerStatus::Unreachable(address) => write!(f, "none at {address}"),
+            BrokerStatus::Unusable { address, reason } => write!(f, "cannot be used at {address}: {reason}"),
         }
     }
 }

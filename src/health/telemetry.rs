@@ -151,5 +151,9 @@ mod tests {
         }
         now.broker = BrokerStatus::Unreachable("localhost:1883".to_owned());
         assert_eq!(serde_json::to_value(&now).unwrap()["broker"], "none at localhost:1883");
+        let (address, reason) = ("localhost:1883".to_owned(), "it speaks MQTT 3.1.1 only".to_owned());
+        now.broker = BrokerStatus::Unusable { address, reason };
+        let text = "cannot be used at localhost:1883: it speaks MQTT 3.1.1 only";
+        assert_eq!(serde_json::to_value(&now).unwrap()["broker"], text);
     }
 }

@@ -73,7 +73,12 @@ pub async fn run(settings: Settings, handle: DirectorHandle, cancel: Cancellatio
             },
         };
         outage.record(&fault);
-        handle.report(|telemetry| telemetry.broker = BrokerStatus::Unreachable(broker.clone()));
+        let address = broker.clone();
+        let status = match fault.is_answered() {
+            true => BrokerStatus::Unusable { address, reason: fault.text },
+            false => BrokerStatus::Unreachable(address),
+        };
+        handle.report(|telemetry| telemetry.broker = status);
         tokio::select! {
             () = sleep(retry.wait()) => {}
             () = cancel.cancelled() => return,

@@ -50,6 +50,8 @@ fn installed_it_dreams_upgraded_it_goes_on_and_purged_it_is_gone(kernel: Kernel)
     wait_until("the record for the health check says so", || {
         machine.succeeds("grep -q '\"dreaming\":true' /run/reverie/status.json")
     });
+    let verdict = machine.run("reverie healthcheck --wait 300");
+    assert!(verdict.contains("service"), "{verdict}");
     assert_eq!(command("set", json!({"scene": "mine"}))["state"]["zoom"], 0.25);
     assert_eq!(machine.run("dpkg-query -W -f '${Version}' reverie").trim(), format!("{}-1", env!("CARGO_PKG_VERSION")));
 
