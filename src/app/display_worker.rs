@@ -91,7 +91,7 @@ pub fn run(
         due = (due + worker.screens.frame_period()).max(now);
         let light = match &*params.borrow() {
             // A dark mirror shows its name, too.
-            params if worker.shows_name() => params.brightness.max(MIN_NAME_BRIGHTNESS),
+            params if worker.shows_name() => params.brightness_at(now).max(MIN_NAME_BRIGHTNESS),
             params => params.light_at(now),
         };
         worker.draw(light as f32, now);
@@ -286,12 +286,13 @@ impl<'a> DisplayWorker<'a> {
         let is_moving = is_light_moving || self.fader.is_fading(now);
         let is_stale = self.drawn_at.is_none_or(|drawn| now.saturating_duration_since(drawn) >= REDRAW_INTERVAL)
             || !self.is_newest_shown;
+        let stage = self.stage;
         if light == 0.0 {
             if !self.is_blanked {
                 match self.screens.show(&self.fader.view(now, light)) {
                     ShowOutcome::Shown => {
                         self.is_blanked = true;
-                        if self.screens.blank() {
+                        if stage.during(OPEN_LIMIT, || self.screens.blank()) {
                             self.replace_screen();
                         }
                     }
@@ -304,8 +305,13 @@ impl<'a> DisplayWorker<'a> {
         if !is_moving && !is_stale && !self.is_blanked {
             return;
         }
-        self.is_blanked = false;
-        match self.screens.show(&self.fader.view(now, light)) {
+        let view = self.fader.view(now, light);
+        // A monitor that wakes up may take seconds.
+        let outcome = match std::mem::take(&mut self.is_blanked) {
+            true => stage.during(OPEN_LIMIT, || self.screens.show(&view)),
+            false => self.screens.show(&view),
+        };
+        match outcome {
             ShowOutcome::Shown => {
                 // A fade is drawn once more after its end, with all of the new picture.
                 self.drawn_at = (!is_moving).then_some(now);

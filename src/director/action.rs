@@ -119,7 +119,7 @@ impl Action {
             "playlist" => Action::Playlist(playlist(entries)?),
             "join" => Action::Join(group(entries)?),
             "leave" => Action::Leave(group(entries)?),
-            _ => return Err(find(name).err().unwrap_or_else(|| Refusal::whole("is not done yet"))),
+            _ => return Err(find(name).err().unwrap_or_else(|| Refusal::whole("is no action"))),
         })
     }
 }
@@ -165,7 +165,7 @@ impl Director {
                 Err(Refusal::whole("no picture leaves this device: its owner can allow it (mqtt.snapshots)"))
             }
             Action::Restart if !self.capabilities.restart => {
-                Err(Refusal::whole("nobody would start it anew: it does not run under systemd"))
+                Err(Refusal::whole("nothing would restart it: it does not run under systemd"))
             }
             Action::NextScene | Action::PreviousScene
                 if self.targets.play != Play::Wander && self.playlist().is_empty() =>

@@ -60,7 +60,7 @@ impl ChangeRequest {
             return Err(Refusal::new(name, format!("is {}, or {{\"to\": …, \"over\": \"20s\"}}", spec.expected())));
         };
         if !takes_time(spec) {
-            return Err(Refusal::new(name, "has nothing between its values: say the value alone"));
+            return Err(Refusal::new(name, "cannot be ramped: give the value alone"));
         }
         self.own_durations.push((name.to_owned(), moment::duration(name, over)?));
         self.changes.insert(name.to_owned(), to.clone());
@@ -69,7 +69,10 @@ impl ChangeRequest {
 
     /// Seconds that the change of `spec` is to take; none where the request does not say.
     pub fn over(&self, spec: &Spec) -> Option<f64> {
-        let own = self.own_durations.iter().find(|(name, _)| name == spec.name);
+        // Neurons that a change of layers resets fade with it.
+        let is_reset = spec.name == "neurons" && !self.changes.contains_key("neurons");
+        let name = if is_reset { "layer" } else { spec.name };
+        let own = self.own_durations.iter().find(|(own, _)| own == name);
         own.map(|(_, seconds)| *seconds).or(self.over).filter(|_| takes_time(spec))
     }
 }

@@ -11,7 +11,7 @@ use super::schedule::Outside;
 use super::{Director, Schedule};
 use crate::params::{self, Params, Scope, Spec, TABLE};
 
-/// The opening hours, and which side of them it is.
+/// The opening hours, and whether it is open.
 #[derive(Default)]
 pub struct Hours {
     pub schedule: Option<Schedule>,
@@ -130,6 +130,8 @@ impl Director {
         let before = self.hours.shown(&self.targets);
         let Some(overlay) = self.hours.overlay.take() else { return };
         self.show(&before, |spec| overlay.covers(spec), over, now);
+        // What was directed is there to be seen, and not to be played on from at once.
+        self.player.hold_from(now.steady);
     }
 
     /// Applies what the configuration asks for; nobody waits for an answer.

@@ -316,6 +316,9 @@ impl Director {
         } else if TABLE.iter().any(is_other_look) {
             self.scene = None;
         }
+        if before.paused && !self.targets.paused {
+            self.player.hold_from(now.steady);
+        }
         if self.targets.play != before.play && self.targets.play != Play::Off {
             self.play_or_warn(0, request.over, now);
         }
@@ -344,15 +347,13 @@ impl Director {
                 None => (0.0, false),
             };
             let numbers = &mut self.params.transitions;
-            let on_ramp = numbers.ramps(now.steady).find(|(ramp, ..)| *ramp == spec).map(|(_, value, ..)| value);
             let on_way = numbers.value(spec, now.steady);
             numbers.stop(spec);
-            // A ramp starts from the value in `state`, a plain change from the one that is seen.
-            let known = if is_ramp { on_ramp } else { on_way };
-            let from = known.unwrap_or_else(|| self.params.number_at(spec, now.steady));
+            // From what is seen: nothing jumps.
+            let from = on_way.unwrap_or_else(|| self.params.number_at(spec, now.steady));
             (spec.set)(&mut self.params, (spec.get)(&shown));
             let to = self.params.number_at(spec, now.steady);
-            if is_ramp || from != to {
+            if from != to {
                 let length = moment::seconds(seconds);
                 self.params.transitions.begin(spec, (from, to), now.steady, length, is_ramp);
             }
@@ -365,6 +366,8 @@ impl Director {
     /// Goes `by` scenes or places forward or back (0: to the present one), in `over` seconds, or over `fade`.
     fn play(&mut self, by: i64, over: Option<f64>, now: Now) -> Result<(), Vec<Refusal>> {
         let play = self.targets.play;
+        // Where there is nothing to play too, so that its turn does not stay due.
+        self.player.hold_from(now.steady);
         self.player.position = self.player.position.wrapping_add(by);
         let request = match play {
             Play::Wander => {
@@ -385,7 +388,6 @@ impl Director {
                 ChangeRequest::of_scene(name, over)
             }
         };
-        self.player.hold_from(now.steady);
         self.apply(&request, now)
     }
 

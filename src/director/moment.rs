@@ -93,7 +93,7 @@ pub fn at(json: &Json, now: Now) -> Result<Timestamp, Refusal> {
     Ok(moment)
 }
 
-/// Whether `at` has passed by more than a message is under way.
+/// Whether `at` has passed by more than a message may take to arrive.
 pub fn has_passed(at: Timestamp, now: Now) -> bool {
     at.duration_since(now.wall) < -LATE_TOLERANCE
 }

@@ -46,7 +46,7 @@ struct Hours {
 /// What a day's text takes.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error(
-    "`{0}` is no opening hours: \"10:00-18:00\", several with commas, past midnight as \"18:00-02:00\", \"open\" or \"closed\""
+    "`{0}` are not opening hours; write \"10:00-18:00\", several with commas, past midnight as \"18:00-02:00\", \"open\" or \"closed\""
 )]
 pub struct DayError(String);
 

@@ -80,7 +80,7 @@ impl Stage {
 #[test]
 fn a_ramp_moves_evenly_tells_where_to_and_arrives_on_time() {
     let mut stage = Stage::new();
-    stage.set(json!({"intensity": 0})).unwrap();
+    stage.set(json!({"intensity": 0, "over": 0})).unwrap();
     stage.set(json!({"intensity": {"to": 1, "over": "20s"}})).unwrap();
     stage.pass(5.0);
     assert!((stage.number("intensity") - 0.25).abs() < 0.01);
@@ -90,9 +90,34 @@ fn a_ramp_moves_evenly_tells_where_to_and_arrives_on_time() {
 }
 
 #[test]
+fn a_ramp_that_begins_within_a_fade_goes_on_from_what_is_seen() {
+    let mut stage = Stage::new();
+    stage.set(json!({"fade": 10, "intensity": 1, "over": 0})).unwrap();
+    stage.set(json!({"intensity": 0})).unwrap();
+    stage.pass(1.0);
+    stage.set(json!({"intensity": {"to": 0.5, "over": 20}})).unwrap();
+    assert!(
+        (stage.number("intensity") - 0.9).abs() < 0.01,
+        "a tenth of the way from 1 to 0: {}",
+        stage.number("intensity")
+    );
+    stage.set(json!({"zoom": 0.2, "over": 0})).unwrap();
+    stage.set(json!({"zoom": {"to": 0.2, "over": 20}})).unwrap();
+    assert!(stage.state()["ramps"].get("zoom").is_none(), "it does not move");
+}
+
+#[test]
+fn neurons_that_another_layer_resets_fade_as_long_as_the_layer() {
+    let mut stage = Stage::new();
+    stage.set(json!({"neurons": "3", "over": 0})).unwrap();
+    stage.set(json!({"layer": {"to": "f6", "over": 20}})).unwrap();
+    assert_eq!((stage.director.params().crossfade, &stage.state()["neurons"]), (20.0, &json!("all")));
+}
+
+#[test]
 fn over_holds_for_all_numbers_of_a_set_and_the_network_fades_as_long() {
     let mut stage = Stage::new();
-    stage.set(json!({"intensity": 0, "steps": 0})).unwrap();
+    stage.set(json!({"intensity": 0, "steps": 0, "over": 0})).unwrap();
     stage.set(json!({"over": 10, "intensity": 1, "steps": 10, "layer": "f6", "mirror": true})).unwrap();
     assert_eq!(stage.director.params().crossfade, 10.0);
     assert_eq!((&stage.state()["layer"], &stage.state()["mirror"]), (&json!("f6"), &json!(true)));
@@ -145,7 +170,7 @@ fn a_ramp_that_is_wrong_changes_nothing() {
         (json!({"intensity": {"to": 1, "over": "soon"}}), "1m30s"),
         (json!({"intensity": {"to": 1}}), "20s"),
         (json!({"intensity": {"to": 1, "over": 1, "by": 2}}), "20s"),
-        (json!({"mirror": {"to": true, "over": 1}}), "nothing between"),
+        (json!({"mirror": {"to": true, "over": 1}}), "cannot be ramped"),
         (json!({"intensity": 0.5, "over": -1}), "over"),
         (json!({"scene": "nowhere"}), "there are: calm, evening, wild"),
         (json!({"scene": 5}), "name of a scene"),
@@ -403,6 +428,29 @@ fn what_does_not_play_on_wakes_nobody() {
     stage.set(json!({"paused": false})).unwrap();
     stage.pass(5.1 * 3600.0);
     assert_eq!(stage.director.idle_time(stage.now), MAX_IDLE);
+}
+
+#[test]
+fn nothing_to_play_wakes_nobody_all_the_time() {
+    let mut stage = Stage::of(Setup { scenes: Scenes::new(), ..setup() });
+    stage.set(json!({"play": "order", "hold": 5, "glide": 0})).unwrap();
+    stage.pass(60.0);
+    assert!(stage.director.idle_time(stage.now) > Duration::from_millis(100));
+}
+
+#[test]
+fn what_is_directed_at_night_is_not_played_on_from_at_once() {
+    let mut stage = with_hours(Outside::Scene("calm".to_owned()));
+    stage.set(json!({"play": "order", "hold": 60, "glide": 10})).unwrap();
+    stage.pass(8.0 * 3600.0);
+    stage.set(json!({"intensity": 0.3, "over": 0})).unwrap();
+    stage.pass(50.0);
+    assert_eq!((stage.number("intensity"), &stage.state()["scene"]), (0.3, &Json::Null));
+    stage.set(json!({"paused": true})).unwrap();
+    stage.pass(1000.0);
+    stage.set(json!({"paused": false})).unwrap();
+    stage.pass(50.0);
+    assert_eq!(stage.number("intensity"), 0.3, "nor from a pause");
 }
 
 #[test]

@@ -33,6 +33,8 @@ impl Dreamer {
         self.governor.update_heat(self.thermal_headroom, elapsed);
         let wanted = self.selection(params)?;
         let held = self.current.as_ref().filter(|current| self.sessions.has(current.graphs())).cloned();
+        // Another time it may be there: memory was short, say.
+        self.unfadable = self.unfadable.take().filter(|unfadable| *unfadable == wanted);
         if let Some(held) = &held
             && params.crossfade > 0.0
             && self.unfadable.as_ref() != Some(&wanted)

@@ -105,8 +105,16 @@ impl Params {
 
     /// How bright the screen is at `now`, 0 to 1.
     pub fn light_at(&self, now: Instant) -> f64 {
-        let number = |name| find(name).map_or(0.0, |spec| self.number_at(spec, now));
-        number("brightness") * (1.0 - number("blank"))
+        self.brightness_at(now) * (1.0 - self.named_at("blank", now))
+    }
+
+    /// The same where the screen is not blanked.
+    pub fn brightness_at(&self, now: Instant) -> f64 {
+        self.named_at("brightness", now)
+    }
+
+    fn named_at(&self, name: &str, now: Instant) -> f64 {
+        find(name).map_or(0.0, |spec| self.number_at(spec, now))
     }
 }
 
