@@ -159,7 +159,7 @@ fn options(args: Args, network: &Network) -> anyhow::Result<Options> {
     };
     if let Some(mean) = about.mean.filter(|mean| mean.iter().any(|value| value.abs() > 1.0)) {
         let [red, green, blue] = mean.map(|value| value / 255.0);
-        let why = "is of pictures from 0 to 1; of 0 to 255 both it and the standard deviation are divided by 255";
+        let why = "is for pixel values from 0 to 1: divide it and the standard deviation by 255";
         return Err(BadInput(format!("--mean {why}: --mean {red:.4},{green:.4},{blue:.4}")).into());
     }
     Ok(Options {

@@ -69,6 +69,9 @@ pub fn fold(node: &Node, constant: impl Fn(&str) -> Result<Arc<Tensor>, String>)
             spread(&x, &common_shape(&x.dims, &target.map_err(|_| "its shape is negative")?)?)?
         }
         "Concat" => concat(&(0..node.inputs.len()).map(input).collect::<Result<Vec<_>, _>>()?, node.int("axis", 0))?,
+        "Shape" if node.attributes.contains_key("start") || node.attributes.contains_key("end") => {
+            return Err("a part of a shape is not supported".to_owned());
+        }
         "Shape" => Tensor::ints(&input(0)?.dims.iter().map(|n| *n as i64).collect::<Vec<_>>()),
         "ConstantOfShape" => filled(&*input(0)?, node.attributes.get("value"))?,
         "Sqrt" | "Neg" | "Reciprocal" => {
@@ -137,9 +140,10 @@ fn strides(dims: &[usize]) -> Vec<usize> {
 
 /// The tensor of shape `dims` whose neighbours along each axis lie `strides` apart in `x`.
 fn picked(x: &Tensor, dims: &[usize], strides: &[usize]) -> Result<Tensor, String> {
-    checked_product(dims)?;
-    let mut places = vec![0];
-    for (n, stride) in dims.iter().zip(strides) {
+    let count = checked_product(dims)?;
+    // Axes before an empty one would be counted out all the same.
+    let mut places = if count == 0 { Vec::new() } else { vec![0] };
+    for (n, stride) in dims.iter().zip(strides).filter(|_| count > 0) {
         places = places.iter().flat_map(|place| (0..*n).map(move |i| place + i * stride)).collect();
     }
     let data = match &x.data {
@@ -215,8 +219,9 @@ fn concat(parts: &[Arc<Tensor>], along: i64) -> Result<Tensor, String> {
         return Err("its inputs differ in shape".to_owned());
     }
     let mut dims = first.dims.clone();
-    dims[axis] = parts.iter().map(|part| part.dims[axis]).sum();
-    let rows: usize = dims[..axis].iter().product();
+    let length = parts.iter().try_fold(0usize, |sum, part| sum.checked_add(part.dims[axis]));
+    dims[axis] = length.ok_or("it joins too much")?;
+    let rows = if checked_product(&dims)? == 0 { 0 } else { dims[..axis].iter().product() };
     fn joined<T: Copy>(parts: &[&[T]], rows: usize) -> Vec<T> {
         (0..rows)
             .flat_map(|row| parts.iter().flat_map(move |v| &v[row * (v.len() / rows)..][..v.len() / rows]))
@@ -248,4 +253,43 @@ fn filled(shape: &Tensor, value: Option<&Attribute>) -> Result<Tensor, String> {
         Some(_) => return Err("its value cannot be used".to_owned()),
     };
     Ok(Tensor { dims, data })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folded(
+        operator: &str,
+        inputs: usize,
+        attributes: &[(&str, Attribute)],
+        constant: &Arc<Tensor>,
+    ) -> Result<Vec<usize>, String> {
+        let node = Node {
+            name: "node".to_owned(),
+            operator: operator.to_owned(),
+            inputs: vec!["c".to_owned(); inputs],
+            outputs: vec!["y".to_owned()],
+            attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+        };
+        fold(&node, |_| Ok(constant.clone())).map(|tensor| tensor.dims.clone())
+    }
+
+    #[test]
+    fn a_small_file_asks_for_no_large_memory() {
+        let empty = Arc::new(Tensor { dims: vec![1 << 50, 0], data: Data::F32(Vec::new()) });
+        assert_eq!(folded("Transpose", 1, &[], &empty).unwrap(), [0, 1 << 50]);
+        assert_eq!(folded("Concat", 2, &[("axis", Attribute::Int(1))], &empty).unwrap(), [1 << 50, 0]);
+        let megabytes = Arc::new(Tensor { dims: vec![1 << 20], data: Data::F32(vec![0.0; 1 << 20]) });
+        assert!(
+            folded("Concat", 1 << 12, &[("axis", Attribute::Int(0))], &megabytes).unwrap_err().contains("4294967296")
+        );
+    }
+
+    #[test]
+    fn a_part_of_a_shape_is_not_taken_for_all_of_it() {
+        let pair = Arc::new(Tensor { dims: vec![2, 3], data: Data::F32(vec![0.0; 6]) });
+        assert_eq!(folded("Shape", 1, &[], &pair).unwrap(), [2]);
+        assert!(folded("Shape", 1, &[("start", Attribute::Int(1))], &pair).is_err());
+    }
 }

@@ -9,11 +9,13 @@ use super::onnx;
 const DEEPEST: usize = 32;
 /// No picture network has so many nodes and calls; a small file could ask for any number.
 const MOST_STEPS: usize = 100_000;
+/// Nor do functions repeat constants of such a size.
+const MOST_BYTES: usize = 1 << 28;
 
 /// The nodes of `graph`, calls of `functions` expanded.
 pub fn inline(graph: &onnx::Graph, functions: &[onnx::Function]) -> Result<Vec<onnx::Node>, ExportError> {
     let functions = functions.iter().map(|f| ((f.domain.as_str(), f.name.as_str()), f)).collect();
-    let mut inliner = Inliner { functions, nodes: Vec::with_capacity(graph.node.len()), steps: 0 };
+    let mut inliner = Inliner { functions, nodes: Vec::with_capacity(graph.node.len()), steps: 0, bytes: 0 };
     graph.node.iter().try_for_each(|node| inliner.expand(node.clone(), 0))?;
     Ok(inliner.nodes)
 }
@@ -23,6 +25,8 @@ struct Inliner<'a> {
     functions: HashMap<(&'a str, &'a str), &'a onnx::Function>,
     nodes: Vec<onnx::Node>,
     steps: usize,
+    /// What the nodes that were put in place take, bytes.
+    bytes: usize,
 }
 
 impl Inliner<'_> {
@@ -32,11 +36,20 @@ impl Inliner<'_> {
             return Ok(());
         };
         self.steps += 1 + function.node.len();
-        if depth == DEEPEST || self.steps > MOST_STEPS {
-            return Err(ExportError::NotOnnx(format!("calls of its function `{}` do not end", function.name)));
+        self.bytes += function.node.iter().map(prost::Message::encoded_len).sum::<usize>();
+        if depth == DEEPEST || self.steps > MOST_STEPS || self.bytes > MOST_BYTES {
+            return Err(ExportError::NotOnnx(format!(
+                "calls of its function `{}` are too many, or never end",
+                function.name
+            )));
         }
         function.node.iter().try_for_each(|inner| self.expand(called(&node, function, inner), depth + 1))
     }
+}
+
+/// Nodes need no name: what has none is called by its tensor elsewhere.
+fn called_name(node: &str, inner: &str) -> String {
+    if node.is_empty() && inner.is_empty() { String::new() } else { format!("{node}/{inner}") }
 }
 
 /// The node `inner` of `function` as `node`, which calls it, means it: with that call's tensors and attributes.
@@ -66,7 +79,7 @@ fn called(node: &onnx::Node, function: &onnx::Function, inner: &onnx::Node) -> o
     onnx::Node {
         input: inner.input.iter().map(renamed).collect(),
         output: inner.output.iter().map(renamed).collect(),
-        name: format!("{}/{}", node.name, inner.name),
+        name: called_name(&node.name, &inner.name),
         attribute: attribute.collect(),
         ..inner.clone()
     }
@@ -83,6 +96,6 @@ mod tests {
             onnx::Function { name: "f".to_owned(), node: vec![call.clone(); 9], ..onnx::Function::default() };
         let graph = onnx::Graph { node: vec![call], ..onnx::Graph::default() };
         let error = inline(&graph, &[function]).unwrap_err().to_string();
-        assert!(error.contains("calls of its function `f` do not end"), "{error}");
+        assert!(error.contains("calls of its function `f` are too many, or never end"), "{error}");
     }
 }

@@ -181,7 +181,12 @@ impl Network {
             data_type::FLOAT | data_type::FLOAT16 => {}
             data_type::UINT8 => self.takes_bytes = true,
             0 => return refused("is not a tensor".to_owned()),
-            other => return refused(format!("takes {}, not floating point", type_name(other))),
+            other => {
+                return refused(format!(
+                    "takes {}; 32-bit floats, 16-bit floats and bytes are supported",
+                    type_name(other)
+                ));
+            }
         }
         // A shape is optional; without one it is assumed to be a picture.
         let Some(shape) = tensor.and_then(|t| t.shape.as_ref()) else { return Ok(()) };

@@ -198,6 +198,11 @@ fn check_layers(layers: &[LayerRequest]) -> Result<(), ExportError> {
             "no layer is given: name some with --layers, and see which there are with --list".to_owned(),
         ));
     }
+    if layers.iter().any(|layer| layer.name().is_empty()) {
+        return Err(ExportError::Options(
+            "a layer is called by an empty name: give its own, or NAME=TENSOR".to_owned(),
+        ));
+    }
     let mut seen = HashSet::new();
     match layers.iter().find(|l| !seen.insert(l.name())) {
         Some(twice) => Err(ExportError::Options(format!("two layers are called `{}`", twice.name()))),

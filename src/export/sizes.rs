@@ -1,14 +1,14 @@
 //! The picture sizes at which a layer can be computed, found at export.
 //!
 //! Branches that round differently (one pool down, another up) have maps of equal size at some picture sizes only. Each window
-//! of stride t gives one position more for t more positions, so what works repeats with the stride: it is counted out for every
+//! of stride t gives one position more for t more positions, so what works repeats with the stride: it is tried out for every
 //! size up to [`LARGEST`], and what holds in the last period holds for all larger pictures.
 
 use std::sync::Arc;
 
 use super::window::Window;
 
-/// Sizes that are counted out; strides of real networks are 32 at most.
+/// Sizes that are tried out; strides of real networks are 32 at most.
 const LARGEST: usize = 2048;
 
 /// How many positions maps have along one axis at every picture size.

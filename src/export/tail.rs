@@ -80,8 +80,8 @@ fn laplacian_normalised(b: &mut Builder, x: &Value) -> Value {
 /// Blurred and half as large, rounded up.
 fn halved(b: &mut Builder, x: &Value) -> Value {
     // Each colour by itself, yet as a dense kernel: a colour at a time, ONNX Runtime fills up with 15 empty channels each.
-    // What it is divided by is half in the kernel, lest sums grow too large for half precision, half behind the convolution:
-    // after another operator ONNX Runtime has its own layout no more, in which three colours are enlarged as slowly as sixteen.
+    // Half of the division is in the kernel, so that sums fit half precision, half after the convolution: after another operator
+    // ONNX Runtime would leave its blocked layout, without which three colours are enlarged as slowly as sixteen.
     let total: f32 = BLUR.iter().sum();
     let blur: Vec<f32> = BLUR.iter().flat_map(|r| BLUR.map(|c| r * c / total)).collect();
     let mut kernel = vec![0.0; 3 * 3 * blur.len()];

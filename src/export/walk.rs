@@ -61,7 +61,8 @@ impl<'a> Walk<'a> {
     }
 
     fn block(&mut self, node: &'a Node, cause: Arc<Blocked>) {
-        for output in &node.outputs {
+        // An output that is left out has no name, as has an input that is.
+        for output in node.outputs.iter().filter(|output| !output.is_empty()) {
             self.blocked.insert(output, cause.clone());
         }
     }

@@ -46,7 +46,8 @@ impl Engines {
         let key = hex_sha256(format!("{files} {machine}").as_bytes());
         let (width, height) = graph.size;
         let digits = if self.fp16 { "fp16" } else { "fp32" };
-        let (pack, layer) = (&graph.manifest.name, &graph.layer.name);
+        // The layer's own name may hold slashes, and `..`; its file is a plain name.
+        let (pack, layer) = (&graph.manifest.name, Path::new(&graph.layer.file).file_stem()?.to_string_lossy());
         Some(Place {
             engine: folder.join(format!("{pack}-{layer}-{width}x{height}-{digits}-{}", &key[..12])),
             timing: folder.join(format!("timing-{}", &hex_sha256(machine.as_bytes())[..12])),
@@ -158,6 +159,7 @@ fn this_machine() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pack::{Layer, Manifest};
     use tempfile::TempDir;
 
     fn place(folder: &TempDir, name: &str) -> Place {
@@ -169,6 +171,19 @@ mod tests {
         fs::write(place.engine.join("graph.engine"), engine).unwrap();
         fs::write(place.timing.join("cache.timing"), "times").unwrap();
         place.seal().unwrap();
+    }
+
+    #[test]
+    fn the_engine_of_a_strangers_layer_stays_in_the_folder_of_engines() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mobilenet-v2");
+        let manifest = Manifest::read(&shipped).unwrap();
+        let folder = Path::new("/var/lib/reverie/engines");
+        let engines = Engines { folder: Some(folder.to_owned()), fp16: false };
+        for name in ["/../../../../home/me/x", "/features/12/Add"] {
+            let layer = Layer { name: name.to_owned(), ..manifest.layers[0].clone() };
+            let graph = Graph { folder: &shipped, manifest: &manifest, layer: &layer, size: (320, 180) };
+            assert_eq!(engines.place(&graph, "1.31.1").unwrap().engine.parent(), Some(folder), "{name}");
+        }
     }
 
     #[test]

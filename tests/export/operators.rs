@@ -170,6 +170,16 @@ fn gpus_take_every_adjoint_whole() {
             small.node("Concat", &[&down, &up], &[("axis", Attribute::Int(1))])
         }),
         Box::new(|small, x| {
+            let other = small.constant(&[1, 8, 1, 1], 0.5, 1.5);
+            let less = small.node("Sub", &[&other, x], &[]);
+            let shares = small.node("Div", &[&other, &less], &[]);
+            small.node("Sum", &[&shares, x], &[])
+        }),
+        Box::new(|small, x| {
+            let numbers: Vec<String> = (0..4).map(|_| small.constant(&[8], 0.5, 1.5)).collect();
+            small.node("BatchNormalization", &[x, &numbers[0], &numbers[1], &numbers[2], &numbers[3]], &[])
+        }),
+        Box::new(|small, x| {
             let gate = small.node("GlobalAveragePool", &[x], &[]);
             let scaled = small.node("Mul", &[x, &gate], &[]);
             small.node("Concat", &[x, &scaled], &[("axis", Attribute::Int(1))])

@@ -23,6 +23,9 @@ pub fn conv(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     slide(t, x, kernel, bias, window)
 }
 
+/// Weights of a convolution that picks channels: more than any network has.
+const MAX_PICKED: usize = 1 << 24;
+
 /// The channels of a list, one by one: a 1×1 convolution with one 1 for each, which has every provider's fastest way.
 pub fn gather(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
@@ -34,7 +37,8 @@ pub fn gather(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let (&[outputs], Some(indices)) = (picked.dims.as_slice(), picked.as_ints()) else {
         return Err(format!("its indices have the shape {:?}; a list of channels is supported", picked.dims));
     };
-    let mut weights = vec![0.0; outputs * inputs];
+    let size = outputs.checked_mul(inputs).filter(|size| (1..=MAX_PICKED).contains(size));
+    let mut weights = vec![0.0; size.ok_or_else(|| format!("it picks {outputs} of {inputs} channels"))?];
     for (row, &index) in indices.iter().enumerate() {
         let channel = if index < 0 { index + inputs as i64 } else { index };
         let channel = usize::try_from(channel).ok().filter(|c| *c < inputs);
