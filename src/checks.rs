@@ -7,7 +7,7 @@ use crate::size::Size;
 /// A setting that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidSetting {
-    /// Within the room's section of the configuration file, such as `size`; empty: the section as a whole.
+    /// Within the room's section of the configuration file, such as `size`.
     pub key: Cow<'static, str>,
     /// What is wrong and what is allowed, as it reads after the key: `is missing: …`.
     pub message: String,

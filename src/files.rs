@@ -91,10 +91,14 @@ pub fn groups() -> Vec<(String, u32)> {
     text.lines().filter_map(group).collect()
 }
 
-/// Has the name of `file` outlast a power cut.
+/// Has the name of `file` outlast a power cut, where its file system can: some shared ones sync no folders, and one that may be written need not be readable.
 fn sync_folder(file: &Path) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported) => Ok(()),
+        synced => synced,
+    }
 }
 
 #[cfg(test)]

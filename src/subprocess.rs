@@ -15,6 +15,8 @@ use std::os::unix::process::CommandExt;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use crate::text::printable;
+
 /// How long an interrupted program may take to close its files and devices.
 const INTERRUPT_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a killed program may take to end. One that hangs in a driver takes longer, and is reaped by a thread.
@@ -203,7 +205,7 @@ impl Lines {
 
     fn end(&mut self, on_line: &mut impl FnMut(&str)) {
         let text = String::from_utf8_lossy(&self.0);
-        let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let plain = printable(&text);
         if !plain.trim().is_empty() {
             on_line(&without_passwords(plain.trim()));
         }

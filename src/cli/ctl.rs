@@ -35,6 +35,7 @@ pub struct Args {
     /// All mirrors.
     #[arg(long)]
     all: bool,
+    /// User name for the broker.
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
     /// File that holds the password and nothing else.
@@ -140,7 +141,10 @@ enum Target {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let settings = args.settings()?;
     let request = args.command.request()?;
-    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the network client")?;
     tokio.block_on(async {
         let mut client = Client::connect(&settings).await?;
         if let Command::Devices = args.command {
@@ -174,7 +178,7 @@ impl Args {
 
     async fn target(&self, client: &mut Client) -> anyhow::Result<Target> {
         let level = |name: &String| match name.is_empty() || name.contains(['/', '+', '#']) {
-            true => Err(BadInput(format!("`{name}` is no name of a mirror or a group"))),
+            true => Err(BadInput(format!("`{name}` is not a valid name of a mirror or a group"))),
             false => Ok(name.clone()),
         };
         if self.all {
@@ -389,5 +393,7 @@ async fn snapshot(client: &mut Client, device: &str, output: &Path) -> anyhow::R
 fn print(text: &str) {
     // A pager that was closed early is no error.
     let mut out = std::io::stdout();
+    // Most of it comes from other devices: no terminal is to obey it.
+    let text: String = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

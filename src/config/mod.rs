@@ -76,6 +76,18 @@ impl ConfigError {
     }
 }
 
+/// Where `error` lies in `text`, by line and key, and what it is. Not the line itself, which toml's own message shows: this one is logged,
+/// published and shown on the screen, and an address in the line may hold a password.
+fn syntax_message(error: &toml::de::Error, text: &str) -> String {
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return error.message().to_owned() };
+    let number = before.matches('\n').count();
+    let is_key = |key: &&str| key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) && !key.is_empty();
+    let line = text.lines().nth(number).unwrap_or_default();
+    let key = line.split_once('=').map(|(key, _)| key.trim()).filter(is_key);
+    let key = key.map(|key| format!(" `{key}`:")).unwrap_or_default();
+    format!("line {}:{key} {}", number + 1, error.message())
+}
+
 impl Config {
     /// The file used: `named`, else [`DEFAULT_FILE`] where it exists.
     pub fn file(named: Option<&Path>) -> Option<&Path> {
@@ -106,7 +118,8 @@ impl Config {
 
     /// Reads the text of a configuration; `path` only appears in errors.
     pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
-        let syntax = |e: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), message: e.to_string() };
+        let syntax =
+            |e: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), message: syntax_message(&e, text) };
         let mut unknown = Vec::new();
         let deserializer = toml::Deserializer::parse(text).map_err(syntax)?;
         let config: Config =

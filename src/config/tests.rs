@@ -11,6 +11,18 @@ fn refusal(text: &str) -> String {
     parse(text).and_then(|config| config.check(file)).unwrap_err().to_string()
 }
 
+#[test]
+fn a_wrong_line_is_named_and_not_shown_since_it_may_hold_a_password() {
+    for (text, place) in [
+        ("[source]\nkind = \"program\"\ncommand = \"ffmpeg -i rtsp://admin:secret@camera/\"", "line 3: `command`: "),
+        ("[source]\ncommand = [\"rtsp://admin:secret@camera/", "line 2: `command`: "),
+        ("[source]\nkind = \"program\"\ncommand = [\"rtsp://admin:secret@camera/\"]", "source.command: "),
+    ] {
+        let refusal = refusal(text);
+        assert!(refusal.contains(place) && !refusal.contains("secret") && !refusal.contains('\n'), "{refusal}");
+    }
+}
+
 const EXAMPLE: &str = include_str!("../../deploy/reverie.toml");
 
 /// The example with every commented key switched on.
@@ -75,7 +87,7 @@ fn a_wrong_value_is_refused_with_what_is_allowed() {
 
 #[test]
 fn who_directs_is_checked_before_anything_is_opened() {
-    assert!(refusal("schedule.monday = \"10-18\"").contains("schedule.monday: `10-18` is no opening hours"));
+    assert!(refusal("schedule.monday = \"10-18\"").contains("schedule.monday: `10-18` are not opening hours"));
     assert!(refusal("schedule.timezone = \"Mars/Olympus\"").contains("`Mars/Olympus` is no time zone"));
     assert!(refusal("schedule.exceptions = { christmas = \"closed\" }").contains("is no date"));
     assert!(refusal("schedule.outside = \"a/b\"").contains("schedule.outside"));

@@ -44,14 +44,14 @@ impl Guard {
             let origin = origin.to_str().unwrap_or_default();
             let own = ["http://", "https://"].iter().find_map(|scheme| origin.strip_prefix(scheme));
             if own.is_none_or(|own| !own.eq_ignore_ascii_case(host)) {
-                return Some("another site's page asks");
+                return Some("the request comes from another site's page");
             }
         }
         let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
         // A link to the page from elsewhere is harmless; the page cannot be framed.
         let page = *method == Method::GET && path == "/";
         if !page && site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
-            return Some("another site's page asks");
+            return Some("the request comes from another site's page");
         }
         None
     }

@@ -273,7 +273,7 @@ fn diagnostics(base: &str, every: Duration) -> Vec<(&'static str, Json)> {
         ),
         (
             "restarts",
-            "Stages started anew",
+            "Stage restarts",
             "restarts",
             json!({
                 "state_class": "total_increasing", "icon": "mdi:restart-alert", "enabled_by_default": false,

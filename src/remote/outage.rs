@@ -1,7 +1,7 @@
 //! What is logged about a broker that cannot be used: once when that begins, once when it is over.
 
 use std::collections::HashSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rumqttc::v5::ConnectionError;
 use tracing::{debug, info, warn};
@@ -10,6 +10,9 @@ use super::Settings;
 use super::fault::{self, BrokerFault, FaultKind};
 use super::probe::{self, Peer};
 use crate::protocol::DeviceId;
+
+/// From one probe of what is at the broker's address to the next.
+const PROBE_INTERVAL: Duration = Duration::from_secs(300);
 
 /// The present outage, if there is one.
 pub struct Outage {
@@ -21,8 +24,8 @@ pub struct Outage {
     since: Option<Instant>,
     /// Kinds of faults already logged in this outage: a broker that comes back but refuses is worth a second line.
     logged: HashSet<FaultKind>,
-    /// What was found at the address in this outage, once that was asked.
-    probed: Option<Option<Peer>>,
+    /// What was found at the address, and when that was asked.
+    probed: Option<(Instant, Option<Peer>)>,
 }
 
 impl Outage {
@@ -30,15 +33,20 @@ impl Outage {
         Outage { broker, device, optional, been_connected: false, since: None, logged: HashSet::new(), probed: None }
     }
 
-    /// Why the broker of `settings` could not be connected to. Where `error` leaves open what it met, that is probed, once an outage.
+    /// Why the broker of `settings` could not be connected to. Where `error` leaves open what it met, that is probed: seldom, since an outage may last for
+    /// weeks, but again, since what is there may change meanwhile.
     pub async fn explain(&mut self, error: &ConnectionError, settings: &Settings) -> BrokerFault {
         let peer = if fault::is_old_broker(error) {
             Some(Peer::OldBroker)
         } else if fault::is_unclear(error) {
-            if self.probed.is_none() {
-                self.probed = Some(probe::probe(settings).await);
+            match self.probed.filter(|(asked, _)| asked.elapsed() < PROBE_INTERVAL) {
+                Some((_, peer)) => peer,
+                None => {
+                    let peer = probe::probe(settings).await;
+                    self.probed = Some((Instant::now(), peer));
+                    peer
+                }
             }
-            self.probed.flatten()
         } else {
             None
         };

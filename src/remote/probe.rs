@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -12,6 +12,8 @@ use super::{Settings, Tls};
 
 /// For a connection, and for each answer. At most four questions are asked, each on a connection of its own.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
+/// For all questions together; none is begun after it.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(8);
 /// Bytes of an answer that are enough to know its protocol.
 const ANSWER: usize = 5;
 
@@ -71,6 +73,8 @@ pub async fn probe(settings: &Settings) -> Option<Peer> {
 struct Address {
     host: String,
     socket: SocketAddr,
+    /// When no more is asked.
+    deadline: Instant,
 }
 
 fn identify(address: &Address, tls: Option<&Tls>) -> Option<Peer> {
@@ -152,10 +156,13 @@ impl Address {
     fn find(host: String, port: u16) -> Option<Address> {
         let is_open = |socket: &SocketAddr| TcpStream::connect_timeout(socket, QUESTION_TIMEOUT).is_ok();
         let socket = (host.as_str(), port).to_socket_addrs().ok()?.take(2).find(is_open)?;
-        Some(Address { host, socket })
+        Some(Address { host, socket, deadline: Instant::now() + PROBE_TIMEOUT })
     }
 
     fn connect(&self) -> Option<TcpStream> {
+        if Instant::now() >= self.deadline {
+            return None;
+        }
         let stream = TcpStream::connect_timeout(&self.socket, QUESTION_TIMEOUT).ok()?;
         stream.set_read_timeout(Some(QUESTION_TIMEOUT)).ok()?;
         stream.set_write_timeout(Some(QUESTION_TIMEOUT)).ok()?;

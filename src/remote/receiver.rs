@@ -85,7 +85,7 @@ impl<'a> CommandReceiver<'a> {
         }
         let Some(Address { path, .. }) = self.address(&topic) else { return };
         if publish.retain && !publish.payload.is_empty() && self.log_limits().retained.is_due() {
-            warn!("ignored a retained command on {topic}: send commands without the retain flag");
+            warn!("ignored a retained command on {topic:?}: send commands without the retain flag");
         }
         debug!("{path}: {} bytes", publish.payload.len());
         match self.limiter().admit(publish, Instant::now()) {
@@ -137,7 +137,7 @@ impl<'a> CommandReceiver<'a> {
     fn drop_command(&self, publish: &Publish, why: &str) {
         self.handle.report(|telemetry| telemetry.commands_superseded += 1);
         if self.log_limits().flooded.is_due() {
-            warn!("commands come faster than they can be run: only the latest of each topic is");
+            warn!("commands come faster than they can be run: only the latest of each topic is run");
         }
         self.reply(publish, |command| protocol::reject(self.handle, command, why));
     }

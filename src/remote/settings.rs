@@ -102,11 +102,11 @@ pub enum SettingsError {
     Secret(String),
     #[error("the port does not belong to the host: host = \"{0}\", port = {1}")]
     HostAndPort(String, String),
-    #[error("port 0 is no broker's port: 1883 is the custom, 8883 with TLS")]
+    #[error("port 0 is no broker's port: usual is 1883, with TLS 8883")]
     Port,
     #[error("there is a password but no user name for the broker: give both or neither")]
     PasswordAlone,
-    #[error("the time between two telemetry messages is above zero")]
+    #[error("the time between two telemetry messages must be above zero")]
     Telemetry,
     #[error("cannot read {what} {path}: {source}")]
     Read { what: &'static str, path: PathBuf, source: std::io::Error },

@@ -69,7 +69,7 @@ async fn errors_are_printed_and_change_nothing() {
         ("scene nowhere", 1, "there are: calm, wild"),
         ("do dance", 1, "there is no action `dance`"),
         ("do a/b", 2, "no action"),
-        ("--device no/where state", 2, "no name of a mirror"),
+        ("--device no/where state", 2, "not a valid name of a mirror"),
         ("--device nobody set zoom=1", 1, "nobody does not reply"),
         ("--group attic set zoom=1", 1, "no mirror replies"),
         ("--all state", 2, "--device"),

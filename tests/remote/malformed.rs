@@ -31,7 +31,7 @@ fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("set", text(&format!("{{{many}\"q\":1}}")), "more than 64 entries"),
         ("set", text(&format!("{{\"layer\": \"{}\"}}", "x".repeat(30_000))), "longer than"),
         ("set", text(&format!("{{\"{}\": 1}}", "x".repeat(30_000))), "no such parameter"),
-        ("set", text(&format!("{{\"neurons\": \"{}1\"}}", "1,".repeat(9000))), "longer than"),
+        ("set", text(&format!("{{\"neurons\": \"{}1\"}}", "1,".repeat(9000))), "more than 4096 terms"),
         ("set", vec![b'x'; 1 << 20], "1048576 bytes"),
         ("set/layer", vec![b'x'; 1 << 20], "1048576 bytes"),
         ("set", vec![0; 1 << 20], "1048576 bytes"),

@@ -141,6 +141,8 @@ fn try_broker(about: &'static str, settings: &Settings) -> Finding {
         Err(error) => return Finding::warning(about, format!("cannot be checked: {error}"), "try again"),
     };
     let tried = runtime.block_on(async { tokio::time::timeout(CONNECT_TIMEOUT, Client::check_broker(settings)).await });
+    // A probe may still be waiting for an answer.
+    runtime.shutdown_background();
     let how = if settings.tls.is_some() { " by TLS" } else { "" };
     match tried {
         Ok(Ok(())) => Finding::ok(about, format!("{address} lets it in{how} as `{}`", settings.device)),

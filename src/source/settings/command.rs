@@ -42,6 +42,10 @@ pub fn check(command: &[String]) -> Result<(), InvalidSetting> {
     if subprocess::find(program).is_some() {
         return Ok(());
     }
+    if let Some((scheme, _)) = program.split_once("://") {
+        // The rest may hold a password.
+        return wrong(format!("begins with the program, not with an address ({scheme}://…), such as {EXAMPLE}"));
+    }
     match program.contains('/') {
         true => wrong(format!("{program}: there is no such program that may be run")),
         false => wrong(format!("there is no program `{program}` in PATH: install it, or give its whole path")),
