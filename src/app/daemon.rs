@@ -23,7 +23,7 @@ use crate::console;
 use crate::director::{self, Setup};
 use crate::director_handle::{self, DirectorHandle};
 use crate::display::vt;
-use crate::health::{self, Heat, SystemdNotifier};
+use crate::health::{self, BrokerStatus, Heat, SystemdNotifier};
 use crate::pack::Catalogue;
 use crate::remote;
 use crate::runtime::Runtime;
@@ -165,9 +165,12 @@ fn start(
 
     let state_writer = {
         let handle = handle.clone();
-        restart_on_change("keeper", Reloadable::new(configs, Config::memory_file), cancel.clone(), move |file, end| {
-            state_file::save_changes(handle.clone(), file.clone(), end)
-        })
+        restart_on_change(
+            "state file",
+            Reloadable::new(configs, Config::memory_file),
+            cancel.clone(),
+            move |file, end| state_file::save_changes(handle.clone(), file.clone(), end),
+        )
     };
     let page = {
         let (handle, preview) = (handle.clone(), preview.clone());
@@ -245,7 +248,10 @@ async fn run_broker(
 ) {
     match broker {
         Ok(Some(settings)) => return remote::run(settings, handle, cancel).await,
-        Ok(None) => info!("broker: none, as configured"),
+        Ok(None) => {
+            info!("broker: none, as configured");
+            handle.report(|telemetry| telemetry.broker = BrokerStatus::Unknown);
+        }
         // It was valid a moment ago, when the configuration was checked.
         Err(error) => error!("broker: {error}; only the web page can direct the mirror"),
     }
@@ -281,7 +287,7 @@ async fn shut_down(reason: &str, cancel: &CancellationToken, running: &[RunningS
     tasks.close();
     if timeout(DRAIN_TIMEOUT, tasks.wait()).await.is_err() {
         let late: Vec<&str> = running.iter().filter(|r| !r.has_ended()).map(|r| r.stage.name()).collect();
-        info!("did not end in time: {}", if late.is_empty() { "the broker".to_owned() } else { late.join(", ") });
+        info!("did not end in time: {}", if late.is_empty() { "a task".to_owned() } else { late.join(", ") });
     }
 }
 

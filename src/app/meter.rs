@@ -39,7 +39,9 @@ impl Meter {
     /// None where there was no frame.
     pub fn read(&mut self, now: Instant) -> Option<Reading> {
         let is_old = |(done, _): &(Instant, Duration)| now.saturating_duration_since(*done) > WINDOW;
-        if self.0.back().is_some_and(is_old) {
+        let newest = self.0.iter().rev().map(|(done, _)| *done);
+        let gap = newest.clone().zip(newest.skip(1)).next().map_or(Duration::ZERO, |(last, before)| last - before);
+        if self.0.back().is_some_and(|(done, _)| now.saturating_duration_since(*done) > WINDOW.max(2 * gap)) {
             self.0.clear();
         }
         while self.0.len() > 2 && self.0.front().is_some_and(is_old) {
@@ -81,7 +83,11 @@ mod tests {
         for frame in 0..3u64 {
             meter.count(start + ms(80_000 + 20_000 * frame), ms(20_000));
         }
-        assert!((meter.read(start + ms(120_000)).unwrap().fps - 0.05).abs() < 1e-9, "a slow one has a rate too");
+        for seconds in [120, 139, 160] {
+            let fps = meter.read(start + ms(1000 * seconds)).unwrap().fps;
+            assert!((fps - 0.05).abs() < 1e-9, "a slow one has a rate too, between two frames as well: {fps}");
+        }
+        assert_eq!(meter.read(start + ms(161_000)), None);
     }
 
     #[test]

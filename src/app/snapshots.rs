@@ -29,9 +29,12 @@ pub async fn take_snapshots(handle: DirectorHandle, preview: Preview, cancel: Ca
         }
         // One picture answers all requests made meanwhile.
         signals = signals.resubscribe();
-        match tokio::time::timeout(PICTURE_TIMEOUT, preview.watch().next()).await {
-            Ok(Some(jpeg)) => handle.publish_snapshot(Arc::from(&jpeg[..])),
-            _ => warn!("no snapshot: nothing was shown within {} s", PICTURE_TIMEOUT.as_secs()),
+        let mut watch = preview.watch();
+        let picture = cancel.run_until_cancelled(tokio::time::timeout(PICTURE_TIMEOUT, watch.next()));
+        match picture.await {
+            None => return,
+            Some(Ok(Some(jpeg))) => handle.publish_snapshot(Arc::from(&jpeg[..])),
+            Some(_) => warn!("no snapshot: nothing was shown within {} s", PICTURE_TIMEOUT.as_secs()),
         }
     }
 }

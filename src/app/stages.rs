@@ -250,6 +250,8 @@ impl DreamStage {
                 .unwrap_or_else(|| Dreamer::new(self.runtime.clone(), self.catalogue.clone(), settings.get().clone()));
             let outcome = dream(stage, &mut dreamer, settings, wiring);
             if !matches!(outcome, Ok(DreamExit::SettingsChanged)) {
+                // Nothing more comes until it is restarted.
+                wiring.handle.report(|telemetry| telemetry.fps = 0.0);
                 // Kept after a failure, since it holds the dream.
                 self.kept = Some(dreamer);
                 return outcome.map(drop);

@@ -24,8 +24,10 @@ pub struct Args {
     wait: u64,
 }
 
-/// A service that keeps crashing does not last that long.
-const STABLE_AFTER: Duration = Duration::from_secs(15);
+/// A service that keeps crashing does not last that long, nor one whose driver hangs: that is found out after 30 s.
+const STABLE_AFTER: Duration = Duration::from_secs(45);
+/// A reload, or the end of a pause, may take so long until the next dream.
+const INTERRUPTION: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
@@ -47,6 +49,7 @@ fn wait_for_dreams(timeout: Duration) -> Option<Finding> {
     const ABOUT: &str = "service";
     let begun = Instant::now();
     let mut dreams: Option<(Instant, String)> = None;
+    let mut last_dream: Option<Instant> = None;
     loop {
         let service = doctor::service_state()?;
         match (service.is_dreaming(), &dreams) {
@@ -58,7 +61,9 @@ fn wait_for_dreams(timeout: Duration) -> Option<Finding> {
             (true, None) => dreams = Some((Instant::now(), service.restarts.clone())),
             (false, _) => dreams = None,
         }
-        if dreams.is_none() && begun.elapsed() > timeout {
+        last_dream = if dreams.is_some() { Some(Instant::now()) } else { last_dream };
+        let is_interrupted = last_dream.is_some_and(|last| last.elapsed() < INTERRUPTION);
+        if dreams.is_none() && !is_interrupted && begun.elapsed() > timeout {
             let seen = format!("{}, but does not dream: {}", service.state, service.status);
             return Some(Finding::failure(ABOUT, seen, "journalctl -u reverie -e says why"));
         }

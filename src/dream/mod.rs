@@ -235,7 +235,7 @@ impl Dreamer {
     /// `elapsed` is the time since the last frame, by which things move, fade and grow.
     ///
     /// While the graphs of a new layer or size are being opened it dreams on with those it has. A change of layer or neurons
-    /// then fades over `params.crossfade`. Numbers are as they are to be in this frame.
+    /// then fades over `params.crossfade`. Numbers already hold their values for this frame.
     ///
     /// # Errors
     /// The layer or neurons do not exist, its graph cannot be opened, or the runtime failed. The dream is then as it
@@ -263,7 +263,7 @@ impl Dreamer {
         self.tone.hold(&mut self.next, params.tone as f32);
         pixel::soft_clip(&mut self.next, trance as f32);
         pixel::subtract(&self.looked, &mut self.next);
-        // In a trance it is the flight that changes the picture.
+        // In a trance zoom and drift change the picture already.
         fatigue::spare(&mut self.next, &self.tired, self.path.size(), params.fatigue * (1.0 - trance));
         let inertia =
             if self.has_feedback() { (-elapsed.as_secs_f64() / MOMENTUM_SECONDS).exp() * (1.0 - trance) } else { 0.0 };
@@ -288,8 +288,8 @@ impl Dreamer {
         self.status.octaves = at_once.min(current.sizes.len() as u32);
         self.status.steps = current.plan.steps;
         // Frames of coarser octaves alone are cheaper than planned.
-        let is_dearest = frame.is_multiple_of(octaves::turns(&current.sizes, at_once));
-        if climbed && is_dearest && self.governor.plans_for(current.crossfade.only_layer()) {
+        let is_most_expensive = frame.is_multiple_of(octaves::turns(&current.sizes, at_once));
+        if climbed && is_most_expensive && self.governor.plans_for(current.crossfade.only_layer()) {
             self.governor.observe(self.status.frame_time, &current.plan);
         }
         let is_open = !current.sizes.is_empty();
@@ -334,7 +334,7 @@ impl Dreamer {
         self.tone = self.tone.toward(&Tone::NEUTRAL, self.sleep.depth() as f32);
     }
 
-    /// The path since the last dream; over looks of which nothing came, where a run failed.
+    /// The path since the last dream, joined across inputs whose run failed.
     fn follow(&mut self, look: &DreamInput) {
         let frame_number = self.last.as_ref().map(|last| last.frame_number);
         match look.since_frame {
@@ -350,7 +350,7 @@ impl Dreamer {
         self.newest = Some(look.frame_number);
     }
 
-    /// The canvas: the camera picture, and over it what is left of the last dream, carried to where things are params. At working size it
+    /// The canvas: the camera picture, and over it what is left of the last dream, carried to where things are now. At working size it
     /// is what is climbed.
     fn lay(&mut self, look: &DreamInput, params: &Params, elapsed: Duration, size: (usize, usize), trance: f32) {
         let seconds = elapsed.as_secs_f64();
@@ -450,6 +450,10 @@ impl Dreamer {
         };
         self.frames += 1;
         if sizes.is_empty() || climb.steps == 0 || climb.step == 0.0 {
+            // Nothing is amplified, but it could be.
+            if let Some(&size) = sizes.last() {
+                self.status.provider = Some(self.sessions.ascent(&current.crossfade.from.layer, size)?.provider());
+            }
             return Ok(false);
         }
         match self.climber.climb(&mut self.next, &climb, &mut self.sessions, self.on_step.as_deref_mut()) {

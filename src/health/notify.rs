@@ -32,11 +32,16 @@ impl SystemdNotifier {
             send(&NotifyState::Status(&status));
             self.status = status;
         }
-        if self.record.replace(record) != Some(record)
+        if self.record != Some(record)
             && let Some(folder) = runtime_dir()
-            && let Err(error) = record.write(&folder)
         {
-            debug!("the health check has to read the status line, for {} cannot be written: {error}", folder.display());
+            match record.write(&folder) {
+                Ok(()) => self.record = Some(record),
+                Err(error) => {
+                    let folder = folder.display();
+                    debug!("the health check has to read the status line, for {folder} cannot be written: {error}");
+                }
+            }
         }
     }
 

@@ -58,6 +58,17 @@ fn without_intensity_it_is_a_plain_mirror() {
 }
 
 #[test]
+fn a_mirror_of_no_intensity_from_the_start_says_that_it_could_dream() {
+    let catalogue = catalogue();
+    let (mut sitting, camera) = (sitting(dreamer(&catalogue).patient()), picture(SIZE));
+    let params = Params { intensity: 0.0, ..Params::new(&catalogue) };
+    let mut out = blank();
+    sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
+    // The health check takes one whose network is not open for broken, and has an update rolled back.
+    assert_eq!(sitting.dreamer.status().provider.unwrap().to_string(), "cpu");
+}
+
+#[test]
 fn before_the_network_is_open_the_camera_is_shown_and_soon_after_the_dream() {
     let catalogue = catalogue();
     let (mut sitting, params, camera) = (sitting(dreamer(&catalogue)), Params::new(&catalogue), picture(SIZE));
