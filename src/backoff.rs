@@ -14,7 +14,7 @@ pub struct Backoff {
 /// Why a pair of waits makes no backoff.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a backoff from {first:?} to {longest:?} is none: the first wait is above zero and not longer than the longest"
+    "a backoff from {first:?} to {longest:?} is not possible: the first wait is above zero and not longer than the longest"
 )]
 pub struct BackoffError {
     first: Duration,

@@ -26,7 +26,7 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// Begins a dream every `frames_per_dream` frames; by default as often as this board would live. Best with a `dreamer` that waits for its
+    /// Begins a dream every `frames_per_dream` frames; by default as often as this board would dream live. Best with a `dreamer` that waits for its
     /// graphs ([`Dreamer::patient`]), so that each of these is dreamed on.
     pub fn new(dreamer: Dreamer, frames_per_dream: Option<u32>) -> Mirror {
         Mirror {

@@ -75,7 +75,7 @@ fn the_pure_rooms_know_no_tokio_device_or_socket() {
 }
 
 #[test]
-fn nothing_names_the_rooms_above_it() {
+fn only_these_rooms_name_app_cli_and_config() {
     for (above, homes) in [
         ("crate::app", ["app", "cli"].as_slice()),
         ("crate::cli", &["cli"]),

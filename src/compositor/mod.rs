@@ -64,7 +64,7 @@ impl Item for DreamInput {
     }
 }
 
-/// A layer, and the flow from the newest frame back to that it was made for.
+/// A layer, and the flow from the newest frame back to the one it was made for.
 #[derive(Debug, Default)]
 struct LayerOnScreen {
     layer: Option<Arc<Layer>>,
@@ -84,7 +84,7 @@ pub struct Compositor {
     luma: Luma,
     downscaler: Downscaler,
     tracker: Tracker,
-    /// The layer that is shown, and one that came before the fade to that was over.
+    /// The layer that is shown, and one that came before the fade to it was over.
     shown: LayerOnScreen,
     next: LayerOnScreen,
     /// Progress of the fade, 0 to 1, and its rate per second.

@@ -19,7 +19,7 @@ const AWAKE: f32 = 0.5;
 const DROWSY: f32 = 0.15;
 const SAMPLED: usize = 17;
 
-/// How far it goes in what does not grow beyond the default `fatigue` (0 to 1): all the way from there on.
+/// Factor of the effects that reach their full strength at the default `fatigue`, 0 to 1.
 pub fn share(fatigue: f64) -> f64 {
     (2.0 * fatigue).min(1.0)
 }
@@ -106,7 +106,7 @@ impl Fatigue {
         above + (below - above) * fv
     }
 
-    /// A number of chance for a cell at a time, 0 to 1: always the same one. (SplitMix64's finaliser.)
+    /// A pseudo-random number for a cell at a time, 0 to 1: always the same one. (SplitMix64's finaliser.)
     fn draw(&self, x: i64, y: i64, time: i64) -> f32 {
         let mut bits = self.seed ^ (x as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         bits = (bits ^ (y as u64).rotate_left(24)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -2,13 +2,14 @@
 
 use crate::flow::ComposedFlow;
 
-/// What moves so many widths of the picture a second moves in full.
+/// Speed that counts as full motion, widths of the picture a second.
 const FAST: f32 = 0.05;
-/// A place that stands still begins to be stared at after so many seconds, and is in full after so many; what moves in full is new after so many. (An eye
-/// that is held still loses sight of things after ten to twenty: Troxler's fading.)
-const BEGINS: f32 = 12.0;
-const STARES: f32 = 24.0;
-const NEW: f32 = 0.25;
+/// Seconds after which a place that stands still begins to be stared at, and is so in full. (An eye that is held still loses sight of things after ten to
+/// twenty: Troxler's fading.)
+const STARE_BEGINS: f32 = 12.0;
+const STARE_FULL: f32 = 24.0;
+/// Seconds after which a place in full motion counts as new.
+const NEW_AFTER: f32 = 0.25;
 
 /// Each place of the picture, in pixels of the path's field.
 #[derive(Debug, Default)]
@@ -17,7 +18,7 @@ pub struct Gaze {
     height: usize,
     /// How fast it moves, 0 to 1.
     moves: Vec<f32>,
-    /// For how many seconds it has been the same, [`STARES`] at most, and how much it is stared at, 0 to 1.
+    /// For how many seconds it has been the same, [`STARE_FULL`] at most, and how much it is stared at, 0 to 1.
     stood: Vec<f32>,
     stared_at: Vec<f32>,
     stares: f64,
@@ -33,10 +34,11 @@ impl Gaze {
         for ((moves, stood), ((x, y), seen)) in self.moves.iter_mut().zip(&mut self.stood).zip(ways) {
             *moves = (x.hypot(*y) * pace).min(1.0);
             // Cubed: a camera that trembles makes nothing new.
-            *stood = ((*stood + seconds) * seen).min(STARES) * (-moves.powi(3) * seconds / NEW).exp();
+            *stood = ((*stood + seconds) * seen).min(STARE_FULL) * (-moves.powi(3) * seconds / NEW_AFTER).exp();
         }
         self.stared_at.clear();
-        self.stared_at.extend(self.stood.iter().map(|stood| smooth((stood - BEGINS) / (STARES - BEGINS))));
+        self.stared_at
+            .extend(self.stood.iter().map(|stood| smooth((stood - STARE_BEGINS) / (STARE_FULL - STARE_BEGINS))));
         self.stares = f64::from(self.stared_at.iter().sum::<f32>() / self.stared_at.len().max(1) as f32);
     }
 

@@ -9,7 +9,7 @@ use crate::runtime::{Controls, Provider};
 /// The shorter side below which an octave is left out: the network sees nothing in so few pixels.
 const SMALLEST_SIDE: usize = 32;
 
-/// Where octaves take turns each climbs so many times as much at most: more at once would leap.
+/// Where octaves take turns, each climbs at most this many times as much: more at once would be a visible jump.
 pub const MAX_TURNS: u64 = 3;
 
 /// Sizes of `octaves` octaves of a picture of `size`, coarse to fine; the last is `size` itself. Octaves that would be
@@ -57,8 +57,8 @@ pub struct Climb<'a> {
 impl<'a> Climb<'a> {
     /// Who takes the ascent of this index, and how much of it: layer, weights, part of the step.
     ///
-    /// The share of another layer is taken off the end, so that at most one ascent of an octave is made by both: the way is
-    /// as long as ever, it changes evenly with the share, and a fade costs one ascent more an octave.
+    /// The share of another layer is taken off the end, so that at most one ascent of an octave is made by both: the
+    /// number of steps stays the same, it changes evenly with the share, and a fade costs one ascent more an octave.
     fn parts(&self, index: u32) -> [Option<(&'a str, &'a [f32], f32)>; 2] {
         let own = |part| (self.layer, self.neurons, part);
         let Some((layer, neurons, share)) = self.other else { return [Some(own(1.0)), None] };

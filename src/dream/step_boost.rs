@@ -10,7 +10,7 @@ use crate::pixel::Picture;
 const EMPTY_BOOST: f32 = 8.0;
 /// Where the dream differs so much from the camera, of full light, it is climbed as usual.
 const FULL_DREAM: f32 = 8.0 / 255.0;
-/// That is looked at in squares of so large a part of the picture's width to each side: as wide as an arm.
+/// Averaged over boxes that reach 1/`BLUR_PART` of the picture's width to each side: as wide as an arm.
 const BLUR_PART: usize = 32;
 /// How many times more what moves is climbed, beyond once: it loses some of its dream on the way.
 const MOTION_BOOST: f32 = 1.0;
@@ -38,7 +38,7 @@ pub struct StepBoost {
 }
 
 impl StepBoost {
-    /// Takes `climbed` farther from `looked`, the picture that was climbed, where that is hardly more than `camera`, and where `gaze` says that it moves or is
+    /// Takes `climbed` farther from `looked`, the picture that was climbed, where it hardly differs from `camera`, and where `gaze` says that it moves or is
     /// stared at, scaled by `inputs`; all pictures are of one size.
     pub fn apply(
         &mut self,
@@ -62,8 +62,8 @@ impl StepBoost {
         for (y, row) in self.more.chunks_exact_mut(width).enumerate() {
             for (strength, (moves, stared_at)) in row.iter_mut().zip(gaze.row(y, (width, height))) {
                 let tires = tires * stared_at;
-                let haste = EMPTY_BOOST * (1.0 - tires) * (1.0 - *strength / FULL_DREAM).max(0.0);
-                let times = (1.0 + share * haste) * (1.0 + share * (MOTION_BOOST * moves + GAZE_BOOST * tires));
+                let empty_boost = EMPTY_BOOST * (1.0 - tires) * (1.0 - *strength / FULL_DREAM).max(0.0);
+                let times = (1.0 + share * empty_boost) * (1.0 + share * (MOTION_BOOST * moves + GAZE_BOOST * tires));
                 *strength = times.min(most) - 1.0;
             }
         }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moves_is_climbed_more_and_what_is_stared_at_is_in_no_haste() {
+    fn what_moves_is_climbed_more_and_what_is_stared_at_is_not_boosted_for_being_empty() {
         let (_, moves) = gains(0.0, 30.0, &gaze(20.0, 1), 0.2);
         assert!((moves - 2.0).abs() < 0.01, "{moves}");
         let (nothing, full) = gains(0.0, 30.0, &gaze(0.0, 60), 0.2);

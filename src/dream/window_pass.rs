@@ -44,6 +44,6 @@ impl Dreamer {
     /// What the windows of a frame are climbed in, pixels; nothing where there are none.
     pub(super) fn work_of_windows(&self, current: &Current) -> u64 {
         let size = current.plan.size;
-        if windows::are_there(self.canvas.size(), size) { octaves::work(&[size], current.plan.windows) } else { 0 }
+        if windows::are_useful(self.canvas.size(), size) { octaves::work(&[size], current.plan.windows) } else { 0 }
     }
 }

@@ -1,6 +1,6 @@
 //! Which windows (parts of the canvas) are climbed at its own size next: each place in its turn, what moves and what is dreamed sooner.
 
-/// Cells across and down whose waiting is reckoned.
+/// Cells across and down whose waiting time is kept.
 const COLUMNS: usize = 16;
 const ROWS: usize = 9;
 /// Places that are drawn, of which the one that waited most is taken.
@@ -37,7 +37,7 @@ pub fn spread(canvas: (usize, usize), size: (usize, usize), windows: u32) -> f64
 }
 
 /// Whether a graph of `size` sees less than a `canvas`, and no more along either side.
-pub fn are_there(canvas: (usize, usize), size: (usize, usize)) -> bool {
+pub fn are_useful(canvas: (usize, usize), size: (usize, usize)) -> bool {
     canvas.0 >= size.0 && canvas.1 >= size.1 && (canvas.0 * 4 > size.0 * 5 || canvas.1 * 4 > size.1 * 5)
 }
 
@@ -57,7 +57,7 @@ impl Windows {
 
     /// The next part of a `canvas` for a graph of `size`; none where that is as large as the canvas.
     pub fn next(&mut self, canvas: (usize, usize), size: (usize, usize), rng: &mut fastrand::Rng) -> Option<Window> {
-        if !are_there(canvas, size) {
+        if !are_useful(canvas, size) {
             return None;
         }
         let fits_double = canvas.0 >= 2 * size.0 && canvas.1 >= 2 * size.1;

@@ -2,7 +2,7 @@
 //! light compensated.
 //!
 //! Forward-backward check after Sundaram, Brox and Keutzer (ECCV 2010), whose constants were 0.01 and 0.5. Most other constants are those of
-//! the sketch in which they were found (see ARCHITECTURE.md, "The difference is carried").
+//! the prototype in which they were found (see ARCHITECTURE.md, "The difference is carried").
 
 use super::block_means::BlockMeans;
 use super::{BoxBlur, FlowField, InverseSearch, Luma, Pyramid, SampleRow};
@@ -11,11 +11,11 @@ use super::{BoxBlur, FlowField, InverseSearch, Luma, Pyramid, SampleRow};
 const MIN_FLOW: f32 = 0.15;
 /// Beyond [`MIN_FLOW`], over how many pixels more a flow comes to count in full.
 const FLOW_RAMP: f32 = 0.25;
-/// Forward-backward check: |f + b|² up to this share of |f|² + |b|², plus so many pixels², is consistent. (Half as much again as the sketch's
+/// Forward-backward check: |f + b|² up to this share of |f|² + |b|², plus so many pixels², is consistent. (Half as much again as the prototype's
 /// share: limbs that swing lost their dream, though their flow was right.)
 const CONSISTENCY_RELATIVE: f32 = 0.015;
 const CONSISTENCY_ABSOLUTE: f32 = 0.5;
-/// Residual of the warped frame that costs no confidence, levels of 255, and how many more leave 1/e of it. (Twice the sketch's, for the same
+/// Residual of the warped frame that costs no confidence, levels of 255, and how many more leave 1/e of it. (Twice the prototype's, for the same
 /// reason.)
 const FREE_RESIDUAL: f32 = 30.0;
 const RESIDUAL_SCALE: f32 = 40.0;
@@ -77,7 +77,7 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// Tracks to the next frame. Of the first all is new; one of another size cannot be compared, and is taken for the same as before.
+    /// Tracks to the next frame. The first counts as all new; one of another size cannot be compared, and counts as unchanged.
     pub fn track(&mut self, luma: &Luma) {
         let (width, height) = (luma.width, luma.height);
         std::mem::swap(&mut self.now, &mut self.before);

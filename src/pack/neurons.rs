@@ -47,7 +47,7 @@ pub enum NeuronsError {
     Group { layer: String, group: String, known: String },
     #[error("every weight is zero: nothing would be dreamed")]
     Nothing,
-    #[error("longer than {MAX_TERMS} terms")]
+    #[error("more than {MAX_TERMS} terms")]
     Long,
 }
 

@@ -117,7 +117,7 @@ impl Layout {
         let Layout { width, height, .. } = *self;
         match (1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height) {
             true => Ok(()),
-            false => Err(format!("sends pictures of {width}x{height}, which cannot be")),
+            false => Err(format!("sends pictures of {width}x{height}, which is not possible")),
         }
     }
 }

@@ -95,12 +95,12 @@ impl Sampling {
 impl Header {
     /// Parses what follows the magic.
     pub(super) fn parse(parameters: &[u8]) -> Result<Header, Y4mError> {
-        let parameters = std::str::from_utf8(parameters).map_err(|_| refuse("it is no text".to_owned()))?;
+        let parameters = std::str::from_utf8(parameters).map_err(|_| refuse("it is not UTF-8 text".to_owned()))?;
         let (mut width, mut height) = (None, None);
         let (mut rate, mut aspect) = (None, None);
         let (mut sampling, mut is_full_range) = (Sampling::Half, false);
         for parameter in parameters.split_ascii_whitespace() {
-            // Each has at least one byte, which may begin a longer letter.
+            // Each has at least one byte, which may begin a character of several bytes.
             let Some((name, value)) = parameter.split_at_checked(1) else { continue };
             match name {
                 "W" => width = Some(side("W", value)?),

@@ -33,7 +33,7 @@ pub struct PlanRequest {
 pub struct Plan {
     /// Working size.
     pub size: (usize, usize),
-    /// How many octaves are climbed in it: where that is not all they take turns, and this is the frame of the finest, the dearest.
+    /// How many octaves are climbed in it: where that is not all they take turns, and this is the frame of the finest, the most expensive.
     pub octaves: u32,
     pub steps: u32,
     /// Parts climbed at the canvas' size.
