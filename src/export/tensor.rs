@@ -24,6 +24,15 @@ pub enum Data {
     I64(Vec<i64>),
 }
 
+impl Data {
+    fn count(&self) -> usize {
+        match self {
+            Data::F32(values) => values.len(),
+            Data::I64(values) => values.len(),
+        }
+    }
+}
+
 /// `TensorProto.DataType`, as far as the exporter reads it.
 pub(super) mod data_type {
     pub const FLOAT: i32 = 1;
@@ -38,6 +47,11 @@ pub(super) mod data_type {
 }
 
 impl Tensor {
+    /// How many values it holds.
+    pub fn count(&self) -> usize {
+        self.data.count()
+    }
+
     /// A floating-point tensor. The product of `dims` is the number of values.
     pub fn floats(dims: &[usize], values: Vec<f32>) -> Tensor {
         debug_assert_eq!(dims.iter().product::<usize>(), values.len());
@@ -86,12 +100,14 @@ impl Tensor {
         external: &dyn Fn(&onnx::Tensor) -> Result<Vec<u8>, String>,
     ) -> Result<Tensor, String> {
         let mut dims = Vec::with_capacity(proto.dims.len());
-        let mut count = 1usize;
+        // Without the axes that are empty, so that no product of some of them overflows later.
+        let mut filled = 1usize;
         for &dim in &proto.dims {
             let dim = usize::try_from(dim).map_err(|_| format!("its shape has the length {dim}"))?;
-            count = count.checked_mul(dim).ok_or("its shape is larger than any memory")?;
+            filled = filled.checked_mul(dim.max(1)).ok_or("its shape is larger than any memory")?;
             dims.push(dim);
         }
+        let count = if dims.contains(&0) { 0 } else { filled };
         const EXTERNAL: i32 = 1;
         let fetched;
         let raw = if proto.data_location == EXTERNAL {
@@ -101,10 +117,7 @@ impl Tensor {
             &proto.raw_data
         };
         let data = if raw.is_empty() { listed(proto)? } else { unpacked(proto.data_type, raw)? };
-        let found = match &data {
-            Data::F32(values) => values.len(),
-            Data::I64(values) => values.len(),
-        };
+        let found = data.count();
         if found != count {
             return Err(format!("its shape {dims:?} needs {count} values, and it holds {found}"));
         }

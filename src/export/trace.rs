@@ -110,6 +110,9 @@ impl Lowered {
     }
 }
 
+/// Values that all constants computed at export may hold together: a small file could ask for any number.
+const MAX_COMPUTED: usize = 1 << 29;
+
 /// A network, or a part of it, lowered into a graph.
 pub struct Trace<'a> {
     network: &'a Network,
@@ -120,6 +123,8 @@ pub struct Trace<'a> {
     traced: HashMap<&'a str, Traced>,
     constants: HashMap<&'a str, Arc<Tensor>>,
     tape: Vec<(String, Adjoint)>,
+    /// How many values all computed constants hold.
+    computed: usize,
 }
 
 impl<'a> Trace<'a> {
@@ -135,6 +140,7 @@ impl<'a> Trace<'a> {
             traced: HashMap::from([(network.input.as_str(), input)]),
             constants: network.constants.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect(),
             tape: Vec::new(),
+            computed: 0,
         }
     }
 
@@ -182,8 +188,16 @@ impl<'a> Trace<'a> {
     }
 
     /// The first output of `node` is this constant.
-    pub fn keep_constant(&mut self, node: &'a Node, constant: Arc<Tensor>) {
+    ///
+    /// # Errors
+    /// All computed constants together are larger than those of any network.
+    pub fn keep_constant(&mut self, node: &'a Node, constant: Arc<Tensor>) -> Result<(), String> {
+        self.computed += constant.count();
+        if self.computed > MAX_COMPUTED {
+            return Err("its result and those of other constants are too large together".to_owned());
+        }
         self.constants.insert(node.output(), constant);
+        Ok(())
     }
 
     /// The first output of `node` is `same`, which is there already.

@@ -70,7 +70,7 @@ impl<'a> Walk<'a> {
     fn step(&mut self, index: usize, node: &'a Node) -> Result<(), String> {
         if !node.inputs.iter().any(|i| self.trace.get(i).is_some()) {
             let constant = fold(node, |name| self.trace.stored(name))?;
-            self.trace.keep_constant(node, constant);
+            self.trace.keep_constant(node, constant)?;
             return Ok(());
         }
         if rules::passes_through(node)
@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
             other => other?,
         };
         if let Shape::Maps { stride, .. } = lowered.shape {
-            self.macs[index] = lowered.macs as f64 / (stride[0] * stride[1]) as f64;
+            self.macs[index] = lowered.macs as f64 / (stride[0] as f64 * stride[1] as f64);
         }
         let rectified = self.rectifies(node);
         self.trace.keep(node, lowered, rectified);

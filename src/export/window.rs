@@ -24,6 +24,13 @@ pub enum Padding {
 }
 
 impl Window {
+    /// How many picture pixels its positions lie apart, down and across, over maps whose own lie `stride` apart.
+    pub fn stride_after(&self, stride: [usize; 2]) -> Result<[usize; 2], String> {
+        let times = |axis: usize| stride[axis].checked_mul(usize::try_from(self.strides[axis]).ok()?);
+        let (down, across) = (times(0), times(1));
+        Ok([down.ok_or("its strides are too large")?, across.ok_or("its strides are too large")?])
+    }
+
     /// Reads the window of a node whose kernel is `kernel`, or else as its attribute says.
     pub fn read(node: &Node, kernel: Option<[i64; 2]>) -> Result<Window, String> {
         let pair = |name: &str| match node.ints(name) {

@@ -52,7 +52,7 @@ fn slide(t: &mut Trace, x: Traced, kernel: Kernel, bias: Option<Value>, window: 
     let taps = (window.kernel[0] * window.kernel[1]) as usize;
     let (shape, macs) = match x.shape {
         Shape::Maps { stride, .. } => {
-            let stride = [stride[0] * window.strides[0] as usize, stride[1] * window.strides[1] as usize];
+            let stride = window.stride_after(stride)?;
             (Shape::Maps { channels: kernel.outputs, stride }, kernel.outputs * kernel.inputs * taps)
         }
         // Over one number a channel, as squeeze-and-excitation has it.

@@ -61,7 +61,7 @@ fn read(t: &mut Trace, node: &Node) -> Result<(Traced, Window, Shape), String> {
         return Err("it slides over maps that are a single position".to_owned());
     };
     let window = Window::read(node, None)?;
-    let stride = [stride[0] * window.strides[0] as usize, stride[1] * window.strides[1] as usize];
+    let stride = window.stride_after(stride)?;
     Ok((x, window, Shape::Maps { channels, stride }))
 }
 
