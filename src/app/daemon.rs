@@ -300,12 +300,23 @@ struct Supervisor<'a> {
     notify: SystemdNotifier,
     signals: broadcast::Receiver<director::Signal>,
     stuck: Vec<&'static str>,
+    /// A restart was commanded; it outlasts a `run` that is dropped while the reply is on its way.
+    restarts: bool,
 }
 
 impl<'a> Supervisor<'a> {
     fn new(plan: &'a Plan, configs: &'a Configs, wiring: &'a Wiring) -> Supervisor<'a> {
         let (notify, signals) = (SystemdNotifier::default(), plan.handle.signals());
-        Supervisor { plan, configs, wiring, started: Instant::now(), notify, signals, stuck: Vec::new() }
+        Supervisor {
+            plan,
+            configs,
+            wiring,
+            started: Instant::now(),
+            notify,
+            signals,
+            stuck: Vec::new(),
+            restarts: false,
+        }
     }
 
     /// Checks the stages until there is a reason to stop; returns it.
@@ -314,18 +325,17 @@ impl<'a> Supervisor<'a> {
         let mut ticker = interval(watchdog.map_or(CHECK_INTERVAL, |period| period.min(CHECK_INTERVAL)));
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            if self.restarts {
+                // The reply is on its way.
+                tokio::time::sleep(RESTART_DELAY).await;
+                return "restart, as commanded";
+            }
             tokio::select! {
                 signal = signals.next() => match signal {
                     ProcessSignal::Terminate(name) => return name,
                     ProcessSignal::Reload => self.reload(),
                 },
-                signal = self.signals.recv() => {
-                    if signal == Ok(director::Signal::Restart) {
-                        // The reply is on its way.
-                        tokio::time::sleep(RESTART_DELAY).await;
-                        return "restart, as commanded";
-                    }
-                }
+                signal = self.signals.recv() => self.restarts = signal == Ok(director::Signal::Restart),
                 _ = ticker.tick() => self.check(running, watchdog.is_some()),
             }
         }

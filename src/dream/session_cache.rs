@@ -198,10 +198,10 @@ impl SessionCache {
         })
     }
 
-    /// Another size of a layer that runs on an engine is worth an engine of its own: until it is built the old one is the faster. A fade is not
-    /// kept waiting for one.
+    /// Another size of a layer that runs on an engine is worth an engine of its own: until it is built the old one is the faster. The beginning of a fade is
+    /// not kept waiting for one.
     fn mode(&self, wanted: Graphs, meanwhile: Option<Graphs>) -> OpenMode {
-        let is_same = |held: &Graphs| held.layer == wanted.layer && wanted.other.is_none();
+        let is_same = |held: &Graphs| (held.layer, held.other) == (wanted.layer, wanted.other);
         let Some(held) = meanwhile.filter(|held| is_same(held) && !self.wait) else { return OpenMode::Soon };
         let runs_on_engine =
             |(key, ascent): &(Key, Ascent)| ascent.provider() == Provider::TensorRt && held.contain(key);
