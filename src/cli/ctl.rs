@@ -15,6 +15,7 @@ use crate::files::{Rights, write_whole};
 use crate::params;
 use crate::protocol::{DeviceIdError, topic};
 use crate::remote::{Client, Password, ReceivedMessage, Settings, Tls};
+use crate::text::printable;
 
 /// Control a mirror, a group of mirrors or all of them, over MQTT.
 #[derive(ClapArgs)]
@@ -394,6 +395,6 @@ fn print(text: &str) {
     // A pager that was closed early is no error.
     let mut out = std::io::stdout();
     // Most of it comes from other devices: no terminal is to obey it.
-    let text: String = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
+    let text = text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
