@@ -6,7 +6,9 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::BadInput;
-use crate::export::{self, About, Candidate, ExportError, LayerRequest, MaxPool, Network, Options};
+use crate::export::{
+    self, About, Candidate, ExportError, Gradients, LayerRequest, MaxPool, Network, Options, Saturated,
+};
 
 /// Make a graph pack for dreaming from a trained ONNX network
 ///
@@ -85,6 +87,10 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = MaxPoolArg::Exact)]
     max_pool: MaxPoolArg,
 
+    /// Gradient of activations with an upper bound (ReLU6) at that bound: it passes, which is faster, or stops, which is exact
+    #[arg(long, value_enum, default_value_t = SaturatedArg::Passes)]
+    saturated: SaturatedArg,
+
     /// Replace an existing pack
     #[arg(long)]
     force: bool,
@@ -98,6 +104,12 @@ pub struct Args {
 enum MaxPoolArg {
     Exact,
     Smooth,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum SaturatedArg {
+    Passes,
+    Stops,
 }
 
 fn rgb(text: &str) -> Result<[f32; 3], String> {
@@ -165,9 +177,15 @@ fn options(args: Args, network: &Network) -> anyhow::Result<Options> {
     Ok(Options {
         out: args.out.ok_or_else(|| BadInput("--out names the pack's folder".to_owned()))?,
         about,
-        max_pool: match args.max_pool {
-            MaxPoolArg::Exact => MaxPool::Exact,
-            MaxPoolArg::Smooth => MaxPool::Smooth,
+        gradients: Gradients {
+            max_pool: match args.max_pool {
+                MaxPoolArg::Exact => MaxPool::Exact,
+                MaxPoolArg::Smooth => MaxPool::Smooth,
+            },
+            saturated: match args.saturated {
+                SaturatedArg::Passes => Saturated::Passes,
+                SaturatedArg::Stops => Saturated::Stops,
+            },
         },
         show_gradient: args.gradient,
         replace: args.force,

@@ -7,7 +7,7 @@ use super::onnx;
 use super::sizes::{ANY, Fit};
 use super::tail::{self, Controls};
 use super::tensor::Attribute;
-use super::trace::{MaxPool, Shape, Traced};
+use super::trace::{Gradients, Shape, Traced};
 use super::walk::{Blocked, Walk};
 use super::weights::Weights;
 
@@ -90,7 +90,7 @@ pub fn dream(
     network: &Network,
     tensor: &str,
     normalisation: &Normalisation,
-    max_pool: MaxPool,
+    gradients: Gradients,
     show_gradient: bool,
     weights: &mut Weights,
 ) -> Result<LayerGraph, ExportError> {
@@ -101,7 +101,7 @@ pub fn dream(
         let image = builder.input("image", &PICTURE);
         let picture = normalisation.forward(&mut builder, &image);
         let picture = enlarged(&mut builder, &picture, fits);
-        let mut walk = Walk::new(network, builder, picture, max_pool);
+        let mut walk = Walk::new(network, builder, picture, gradients);
         walk.run(&needed);
         let layer = find_layer(network, &walk, tensor)?;
         Ok((image, walk, layer))
@@ -178,7 +178,7 @@ pub fn recognise(
     let mut builder = Builder::default();
     let image = builder.input("image", &PICTURE);
     let picture = normalisation.forward(&mut builder, &image);
-    let mut walk = Walk::new(network, builder, picture, MaxPool::Exact).copying_head();
+    let mut walk = Walk::new(network, builder, picture, Gradients::default()).copying_head();
     walk.run(&network.ancestors(tensor));
     let Some(scores) = walk.trace.get(tensor).cloned() else { return Err(blocked_or_constant(network, &walk, tensor)) };
     let mut builder = walk.trace.builder;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::builder::{Builder, Value};
 use super::graph::NO_SIZE;
 use super::network::Network;
-use super::trace::{MaxPool, Shape};
+use super::trace::{Gradients, Shape};
 use super::walk::Walk;
 
 /// A tensor that is a layer, or would be one but for an operator without a rule.
@@ -35,7 +35,7 @@ pub fn candidates(network: &Network) -> Vec<Candidate> {
     let mut network = network.clone();
     network.keep_axis_of_gathers();
     network.fold_batch_norms(&HashSet::new());
-    let mut walk = Walk::new(&network, Builder::default(), Value::named("image"), MaxPool::Exact);
+    let mut walk = Walk::new(&network, Builder::default(), Value::named("image"), Gradients::default());
     walk.run(&vec![true; network.nodes.len()]);
 
     let mut layers = Vec::new();

@@ -43,5 +43,5 @@ pub use network::{Network, Node};
 pub use pack::{About, LayerRequest, Options, Recognise, pack};
 pub use rules::supported as supported_operators;
 pub use tensor::{Attribute, Data, Tensor};
-pub use trace::MaxPool;
+pub use trace::{Gradients, MaxPool, Saturated};
 pub use weights::WEIGHTS_FILE;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::error::ExportError;
 use super::graph::{self, Normalisation};
 use super::network::Network;
-use super::trace::MaxPool;
+use super::trace::Gradients;
 use super::weights::{WEIGHTS_FILE, Weights};
 use crate::pack::{FORMAT, Input, Layer, Manifest, hex_sha256};
 
@@ -87,8 +87,8 @@ pub struct Options {
     pub out: PathBuf,
     /// What the pack says of itself, its layers included.
     pub about: About,
-    /// How the gradient of a max-pool is taken.
-    pub max_pool: MaxPool,
+    /// How gradients are taken.
+    pub gradients: Gradients,
     /// Whether each graph gives the raw gradient at the picture too, for verification.
     pub show_gradient: bool,
     /// Whether a pack that is there already is replaced.
@@ -119,7 +119,7 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
             &network,
             &request.tensor,
             &normalisation,
-            options.max_pool,
+            options.gradients,
             options.show_gradient,
             &mut weights,
         )?;

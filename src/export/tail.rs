@@ -80,22 +80,21 @@ fn laplacian_normalised(b: &mut Builder, x: &Value) -> Value {
 /// Blurred and half as large, rounded up.
 fn halved(b: &mut Builder, x: &Value) -> Value {
     // Each colour by itself, yet as a dense kernel: a colour at a time, ONNX Runtime fills up with 15 empty channels each.
-    // Half of the division is in the kernel, so that sums fit half precision, half after the convolution: after another operator
-    // ONNX Runtime would leave its blocked layout, without which three colours are enlarged as slowly as sixteen.
     let total: f32 = BLUR.iter().sum();
-    let blur: Vec<f32> = BLUR.iter().flat_map(|r| BLUR.map(|c| r * c / total)).collect();
-    let mut kernel = vec![0.0; 3 * 3 * blur.len()];
+    let mut kernel = [0.0; 3 * 3 * BLUR.len()];
     for colour in 0..3 {
-        kernel[4 * colour * blur.len()..][..blur.len()].copy_from_slice(&blur);
+        kernel[4 * colour * BLUR.len()..][..BLUR.len()].copy_from_slice(&BLUR.map(|tap| tap / total));
     }
-    let kernel = b.floats(&[3, 3, 6, 6], &kernel);
     // The edge repeats, so that a border is neither darker nor brighter; one more at the end for odd sizes.
     let pads = b.ints(&[0, 0, 2, 2, 0, 0, 3, 3]);
     let zero = b.scalar(0.0);
     let padded = b.op("Pad", &[x, &pads, &zero], &[("mode", Attribute::Text("edge".to_owned()))]);
-    let sums = b.op("Conv", &[&padded, &kernel], &[("strides", Attribute::Ints(vec![2, 2]))]);
-    let total = b.scalar(1.0 / total);
-    b.mul(&sums, &total)
+    let mut along = |x: &Value, shape: [usize; 2], strides: [i64; 2]| {
+        let kernel = b.floats(&[3, 3, shape[0], shape[1]], &kernel);
+        b.op("Conv", &[x, &kernel], &[("strides", Attribute::Ints(strides.to_vec()))])
+    };
+    let lower = along(&padded, [BLUR.len(), 1], [2, 1]);
+    along(&lower, [1, BLUR.len()], [1, 2])
 }
 
 /// `x` at the size of `like`, which is twice its own or one less.

@@ -19,6 +19,26 @@ pub enum MaxPool {
     Smooth,
 }
 
+/// How the gradient of an activation between two bounds (ReLU6) is taken where it is at its upper one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Saturated {
+    /// It passes, as if there were no upper bound: nearly the same direction, and a mask that is one operator instead of three.
+    /// (Lucid's redirected gradient of ReLU6 lets it pass too.)
+    #[default]
+    Passes,
+    /// It stops there, as it is.
+    Stops,
+}
+
+/// Where the gradient may be another than the exact one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gradients {
+    /// Of a max-pool.
+    pub max_pool: MaxPool,
+    /// Of an activation between two bounds.
+    pub saturated: Saturated,
+}
+
 /// The shape of a tensor that depends on the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -118,8 +138,8 @@ pub struct Trace<'a> {
     network: &'a Network,
     /// The graph.
     pub builder: Builder,
-    /// How the gradient of a max-pool is taken.
-    pub max_pool: MaxPool,
+    /// How gradients are taken.
+    pub gradients: Gradients,
     traced: HashMap<&'a str, Traced>,
     constants: HashMap<&'a str, Arc<Tensor>>,
     tape: Vec<(String, Adjoint)>,
@@ -129,14 +149,14 @@ pub struct Trace<'a> {
 
 impl<'a> Trace<'a> {
     /// Begins at the network's input, which is `picture` in the graph of `builder`.
-    pub fn new(network: &'a Network, builder: Builder, picture: Value, max_pool: MaxPool) -> Trace<'a> {
+    pub fn new(network: &'a Network, builder: Builder, picture: Value, gradients: Gradients) -> Trace<'a> {
         let shape = Shape::Maps { channels: 3, stride: [1, 1] };
         let positions = [Positions::of_picture(), Positions::of_picture()];
         let input = Traced { name: network.input.clone(), value: picture, shape, positions, rectified: false };
         Trace {
             network,
             builder,
-            max_pool,
+            gradients,
             traced: HashMap::from([(network.input.as_str(), input)]),
             constants: network.constants.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect(),
             tape: Vec::new(),

@@ -7,7 +7,7 @@ use super::builder::{Builder, Value};
 use super::fold::fold;
 use super::network::{Network, Node};
 use super::rules;
-use super::trace::{MaxPool, Shape, Trace, Traced};
+use super::trace::{Gradients, Shape, Trace, Traced};
 
 /// Why a tensor cannot be had.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,10 +32,10 @@ pub struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// Begins at the network's input, which is `picture` in the graph of `builder`.
-    pub fn new(network: &'a Network, builder: Builder, picture: Value, max_pool: MaxPool) -> Walk<'a> {
+    pub fn new(network: &'a Network, builder: Builder, picture: Value, gradients: Gradients) -> Walk<'a> {
         Walk {
             network,
-            trace: Trace::new(network, builder, picture, max_pool),
+            trace: Trace::new(network, builder, picture, gradients),
             copies_head: false,
             blocked: HashMap::new(),
             macs: vec![0.0; network.nodes.len()],

@@ -3,10 +3,12 @@
 //! The gradient that a graph gives must be the slope of the objective that it gives: between one step along the
 //! gradient and one against it, the objective must differ by the gradient's length.
 
-use proptest::prelude::*;
-use reverie::export::{Attribute, Tensor, pack};
+use std::path::Path;
 
-use crate::network::{Graph, Small, ints, options, picture};
+use proptest::prelude::*;
+use reverie::export::{Attribute, Saturated, Tensor, pack};
+
+use crate::network::{Graph, Small, ints, options, picture, weights};
 
 /// Channels of the maps that operators under test are given.
 const CHANNELS: usize = 4;
@@ -278,4 +280,31 @@ proptest! {
 
 fn low_of(small: &Small, name: &str) -> f32 {
     small.network.constants[name].as_scalar().unwrap()
+}
+
+/// Every neuron is far above its upper bound, so that what passes is known: w·a times the kernel, divided by the pixels' spread.
+#[test]
+fn a_gradient_passes_at_an_upper_bound_or_stops_there_as_was_asked() {
+    const HIGH: f32 = 0.5;
+    const KERNEL: [[f32; 3]; 2] = [[1.0, 2.0, 3.0], [0.5, -1.0, 4.0]];
+    let size = [8, 9];
+    let gradient = |saturated| {
+        let mut small = Small::new(1);
+        let kernel = small.keep(Tensor::floats(&[2, 3, 1, 1], KERNEL.as_flattened().to_vec()));
+        let bias = small.keep(Tensor::floats(&[2], vec![100.0; 2]));
+        let maps = small.node("Conv", &["image", &kernel, &bias], &[]);
+        let (low, high) = (small.keep(Tensor::floats(&[], vec![0.0])), small.keep(Tensor::floats(&[], vec![HIGH])));
+        let layer = small.node("Clip", &[&maps, &low, &high], &[]);
+        let mut options = options(&layer, Path::new(""));
+        options.gradients.saturated = saturated;
+        Graph::with(&small, &options, Some(size)).run(&picture(size, 1), size, 0.0).gradient
+    };
+    let pixels = size[0] * size[1];
+    assert_eq!(gradient(Saturated::Stops), vec![0.0; 3 * pixels]);
+    let (weights, std) = (weights(2), options("", Path::new("")).about.std.unwrap());
+    for (at, &found) in gradient(Saturated::Passes).iter().enumerate() {
+        let colour = at / pixels;
+        let expected = (0..2).map(|c| weights[c] * HIGH * KERNEL[c][colour]).sum::<f32>() / std[colour];
+        assert!((found - expected).abs() < 1e-3 * expected.abs(), "colour {colour}: {found} instead of {expected}");
+    }
 }

@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::Tensor as OrtTensor;
-use reverie::export::{About, Attribute, LayerRequest, MaxPool, Network, Node, Options, Tensor, pack};
+use reverie::export::{
+    About, Attribute, Gradients, LayerRequest, MaxPool, Network, Node, Options, Saturated, Tensor, pack,
+};
 
 /// A network that begins at `image` and grows node by node; constants are random but repeatable.
 pub struct Small {
@@ -71,7 +73,8 @@ pub fn options(tensor: &str, out: &Path) -> Options {
             }],
             ..About::default()
         },
-        max_pool: MaxPool::Exact,
+        // Finite differences know no other.
+        gradients: Gradients { max_pool: MaxPool::Exact, saturated: Saturated::Stops },
         show_gradient: true,
         replace: false,
     }
@@ -95,9 +98,15 @@ pub struct Seen {
 impl Graph {
     /// Exports `tensor` of `small` and loads its graph, for one size where `fixed` says so.
     pub fn of(small: &Small, tensor: &str, fixed: Option<[usize; 2]>) -> Graph {
+        Graph::with(small, &options(tensor, Path::new("")), fixed)
+    }
+
+    /// As `options` say, but for where they write it.
+    pub fn with(small: &Small, options: &Options, fixed: Option<[usize; 2]>) -> Graph {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("pack");
-        let manifest = pack(&small.network, &options(tensor, &out), |_| ()).unwrap();
+        let options = Options { out: out.clone(), ..options.clone() };
+        let manifest = pack(&small.network, &options, |_| ()).unwrap();
         Graph::load(&out.join("layer.onnx"), manifest.layers[0].channels, fixed)
     }
 

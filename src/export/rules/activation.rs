@@ -3,14 +3,18 @@
 use crate::export::builder::{Builder, Value};
 use crate::export::network::Node;
 use crate::export::tensor::Attribute;
-use crate::export::trace::{Lowered, Trace, Traced};
+use crate::export::trace::{Lowered, Saturated, Trace, Traced};
+
+/// The slope of a step.
+const STEEP: f32 = 1e30;
 
 /// 1 where `x` is above 0, else 0.
 ///
 /// A hard sigmoid this steep is the step function for every number single precision can tell from 0; unlike a
-/// comparison it stays a float, and ONNX Runtime spreads it over its threads.
+/// comparison it stays a float, and ONNX Runtime spreads it over its threads. Its offset changes nothing; were it 0, some readers would take
+/// it for absent and put ONNX's default of 0.5 there.
 pub fn above_zero(b: &mut Builder, x: &Value) -> Value {
-    b.op("HardSigmoid", &[x], &[("alpha", Attribute::Float(1e30)), ("beta", Attribute::Float(0.0))])
+    b.op("HardSigmoid", &[x], &[("alpha", Attribute::Float(STEEP)), ("beta", Attribute::Float(-1.0 / STEEP))])
 }
 
 /// A rule's result for an activation whose gradient is that of its output times `slope`.
@@ -49,34 +53,26 @@ pub fn clip(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
         (Some(_), None) => b.op("Clip", &[&x.value, &low_value], &[]),
         _ => b.op("Clip", &[&x.value, &low_value, &high_value], &[]),
     };
-    let slope = {
-        let y = y.clone();
-        move |b: &mut Builder| {
-            let over = |b: &mut Builder| match low {
-                Some(0.0) => y.clone(),
-                _ => b.sub(&y, &low_value),
-            };
-            match (low, high) {
-                (None, None) => b.scalar(1.0),
-                (Some(_), None) => {
-                    let over = over(b);
-                    above_zero(b, &over)
-                }
-                (None, Some(_)) => {
-                    let under = b.sub(&high_value, &y);
-                    above_zero(b, &under)
-                }
-                // Positive strictly between the bounds, and 0 on both.
-                (Some(_), Some(_)) => {
-                    let over = over(b);
-                    let under = b.sub(&high_value, &y);
-                    let between = b.mul(&over, &under);
-                    above_zero(b, &between)
-                }
+    let passes = t.gradients.saturated == Saturated::Passes;
+    Ok(pointwise(x, y.clone(), move |b| {
+        let over = |b: &mut Builder| match low {
+            Some(0.0) => y.clone(),
+            _ => b.sub(&y, &low_value),
+        };
+        let inside = match (low, high) {
+            (None, None) => return b.scalar(1.0),
+            (Some(_), None) => over(b),
+            (Some(_), Some(_)) if passes => over(b),
+            (None, Some(_)) => b.sub(&high_value, &y),
+            // Positive strictly between the bounds, and 0 on both.
+            (Some(_), Some(_)) => {
+                let over = over(b);
+                let under = b.sub(&high_value, &y);
+                b.mul(&over, &under)
             }
-        }
-    };
-    Ok(pointwise(x, y, slope))
+        };
+        above_zero(b, &inside)
+    }))
 }
 
 pub fn leaky_relu(t: &mut Trace, node: &Node) -> Result<Lowered, String> {

@@ -24,13 +24,13 @@ pub fn max(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     }
     let [height, width] = window.kernel;
     // The exact gradient takes some nodes for each.
-    if t.max_pool == MaxPool::Exact && height + width > LARGEST_EXACT {
+    if t.gradients.max_pool == MaxPool::Exact && height + width > LARGEST_EXACT {
         return Err(format!(
             "its window of {height}x{width} is too large for the exact gradient; --max-pool smooth takes it"
         ));
     }
     let value = max_pool(&mut t.builder, &x.value, &window);
-    let (max_pool, slides) = (t.max_pool, window.clone());
+    let (max_pool, slides) = (t.gradients.max_pool, window.clone());
     let y = value.clone();
     let adjoint = Box::new(move |b: &mut Builder, g: &Value| {
         let gradient = match max_pool {

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
 use image::RgbImage;
-use reverie::export::{About, Attribute, LayerRequest, MaxPool, Network, Node, Options, Tensor};
+use reverie::export::{About, Attribute, Gradients, LayerRequest, Network, Node, Options, Tensor};
 
 use super::super::{fuse, picture};
 use super::{on_host, run_on_host};
@@ -134,7 +134,7 @@ fn export_pack(out: &Path) {
     let about =
         About { name: Some("tiny".to_owned()), mean: Some([0.5; 3]), std: Some([0.5; 3]), layers, ..About::default() };
     let options =
-        Options { out: out.to_owned(), about, max_pool: MaxPool::Exact, show_gradient: false, replace: false };
+        Options { out: out.to_owned(), about, gradients: Gradients::default(), show_gradient: false, replace: false };
     fs::create_dir_all(out.parent().unwrap_or(out)).expect("a folder of the payload");
     reverie::export::pack(&network, &options, |_| ()).expect("exporting the tiny pack");
     fuse::fit(out, "edges.onnx");
