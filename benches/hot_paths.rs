@@ -15,7 +15,7 @@ use reverie::pack::Catalogue;
 use reverie::params::Params;
 use reverie::pixel::{self, Picture, Scaler, Tone};
 use reverie::pixel_format::{Converter, Layout, Matrix, PixelFormat, YuvEncoding};
-use reverie::runtime::{Ascent, Controls, Graph, Provider, Runtime, Settings as RuntimeSettings};
+use reverie::runtime::{Ascent, Controls, Graph, Provider, Runtime, Settings as RuntimeSettings, WholeFrames};
 use reverie::size::Size;
 use reverie::slot::Item;
 
@@ -125,14 +125,19 @@ fn network(c: &mut Criterion) {
     group
         .bench_function("one ascent", |b| b.iter(|| ascent.climb(&mut image, &controls).expect("it climbs").objective));
     let settings = Settings { size: Some(DREAM.into()), max_size: DREAM.into(), target_fps: 10.0, seed: Some(1) };
-    let mut dreamer = Dreamer::new(runtime, catalogue, settings).patient();
-    let mut input = DreamInput::still(&frame(CANVAS));
-    group.bench_function("one dream", |b| {
-        b.iter(|| {
-            (input.since_frame, input.frame_number) = (Some(input.frame_number), input.frame_number + 1);
-            dreamer.dream(&input, &params, Duration::from_millis(50)).expect("it dreams").is_some()
-        })
-    });
+    for (name, whole_frames) in [("one dream", WholeFrames::Never), ("one dream in one run", WholeFrames::Always)] {
+        let providers = vec![Provider::Cpu];
+        let runtime = Runtime::load(RuntimeSettings { providers, whole_frames, ..RuntimeSettings::default() });
+        let mut dreamer =
+            Dreamer::new(Arc::new(runtime.expect("as before")), Arc::clone(&catalogue), settings.clone()).patient();
+        let mut input = DreamInput::still(&frame(CANVAS));
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                (input.since_frame, input.frame_number) = (Some(input.frame_number), input.frame_number + 1);
+                dreamer.dream(&input, &params, Duration::from_millis(50)).expect("it dreams").is_some()
+            })
+        });
+    }
 }
 
 /// A photo of this size, moved to the right by so many pixels.

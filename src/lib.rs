@@ -16,6 +16,7 @@ pub mod assets;
 pub mod backoff;
 pub mod checks;
 pub mod cli;
+pub mod compose;
 pub mod compositor;
 pub mod config;
 pub mod console;

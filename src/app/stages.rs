@@ -349,6 +349,8 @@ fn report_telemetry(dreamer: &Dreamer, meter: &mut Meter, wiring: &Wiring) {
         (telemetry.width, telemetry.height) = (status.width, status.height);
         (telemetry.octaves, telemetry.steps) = (status.octaves, status.steps);
         telemetry.activation = status.activation;
+        telemetry.graph_runs = status.traffic.runs;
+        telemetry.copied_bytes = status.copied_bytes();
         telemetry.drops = wiring.pictures.dropped();
     });
 }

@@ -12,6 +12,8 @@ mod crossfade;
 mod current;
 mod error;
 mod fatigue;
+mod frame_cache;
+mod frame_pass;
 mod gaze;
 mod governor;
 mod momentum;
@@ -26,7 +28,7 @@ mod windows;
 
 pub use error::DreamError;
 pub use settings::Settings;
-pub use status::{Measurement, Progress, Status};
+pub use status::{Measurement, Progress, Status, Traffic};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,14 +46,17 @@ use canvas::{Canvas, Previous};
 use crossfade::Selection;
 use current::Current;
 use fatigue::Fatigue;
+use frame_cache::FrameCache;
+use frame_pass::StepScales;
 use gaze::Gaze;
 use governor::Governor;
 use momentum::Momentum;
-use octaves::{Climb, Climber};
+use octaves::Climber;
 use session_cache::SessionCache;
 use settings::rng;
 use sleep::{Sleep, Surroundings};
 use step_boost::{BoostInputs, StepBoost};
+use window_pass::Parts;
 use windows::Windows;
 
 /// The time of a dream for which `step` is meant, seconds: quicker dreams climb less each.
@@ -79,6 +84,7 @@ pub struct Dreamer {
     settings: Settings,
     catalogue: Arc<Catalogue>,
     sessions: SessionCache,
+    frame_graphs: FrameCache,
     governor: Governor,
     /// °C from being slowed down.
     thermal_headroom: Option<f64>,
@@ -110,7 +116,7 @@ pub struct Dreamer {
     camera: Picture,
     looked: Picture,
     next: Picture,
-    window: Picture,
+    parts: Parts,
     small: Frame,
     momentum: Momentum,
     boost: StepBoost,
@@ -139,7 +145,8 @@ impl Dreamer {
             largest: settings.max_size,
             shape: None,
             settings,
-            sessions: SessionCache::new(runtime, Arc::clone(&catalogue)),
+            sessions: SessionCache::new(Arc::clone(&runtime), Arc::clone(&catalogue)),
+            frame_graphs: FrameCache::new(runtime, Arc::clone(&catalogue)),
             catalogue,
             governor,
             thermal_headroom: None,
@@ -162,7 +169,7 @@ impl Dreamer {
             camera: Picture::default(),
             looked: Picture::default(),
             next: Picture::default(),
-            window: Picture::default(),
+            parts: Parts::default(),
             small: Frame::new(0, 0),
             momentum: Momentum::default(),
             boost: StepBoost::default(),
@@ -179,6 +186,7 @@ impl Dreamer {
     /// frame counts.
     pub fn patient(mut self) -> Dreamer {
         self.sessions.wait_for_graphs();
+        self.frame_graphs.wait_for_graphs();
         self
     }
 
@@ -255,7 +263,11 @@ impl Dreamer {
         self.lay(look, params, elapsed, size, trance as f32);
         let step_scale = self.step_scale(trance, elapsed);
         let (at_once, frame) = (current.plan.octaves, self.frames);
-        let climbed = self.climb(&current, params, step_scale)?;
+        let part_step_scale = self.step_scale(trance, elapsed.mul_f64(WINDOW_STEP_FACTOR));
+        // In a mirror beside the whole, and in a picture of its own after it, whose dream they then make finer.
+        let is_beside = self.has_feedback();
+        self.cut_parts(&current, 0, if is_beside { current.plan.windows } else { 0 });
+        let climbed = self.climb(&current, params, StepScales { whole: step_scale, part: part_step_scale })?;
         if climbed && look.has_camera && self.has_feedback() {
             let inputs = BoostInputs { step_scale, fatigue: params.fatigue, share: 1.0 - trance };
             self.boost.apply(&mut self.next, &self.looked, &self.camera, &self.gaze, &inputs);
@@ -269,9 +281,14 @@ impl Dreamer {
             if self.has_feedback() { (-elapsed.as_secs_f64() / MOMENTUM_SECONDS).exp() * (1.0 - trance) } else { 0.0 };
         self.momentum.join(&mut self.next, &self.path, inertia as f32);
         self.canvas.add(&self.next);
-        if climbed {
-            let step_scale = self.step_scale(trance, elapsed.mul_f64(WINDOW_STEP_FACTOR));
-            self.climb_windows(&current, params, step_scale)?;
+        if climbed && is_beside {
+            self.add_parts();
+        } else if climbed {
+            for number in 0..current.plan.windows {
+                self.cut_parts(&current, number, 1);
+                self.climb_parts(&current, params, part_step_scale, number)?;
+                self.add_parts();
+            }
         }
         let mut layer = self.blank();
         let made = Arc::get_mut(&mut layer).expect("nobody else holds it");
@@ -281,6 +298,7 @@ impl Dreamer {
         self.layers.extend(self.last.replace(Arc::clone(&layer)));
         self.restarts = false;
 
+        self.status.traffic = self.climber.traffic();
         self.status.frame_time = started.elapsed();
         current.crossfade.layer().clone_into(&mut self.status.layer);
         self.status.awaits_layer = !current.crossfade.has(&params.layer);
@@ -415,67 +433,10 @@ impl Dreamer {
         if self.has_feedback() { step_scale + (1.0 - step_scale) * trance } else { 1.0 }
     }
 
-    /// How `current` is climbed at the moment.
-    fn climb_of<'a>(
-        weights: &'a [f32],
-        current: &'a Current,
-        params: &Params,
-        jitter: u32,
-        step_scale: f64,
-    ) -> Climb<'a> {
-        Climb {
-            layer: &current.crossfade.from.layer,
-            other: current.crossfade.other().map(|(to, share)| (to.layer.as_str(), &*to.weights, share)),
-            sizes: &current.sizes,
-            neurons: weights,
-            step: (params.step * strength(params) * step_scale / 255.0) as f32,
-            smoothing: params.smoothing as f32,
-            colour: params.colour as f32,
-            jitter: jitter as i32,
-            steps: current.plan.steps,
-            extra_work: 0,
-        }
-    }
-
-    /// Climbs `next` octave by octave, those whose turn it is. Returns whether there was anything to climb.
-    fn climb(&mut self, current: &Current, params: &Params, step_scale: f64) -> Result<bool, DreamError> {
-        current.crossfade.weights(&mut self.weights);
-        self.fatigue.swing(&mut self.weights, fatigue::share(params.fatigue) * self.gaze.stares());
-        let (sizes, at_once) = (&current.sizes, current.plan.octaves);
-        let turns = octaves::turns(sizes, at_once).min(octaves::MAX_TURNS) as f64;
-        let climb = Climb {
-            sizes: octaves::turn(sizes, at_once, self.frames),
-            extra_work: self.work_of_windows(current),
-            ..Dreamer::climb_of(&self.weights, current, params, params.jitter, step_scale * turns)
-        };
-        self.frames += 1;
-        if sizes.is_empty() || climb.steps == 0 || climb.step == 0.0 {
-            // Nothing is amplified, but it could be.
-            if let Some(&size) = sizes.last() {
-                self.status.provider = Some(self.sessions.ascent(&current.crossfade.from.layer, size)?.provider());
-            }
-            return Ok(false);
-        }
-        match self.climber.climb(&mut self.next, &climb, &mut self.sessions, self.on_step.as_deref_mut()) {
-            Ok(_) if !self.next.data.iter().all(|value| value.is_finite()) => {
-                // Fed back, they would never leave the picture again.
-                self.restarts = true;
-                Err(self.give_up(DreamError::NotFinite { layer: current.crossfade.layer().to_owned() }))
-            }
-            Ok(last) => {
-                if let Some(last) = &last {
-                    self.status.provider = Some(last.provider);
-                    self.status.activation = last.activation;
-                }
-                Ok(last.is_some())
-            }
-            Err(error) => Err(self.give_up(error)),
-        }
-    }
-
     /// The driver's state is unknown: everything is opened anew.
     fn give_up(&mut self, error: DreamError) -> DreamError {
         self.sessions.forget();
+        self.frame_graphs.forget();
         self.current = None;
         error
     }

@@ -1,10 +1,10 @@
 //! The octaves of one frame: coarse to fine, each climbed, its detail carried to the next.
 
-use super::Progress;
 use super::error::DreamError;
 use super::session_cache::SessionCache;
+use super::{Progress, Traffic};
 use crate::pixel::{self, Picture, Scaler};
-use crate::runtime::{Controls, Provider};
+use crate::runtime::{Controls, FrameAscent, FrameControls, Provider};
 
 /// The shorter side below which an octave is left out: the network sees nothing in so few pixels.
 const SMALLEST_SIDE: usize = 32;
@@ -55,19 +55,32 @@ pub struct Climb<'a> {
 }
 
 impl<'a> Climb<'a> {
-    /// Who takes the ascent of this index, and how much of it: layer, weights, part of the step.
+    /// What part of the ascent of this index this layer takes, and the other.
     ///
     /// The share of another layer is taken off the end, so that at most one ascent of an octave is made by both: the
     /// number of steps stays the same, it changes evenly with the share, and a fade costs one ascent more an octave.
-    fn parts(&self, index: u32) -> [Option<(&'a str, &'a [f32], f32)>; 2] {
-        let own = |part| (self.layer, self.neurons, part);
-        let Some((layer, neurons, share)) = self.other else { return [Some(own(1.0)), None] };
+    fn parts(&self, index: u32) -> [f32; 2] {
+        let Some((.., share)) = self.other else { return [1.0, 0.0] };
         let after = f64::from(self.steps - 1 - index);
-        match (share * f64::from(self.steps) - after).clamp(0.0, 1.0) as f32 {
-            0.0 => [Some(own(1.0)), None],
-            1.0 => [Some((layer, neurons, 1.0)), None],
-            part => [Some(own(1.0 - part)), Some((layer, neurons, part))],
-        }
+        let part = (share * f64::from(self.steps) - after).clamp(0.0, 1.0) as f32;
+        [1.0 - part, part]
+    }
+
+    /// Both layers and their weights.
+    fn layers(&self) -> [(&'a str, &'a [f32]); 2] {
+        [(self.layer, self.neurons), self.other.map_or((self.layer, &[]), |(layer, neurons, _)| (layer, neurons))]
+    }
+
+    /// Those who take a part in the ascent of this index: layer, weights, part of the step.
+    fn takers(&self, index: u32) -> impl Iterator<Item = (&'a str, &'a [f32], f32)> {
+        let taken = self.layers().into_iter().zip(self.parts(index)).filter(|(_, part)| *part > 0.0);
+        taken.map(|((layer, neurons), part)| (layer, neurons, part))
+    }
+
+    /// How far each layer climbs in the ascent of this index, as a frame's graph takes it.
+    fn write_steps(&self, index: u32, steps: &mut Vec<f32>) {
+        let layers = 1 + usize::from(self.other.is_some());
+        steps.extend(self.parts(index).iter().take(layers).map(|part| self.step * part));
     }
 }
 
@@ -85,6 +98,10 @@ pub struct Climber {
     climbed: Picture,
     detail: Picture,
     carried: Picture,
+    /// What a frame's graph is directed by.
+    shifts: Vec<(i32, i32)>,
+    steps: Vec<f32>,
+    traffic: Traffic,
 }
 
 impl Climber {
@@ -97,7 +114,19 @@ impl Climber {
             climbed: Picture::default(),
             detail: Picture::default(),
             carried: Picture::default(),
+            shifts: Vec::new(),
+            steps: Vec::new(),
+            traffic: Traffic::default(),
         }
+    }
+
+    /// Runs and bytes since [`Climber::count_anew`].
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    pub fn count_anew(&mut self) {
+        self.traffic = Traffic::default();
     }
 
     /// Climbs `picture` at each octave, coarse to fine, with graphs that are open in `sessions`. Returns what the last
@@ -122,13 +151,13 @@ impl Climber {
                 pixel::add(&self.carried, &mut self.climbed);
             }
             for index in 0..climb.steps {
-                let mut draw = || self.rng.i32(-climb.jitter..=climb.jitter);
-                let shift = (draw(), draw());
+                let shift = draw_shift(&mut self.rng, climb.jitter);
                 done += work(&[(width, height)], 1);
-                for (layer, neurons, part) in climb.parts(index).into_iter().flatten() {
+                for (layer, neurons, part) in climb.takers(index) {
                     let (step, smoothing, colour) = (climb.step * part, climb.smoothing, climb.colour);
                     let ascent = sessions.ascent(layer, (width, height))?;
                     let controls = Controls { neurons, step, smoothing, colour, shift };
+                    self.traffic.count(ascent.bytes_exchanged());
                     let climbed = ascent.climb(&mut self.climbed, &controls)?;
                     let (activation, objective) = (mean_activation(climbed.activation, neurons), climbed.objective);
                     if let Some(on_step) = on_step.as_deref_mut() {
@@ -149,6 +178,44 @@ impl Climber {
         }
         Ok(last)
     }
+
+    /// As [`Climber::climb`], and `parts` beside it as `part_climb` says, by one run of `frame`.
+    pub fn climb_at_once(
+        &mut self,
+        picture: &mut Picture,
+        parts: &mut [Picture],
+        climb: &Climb,
+        part_climb: &Climb,
+        frame: &mut FrameAscent,
+    ) -> Result<LastAscent, DreamError> {
+        self.shifts.clear();
+        self.steps.clear();
+        for index in climb.sizes.iter().flat_map(|_| 0..climb.steps) {
+            self.shifts.push(draw_shift(&mut self.rng, climb.jitter));
+            climb.write_steps(index, &mut self.steps);
+        }
+        parts.iter().for_each(|_| part_climb.write_steps(0, &mut self.steps));
+        let neurons = climb.layers().map(|(_, neurons)| neurons);
+        let controls = FrameControls {
+            neurons: if climb.other.is_some() { &neurons } else { &neurons[..1] },
+            steps: &self.steps,
+            smoothing: climb.smoothing,
+            colour: climb.colour,
+            shifts: &self.shifts,
+        };
+        self.traffic.count(frame.bytes_exchanged());
+        let provider = frame.provider();
+        let climbed = frame.climb(picture, parts, &controls)?;
+        // Of who took the last ascent.
+        let taker = usize::from(climb.parts(climb.steps - 1)[1] > 0.0);
+        Ok(LastAscent { provider, activation: mean_activation(climbed.activations[taker], neurons[taker]) })
+    }
+}
+
+/// By how much a picture is rolled before an ascent.
+fn draw_shift(rng: &mut fastrand::Rng, jitter: i32) -> (i32, i32) {
+    let mut draw = || if jitter == 0 { 0 } else { rng.i32(-jitter..=jitter) };
+    (draw(), draw())
 }
 
 /// What `steps` ascents of each of `sizes` are, in pixels climbed.

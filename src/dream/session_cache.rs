@@ -319,6 +319,12 @@ impl SessionCache {
         graphs.layers().all(|layer| graphs.sizes.iter().all(|&size| is_open(layer, size)))
     }
 
+    /// What `layer` runs on at `size`, where it is open.
+    pub fn provider(&self, layer: &str, size: (usize, usize)) -> Option<Provider> {
+        let open = self.open.iter().find(|(key, _)| key.layer == layer && key.size == size);
+        open.map(|(_, ascent)| ascent.provider())
+    }
+
     /// An open graph, which becomes the most recently used.
     pub fn ascent(&mut self, layer: &str, size: (usize, usize)) -> Result<&mut Ascent, DreamError> {
         let place = self.open.iter().position(|(k, _)| k.layer == layer && k.size == size);

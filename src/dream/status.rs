@@ -19,10 +19,36 @@ pub struct Status {
     /// Octaves climbed in a frame, and steps, after the governor and after octaves too small to see are left out.
     pub octaves: u32,
     pub steps: u32,
+    /// What the last frame was climbed by.
+    pub traffic: Traffic,
     /// How long the last frame took.
     pub frame_time: Duration,
     /// Mean activation over the chosen channels, each with its sign and weight, before the last step.
     pub activation: f64,
+}
+
+impl Status {
+    /// Bytes that were copied to a GPU and back for the last frame: on the CPU graphs read them where they lie.
+    pub fn copied_bytes(&self) -> u64 {
+        if self.provider == Some(Provider::Cpu) { 0 } else { self.traffic.bytes }
+    }
+}
+
+/// What goes to and from graphs in a frame.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Runs of a graph.
+    pub runs: u32,
+    /// Bytes that these were given and gave: where they do not run on the CPU, so many are copied to their device and back.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    /// One more run.
+    pub(super) fn count(&mut self, bytes: usize) {
+        self.runs += 1;
+        self.bytes += bytes as u64;
+    }
 }
 
 /// One ascent done: for progress bars.

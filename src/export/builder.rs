@@ -10,7 +10,6 @@ use prost::Message;
 
 use super::onnx;
 use super::tensor::{Attribute, Data, Tensor, data_type};
-use super::weights::Weights;
 
 /// ONNX's operator set of the graphs: the newest whose every operator used here is taken by TensorRT 8.6 and later.
 pub const OPSET: i64 = 17;
@@ -45,7 +44,10 @@ impl Value {
 pub struct Builder {
     nodes: Vec<onnx::Node>,
     constants: Vec<(Value, Arc<Tensor>)>,
-    made: HashMap<Vec<u8>, Value>,
+    /// Initialisers of other graphs, by all that they are but their names.
+    stored: HashMap<Vec<u8>, Value>,
+    initializers: Vec<onnx::Tensor>,
+    made: HashMap<Vec<u8>, Vec<Value>>,
     outputs: Vec<(Value, onnx::ValueInfo)>,
     inputs: Vec<onnx::ValueInfo>,
 }
@@ -53,7 +55,13 @@ pub struct Builder {
 impl Builder {
     /// An input of the graph. A dimension is a number or, symbolic, a name.
     pub fn input(&mut self, name: &str, shape: &[Dimension]) -> Value {
-        self.inputs.push(value_info(name, shape));
+        self.inputs.push(value_info(name, shape, data_type::FLOAT));
+        Value::named(name)
+    }
+
+    /// An input of integers.
+    pub fn input_ints(&mut self, name: &str, shape: &[Dimension]) -> Value {
+        self.inputs.push(value_info(name, shape, data_type::INT64));
         Value::named(name)
     }
 
@@ -61,7 +69,7 @@ impl Builder {
     pub fn output(&mut self, name: &str, value: &Value, shape: &[Dimension]) {
         // A node of its own, so that one tensor can be two outputs, and an input can be one.
         let value = self.op_with("Identity", &[value], &[], &format!("output {name}"));
-        self.outputs.push((value, value_info(name, shape)));
+        self.outputs.push((value, value_info(name, shape, data_type::FLOAT)));
     }
 
     /// Appends a node and returns its first output.
@@ -76,22 +84,99 @@ impl Builder {
         attributes: &[(&str, Attribute)],
         distinct: &str,
     ) -> Value {
-        let mut node = onnx::Node {
+        let node = onnx::Node {
             op_type: operator.to_owned(),
             name: distinct.to_owned(),
             input: inputs.iter().map(|v| v.name().to_owned()).collect(),
             attribute: attributes.iter().map(|(name, value)| attribute(name, value)).collect(),
             ..Default::default()
         };
+        self.append(node, 1).remove(0)
+    }
+
+    /// Appends `node`, whose name tells it from others that are the same, and returns its outputs.
+    fn append(&mut self, mut node: onnx::Node, outputs: usize) -> Vec<Value> {
         let key = node.encode_to_vec();
-        if let Some(value) = self.made.get(&key) {
+        if let Some(values) = self.made.get(&key).filter(|values| values.len() >= outputs) {
+            return values.clone();
+        }
+        let name = format!("{}_{}", node.op_type.to_lowercase(), self.nodes.len());
+        let values: Vec<Value> = match outputs {
+            1 => vec![Value::named(&name)],
+            _ => (0..outputs).map(|index| Value::named(&format!("{name}_{index}"))).collect(),
+        };
+        node.output = values.iter().map(|value| value.name().to_owned()).collect();
+        node.name = name;
+        self.nodes.push(node);
+        self.made.insert(key, values.clone());
+        values
+    }
+
+    /// `x` cut along `axis` into parts of these `lengths`.
+    pub fn split(&mut self, x: &Value, lengths: &[i64], axis: i64) -> Vec<Value> {
+        let cuts = self.ints(lengths);
+        let node = onnx::Node {
+            op_type: "Split".to_owned(),
+            input: vec![x.name().to_owned(), cuts.name().to_owned()],
+            attribute: vec![attribute("axis", &Attribute::Int(axis))],
+            ..Default::default()
+        };
+        self.append(node, lengths.len())
+    }
+
+    /// Parts of `x` in the order of `indices` along `axis`.
+    pub fn gather(&mut self, x: &Value, indices: &Value, axis: i64) -> Value {
+        self.op("Gather", &[x, indices], &[("axis", Attribute::Int(axis))])
+    }
+
+    /// `parts` one after the other along `axis`.
+    pub fn join(&mut self, parts: &[Value], axis: i64) -> Value {
+        match parts {
+            [only] => only.clone(),
+            _ => self.op("Concat", &parts.iter().collect::<Vec<_>>(), &[("axis", Attribute::Int(axis))]),
+        }
+    }
+
+    /// Appends the nodes of `model`, with `inputs` in the places of its inputs; returns its outputs by name. Of models that share
+    /// weights, each is there once.
+    ///
+    /// The error names what is missing.
+    pub fn inline(
+        &mut self,
+        model: &onnx::Model,
+        inputs: &HashMap<&str, Value>,
+    ) -> Result<HashMap<String, Value>, String> {
+        let graph = model.graph.as_ref().ok_or("it holds no graph")?;
+        let mut values: HashMap<&str, Value> = inputs.clone();
+        for tensor in &graph.initializer {
+            values.insert(&tensor.name, self.stored(tensor));
+        }
+        let find = |values: &HashMap<&str, Value>, name: &str| match name {
+            "" => Ok(Value::none()),
+            _ => values.get(name).cloned().ok_or_else(|| format!("nothing in it makes `{name}`")),
+        };
+        for node in &graph.node {
+            let inputs: Vec<Value> = node.input.iter().map(|name| find(&values, name)).collect::<Result<_, _>>()?;
+            if let ("Identity", [same]) = (node.op_type.as_str(), inputs.as_slice()) {
+                values.insert(&node.output[0], same.clone());
+                continue;
+            }
+            let input = inputs.iter().map(|value| value.name().to_owned()).collect();
+            let copy = onnx::Node { name: String::new(), input, output: Vec::new(), ..node.clone() };
+            values.extend(node.output.iter().map(String::as_str).zip(self.append(copy, node.output.len())));
+        }
+        graph.output.iter().map(|output| Ok((output.name.clone(), find(&values, &output.name)?))).collect()
+    }
+
+    /// An initialiser as it is.
+    fn stored(&mut self, tensor: &onnx::Tensor) -> Value {
+        let key = onnx::Tensor { name: String::new(), ..tensor.clone() }.encode_to_vec();
+        if let Some(value) = self.stored.get(&key) {
             return value.clone();
         }
-        let value = Value::named(&format!("{}_{}", operator.to_lowercase(), self.nodes.len()));
-        node.name = value.name().to_owned();
-        node.output = vec![value.name().to_owned()];
-        self.nodes.push(node);
-        self.made.insert(key, value.clone());
+        let value = Value::named(&format!("stored_{}", self.stored.len()));
+        self.initializers.push(onnx::Tensor { name: value.name().to_owned(), ..tensor.clone() });
+        self.stored.insert(key, value.clone());
         value
     }
 
@@ -194,13 +279,13 @@ impl Builder {
         self.op("ReduceMean", &[x], &[("keepdims", Attribute::Int(0))])
     }
 
-    /// The finished model. Constants that are large are added to `weights`.
-    pub fn finish(self, weights: &mut Weights) -> onnx::Model {
-        let Builder { nodes, constants, outputs, inputs, .. } = self;
+    /// The finished model. `store` makes an initialiser of a name and a constant that is large.
+    pub fn finish(self, mut store: impl FnMut(&str, &Tensor) -> onnx::Tensor) -> onnx::Model {
+        let Builder { nodes, constants, initializers, outputs, inputs, .. } = self;
         let mut wanted: HashSet<String> = outputs.iter().map(|(value, _)| value.name().to_owned()).collect();
         let mut kept = Vec::new();
         for node in nodes.into_iter().rev() {
-            if wanted.contains(&node.output[0]) {
+            if node.output.iter().any(|output| wanted.contains(output)) {
                 wanted.extend(node.input.iter().cloned());
                 kept.push(node);
             }
@@ -214,11 +299,11 @@ impl Builder {
         }
 
         let mut casts = Vec::new();
-        let mut initializer = Vec::new();
+        let mut initializer: Vec<_> = initializers.into_iter().filter(|tensor| wanted.contains(&tensor.name)).collect();
         for (value, tensor) in constants.iter().filter(|(value, _)| wanted.contains(value.name())) {
             let stored = match &tensor.data {
-                Data::F32(values) if values.len() > INLINE => weights.store(value.name(), tensor),
-                _ => inline(value.name(), tensor),
+                Data::F32(values) if values.len() > INLINE => store(value.name(), tensor),
+                _ => self::initializer(value.name(), tensor),
             };
             if stored.data_type == data_type::FLOAT16 {
                 let half = format!("{}_half", value.name());
@@ -262,7 +347,7 @@ pub enum Dimension {
     Symbol(&'static str),
 }
 
-fn value_info(name: &str, shape: &[Dimension]) -> onnx::ValueInfo {
+fn value_info(name: &str, shape: &[Dimension], elem_type: i32) -> onnx::ValueInfo {
     use onnx::tensor_shape::{Dimension as Dim, dimension::Value};
     let dim = shape
         .iter()
@@ -275,15 +360,13 @@ fn value_info(name: &str, shape: &[Dimension]) -> onnx::ValueInfo {
     onnx::ValueInfo {
         name: name.to_owned(),
         r#type: Some(onnx::Type {
-            tensor_type: Some(onnx::r#type::TensorType {
-                elem_type: data_type::FLOAT,
-                shape: Some(onnx::TensorShape { dim }),
-            }),
+            tensor_type: Some(onnx::r#type::TensorType { elem_type, shape: Some(onnx::TensorShape { dim }) }),
         }),
     }
 }
 
-fn inline(name: &str, tensor: &Tensor) -> onnx::Tensor {
+/// `tensor` within the graph, called `name`.
+pub fn initializer(name: &str, tensor: &Tensor) -> onnx::Tensor {
     let dims = tensor.dims.iter().map(|&d| d as i64).collect();
     let (data_type, raw_data) = match &tensor.data {
         Data::F32(values) => (data_type::FLOAT, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
@@ -298,7 +381,7 @@ fn attribute(name: &str, value: &Attribute) -> onnx::Attribute {
         Attribute::Float(v) => (proto.r#type, proto.f) = (1, *v),
         Attribute::Int(v) => (proto.r#type, proto.i) = (2, *v),
         Attribute::Text(v) => (proto.r#type, proto.s) = (3, v.clone().into_bytes()),
-        Attribute::Tensor(v) => (proto.r#type, proto.t) = (4, Some(inline("", v))),
+        Attribute::Tensor(v) => (proto.r#type, proto.t) = (4, Some(initializer("", v))),
         Attribute::Floats(v) => (proto.r#type, proto.floats) = (6, v.clone()),
         Attribute::Ints(v) => (proto.r#type, proto.ints) = (7, v.clone()),
         // No rule writes one.

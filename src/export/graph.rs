@@ -164,7 +164,12 @@ pub fn dream(
         let gradient = b.div(&gradient, &share);
         b.output("gradient", &gradient, &PICTURE);
     }
-    Ok(LayerGraph { model: builder.finish(weights), channels, stride: stride[0].max(stride[1]), macs_per_pixel })
+    Ok(LayerGraph {
+        model: builder.finish(|name, tensor| weights.store(name, tensor)),
+        channels,
+        stride: stride[0].max(stride[1]),
+        macs_per_pixel,
+    })
 }
 
 /// The graph that recognises: from the picture to `scores`, which are the tensor called `tensor`.
@@ -184,7 +189,7 @@ pub fn recognise(
     let mut builder = walk.trace.builder;
     let flat = builder.reshape(&scores.value, &[-1]);
     builder.output("scores", &flat, &[Dimension::Symbol("classes")]);
-    Ok(builder.finish(weights))
+    Ok(builder.finish(|name, tensor| weights.store(name, tensor)))
 }
 
 /// The picture with the network's zero below it and to its right, by so much that its size is one that `fits`.

@@ -9,7 +9,7 @@
 //! image ─▶ normalise ─▶ the network up to the layer ─▶ w·a ─▶ its adjoints, in reverse ─▶ smooth, colour, step ─▶ dreamed
 //! ```
 //!
-//! Each file knows only those before it in this line (tests/architecture.rs): `error`, `names`, `onnx`, `functions`, `tensor`, `weights`,
+//! Each file knows only those before it in this line (tests/architecture.rs): `error`, `names`, `onnx`, `model`, `functions`, `tensor`, `weights`,
 //! `network`, `builder`, `fold`, `window`, `sizes`, `trace`, `rules`, `simplify`, `walk`, `tail`, `graph`, `list`, `pack`.
 //!
 //! No runtime is involved: all this is rewriting. Sizes that depend on the picture's are computed in the graph
@@ -21,9 +21,10 @@ mod fold;
 mod functions;
 mod graph;
 mod list;
+mod model;
 mod names;
 mod network;
-mod onnx;
+pub mod onnx;
 mod pack;
 mod rules;
 mod simplify;
@@ -35,6 +36,7 @@ mod walk;
 mod weights;
 mod window;
 
+pub use builder::{Builder, Dimension, Value, initializer};
 pub use error::ExportError;
 pub use graph::Normalisation;
 pub use list::{Candidate, candidates};

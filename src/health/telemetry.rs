@@ -78,6 +78,9 @@ pub struct Telemetry {
     pub commands_superseded: u64,
     /// Mean activation over the chosen channels before the last step: what the ascent increases.
     pub activation: f64,
+    /// Runs of a graph that the last dream took, and bytes that were copied to a GPU and back for it.
+    pub graph_runs: u32,
+    pub copied_bytes: u64,
 }
 
 fn as_text<S: Serializer>(status: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
@@ -103,7 +106,8 @@ mod tests {
             "{\"fps\":0.0,\"frame_ms_p50\":0.0,\"frame_ms_p99\":0.0,\"picture_fps\":0.0,\"picture_ms_p50\":0.0,\
              \"canvas_width\":0,\"canvas_height\":0,\"provider\":\"\",\"width\":0,\"height\":0,\"octaves\":0,\"steps\":0,\
              \"camera\":\"\",\"display\":\"\",\"display_late\":0,\"display_lost\":0,\"broker\":\"\",\"memory_mib\":0.0,\
-             \"uptime_s\":0,\"drops\":0,\"restarts\":0,\"commands\":0,\"commands_superseded\":0,\"activation\":0.0}"
+             \"uptime_s\":0,\"drops\":0,\"restarts\":0,\"commands\":0,\"commands_superseded\":0,\"activation\":0.0,\
+             \"graph_runs\":0,\"copied_bytes\":0}"
         );
         now.provider = NetworkStatus::RunsOn(Provider::TensorRt);
         now.camera = CameraStatus::Streaming("/dev/video0".to_owned());

@@ -10,7 +10,7 @@ mod tone;
 
 pub use blend::{add, roll, subtract};
 pub use convert::from_frame;
-pub use resize::{Scaler, SubImage, centre_crop};
+pub use resize::{Scaler, SubImage, centre_crop, resize_weights};
 pub use tone::{Tone, soft_clip};
 
 /// A picture of three planes, red, green and blue, each `width · height` values, rows from the top; 0 is black, 1 full.

@@ -93,6 +93,20 @@ impl Scaler {
     }
 }
 
+/// The weights by which [`Scaler::resize`] makes a row of `to` pixels out of one of `from`: for each of the new pixels, the weight of each of
+/// the old ones.
+pub fn resize_weights(from: usize, to: usize) -> Vec<f32> {
+    // A picture whose row i holds 1 at pixel i alone; what becomes of it are the columns wanted.
+    let mut unit = Picture::new(from, from);
+    (0..from).for_each(|i| unit.data[i * from + i] = 1.0);
+    let mut columns = Picture::new(to, from);
+    Scaler::default().resize(&unit, &mut columns);
+    (0..to)
+        .flat_map(|new| (0..from).map(move |old| (new, old)))
+        .map(|(new, old)| columns.data[old * to + new])
+        .collect()
+}
+
 /// Left, top, width and height of the largest centred crop of a picture of size `from` that has the aspect ratio of `to`.
 pub fn centre_crop(from: (usize, usize), to: (usize, usize)) -> (usize, usize, usize, usize) {
     // One of the two is all of `from`, the other less or all.

@@ -1,16 +1,13 @@
 //! A layer's graph opened at one size: one run is one step of gradient ascent on the picture.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use ort::memory::Allocator;
+use ort::session::Session;
 use ort::session::builder::SessionBuilder;
-use ort::session::{IoBinding, Session};
-use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
+use ort::value::{Tensor, ValueType};
 
 use super::engines::Place;
-use super::library::SHARED_MEMORY;
-use super::placement::{ProfileFolder, nodes_by_provider};
+use super::open_graph::{Input, Interface, MissingEngine, OpenGraph, Source, check_outlet, first_line};
 use super::{Provider, Runtime, RuntimeError};
 use crate::pack::{Layer, Manifest};
 use crate::pixel::{Picture, roll};
@@ -49,93 +46,82 @@ pub struct AscentResult<'a> {
     pub objective: Option<f32>,
 }
 
-/// A layer's graph, opened on one provider at one picture size. Tensors are allocated once and reused by every run.
+/// A layer's graph, opened on one provider at one picture size.
 pub struct Ascent {
-    graph: PathBuf,
-    provider: Provider,
+    open: OpenGraph,
     width: usize,
     height: usize,
-    session: Session,
-    binding: IoBinding,
-    tensors: Tensors,
-    /// Whether the session reads our tensors where they lie. If not, each run copies them to its device.
-    in_place: bool,
-    is_fallback: bool,
-    waits_for_engine: bool,
+    has_objective: bool,
 }
 
 /// In a picture with a shorter side a network may have no position at all, which only a run finds out: one is made where the
 /// graph is opened. It takes a moment.
 const TRIAL_RUN_BELOW: usize = 128;
 
-/// What happens where TensorRT has no engine of the graph yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum MissingEngine {
-    /// It is built, which may take minutes.
-    Build,
-    /// The next provider is taken.
-    Skip,
-}
+/// The graph's inputs and outputs, in the order in which they are exchanged.
+const INPUTS: [&str; 5] = ["image", "neurons", "step", "smoothing", "colour"];
+const IMAGE: usize = 0;
+const NEURONS: usize = 1;
+const STEP: usize = 2;
+const SMOOTHING: usize = 3;
+const COLOUR: usize = 4;
+const DREAMED: usize = 0;
+const ACTIVATION: usize = 1;
+const OBJECTIVE: usize = 2;
 
-fn has_engine(runtime: &Runtime, graph: &Graph) -> bool {
-    runtime.engines().place(graph, runtime.version()).is_some_and(|place| place.is_built())
-}
+impl Source for Graph<'_> {
+    fn file(&self) -> PathBuf {
+        self.folder.join(&self.layer.file)
+    }
 
-struct Tensors {
-    image: Tensor<f32>,
-    neurons: Tensor<f32>,
-    step: Tensor<f32>,
-    smoothing: Tensor<f32>,
-    colour: Tensor<f32>,
-    /// Inputs of later graphs, at the defaults their pack states.
-    extra: Vec<(String, Tensor<f32>)>,
-    dreamed: Tensor<f32>,
-    activation: Tensor<f32>,
-    objective: Option<Tensor<f32>>,
-}
+    fn label(&self) -> String {
+        format!("{}/{} at {}x{}", self.manifest.name, self.layer.name, self.size.0, self.size.1)
+    }
 
-impl Tensors {
-    fn new(session: &Session, layer: &Layer, width: usize, height: usize) -> ort::Result<Tensors> {
-        let tensor = |shape: &[i64]| Tensor::<f32>::new(&Allocator::default(), shape.to_vec());
-        let picture = [1, 3, height as i64, width as i64];
-        let channels = [layer.channels as i64];
-        let has_objective = session.outputs().iter().any(|output| output.name() == "objective");
-        let extra = layer.inputs.iter().map(|(name, values)| {
+    fn engine(&self, runtime: &Runtime) -> Option<Place> {
+        runtime.engines().place(self, runtime.version())
+    }
+
+    fn load(&self, builder: SessionBuilder) -> ort::Result<Session> {
+        let builder = builder.with_dimension_override("height", self.size.1 as i64)?;
+        builder.with_dimension_override("width", self.size.0 as i64)?.commit_from_file(self.file())
+    }
+
+    fn interface(&self, session: &Session) -> Result<Interface, String> {
+        let picture = vec![1, 3, self.size.1 as i64, self.size.0 as i64];
+        let channels = vec![self.layer.channels as i64];
+        let shapes = [picture.clone(), channels.clone(), vec![], vec![], vec![]];
+        let mut inputs = Vec::new();
+        for (name, shape) in INPUTS.into_iter().zip(&shapes) {
+            check_outlet(session.inputs(), "input", name, shape)?;
+            inputs.push((name.to_owned(), Input::floats(shape)?));
+        }
+        for input in session.inputs() {
+            if !INPUTS.contains(&input.name()) && !self.layer.inputs.contains_key(input.name()) {
+                return Err(format!("pack.toml states no default for its input `{}`", input.name()));
+            }
+        }
+        let mut outputs = vec![("dreamed".to_owned(), picture), ("activation".to_owned(), channels)];
+        for (name, shape) in &outputs {
+            check_outlet(session.outputs(), "output", name, shape)?;
+        }
+        if session.outputs().iter().any(|output| output.name() == "objective") {
+            outputs.push(("objective".to_owned(), vec![]));
+        }
+        let constants = self.layer.inputs.iter().map(|(name, values)| {
             let shape = input_shape(session, name, values.len());
-            Ok((name.clone(), Tensor::from_array((shape, values.clone()))?))
+            let tensor = Tensor::from_array((shape, values.clone())).map_err(|e| first_line(&e))?;
+            Ok((name.clone(), tensor))
         });
-        Ok(Tensors {
-            image: tensor(&picture)?,
-            neurons: tensor(&channels)?,
-            step: tensor(&[])?,
-            smoothing: tensor(&[])?,
-            colour: tensor(&[])?,
-            extra: extra.collect::<ort::Result<_>>()?,
-            dreamed: tensor(&picture)?,
-            activation: tensor(&channels)?,
-            objective: has_objective.then(|| tensor(&[])).transpose()?,
-        })
+        Ok(Interface { inputs, constants: constants.collect::<Result<_, String>>()?, outputs })
     }
 
-    /// Inputs that change from run to run; on another device they are copied by binding, so they are bound anew.
-    fn bind_inputs(&self, binding: &mut IoBinding) -> ort::Result<()> {
-        binding.bind_input("image", &self.image)?;
-        binding.bind_input("neurons", &self.neurons)?;
-        binding.bind_input("step", &self.step)?;
-        binding.bind_input("smoothing", &self.smoothing)?;
-        binding.bind_input("colour", &self.colour)
+    fn is_whole_frame(&self) -> bool {
+        false
     }
 
-    fn bind_rest(&mut self, binding: &mut IoBinding) -> ort::Result<()> {
-        for (name, value) in &self.extra {
-            binding.bind_input(name.as_str(), value)?;
-        }
-        binding.bind_output("dreamed", &mut self.dreamed)?;
-        binding.bind_output("activation", &mut self.activation)?;
-        match &mut self.objective {
-            Some(objective) => binding.bind_output("objective", objective),
-            None => Ok(()),
-        }
+    fn needs_trial(&self) -> bool {
+        self.size.0.min(self.size.1) < TRIAL_RUN_BELOW
     }
 }
 
@@ -146,7 +132,7 @@ impl Ascent {
     /// # Errors
     /// No provider can run the graph, or it does not keep the pack's contract.
     pub fn open(runtime: &Runtime, graph: Graph) -> Result<Ascent, RuntimeError> {
-        Ascent::open_on_first(runtime, runtime.providers(), graph, MissingEngine::Build)
+        Ascent::open_on(runtime, runtime.providers(), graph, MissingEngine::Build)
     }
 
     /// As [`Ascent::open`], without building an engine: where TensorRT has none of the graph, on the next provider
@@ -155,7 +141,7 @@ impl Ascent {
     /// # Errors
     /// As [`Ascent::open`].
     pub fn open_soon(runtime: &Runtime, graph: Graph) -> Result<Ascent, RuntimeError> {
-        Ascent::open_on_first(runtime, runtime.providers(), graph, MissingEngine::Skip)
+        Ascent::open_on(runtime, runtime.providers(), graph, MissingEngine::Skip)
     }
 
     /// As [`Ascent::open`], on a provider preferred to `than`: one that failed before may have what it lacked (memory, mostly),
@@ -164,191 +150,23 @@ impl Ascent {
     /// # Errors
     /// As [`Ascent::open`], of those providers.
     pub fn open_better(runtime: &Runtime, than: Provider, graph: Graph) -> Result<Ascent, RuntimeError> {
-        let open = || Ascent::open_on_first(runtime, runtime.better_than(than), graph, MissingEngine::Build);
+        let open = || Ascent::open_on(runtime, runtime.better_than(than), graph, MissingEngine::Build);
         // CUDA reports a thread's last failure once more at its next work, even where that would succeed: try twice.
         let ascent = open().or_else(|_| open())?;
-        runtime.log_recovery(ascent.provider);
+        runtime.log_recovery(ascent.provider());
         Ok(ascent)
     }
 
-    fn open_on_first(
+    fn open_on(
         runtime: &Runtime,
         providers: &[Provider],
         graph: Graph,
         missing_engine: MissingEngine,
     ) -> Result<Ascent, RuntimeError> {
-        let started = Instant::now();
-        // The provider, why it failed, and whether it is not installed at all.
-        let mut failures: Vec<(Provider, String, bool)> = Vec::new();
-        let (mut may_recover, mut waits_for_engine) = (false, false);
-        for (place, &provider) in providers.iter().enumerate() {
-            let is_last = place + 1 == providers.len();
-            let opened = match missing_engine {
-                MissingEngine::Skip if provider == Provider::TensorRt && !is_last && !has_engine(runtime, &graph) => {
-                    if let Err(error) = Ascent::probe(runtime, provider) {
-                        Err(error)
-                    } else {
-                        waits_for_engine = true;
-                        continue;
-                    }
-                }
-                _ => Ascent::open_on(runtime, provider, graph),
-            };
-            match opened {
-                Ok(mut ascent) => {
-                    // Where all fail it is the graph's fault as likely as theirs, and the error says so.
-                    failures.iter().for_each(|(provider, reason, _)| runtime.warn_unusable(*provider, reason));
-                    ascent.is_fallback = may_recover && ascent.provider == Provider::Cpu;
-                    ascent.waits_for_engine = waits_for_engine;
-                    let (width, height) = graph.size;
-                    tracing::debug!(
-                        "opened {}/{} at {width}x{height} on {} in {:.0?}",
-                        graph.manifest.name,
-                        graph.layer.name,
-                        ascent.provider,
-                        started.elapsed()
-                    );
-                    return Ok(ascent);
-                }
-                // The same on every provider.
-                Err(error @ RuntimeError::Graph { .. }) => return Err(error),
-                Err(error) => {
-                    let is_absent = matches!(error, RuntimeError::Absent { .. });
-                    may_recover |= !is_absent;
-                    let reason = match error {
-                        RuntimeError::Start { reason } | RuntimeError::Absent { reason } => reason,
-                        other => other.to_string(),
-                    };
-                    failures.push((provider, reason, is_absent));
-                }
-            }
-        }
-        // A provider that is not installed explains nothing where another failed.
-        let (absent, tried): (Vec<_>, Vec<_>) = failures.into_iter().partition(|(_, _, is_absent)| *is_absent);
-        let reported = if tried.is_empty() { absent } else { tried };
-        let reasons: Vec<String> =
-            reported.iter().map(|(provider, reason, _)| format!("{provider}: {reason}")).collect();
-        Err(RuntimeError::NoProvider { graph: graph.folder.join(&graph.layer.file), reasons: reasons.join("; ") })
-    }
-
-    /// Whether `provider` and what it needs are there.
-    fn probe(runtime: &Runtime, provider: Provider) -> Result<(), RuntimeError> {
-        let absent = |e: &dyn std::fmt::Display| RuntimeError::Absent { reason: first_line(&e.to_string()) };
-        let mut builder = Session::builder(runtime.environment()).map_err(|e| absent(&e))?;
-        provider.register(&mut builder, false, None).map_err(|e| absent(&e))
-    }
-
-    /// Opens on `provider`, TensorRT with the stored engine where there is one; an engine that it rejects is rebuilt.
-    fn open_on(runtime: &Runtime, provider: Provider, graph: Graph) -> Result<Ascent, RuntimeError> {
-        let place = match provider {
-            Provider::TensorRt => runtime.engines().place(&graph, runtime.version()),
-            Provider::Cuda | Provider::Cpu => None,
-        };
-        let Some(place) = place else { return Ascent::open_with(runtime, provider, graph, None) };
-        let cannot_store = |error: std::io::Error| {
-            tracing::warn!("cannot store an engine in {}: {error}; every start rebuilds it", place.engine.display());
-        };
-        // Before folders are made for it.
-        Ascent::probe(runtime, provider)?;
-        let had_engine = match place.prepare() {
-            Ok(had_engine) => had_engine,
-            Err(error) => {
-                cannot_store(error);
-                return Ascent::open_with(runtime, provider, graph, None);
-            }
-        };
-        if !had_engine {
-            tracing::info!("TensorRT builds an engine for {}, which may take minutes", place.engine.display());
-        }
-        let opened = Ascent::open_with(runtime, provider, graph, Some(&place)).or_else(|error| {
-            if !had_engine || matches!(error, RuntimeError::Absent { .. } | RuntimeError::Graph { .. }) {
-                return Err(error);
-            }
-            tracing::warn!("TensorRT rejects the engine in {} ({error}); it is rebuilt", place.engine.display());
-            place.remove();
-            place.prepare().map_err(|error| RuntimeError::Start { reason: error.to_string() })?;
-            Ascent::open_with(runtime, provider, graph, Some(&place))
-        })?;
-        // One that took no node has nothing to store.
-        if opened.provider == Provider::TensorRt {
-            place.seal().unwrap_or_else(cannot_store);
-        }
-        Ok(opened)
-    }
-
-    fn open_with(
-        runtime: &Runtime,
-        provider: Provider,
-        Graph { folder, layer, size: (width, height), .. }: Graph,
-        engine: Option<&Place>,
-    ) -> Result<Ascent, RuntimeError> {
-        let graph = &folder.join(&layer.file);
-        let failed = |e: &dyn std::fmt::Display| RuntimeError::Start { reason: first_line(&e.to_string()) };
-        // Dropped after the session, which writes its profile at the latest then.
-        let profile = (provider != Provider::Cpu).then(ProfileFolder::new).flatten();
-        let session = {
-            let mut builder = Session::builder(runtime.environment())
-                .and_then(|b| Ok(b.with_dimension_override("height", height as i64)?))
-                .and_then(|b| Ok(b.with_dimension_override("width", width as i64)?))
-                .and_then(|b| Ok(b.with_config_entry(SHARED_MEMORY.0, SHARED_MEMORY.1)?))
-                .and_then(|b| if provider == Provider::Cpu { Ok(b) } else { on_gpu(b) })
-                .and_then(|b| match &profile {
-                    Some(folder) => Ok(b.with_profiling(folder.prefix())?),
-                    None => Ok(b),
-                })
-                .map_err(|e| failed(&e))?;
-            provider
-                .register(&mut builder, runtime.engines().fp16, engine)
-                .map_err(|e| RuntimeError::Absent { reason: first_line(&e.to_string()) })?;
-            builder.commit_from_file(graph).map_err(|e| failed(&e))?
-        };
-        let broken = |reason: String| RuntimeError::Graph { graph: graph.to_owned(), reason };
-        check_contract(&session, layer, (width, height)).map_err(broken)?;
-
-        let mut tensors = Tensors::new(&session, layer, width, height).map_err(|e| failed(&e))?;
-        let mut binding = session.create_binding().map_err(|e| failed(&e))?;
-        tensors.bind_inputs(&mut binding).and_then(|()| tensors.bind_rest(&mut binding)).map_err(
-            |e| match provider {
-                Provider::Cpu => broken(first_line(&e.to_string())),
-                // Binding copies to the GPU, and that may lack the memory.
-                _ => failed(&e),
-            },
-        )?;
-        let in_place = provider == Provider::Cpu;
-        let mut ascent = Ascent {
-            graph: graph.to_owned(),
-            provider,
-            width,
-            height,
-            session,
-            binding,
-            tensors,
-            in_place,
-            is_fallback: false,
-            waits_for_engine: false,
-        };
-        if profile.is_some() {
-            ascent.detect_provider(runtime)?;
-        } else if width.min(height) < TRIAL_RUN_BELOW {
-            ascent.run()?;
-        }
-        Ok(ascent)
-    }
-
-    /// Runs once under the profiler and reads from the profile which provider took the nodes.
-    fn detect_provider(&mut self, runtime: &Runtime) -> Result<(), RuntimeError> {
-        self.run()?;
-        let failed = |reason: String| RuntimeError::Start { reason };
-        let file = self.session.end_profiling().map_err(|e| failed(first_line(&e.to_string())))?;
-        let text =
-            std::fs::read_to_string(&file).map_err(|e| failed(format!("cannot read the profile {file}: {e}")))?;
-        let counts = nodes_by_provider(&text).map_err(|e| failed(format!("the profile {file} is not one: {e}")))?;
-        tracing::debug!("nodes of {} by provider: {counts:?}", self.graph.display());
-        if !counts.contains_key(self.provider.ort_name()) {
-            runtime.warn_unusable(self.provider, "it started but took no node of the network");
-            self.provider = if counts.contains_key(Provider::Cuda.ort_name()) { Provider::Cuda } else { Provider::Cpu };
-        }
-        Ok(())
+        let open = OpenGraph::on_first(runtime, providers, &graph, missing_engine)?;
+        let (width, height) = graph.size;
+        let has_objective = open.outputs() > OBJECTIVE;
+        Ok(Ascent { open, width, height, has_objective })
     }
 
     /// One step of gradient ascent on `image`, in place.
@@ -361,39 +179,34 @@ impl Ascent {
     pub fn climb(&mut self, image: &mut Picture, controls: &Controls) -> Result<AscentResult<'_>, RuntimeError> {
         assert_eq!(image.size(), (self.width, self.height), "picture size");
         let (dx, dy) = controls.shift;
-        let tensors = &mut self.tensors;
-        roll(&image.data, tensors.image.extract_tensor_mut().1, self.width, self.height, dx, dy);
-        tensors.neurons.extract_tensor_mut().1.copy_from_slice(controls.neurons);
-        tensors.step.extract_tensor_mut().1[0] = controls.step;
-        tensors.smoothing.extract_tensor_mut().1[0] = controls.smoothing;
-        tensors.colour.extract_tensor_mut().1[0] = controls.colour;
-        if !self.in_place {
-            let sent = tensors.bind_inputs(&mut self.binding);
-            sent.map_err(|e| self.run_error(&e))?;
-        }
-        self.run()?;
-        let tensors = &self.tensors;
-        roll(tensors.dreamed.extract_tensor().1, &mut image.data, self.width, self.height, -dx, -dy);
+        let open = &mut self.open;
+        roll(&image.data, open.floats(IMAGE), self.width, self.height, dx, dy);
+        open.floats(NEURONS).copy_from_slice(controls.neurons);
+        open.floats(STEP)[0] = controls.step;
+        open.floats(SMOOTHING)[0] = controls.smoothing;
+        open.floats(COLOUR)[0] = controls.colour;
+        open.run()?;
+        roll(open.output(DREAMED), &mut image.data, self.width, self.height, -dx, -dy);
         Ok(AscentResult {
-            activation: tensors.activation.extract_tensor().1,
-            objective: tensors.objective.as_ref().map(|objective| objective.extract_tensor().1[0]),
+            activation: open.output(ACTIVATION),
+            objective: self.has_objective.then(|| open.output(OBJECTIVE)[0]),
         })
     }
 
     /// What this runs on.
     pub fn provider(&self) -> Provider {
-        self.provider
+        self.open.provider()
     }
 
     /// Whether this runs on the CPU because a GPU that is there failed, for want of memory or of its driver, which may pass.
     /// ([`Ascent::open_better`])
     pub fn is_fallback(&self) -> bool {
-        self.is_fallback
+        self.open.is_fallback()
     }
 
     /// Whether TensorRT was skipped for want of an engine, which [`Ascent::open_better`] would build.
     pub fn waits_for_engine(&self) -> bool {
-        self.waits_for_engine
+        self.open.waits_for_engine()
     }
 
     /// Picture size this was opened for.
@@ -401,56 +214,10 @@ impl Ascent {
         (self.width, self.height)
     }
 
-    fn run(&mut self) -> Result<(), RuntimeError> {
-        let result = self.session.run_binding(&self.binding).map(drop);
-        result.map_err(|e| self.run_error(&e))
+    /// Bytes that a run is given and gives; where it does not run on the CPU they are copied to its device and back.
+    pub fn bytes_exchanged(&self) -> usize {
+        self.open.bytes_exchanged()
     }
-
-    fn run_error(&self, error: &ort::Error) -> RuntimeError {
-        RuntimeError::Run { graph: self.graph.clone(), provider: self.provider, reason: first_line(&error.to_string()) }
-    }
-}
-
-/// Has the session spare the GPU's memory, and keep to one thread of its own.
-///
-/// Memory: by default the first run's allocations are planned as one block for the runs after it, beside what the first
-/// run took and the session keeps. Thread: the profiler, which records who took the nodes, counts in the pool of threads too and is not
-/// made for several sessions in one: were it the shared one, a run on the CPU at the same time would fail.
-fn on_gpu(builder: SessionBuilder) -> ort::Result<SessionBuilder> {
-    Ok(builder.with_memory_pattern(false)?.with_independent_thread_pool()?.with_intra_threads(1)?)
-}
-
-/// Compares the graph's inputs and outputs with the contract (`deploy/reference/graph-pack.md`), shapes at this size included.
-fn check_contract(session: &Session, layer: &Layer, (width, height): (usize, usize)) -> Result<(), String> {
-    let picture: &[i64] = &[1, 3, height as i64, width as i64];
-    let channels: &[i64] = &[layer.channels as i64];
-    let inputs = [("image", picture), ("neurons", channels), ("step", &[]), ("smoothing", &[]), ("colour", &[])];
-    for (name, shape) in inputs {
-        check_outlet(session.inputs(), "input", name, shape)?;
-    }
-    for input in session.inputs() {
-        let is_known = inputs.iter().any(|(name, _)| *name == input.name());
-        if !is_known && !layer.inputs.contains_key(input.name()) {
-            return Err(format!("pack.toml states no default for its input `{}`", input.name()));
-        }
-    }
-    for (name, shape) in [("dreamed", picture), ("activation", channels)] {
-        check_outlet(session.outputs(), "output", name, shape)?;
-    }
-    Ok(())
-}
-
-/// Whether there is one called `name`, of floats in that shape as far as the graph says it.
-fn check_outlet(outlets: &[Outlet], kind: &str, name: &str, shape: &[i64]) -> Result<(), String> {
-    let outlet = outlets.iter().find(|outlet| outlet.name() == name);
-    let outlet = outlet.ok_or_else(|| format!("it has no {kind} `{name}`"))?;
-    let fits = match outlet.dtype() {
-        ValueType::Tensor { ty: TensorElementType::Float32, shape: own, .. } => {
-            own.len() == shape.len() && own.iter().zip(shape).all(|(own, wanted)| *own < 0 || own == wanted)
-        }
-        _ => false,
-    };
-    if fits { Ok(()) } else { Err(format!("its {kind} `{name}` is {}, not f32 {shape:?}", outlet.dtype())) }
 }
 
 /// The shape of an extra input: the graph's own where its sizes are known, else a row of `values`.
@@ -460,9 +227,4 @@ fn input_shape(session: &Session, name: &str, values: usize) -> Vec<i64> {
         Some(ValueType::Tensor { shape, .. }) if shape.iter().all(|n| *n >= 0) => shape.to_vec(),
         _ => vec![values as i64],
     }
-}
-
-/// ONNX Runtime's errors go on with a stack of its own functions: the first line says what happened.
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim().to_owned()
 }

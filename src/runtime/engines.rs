@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::Graph;
-use crate::pack::hex_sha256;
+use crate::compose::FramePlan;
+use crate::pack::{Layer, Manifest, hex_sha256};
 
 /// Engines are tens of megabytes: so many are kept, the longest unused are removed.
 const MAX_ENGINES: usize = 24;
@@ -40,16 +41,38 @@ pub struct Place {
 impl Engines {
     /// Where the engine of `graph` is kept, built by ONNX Runtime `version`; none where none is.
     pub fn place(&self, graph: &Graph, version: &str) -> Option<Place> {
+        self.place_of(&[(graph.manifest, graph.layer)], graph.size, "", version)
+    }
+
+    /// Where the engine of a whole frame of `layers` is kept, as [`Engines::place`].
+    pub fn frame_place(&self, layers: &[(&Manifest, &Layer)], plan: &FramePlan, version: &str) -> Option<Place> {
+        self.place_of(layers, plan.size, &format!("{plan:?}"), version)
+    }
+
+    /// `plan` is what the engine depends on besides.
+    fn place_of(
+        &self,
+        layers: &[(&Manifest, &Layer)],
+        (width, height): (usize, usize),
+        plan: &str,
+        version: &str,
+    ) -> Option<Place> {
         let folder = self.folder.as_ref()?;
-        let files: String = graph.manifest.files.values().map(String::as_str).collect();
+        let files: String =
+            layers.iter().flat_map(|(manifest, _)| manifest.files.values()).map(String::as_str).collect();
         let machine = format!("{version} {}", this_machine());
-        let key = hex_sha256(format!("{files} {machine}").as_bytes());
-        let (width, height) = graph.size;
+        let key = hex_sha256(format!("{files} {plan} {machine}").as_bytes());
         let digits = if self.fp16 { "fp16" } else { "fp32" };
+        let kind = if plan.is_empty() { "" } else { "frame-" };
         // The layer's own name may hold slashes, and `..`; its file is a plain name.
-        let (pack, layer) = (&graph.manifest.name, Path::new(&graph.layer.file).file_stem()?.to_string_lossy());
+        let names: Option<Vec<String>> = layers
+            .iter()
+            .map(|(pack, layer)| {
+                Some(format!("{}-{}", pack.name, Path::new(&layer.file).file_stem()?.to_string_lossy()))
+            })
+            .collect();
         Some(Place {
-            engine: folder.join(format!("{pack}-{layer}-{width}x{height}-{digits}-{}", &key[..12])),
+            engine: folder.join(format!("{}-{kind}{width}x{height}-{digits}-{}", names?.join("-"), &key[..12])),
             timing: folder.join(format!("timing-{}", &hex_sha256(machine.as_bytes())[..12])),
         })
     }
@@ -159,7 +182,6 @@ fn this_machine() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pack::{Layer, Manifest};
     use tempfile::TempDir;
 
     fn place(folder: &TempDir, name: &str) -> Place {

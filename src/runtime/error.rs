@@ -30,6 +30,8 @@ pub enum RuntimeError {
     NoProvider { graph: PathBuf, reasons: String },
     #[error("{graph} is not a graph this version can run: {reason}; export the pack again with this version")]
     Graph { graph: PathBuf, reason: String },
+    #[error(transparent)]
+    Compose(#[from] crate::compose::ComposeError),
     #[error("running {graph} on {provider} failed: {reason}")]
     Run { graph: PathBuf, provider: super::Provider, reason: String },
 }

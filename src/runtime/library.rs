@@ -12,7 +12,7 @@ use ort::logging::LogLevel;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 
 use super::engines::Engines;
-use super::{Provider, RuntimeError, Settings};
+use super::{Provider, RuntimeError, Settings, WholeFrames};
 use crate::assets;
 
 /// The oldest minor version of ONNX Runtime 1 that works: what `ort`'s feature `api-23` asks for.
@@ -26,6 +26,7 @@ pub struct Runtime {
     loaded: Loaded,
     providers: Vec<Provider>,
     engines: Engines,
+    whole_frames: WholeFrames,
     /// Providers whose failure was logged already, a bit each.
     warned: AtomicU8,
 }
@@ -61,7 +62,7 @@ impl Runtime {
         }
         let providers = if settings.providers.is_empty() { Provider::ALL.to_vec() } else { settings.providers };
         let engines = Engines { folder: settings.engines, fp16: settings.fp16 };
-        Ok(Runtime { loaded, providers, engines, warned: AtomicU8::new(0) })
+        Ok(Runtime { loaded, providers, engines, whole_frames: settings.whole_frames, warned: AtomicU8::new(0) })
     }
 
     /// Version of the library, `1.31.1`.
@@ -72,6 +73,20 @@ impl Runtime {
     /// The library's file.
     pub fn library(&self) -> &Path {
         &self.loaded.library
+    }
+
+    /// Whether whole frames are captured as CUDA graphs.
+    pub(super) fn captures(&self) -> bool {
+        true
+    }
+
+    /// Whether a frame is one run on `provider`, for who waits for its graph or for who does not.
+    pub fn runs_whole_frames(&self, provider: Provider, waits: bool) -> bool {
+        match self.whole_frames {
+            WholeFrames::Auto => provider != Provider::Cpu && !waits,
+            WholeFrames::Always => true,
+            WholeFrames::Never => false,
+        }
     }
 
     /// Providers in the order they are tried.

@@ -5,14 +5,18 @@
 //! itself; and what really runs is measured, because a provider that registered may still have taken no node.
 
 mod ascent;
+mod device_tensors;
 mod engines;
 mod error;
+mod frame_ascent;
 mod library;
+mod open_graph;
 mod placement;
 mod provider;
 
 pub use ascent::{Ascent, AscentResult, Controls, Graph};
 pub use error::RuntimeError;
+pub use frame_ascent::{Frame, FrameAscent, FrameControls, FrameResult};
 pub use library::{OLDEST_MINOR, Runtime, search_order};
 pub use provider::{Provider, UnknownProvider};
 
@@ -35,13 +39,33 @@ pub struct Settings {
     pub threads: usize,
     /// Whether TensorRT computes with half the digits, about twice as fast.
     pub fp16: bool,
+    /// Whether a frame is one run, of a graph that holds all its ascents.
+    pub whole_frames: WholeFrames,
     /// Folder of TensorRT's engines; none: they are not kept, and every start builds them anew.
     pub engines: Option<PathBuf>,
 }
 
+/// Where a frame is one run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WholeFrames {
+    /// On GPUs, where each run costs copies and launches; in films not, whose frames would have to wait for the graph.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { library: None, providers: Provider::ALL.to_vec(), threads: 0, fp16: false, engines: None }
+        Settings {
+            library: None,
+            providers: Provider::ALL.to_vec(),
+            threads: 0,
+            fp16: false,
+            whole_frames: WholeFrames::Auto,
+            engines: None,
+        }
     }
 }
 

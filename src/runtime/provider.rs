@@ -49,19 +49,25 @@ impl Provider {
         answer.unwrap_or(false)
     }
 
-    /// Adds this provider to a session that is being built, TensorRT with its engine at this place. One that is compiled in may
-    /// still fail here, for want of a driver or a library.
-    pub(super) fn register(self, builder: &mut SessionBuilder, fp16: bool, engine: Option<&Place>) -> ort::Result<()> {
+    /// Adds this provider to a session that is being built, TensorRT with its engine at this place; where it `is_captured`, each run
+    /// replays the first as one CUDA graph. One that is compiled in may still fail here, for want of a driver or a library.
+    pub(super) fn register(
+        self,
+        builder: &mut SessionBuilder,
+        fp16: bool,
+        engine: Option<&Place>,
+        is_captured: bool,
+    ) -> ort::Result<()> {
         match self {
             Provider::TensorRt => {
-                tensorrt(fp16, engine).register(builder)?;
+                tensorrt(fp16, engine).with_cuda_graph(is_captured).register(builder)?;
                 // What TensorRT leaves over is better on the same chip than copied back; without CUDA it goes to the CPU.
                 if let Err(e) = cuda().register(builder) {
                     tracing::debug!("no CUDA beside TensorRT: {e}");
                 }
                 Ok(())
             }
-            Provider::Cuda => cuda().register(builder),
+            Provider::Cuda => cuda().with_cuda_graph(is_captured).register(builder),
             // Always there, after all others.
             Provider::Cpu => Ok(()),
         }

@@ -5,6 +5,7 @@ mod cases;
 mod clip;
 mod command;
 mod fade;
+mod frames;
 mod fuse;
 mod library;
 mod live;

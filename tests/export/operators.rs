@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ort::session::Session;
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use prost::Message;
+use reverie::compose::{FramePlan, LayerGraph, compose};
 use reverie::export::{Attribute, Tensor, pack};
 use reverie::pack::Manifest;
 
@@ -82,11 +83,11 @@ impl Provider {
     }
 }
 
-/// The nodes that are left of the graph at `path`, at one size, when ONNX Runtime hands it to its providers.
-fn handed_out(path: &Path) -> Vec<Node> {
+/// The nodes that are left of the graph that is loaded, at one size, when ONNX Runtime hands it to its providers.
+fn handed_out(load: impl FnOnce(SessionBuilder) -> Session) -> Vec<Node> {
     let folder = tempfile::tempdir().unwrap();
     let optimised = folder.path().join("graph.onnx");
-    Session::builder(environment())
+    let builder = Session::builder(environment())
         .unwrap()
         .with_dimension_override("height", SIZE[0] as i64)
         .unwrap()
@@ -96,19 +97,22 @@ fn handed_out(path: &Path) -> Vec<Node> {
         .with_optimization_level(GraphOptimizationLevel::Level1)
         .unwrap()
         .with_optimized_model_path(&optimised)
-        .unwrap()
-        .commit_from_file(path)
         .unwrap();
+    load(builder);
     Model::decode(&*std::fs::read(optimised).unwrap()).unwrap().graph.unwrap().node
 }
 
 fn assert_taken_whole(path: &Path) {
+    assert_taken(&path.display().to_string(), |mut builder| builder.commit_from_file(path).unwrap());
+}
+
+fn assert_taken(what: &str, load: impl FnOnce(SessionBuilder) -> Session) {
     let providers: BTreeMap<String, Provider> = toml::from_str(include_str!("operators.toml")).unwrap();
-    let nodes = handed_out(path);
+    let nodes = handed_out(load);
     assert!(!nodes.is_empty());
     for (name, provider) in &providers {
         let refused: Vec<String> = nodes.iter().filter_map(|node| provider.refusal(node)).collect();
-        assert!(refused.is_empty(), "{name} ({}) does not take of {}: {refused:?}", provider.list, path.display());
+        assert!(refused.is_empty(), "{name} ({}) does not take of {what}: {refused:?}", provider.list);
     }
 }
 
@@ -118,6 +122,29 @@ fn gpus_take_the_shipped_packs_whole() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name);
         for layer in Manifest::read(&folder).unwrap().layers {
             assert_taken_whole(&folder.join(layer.file));
+        }
+    }
+}
+
+#[test]
+fn gpus_take_whole_frames_whole() {
+    let layers = [("mobilenet-v2", "f12"), ("efficientnet-lite0", "b10")].map(|(pack, layer)| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(pack);
+        let manifest = Manifest::read(&folder).unwrap();
+        let layer = manifest.layers.iter().find(|known| known.name == layer).unwrap();
+        LayerGraph::read(&folder, layer).unwrap()
+    });
+    for (octaves, parts) in [(vec![(115, 64), (161, 90)], 0), (vec![(161, 90)], 2), (vec![(115, 64)], 1)] {
+        let plan = FramePlan { size: (161, 90), octaves, steps: 2, parts };
+        for layers in [&layers[..1], &layers[1..], &layers] {
+            let composed = compose(layers.to_vec(), &plan).unwrap();
+            assert_taken(&format!("{plan:?} of {} layers", layers.len()), |mut builder| {
+                for (name, file) in &composed.weights {
+                    let bytes = std::fs::read(file).unwrap().into();
+                    builder = builder.with_external_initializer_file_in_memory(name, bytes).unwrap();
+                }
+                builder.commit_from_memory(&composed.model).unwrap()
+            });
         }
     }
 }

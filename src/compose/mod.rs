@@ -1,0 +1,89 @@
+//! Graphs composed out of a pack's, where they are opened: all ascents of a frame in one.
+//!
+//! A pack holds one step of ascent for each layer, as plainly as can be (`deploy/reference/graph-pack.md`). What suits who runs them is made of
+//! these. No runtime is involved: all this is rewriting, by the exporter's builder.
+
+mod frame;
+
+pub use frame::{FramePlan, compose};
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::export::onnx;
+use crate::pack::Layer;
+
+/// Why nothing is composed of a layer's graph.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    #[error("cannot read {file}: {error}")]
+    Read { file: PathBuf, error: std::io::Error },
+    #[error("{file} cannot be put together with others: {reason}")]
+    Graph { file: PathBuf, reason: String },
+}
+
+/// A layer's graph, as its pack has it.
+#[derive(Debug, Clone)]
+pub struct LayerGraph {
+    file: PathBuf,
+    model: onnx::Model,
+    channels: usize,
+    /// Inputs of later graphs, at the defaults that their pack states.
+    inputs: BTreeMap<String, Vec<f32>>,
+}
+
+impl LayerGraph {
+    /// Reads the graph of `layer` in the pack `folder`.
+    ///
+    /// # Errors
+    /// It cannot be read whole.
+    pub fn read(folder: &Path, layer: &Layer) -> Result<LayerGraph, ComposeError> {
+        let file = folder.join(&layer.file);
+        let read = std::fs::read(&file);
+        let bytes = read.map_err(|error| ComposeError::Read { file: file.clone(), error })?;
+        let model = onnx::Model::read(&bytes);
+        let model = model.map_err(|reason| ComposeError::Graph { file: file.clone(), reason })?;
+        Ok(LayerGraph { file, model, channels: layer.channels, inputs: layer.inputs.clone() })
+    }
+
+    /// Has its files of weights be called as in `prefix`/`weights.bin`, so that those of two packs are told apart; returns them.
+    fn rename_weights(&mut self, prefix: usize) -> Result<BTreeMap<String, PathBuf>, ComposeError> {
+        let mut files = BTreeMap::new();
+        let tensors = self.model.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
+        for entry in tensors.flat_map(|tensor| &mut tensor.external_data).filter(|entry| entry.key == "location") {
+            let file = self.file.with_file_name(&entry.value);
+            // A plain name: nothing beyond the pack's folder is read.
+            if Path::new(&entry.value).file_name().is_none_or(|name| name != entry.value.as_str()) {
+                let reason = format!("its weights lie in {}", file.display());
+                return Err(ComposeError::Graph { file: self.file.clone(), reason });
+            }
+            entry.value = format!("{prefix}/{}", entry.value);
+            files.insert(entry.value.clone(), file);
+        }
+        Ok(files)
+    }
+
+    /// The shape of an extra input of so many `values`: the graph's own where it is known, else a row.
+    fn shape_of(&self, input: &str, values: usize) -> Vec<usize> {
+        use onnx::tensor_shape::dimension::Value;
+        let inputs = self.model.graph.iter().flat_map(|graph| &graph.input);
+        let info = inputs.filter(|info| info.name == input).find_map(|info| info.r#type.as_ref()?.tensor_type.as_ref());
+        let shape = info.and_then(|tensor| tensor.shape.as_ref()).and_then(|shape| {
+            let sizes = shape.dim.iter().map(|dim| match dim.value {
+                Some(Value::DimValue(size)) => usize::try_from(size).ok(),
+                _ => None,
+            });
+            sizes.collect::<Option<Vec<usize>>>()
+        });
+        shape.filter(|shape| shape.iter().product::<usize>() == values).unwrap_or_else(|| vec![values])
+    }
+}
+
+/// A composed graph.
+#[derive(Debug)]
+pub struct Composed {
+    /// An ONNX model.
+    pub model: Vec<u8>,
+    /// The files that hold its weights, each with the name that the model has for it.
+    pub weights: BTreeMap<String, PathBuf>,
+}

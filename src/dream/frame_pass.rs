@@ -1,0 +1,103 @@
+//! How a frame is climbed: by one run of its own graph where that is open, else step by step.
+
+use super::current::Current;
+use super::error::DreamError;
+use super::frame_cache::FrameKey;
+use super::octaves::{self, Climb};
+use super::{Dreamer, fatigue, strength};
+use crate::params::Params;
+
+/// How many times `step` is climbed by the whole and by each of its parts, which have one step a frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepScales {
+    pub whole: f64,
+    pub part: f64,
+}
+
+impl Dreamer {
+    /// How `current` is climbed at the moment.
+    pub(super) fn climb_of<'a>(
+        weights: &'a [f32],
+        current: &'a Current,
+        params: &Params,
+        jitter: u32,
+        step_scale: f64,
+    ) -> Climb<'a> {
+        Climb {
+            layer: &current.crossfade.from.layer,
+            other: current.crossfade.other().map(|(to, share)| (to.layer.as_str(), &*to.weights, share)),
+            sizes: &current.sizes,
+            neurons: weights,
+            step: (params.step * strength(params) * step_scale / 255.0) as f32,
+            smoothing: params.smoothing as f32,
+            colour: params.colour as f32,
+            jitter: jitter as i32,
+            steps: current.plan.steps,
+            extra_work: 0,
+        }
+    }
+
+    /// Climbs `next` octave by octave, those whose turn it is, and the parts that were cut. Returns whether there was anything to climb.
+    pub(super) fn climb(&mut self, current: &Current, params: &Params, scales: StepScales) -> Result<bool, DreamError> {
+        current.crossfade.weights(&mut self.weights);
+        self.fatigue.swing(&mut self.weights, fatigue::share(params.fatigue) * self.gaze.stares());
+        let (sizes, at_once) = (&current.sizes, current.plan.octaves);
+        let turns = octaves::turns(sizes, at_once).min(octaves::MAX_TURNS) as f64;
+        let climb = Climb {
+            sizes: octaves::turn(sizes, at_once, self.frames),
+            extra_work: self.work_of_windows(current),
+            ..Dreamer::climb_of(&self.weights, current, params, params.jitter, scales.whole * turns)
+        };
+        self.frames += 1;
+        self.climber.count_anew();
+        if sizes.is_empty() || climb.steps == 0 || climb.step == 0.0 {
+            // Nothing is amplified, but it could be.
+            if let Some(&size) = sizes.last() {
+                self.status.provider = Some(self.sessions.ascent(&current.crossfade.from.layer, size)?.provider());
+            }
+            return Ok(false);
+        }
+        let part_climb = Climb {
+            sizes: std::slice::from_ref(&current.plan.size),
+            steps: 1,
+            ..Dreamer::climb_of(&self.weights, current, params, 0, scales.part * self.spread(current))
+        };
+        let key = FrameKey {
+            layer: climb.layer,
+            other: climb.other.map(|(other, ..)| other),
+            size: current.plan.size,
+            octaves: climb.sizes,
+            steps: climb.steps,
+            parts: self.parts.len(),
+        };
+        let provider = self.sessions.provider(climb.layer, current.plan.size);
+        // Who watches wants to see each step.
+        let frame = provider.filter(|_| self.on_step.is_none() && climb.sizes.len() == sizes.len());
+        let frame = frame.and_then(|provider| self.frame_graphs.get(&key, provider));
+        let climbed = match frame {
+            Some(frame) => {
+                self.climber.climb_at_once(&mut self.next, self.parts.pictures(), &climb, &part_climb, frame).map(Some)
+            }
+            None => {
+                let on_step = self.on_step.as_deref_mut();
+                let whole = self.climber.climb(&mut self.next, &climb, &mut self.sessions, on_step);
+                whole.and_then(|last| self.climb_parts(current, params, scales.part, 0).map(|()| last))
+            }
+        };
+        match climbed {
+            Ok(_) if !self.next.data.iter().all(|value| value.is_finite()) => {
+                // Fed back, they would never leave the picture again.
+                self.restarts = true;
+                Err(self.give_up(DreamError::NotFinite { layer: current.crossfade.layer().to_owned() }))
+            }
+            Ok(last) => {
+                if let Some(last) = &last {
+                    self.status.provider = Some(last.provider);
+                    self.status.activation = last.activation;
+                }
+                Ok(last.is_some())
+            }
+            Err(error) => Err(self.give_up(error)),
+        }
+    }
+}
