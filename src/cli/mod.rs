@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod bench;
 mod ctl;
 mod ctl_watch;
 mod devices;
@@ -30,6 +31,7 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
+    Bench(bench::Args),
     Ctl(Box<ctl::Args>),
     Devices(devices::Args),
     Doctor(doctor::Args),
@@ -48,6 +50,7 @@ impl Command {
     /// Runs the subcommand to its end.
     pub fn run(self) -> anyhow::Result<()> {
         match self {
+            Command::Bench(args) => bench::run(&args),
             Command::Ctl(args) => ctl::run(*args),
             Command::Devices(args) => devices::run(&args),
             Command::Doctor(args) => doctor::run(&args),

@@ -4,6 +4,7 @@
 //! these. No runtime is involved: all this is rewriting, by the exporter's builder.
 
 mod frame;
+mod half;
 
 pub use frame::{FramePlan, compose};
 
@@ -44,6 +45,16 @@ impl LayerGraph {
         let model = onnx::Model::read(&bytes);
         let model = model.map_err(|reason| ComposeError::Graph { file: file.clone(), reason })?;
         Ok(LayerGraph { file, model, channels: layer.channels, inputs: layer.inputs.clone() })
+    }
+
+    /// The same in half precision, but for what needs more ([`half`]).
+    ///
+    /// # Errors
+    /// It is not as `reverie export` writes it.
+    pub fn halved(self) -> Result<LayerGraph, ComposeError> {
+        let model = half::halved(&self.model);
+        let model = model.map_err(|reason| ComposeError::Graph { file: self.file.clone(), reason })?;
+        Ok(LayerGraph { model, ..self })
     }
 
     /// Has its files of weights be called as in `prefix`/`weights.bin`, so that those of two packs are told apart; returns them.

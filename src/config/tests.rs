@@ -81,6 +81,7 @@ fn a_wrong_value_is_refused_with_what_is_allowed() {
     assert!(refusal("source.kind = \"still\"").contains("source.path: is missing"));
     assert!(refusal("mqtt.device = \"all\"").contains("neither `group` nor `all`"));
     assert!(refusal("dream.target_fps = nan").contains("is not a number from"));
+    assert!(refusal("runtime.precision = \"half\"").contains("\"auto\", \"fp32\" or \"fp16\""));
     assert!(refusal("runtime.providers = []").contains("at least one of tensorrt, cuda, cpu"));
     assert!(refusal("screen = 3").contains("mirror.toml"));
 }

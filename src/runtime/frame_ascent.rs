@@ -149,7 +149,12 @@ impl FrameAscent {
     /// # Errors
     /// The graphs cannot be put together, or the provider cannot run what they make.
     pub fn open(runtime: &Runtime, provider: Provider, frame: &Frame) -> Result<FrameAscent, RuntimeError> {
-        let layers = frame.layers.iter().map(|(folder, _, layer)| LayerGraph::read(folder, layer));
+        // TensorRT chooses by itself where it computes in half precision.
+        let is_half = provider == Provider::Cuda && runtime.engines().fp16;
+        let layers = frame.layers.iter().map(|(folder, _, layer)| {
+            let graph = LayerGraph::read(folder, layer)?;
+            if is_half { graph.halved() } else { Ok(graph) }
+        });
         let composed = compose(layers.collect::<Result<_, _>>()?, frame.plan)?;
         let weights = composed.weights.iter().map(|(name, file)| {
             let bytes = std::fs::read(file);

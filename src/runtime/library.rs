@@ -12,7 +12,7 @@ use ort::logging::LogLevel;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 
 use super::engines::Engines;
-use super::{Provider, RuntimeError, Settings, WholeFrames};
+use super::{Precision, Provider, RuntimeError, Settings, WholeFrames};
 use crate::assets;
 
 /// The oldest minor version of ONNX Runtime 1 that works: what `ort`'s feature `api-23` asks for.
@@ -27,6 +27,7 @@ pub struct Runtime {
     providers: Vec<Provider>,
     engines: Engines,
     whole_frames: WholeFrames,
+    cuda_graphs: bool,
     /// Providers whose failure was logged already, a bit each.
     warned: AtomicU8,
 }
@@ -61,8 +62,15 @@ impl Runtime {
             return Err(RuntimeError::AnotherLoaded { loaded: loaded.library, wanted: path });
         }
         let providers = if settings.providers.is_empty() { Provider::ALL.to_vec() } else { settings.providers };
-        let engines = Engines { folder: settings.engines, fp16: settings.fp16 };
-        Ok(Runtime { loaded, providers, engines, whole_frames: settings.whole_frames, warned: AtomicU8::new(0) })
+        let engines = Engines { folder: settings.engines, fp16: settings.precision == Precision::Fp16 };
+        Ok(Runtime {
+            loaded,
+            providers,
+            engines,
+            whole_frames: settings.whole_frames,
+            cuda_graphs: settings.cuda_graphs,
+            warned: AtomicU8::new(0),
+        })
     }
 
     /// Version of the library, `1.31.1`.
@@ -77,7 +85,7 @@ impl Runtime {
 
     /// Whether whole frames are captured as CUDA graphs.
     pub(super) fn captures(&self) -> bool {
-        true
+        self.cuda_graphs
     }
 
     /// Whether a frame is one run on `provider`, for who waits for its graph or for who does not.

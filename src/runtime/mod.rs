@@ -37,12 +37,55 @@ pub struct Settings {
     pub providers: Vec<Provider>,
     /// Threads of the CPU provider; 0 is one for each core.
     pub threads: usize,
-    /// Whether TensorRT computes with half the digits, about twice as fast.
-    pub fp16: bool,
+    /// How many digits GPUs compute with.
+    #[serde(alias = "fp16")]
+    pub precision: Precision,
     /// Whether a frame is one run, of a graph that holds all its ascents.
     pub whole_frames: WholeFrames,
+    /// Whether a GPU replays such a run as one CUDA graph.
+    pub cuda_graphs: bool,
     /// Folder of TensorRT's engines; none: they are not kept, and every start builds them anew.
     pub engines: Option<PathBuf>,
+}
+
+/// How many digits GPUs compute with; the CPU always computes in single precision.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", from = "PrecisionSetting")]
+pub enum Precision {
+    /// Single, until half precision was measured to be as good on a board.
+    #[default]
+    Auto,
+    /// Single precision.
+    Fp32,
+    /// Half precision, about twice as fast: with TensorRT where it likes, with CUDA in frames that are one run, but for what needs more.
+    Fp16,
+}
+
+/// As it is written in a configuration.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "\"auto\", \"fp32\" or \"fp16\"")]
+enum PrecisionSetting {
+    Named(PrecisionName),
+    /// The key was `fp16` once, yes or no.
+    IsHalf(bool),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PrecisionName {
+    Auto,
+    Fp32,
+    Fp16,
+}
+
+impl From<PrecisionSetting> for Precision {
+    fn from(setting: PrecisionSetting) -> Precision {
+        match setting {
+            PrecisionSetting::Named(PrecisionName::Auto) => Precision::Auto,
+            PrecisionSetting::Named(PrecisionName::Fp32) | PrecisionSetting::IsHalf(false) => Precision::Fp32,
+            PrecisionSetting::Named(PrecisionName::Fp16) | PrecisionSetting::IsHalf(true) => Precision::Fp16,
+        }
+    }
 }
 
 /// Where a frame is one run.
@@ -62,8 +105,9 @@ impl Default for Settings {
             library: None,
             providers: Provider::ALL.to_vec(),
             threads: 0,
-            fp16: false,
+            precision: Precision::Auto,
             whole_frames: WholeFrames::Auto,
+            cuda_graphs: true,
             engines: None,
         }
     }

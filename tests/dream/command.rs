@@ -169,3 +169,36 @@ fn weights_that_were_cut_short_or_exchanged_are_named() {
         assert!(error.contains("weights.bin is damaged") && error.contains("copy the pack again"), "{error}");
     }
 }
+
+#[test]
+fn the_bench_prints_a_row_for_each_way_to_dream_and_says_when_a_provider_is_not_there() {
+    let bench = |args: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_reverie")).args(["bench", "--packs"]).arg(packs()).args(args).output().unwrap()
+    };
+    let output = bench(&["--provider", "cpu", "--layers", "mobilenet-v2/f3", "--sizes", "64x64", "--seconds", "0.01"]);
+    let (told, table) = (text(&output.stderr), text(&output.stdout));
+    assert!(output.status.success(), "{told}");
+    let rows: Vec<Vec<&str>> = table.lines().map(|row| row.split('|').map(str::trim).collect()).collect();
+    assert!(rows.iter().all(|row| row.len() == rows[0].len()), "{table}");
+    let [steps, frame] = [("steps, fp32", "4"), ("a frame, fp32", "1")].map(|(how, runs)| {
+        let row = rows.iter().find(|row| row[3] == how).unwrap_or_else(|| panic!("no {how} in {table}"));
+        assert_eq!((row[1], row[2], row[7]), ("mobilenet-v2/f3", "64x64", runs), "{table}");
+        row
+    });
+    let number = |text: &str| text.parse::<f64>().unwrap_or_else(|_| panic!("{text} in {table}"));
+    assert!(number(frame[8]) < number(steps[8]), "{table}");
+    let alike: Vec<f64> = frame[10].split(", ").map(number).collect();
+    assert!(alike.iter().all(|alike| (alike - 1.0).abs() < 0.1), "{table}");
+
+    for (args, code, told) in [
+        (&["--layers", "f99"][..], 2, "f99"),
+        (&["--sizes", "320x192,0x0"], 2, "0x0 is not a size from 64x64 to 4096x4096"),
+        (&["--seconds", "0"], 2, "a number from 0.01 to 600"),
+        (&["--provider", "gpu"], 2, "tensorrt, cuda, cpu"),
+    ] {
+        let output = bench(args);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+        assert!(stderr.contains(told), "{args:?}: {stderr}");
+    }
+}

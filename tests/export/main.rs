@@ -4,6 +4,7 @@
 mod adjoints;
 mod cases;
 mod command;
+mod halves;
 mod network;
 mod operators;
 mod packs;
