@@ -14,8 +14,9 @@ use reverie::size::Size;
 
 /// Each opens up to three sessions.
 const CHANGES: usize = 300;
-/// By how much the median may differ without a leak; 0.6 MiB were measured. A single session kept for each change would be gigabytes.
-const NOISE_KIB: u64 = 8 << 10;
+/// By how much the median may differ without a leak. Between 230 and 240 changes the heap grows by 10 MiB, once: after 1200 it is still as large. A
+/// single session kept for each change would be gigabytes.
+const NOISE_KIB: u64 = 16 << 10;
 
 #[test]
 fn hundreds_of_changes_of_layer_and_size_leave_no_memory_behind() {

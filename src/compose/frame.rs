@@ -24,7 +24,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use super::{ComposeError, Composed, LayerGraph};
+use super::apart::Apart;
+use super::{ComposeError, Composed, LayerGraph, Lowering};
 use crate::export::{Builder, Dimension, Value, initializer};
 use crate::pixel::resize_weights;
 
@@ -58,9 +59,9 @@ impl FramePlan {
 ///
 /// # Errors
 /// A layer's graph lacks what it should have, or has its weights elsewhere than in its pack.
-pub fn compose(mut layers: Vec<LayerGraph>, plan: &FramePlan) -> Result<Composed, ComposeError> {
+pub fn compose(mut layers: Vec<LayerGraph>, plan: &FramePlan, lowering: Lowering) -> Result<Composed, ComposeError> {
     let weights = rename_weights(&mut layers)?;
-    let mut frame = Frame::new(&layers, plan);
+    let mut frame = Frame::new(&layers, plan, lowering)?;
     let picture = frame.b.input("picture", &planes(1, plan.size));
     let dreamed = frame.climb_octaves(&picture)?;
     frame.b.output("dreamed", &dreamed, &planes(1, plan.size));
@@ -107,6 +108,8 @@ fn rename_weights(layers: &mut [LayerGraph]) -> Result<BTreeMap<String, PathBuf>
 struct Frame<'a> {
     b: Builder,
     layers: &'a [LayerGraph],
+    /// What is made another way, for each layer.
+    apart: Vec<Option<Apart<'a>>>,
     plan: &'a FramePlan,
     neurons: Vec<Value>,
     smoothing: Value,
@@ -120,7 +123,12 @@ struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    fn new(layers: &'a [LayerGraph], plan: &'a FramePlan) -> Frame<'a> {
+    fn new(layers: &'a [LayerGraph], plan: &'a FramePlan, lowering: Lowering) -> Result<Frame<'a>, ComposeError> {
+        let apart = layers.iter().map(|layer| {
+            let graph = layer.graph()?;
+            Ok((lowering == Lowering::Apart).then(|| Apart::new(graph)))
+        });
+        let apart = apart.collect::<Result<_, ComposeError>>()?;
         let mut b = Builder::default();
         let neurons = layers
             .iter()
@@ -134,9 +142,10 @@ impl<'a> Frame<'a> {
         let lengths: Vec<i64> = plan.rolls().flat_map(|(width, height)| [height as i64, width as i64]).collect();
         let rolls = b.input_ints("rolls", &[Dimension::Fixed(lengths.iter().sum::<i64>() as usize)]);
         let rolls = b.split(&rolls, &lengths, 0);
-        Frame {
+        Ok(Frame {
             b,
             layers,
+            apart,
             plan,
             neurons,
             smoothing,
@@ -145,7 +154,7 @@ impl<'a> Frame<'a> {
             rolls: rolls.into_iter(),
             activations: vec![None; layers.len()],
             objective: None,
-        }
+        })
     }
 
     /// `picture` after all octaves.
@@ -191,9 +200,10 @@ impl<'a> Frame<'a> {
             for (name, values) in &layer.inputs {
                 inputs.insert(name, self.b.floats(&layer.shape_of(name, values.len()), values));
             }
-            let broken = |reason| ComposeError::Graph { file: layer.file.clone(), reason };
-            let mut outputs = self.b.inline(&layer.model, &inputs).map_err(broken)?;
-            x = outputs.remove("dreamed").ok_or_else(|| broken("it has no output `dreamed`".to_owned()))?;
+            let apart = self.apart[index].as_ref();
+            let outputs = self.b.inline(layer.graph()?, &inputs, |b, node, values| apart?.instead(b, node, values));
+            let mut outputs = outputs.map_err(|reason| layer.broken(reason))?;
+            x = outputs.remove("dreamed").ok_or_else(|| layer.broken("it has no output `dreamed`".to_owned()))?;
             self.activations[index] = outputs.remove("activation");
             if index == 0 {
                 self.objective = outputs.remove("objective");

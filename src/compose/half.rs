@@ -77,12 +77,16 @@ pub fn halved(model: &onnx::Model) -> Result<onnx::Model, String> {
     Ok(onnx::Model { graph: Some(graph), ..model.clone() })
 }
 
-/// The nodes that make the step of the gradient: all that depends on it once it is brought to a size of its own, which is what `smoothing` mixes in.
+/// The nodes that make the step of the gradient: all that depends on it once it is brought to a size of its own, of which the rest is mixed in that
+/// `smoothing` leaves.
 fn tail(graph: &onnx::Graph) -> Option<HashSet<usize>> {
     let maker = |name: &str| graph.node.iter().position(|node| node.output.iter().any(|output| output == name));
-    let mixed = graph.node.iter().find(|node| node.input.iter().any(|input| input == "smoothing"))?;
-    let difference = &graph.node[maker(mixed.input.iter().find(|input| *input != "smoothing")?)?];
-    let first = maker(difference.input.get(1)?)?;
+    let reader = |operator: &str, place: usize, of: &str| {
+        let mut readers = graph.node.iter().filter(|node| node.op_type == operator);
+        readers.find(|node| node.input.get(place).is_some_and(|input| input == of))
+    };
+    let rest = reader("Sub", 1, "smoothing")?.output.first()?;
+    let first = maker(reader("Mul", 1, rest)?.input.first()?)?;
     let mut known: HashSet<&str> = graph.node[first].output.iter().map(String::as_str).collect();
     let mut tail = HashSet::from([first]);
     for (index, node) in graph.node.iter().enumerate().skip(first + 1) {

@@ -1,12 +1,15 @@
-//! Graphs composed out of a pack's, where they are opened: all ascents of a frame in one.
+//! Graphs composed out of a pack's, where they are opened: all ascents of a frame in one, and a step made over for the CPU.
 //!
 //! A pack holds one step of ascent for each layer, as plainly as can be (`deploy/reference/graph-pack.md`). What suits who runs them is made of
 //! these. No runtime is involved: all this is rewriting, by the exporter's builder.
 
+mod apart;
 mod frame;
 mod half;
+mod step;
 
 pub use frame::{FramePlan, compose};
+pub use step::apart;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,7 +56,7 @@ impl LayerGraph {
     /// It is not as `reverie export` writes it.
     pub fn halved(self) -> Result<LayerGraph, ComposeError> {
         let model = half::halved(&self.model);
-        let model = model.map_err(|reason| ComposeError::Graph { file: self.file.clone(), reason })?;
+        let model = model.map_err(|reason| self.broken(reason))?;
         Ok(LayerGraph { model, ..self })
     }
 
@@ -74,20 +77,40 @@ impl LayerGraph {
         Ok(files)
     }
 
+    fn graph(&self) -> Result<&onnx::Graph, ComposeError> {
+        self.model.graph.as_ref().ok_or_else(|| self.broken("it holds no graph".to_owned()))
+    }
+
+    fn broken(&self, reason: String) -> ComposeError {
+        ComposeError::Graph { file: self.file.clone(), reason }
+    }
+
     /// The shape of an extra input of so many `values`: the graph's own where it is known, else a row.
     fn shape_of(&self, input: &str, values: usize) -> Vec<usize> {
+        let shape = self.declared_shape(input).filter(|shape| shape.iter().product::<usize>() == values);
+        shape.unwrap_or_else(|| vec![values])
+    }
+
+    /// The shape that the graph says an input has, where that does not depend on the picture.
+    fn declared_shape(&self, input: &str) -> Option<Vec<usize>> {
         use onnx::tensor_shape::dimension::Value;
         let inputs = self.model.graph.iter().flat_map(|graph| &graph.input);
         let info = inputs.filter(|info| info.name == input).find_map(|info| info.r#type.as_ref()?.tensor_type.as_ref());
-        let shape = info.and_then(|tensor| tensor.shape.as_ref()).and_then(|shape| {
-            let sizes = shape.dim.iter().map(|dim| match dim.value {
-                Some(Value::DimValue(size)) => usize::try_from(size).ok(),
-                _ => None,
-            });
-            sizes.collect::<Option<Vec<usize>>>()
+        let sizes = info?.shape.as_ref()?.dim.iter().map(|dim| match dim.value {
+            Some(Value::DimValue(size)) => usize::try_from(size).ok(),
+            _ => None,
         });
-        shape.filter(|shape| shape.iter().product::<usize>() == values).unwrap_or_else(|| vec![values])
+        sizes.collect()
     }
+}
+
+/// What a composed graph is to run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lowering {
+    /// GPUs: as plain as can be.
+    Plain,
+    /// The CPU: backward passes through strides apart, in smaller maps.
+    Apart,
 }
 
 /// A composed graph.

@@ -77,7 +77,8 @@ impl Builder {
         self.op_with(operator, inputs, attributes, "")
     }
 
-    fn op_with(
+    /// As [`Builder::op`], told from others that are the same by what is `distinct`.
+    pub fn op_with(
         &mut self,
         operator: &str,
         inputs: &[&Value],
@@ -138,15 +139,15 @@ impl Builder {
     }
 
     /// Appends the nodes of `model`, with `inputs` in the places of its inputs; returns its outputs by name. Of models that share
-    /// weights, each is there once.
+    /// weights, each is there once. Where `instead` makes the output of a node another way, given the values so far, that is taken.
     ///
     /// The error names what is missing.
-    pub fn inline(
+    pub fn inline<'a>(
         &mut self,
-        model: &onnx::Model,
-        inputs: &HashMap<&str, Value>,
+        graph: &'a onnx::Graph,
+        inputs: &HashMap<&'a str, Value>,
+        instead: impl Fn(&mut Builder, &'a onnx::Node, &HashMap<&str, Value>) -> Option<Value>,
     ) -> Result<HashMap<String, Value>, String> {
-        let graph = model.graph.as_ref().ok_or("it holds no graph")?;
         let mut values: HashMap<&str, Value> = inputs.clone();
         for tensor in &graph.initializer {
             values.insert(&tensor.name, self.stored(tensor));
@@ -161,11 +162,20 @@ impl Builder {
                 values.insert(&node.output[0], same.clone());
                 continue;
             }
-            let input = inputs.iter().map(|value| value.name().to_owned()).collect();
-            let copy = onnx::Node { name: String::new(), input, output: Vec::new(), ..node.clone() };
-            values.extend(node.output.iter().map(String::as_str).zip(self.append(copy, node.output.len())));
+            if let Some(value) = instead(self, node, &values) {
+                values.insert(&node.output[0], value);
+                continue;
+            }
+            let copies = self.copy(node, &inputs.iter().collect::<Vec<_>>(), node.output.len());
+            values.extend(node.output.iter().map(String::as_str).zip(copies));
         }
         graph.output.iter().map(|output| Ok((output.name.clone(), find(&values, &output.name)?))).collect()
+    }
+
+    /// Appends a node that does what `node` does, of `inputs`; its outputs, so many of them.
+    pub fn copy(&mut self, node: &onnx::Node, inputs: &[&Value], outputs: usize) -> Vec<Value> {
+        let input = inputs.iter().map(|value| value.name().to_owned()).collect();
+        self.append(onnx::Node { name: String::new(), input, output: Vec::new(), ..node.clone() }, outputs)
     }
 
     /// An initialiser as it is.

@@ -26,23 +26,26 @@ pub struct Controls {
 
 /// The picture one step up along `gradient`.
 pub fn ascend(b: &mut Builder, image: &Value, gradient: &Value, controls: &Controls) -> Value {
-    let raw = to_unit_mean(b, gradient);
+    let one = b.scalar(1.0);
+    // First of all to a size at which its squares are within half precision.
+    let raw = in_mean(b, gradient, &one);
     let smooth = laplacian_normalised(b, &raw);
-    let smooth = to_unit_mean(b, &smooth);
-    let difference = b.sub(&smooth, &raw);
-    let part = b.mul(&difference, &controls.smoothing);
-    let mixed = b.add(&raw, &part);
+    let smooth = in_mean(b, &smooth, &controls.smoothing);
+    let rest = b.sub(&one, &controls.smoothing);
+    let rough = b.mul(&raw, &rest);
+    let mixed = b.add(&rough, &smooth);
     let coloured = correlate_colours(b, &mixed, &controls.colour);
-    let direction = to_unit_mean(b, &coloured);
-    let step = b.mul(&direction, &controls.step);
+    let step = in_mean(b, &coloured, &controls.step);
     let next = b.add(image, &step);
     let (black, white) = (b.scalar(0.0), b.scalar(1.0));
     b.op("Clip", &[&next, &black, &white], &[])
 }
 
-fn to_unit_mean(b: &mut Builder, x: &Value) -> Value {
-    let size = mean_size(b, x);
-    b.div(x, &size)
+/// `x` brought to `size` in the mean, but for its signs.
+fn in_mean(b: &mut Builder, x: &Value, size: &Value) -> Value {
+    let own = mean_size(b, x);
+    let factor = b.div(size, &own);
+    b.mul(x, &factor)
 }
 
 /// How large the numbers of `x` are in the mean, but for their signs; not 0.

@@ -9,6 +9,7 @@ use ort::value::{Tensor, ValueType};
 use super::engines::Place;
 use super::open_graph::{Input, Interface, MissingEngine, OpenGraph, Source, check_outlet, first_line};
 use super::{Provider, Runtime, RuntimeError};
+use crate::compose::{self, LayerGraph};
 use crate::pack::{Layer, Manifest};
 use crate::pixel::{Picture, roll};
 
@@ -58,6 +59,19 @@ pub struct Ascent {
 /// graph is opened. It takes a moment.
 const TRIAL_RUN_BELOW: usize = 128;
 
+/// ONNX Runtime's key for the folder with the weights of a model that is read from memory.
+const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
+
+impl Graph<'_> {
+    /// The graph made over for `provider`, and where its weights lie. None where it is best loaded as it is: what is wrong with it ONNX Runtime
+    /// explains best.
+    fn made_over(&self, provider: Provider) -> Option<(&str, Vec<u8>)> {
+        let folder = self.folder.to_str().filter(|_| provider == Provider::Cpu)?;
+        let layer = LayerGraph::read(self.folder, self.layer).ok()?;
+        Some((folder, compose::apart(&layer, self.size).ok()??))
+    }
+}
+
 /// The graph's inputs and outputs, in the order in which they are exchanged.
 const INPUTS: [&str; 5] = ["image", "neurons", "step", "smoothing", "colour"];
 const IMAGE: usize = 0;
@@ -82,7 +96,10 @@ impl Source for Graph<'_> {
         runtime.engines().place(self, runtime.version())
     }
 
-    fn load(&self, builder: SessionBuilder) -> ort::Result<Session> {
+    fn load(&self, builder: SessionBuilder, provider: Provider) -> ort::Result<Session> {
+        if let Some((folder, model)) = self.made_over(provider) {
+            return builder.with_config_entry(WEIGHTS_FOLDER, folder)?.commit_from_memory(&model);
+        }
         let builder = builder.with_dimension_override("height", self.size.1 as i64)?;
         builder.with_dimension_override("width", self.size.0 as i64)?.commit_from_file(self.file())
     }

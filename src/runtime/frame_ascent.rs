@@ -9,7 +9,7 @@ use ort::session::builder::SessionBuilder;
 use super::engines::Place;
 use super::open_graph::{Input, Interface, MissingEngine, OpenGraph, Source, check_outlet};
 use super::{Provider, Runtime, RuntimeError};
-use crate::compose::{Composed, FramePlan, LayerGraph, compose};
+use crate::compose::{Composed, FramePlan, LayerGraph, Lowering, compose};
 use crate::pack::{Layer, Manifest};
 use crate::pixel::Picture;
 
@@ -92,7 +92,7 @@ impl Source for Composition<'_> {
         runtime.engines().frame_place(&layers, self.frame.plan, runtime.version())
     }
 
-    fn load(&self, builder: SessionBuilder) -> ort::Result<Session> {
+    fn load(&self, builder: SessionBuilder, _: Provider) -> ort::Result<Session> {
         let mut builder = builder;
         for (name, bytes) in &self.weights {
             builder = builder.with_external_initializer_file_in_memory(name, Arc::clone(bytes))?;
@@ -155,7 +155,8 @@ impl FrameAscent {
             let graph = LayerGraph::read(folder, layer)?;
             if is_half { graph.halved() } else { Ok(graph) }
         });
-        let composed = compose(layers.collect::<Result<_, _>>()?, frame.plan)?;
+        let lowering = if provider == Provider::Cpu { Lowering::Apart } else { Lowering::Plain };
+        let composed = compose(layers.collect::<Result<_, _>>()?, frame.plan, lowering)?;
         let weights = composed.weights.iter().map(|(name, file)| {
             let bytes = std::fs::read(file);
             let unreadable =

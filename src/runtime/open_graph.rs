@@ -22,8 +22,8 @@ pub(super) trait Source {
     fn label(&self) -> String;
     /// Where TensorRT's engine of it is kept; none where none is.
     fn engine(&self, runtime: &Runtime) -> Option<Place>;
-    /// Loads it.
-    fn load(&self, builder: SessionBuilder) -> ort::Result<Session>;
+    /// Loads it, to run on `provider`.
+    fn load(&self, builder: SessionBuilder, provider: Provider) -> ort::Result<Session>;
     /// What is exchanged with it. The error says how the loaded graph breaks its contract.
     fn interface(&self, session: &Session) -> Result<Interface, String>;
     /// Whether it is worth to be captured as a CUDA graph, its tensors kept on the device.
@@ -235,7 +235,7 @@ impl OpenGraph {
             provider
                 .register(&mut builder, runtime.engines().fp16, engine, is_captured)
                 .map_err(|e| RuntimeError::Absent { reason: first_line(&e) })?;
-            source.load(builder).map_err(|e| failed(&e))?
+            source.load(builder, provider).map_err(|e| failed(&e))?
         };
         let broken = |reason: String| RuntimeError::Graph { graph: source.file(), reason };
         let Interface { inputs, constants, outputs } = source.interface(&session).map_err(broken)?;

@@ -45,19 +45,19 @@ fn pointwise(size: [usize; 2], seed: u64, operator: &str, attributes: &[(&str, A
     check(size, seed, |small, x| (small.node(operator, &[x], attributes), CHANNELS * size[0] * size[1]));
 }
 
-fn sizes() -> impl Strategy<Value = [usize; 2]> {
+pub fn sizes() -> impl Strategy<Value = [usize; 2]> {
     [17usize..40, 17usize..40]
 }
 
 #[derive(Debug, Clone)]
-struct Window {
-    kernel: [usize; 2],
-    strides: [usize; 2],
-    dilations: [usize; 2],
-    pads: [usize; 4],
+pub struct Window {
+    pub kernel: [usize; 2],
+    pub strides: [usize; 2],
+    pub dilations: [usize; 2],
+    pub pads: [usize; 4],
 }
 
-fn windows() -> impl Strategy<Value = Window> {
+pub fn windows() -> impl Strategy<Value = Window> {
     (
         [1usize..5, 1usize..5],
         [1usize..4, 1usize..4],
@@ -77,7 +77,7 @@ impl Window {
         self
     }
 
-    fn attributes(&self) -> Vec<(&'static str, Attribute)> {
+    pub fn attributes(&self) -> Vec<(&'static str, Attribute)> {
         let list = |v: &[usize]| Attribute::Ints(v.iter().map(|&v| v as i64).collect());
         vec![
             ("kernel_shape", list(&self.kernel)),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ort::session::Session;
 use ort::value::Tensor;
-use reverie::compose::{FramePlan, LayerGraph, compose};
+use reverie::compose::{FramePlan, LayerGraph, Lowering, compose};
 use reverie::pack::{Layer, Manifest};
 
 use crate::network::{environment, picture};
@@ -24,7 +24,7 @@ fn climb(folder: &Path, layer: &Layer, image: &[f32], is_half: bool) -> Climbed 
         graph = graph.halved().unwrap();
     }
     let plan = FramePlan { size: SIZE, octaves: vec![SIZE], steps: 1, parts: 0 };
-    let composed = compose(vec![graph], &plan).unwrap();
+    let composed = compose(vec![graph], &plan, Lowering::Plain).unwrap();
     let mut builder = Session::builder(environment()).unwrap().with_intra_threads(1).unwrap();
     for (name, file) in &composed.weights {
         builder = builder.with_external_initializer_file_in_memory(name, std::fs::read(file).unwrap().into()).unwrap();

@@ -2,6 +2,7 @@
 //! writes.
 
 mod adjoints;
+mod apart;
 mod cases;
 mod command;
 mod halves;

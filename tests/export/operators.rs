@@ -7,7 +7,7 @@ use std::path::Path;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use prost::Message;
-use reverie::compose::{FramePlan, LayerGraph, compose};
+use reverie::compose::{FramePlan, LayerGraph, Lowering, compose};
 use reverie::export::{Attribute, Tensor, pack};
 use reverie::pack::Manifest;
 
@@ -137,7 +137,7 @@ fn gpus_take_whole_frames_whole() {
     for (octaves, parts) in [(vec![(115, 64), (161, 90)], 0), (vec![(161, 90)], 2), (vec![(115, 64)], 1)] {
         let plan = FramePlan { size: (161, 90), octaves, steps: 2, parts };
         for layers in [&layers[..1], &layers[1..], &layers] {
-            let composed = compose(layers.to_vec(), &plan).unwrap();
+            let composed = compose(layers.to_vec(), &plan, Lowering::Plain).unwrap();
             assert_taken(&format!("{plan:?} of {} layers", layers.len()), |mut builder| {
                 for (name, file) in &composed.weights {
                     let bytes = std::fs::read(file).unwrap().into();

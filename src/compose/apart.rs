@@ -1,0 +1,287 @@
+//! The backward pass through a depthwise stride, its positions apart: for the CPU, whose time goes with what is moved.
+//!
+//! A pack's graph writes zeros between the gradient's positions, convolves, multiplies by the mask of the activation below, and has a 1×1 convolution
+//! bring the many channels of such a block back to few. All of this is done at the size before the stride, in maps that are larger than the caches.
+//! But a position whose remainder by the stride is r is touched by taps of one remainder alone (its *phase*), and neither mask nor 1×1 convolution
+//! cares where a position lies. So each phase is convolved, masked and brought to few channels by itself, and these are interleaved. The mask is computed
+//! again from the few channels that the block began with: that costs what reading the activation again does.
+//!
+//! ```text
+//! before                                              after, for each phase
+//! g ─ repeat ─ mask zeros ─ conv ─┬─ × ─ 1×1 ─        g ─ conv, taps of the phase ─┬─ × ─ 1×1 ─┐
+//!              x ─ 1×1 ─ ReLU ────┘ (mask)             x, of the phase ─ 1×1 ───────┘ (mask)    ├─ interleave
+//! ```
+
+use std::collections::HashMap;
+
+use crate::export::{Attribute, Builder, Value, onnx};
+
+/// The rewriting of one graph.
+pub struct Apart<'a> {
+    graph: &'a onnx::Graph,
+    /// Which node makes a value, and how many read it.
+    makers: HashMap<&'a str, usize>,
+    readers: HashMap<&'a str, usize>,
+}
+
+/// A backward pass through a stride, found in a graph: the names of its values.
+struct Strided<'a> {
+    gradient: &'a str,
+    /// The kernel of the forward pass: channels × 1 × height × width.
+    kernel: &'a str,
+    /// Padding that the convolution at stride 1 has before the maps: kernel − 1 − padding of the forward pass.
+    left: &'a str,
+    size: [i64; 2],
+    strides: [i64; 2],
+    channels: i64,
+    /// The activation, for its size.
+    wide: &'a str,
+    mask: &'a onnx::Node,
+    /// The 1×1 convolution before the activation.
+    widening: &'a onnx::Node,
+    narrow_channels: i64,
+    narrowing: &'a onnx::Node,
+}
+
+impl<'a> Apart<'a> {
+    pub fn new(graph: &'a onnx::Graph) -> Apart<'a> {
+        let (mut makers, mut readers) = (HashMap::new(), HashMap::new());
+        for (index, node) in graph.node.iter().enumerate() {
+            makers.extend(node.output.iter().map(|output| (output.as_str(), index)));
+            node.input.iter().for_each(|input| *readers.entry(input.as_str()).or_default() += 1);
+        }
+        Apart { graph, makers, readers }
+    }
+
+    /// Whether there is any backward pass through a stride that is made another way.
+    pub fn changes_anything(&self) -> bool {
+        self.graph.node.iter().any(|node| self.strided(node).is_some())
+    }
+
+    /// What `node` makes, made phase by phase of `values`; none where it is no end of a backward pass through a stride.
+    pub fn instead(&self, b: &mut Builder, node: &'a onnx::Node, values: &HashMap<&str, Value>) -> Option<Value> {
+        let found = self.strided(node)?;
+        Some(found.by_phases(b, values, self.ints(found.left)))
+    }
+
+    fn strided(&self, narrowing: &'a onnx::Node) -> Option<Strided<'a>> {
+        let masked = self.only_read(self.made_by(narrowing, "Conv", 0, "Mul")?)?;
+        let (product, mask) = (self.made_by(masked, "Mul", 0, "Conv")?, self.made_by(masked, "Mul", 1, "HardSigmoid")?);
+        let conv = self.only_read(product)?;
+        let padded = self.made_by(conv, "Conv", 0, "Pad")?;
+        let stuffed = self.made_by(padded, "Pad", 0, "Mul")?;
+        let repeated = self.made_by(stuffed, "Mul", 0, "Resize")?;
+        self.made_by(stuffed, "Mul", 1, "Tile")?;
+        let pads = self.made_by(padded, "Pad", 1, "Concat")?;
+        let turned = self.made_by(conv, "Conv", 1, "Slice")?;
+        let wide = mask.input.first()?;
+        let activation = self.maker(wide).filter(|node| matches!(node.op_type.as_str(), "Relu" | "Clip"))?;
+        let widening = self.made_by(activation, &activation.op_type, 0, "Conv")?;
+        let is_pointwise = |node: &onnx::Node| ints(node, "kernel_shape") == [1, 1] && ints(node, "strides") == [1, 1];
+        let channels = attribute(conv, "group")?.i;
+        let narrow = self.dims(widening.input.get(1)?)?;
+        let scales = self.floats(repeated.input.get(2)?)?;
+        let &[height, width] = ints(conv, "kernel_shape") else { return None };
+        let strides = [*scales.get(2)? as i64, *scales.get(3)? as i64];
+        let has_taps = height >= strides[0] && width >= strides[1];
+        let is_plain = matches!(ints(conv, "dilations"), [] | [1, 1])
+            && is_pointwise(narrowing)
+            && is_pointwise(widening)
+            && attribute(widening, "group")?.i == 1;
+        (has_taps && is_plain && channels > 1 && narrow[0] == channels && narrow[1] < channels).then_some(Strided {
+            gradient: repeated.input.first()?,
+            kernel: turned.input.first()?,
+            left: pads.input.get(1)?,
+            size: [height, width],
+            strides,
+            channels,
+            wide,
+            mask,
+            widening,
+            narrow_channels: narrow[1],
+            narrowing,
+        })
+    }
+
+    fn maker(&self, value: &str) -> Option<&'a onnx::Node> {
+        self.makers.get(value).map(|&index| &self.graph.node[index])
+    }
+
+    /// What makes input number `place` of `node`, where that is an `operator` and what makes it a `maker`.
+    fn made_by(&self, node: &onnx::Node, operator: &str, place: usize, maker: &str) -> Option<&'a onnx::Node> {
+        let input = node.input.get(place).filter(|_| node.op_type == operator)?;
+        self.maker(input).filter(|node| node.op_type == maker)
+    }
+
+    /// `node`, where what it makes is read once.
+    fn only_read(&self, node: &'a onnx::Node) -> Option<&'a onnx::Node> {
+        (self.readers.get(node.output.first()?.as_str()) == Some(&1)).then_some(node)
+    }
+
+    /// The tensor that is `value`, or that it is converted from.
+    fn tensor(&self, value: &str) -> Option<&'a onnx::Tensor> {
+        let stored = self.maker(value).filter(|node| node.op_type == "Cast").map_or(value, |cast| &cast.input[0]);
+        self.graph.initializer.iter().find(|tensor| tensor.name == stored)
+    }
+
+    fn dims(&self, value: &str) -> Option<&'a [i64]> {
+        self.tensor(value).map(|tensor| tensor.dims.as_slice()).filter(|dims| dims.len() == 4)
+    }
+
+    fn floats(&self, value: &str) -> Option<Vec<f32>> {
+        let bytes = &self.tensor(value)?.raw_data;
+        Some(bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().expect("four of them"))).collect())
+    }
+
+    /// Whole numbers that do not depend on the picture's size.
+    fn ints(&self, value: &str) -> Option<[i64; 2]> {
+        if let Some(node) = self.maker(value) {
+            let [a, b] = [0, 1].map(|place| node.input.get(place).and_then(|input| self.ints(input)));
+            let (a, b) = (a?, b?);
+            return (node.op_type == "Sub").then_some([a[0] - b[0], a[1] - b[1]]);
+        }
+        let bytes = &self.tensor(value)?.raw_data;
+        let mut ints = bytes.chunks_exact(8).map(|eight| i64::from_le_bytes(eight.try_into().expect("eight of them")));
+        let pair = [ints.next()?, ints.next()?];
+        ints.next().is_none().then_some(pair)
+    }
+}
+
+/// Where along an axis the positions of a phase come from.
+struct Taps {
+    /// The first tap that touches them; the others are a stride apart.
+    first: i64,
+    count: i64,
+    /// Positions of the gradient before the first of the phase that are needed.
+    before: i64,
+}
+
+impl Taps {
+    /// Tap j of window o touches position stride · o + j − begin. Position stride · q + phase is touched by window q + (phase + begin − j) / stride.
+    fn of(kernel: i64, stride: i64, begin: i64, phase: i64) -> Taps {
+        let first = (phase + begin) % stride;
+        let count = (kernel - first + stride - 1) / stride;
+        Taps { first, count, before: count - 1 - (phase + begin) / stride }
+    }
+}
+
+impl Strided<'_> {
+    /// `left` is the padding of the convolution at stride 1, where it is known before the run.
+    fn by_phases(&self, b: &mut Builder, values: &HashMap<&str, Value>, left: Option<[i64; 2]>) -> Value {
+        let value = |name: &str| values.get(name).cloned().unwrap_or_else(Value::none);
+        let (gradient, kernel, x) = (value(self.gradient), value(self.kernel), value(&self.widening.input[0]));
+        let size = b.size(&value(self.wide));
+        let whole = b.ints(&self.size.map(|taps| taps - 1));
+        let none = b.ints(&[0, 0]);
+        // Where the padding is known, the phases are counted from the maps' beginning; else from that of the padding, which is cut off at the end.
+        let (begin, skipped) = match left {
+            Some(left) => ([0, 1].map(|axis| self.size[axis] - 1 - left[axis]), none.clone()),
+            None => ([0, 0], b.sub(&whole, &value(self.left))),
+        };
+        let (strides, rest) = (b.ints(&self.strides), b.ints(&self.strides.map(|stride| stride - 1)));
+        let counted = b.add(&size, &skipped);
+        let most = b.add(&counted, &rest);
+        let positions = b.div(&most, &strides);
+        let zeros = b.join(&[none.clone(), skipped.clone(), none.clone(), none], 0);
+        let mut phases = Vec::new();
+        for row in 0..self.strides[0] {
+            for column in 0..self.strides[1] {
+                let taps = [(0, row), (1, column)]
+                    .map(|(axis, phase)| Taps::of(self.size[axis], self.strides[axis], begin[axis], phase));
+                let gradient = self.convolved(b, &gradient, &kernel, &positions, &taps);
+                // A pad of its own for each, which ONNX Runtime joins with the convolution behind it.
+                let x = match left {
+                    Some(_) => x.clone(),
+                    None => b.op_with("Pad", &[&x, &zeros], &[], &format!("phase {row} {column}")),
+                };
+                let masked = self.masked(b, &x, [row, column], &gradient, &value);
+                phases.push(copied(b, self.narrowing, &[&masked, &value(&self.narrowing.input[1])]));
+            }
+        }
+        let whole = self.interleaved(b, &phases);
+        b.crop(&whole, &skipped, &size)
+    }
+
+    /// The gradient at the positions of a phase.
+    fn convolved(
+        &self,
+        b: &mut Builder,
+        gradient: &Value,
+        kernel: &Value,
+        positions: &Value,
+        taps: &[Taps; 2],
+    ) -> Value {
+        let (first, all) = (b.ints(&taps.each_ref().map(|taps| taps.first)), b.ints(&[i64::MAX; 2]));
+        let (axes, strides) = (b.ints(&[2, 3]), b.ints(&self.strides));
+        let kernel = b.op("Slice", &[kernel, &first, &all, &axes, &strides], &[]);
+        let (last, all, back) = (b.ints(&[-1; 2]), b.ints(&[i64::MIN; 2]), b.ints(&[-1; 2]));
+        let kernel = b.op("Slice", &[&kernel, &last, &all, &axes, &back], &[]);
+        // positions = before + windows + after − (taps − 1)
+        let windows = b.size(gradient);
+        let reach = b.ints(&taps.each_ref().map(|taps| taps.count - 1 - taps.before));
+        let after = b.add(positions, &reach);
+        let after = b.sub(&after, &windows);
+        let before = b.ints(&taps.each_ref().map(|taps| taps.before));
+        let padded = b.pad(gradient, &before, &after);
+        b.op("Conv", &[&padded, &kernel], &[("group", Attribute::Int(self.channels))])
+    }
+
+    /// `gradient` where the activation lets it pass, at the positions of a phase: these are picked out of `x`, which the block began with, by a
+    /// convolution, which stays in ONNX Runtime's blocked layout as a slice does not.
+    fn masked(
+        &self,
+        b: &mut Builder,
+        x: &Value,
+        [row, column]: [i64; 2],
+        gradient: &Value,
+        value: &impl Fn(&str) -> Value,
+    ) -> Value {
+        let [down, across] = self.strides;
+        let mut one = vec![0.0; (down * across) as usize];
+        one[(row * across + column) as usize] = 1.0;
+        let one = one.repeat(self.narrow_channels as usize);
+        let one = b.floats(&[self.narrow_channels as usize, 1, down as usize, across as usize], &one);
+        let attributes = [
+            ("strides", Attribute::Ints(self.strides.to_vec())),
+            ("pads", Attribute::Ints(vec![0, 0, down - 1, across - 1])),
+            ("group", Attribute::Int(self.narrow_channels)),
+        ];
+        let picked = b.op("Conv", &[x, &one], &attributes);
+        let mut inputs = vec![picked];
+        inputs.extend(self.widening.input[1..].iter().map(|name| value(name)));
+        let widened = copied(b, self.widening, &inputs.iter().collect::<Vec<_>>());
+        let mask = copied(b, self.mask, &[&widened]);
+        b.mul(gradient, &mask)
+    }
+
+    /// The phases, those of the first row across, then those of the next, as maps: position stride · q + r is position q of phase r.
+    ///
+    /// Each transposition moves one axis: for that ONNX Runtime has a way that is several times as fast as its `DepthToSpace`.
+    fn interleaved(&self, b: &mut Builder, phases: &[Value]) -> Value {
+        let ([down, across], channels) = (self.strides, self.narrow_channels);
+        let transposed = |b: &mut Builder, x: &Value, order: [i64; 4]| {
+            b.op("Transpose", &[x], &[("perm", Attribute::Ints(order.to_vec()))])
+        };
+        let together = b.join(phases, 1);
+        let rows = b.reshape(&together, &[down, -1, 0, 0]);
+        let rows = transposed(b, &rows, [1, 2, 0, 3]);
+        let columns = b.reshape(&rows, &[across, channels, -1, 0]);
+        let columns = transposed(b, &columns, [1, 2, 3, 0]);
+        let whole = b.reshape(&columns, &[channels, 0, -1]);
+        let first = b.ints(&[0]);
+        b.op("Unsqueeze", &[&whole, &first], &[])
+    }
+}
+
+/// What `node` does, done to `inputs`.
+fn copied(b: &mut Builder, node: &onnx::Node, inputs: &[&Value]) -> Value {
+    b.copy(node, inputs, 1).remove(0)
+}
+
+fn attribute<'a>(node: &'a onnx::Node, name: &str) -> Option<&'a onnx::Attribute> {
+    node.attribute.iter().find(|attribute| attribute.name == name)
+}
+
+fn ints<'a>(node: &'a onnx::Node, name: &str) -> &'a [i64] {
+    attribute(node, name).map_or(&[], |attribute| &attribute.ints)
+}

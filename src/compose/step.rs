@@ -1,0 +1,47 @@
+//! One step of ascent, as a pack has it, made over for the CPU.
+
+use std::collections::HashMap;
+
+use super::apart::Apart;
+use super::{ComposeError, LayerGraph};
+use crate::export::{Builder, Dimension, initializer};
+
+/// The graph of `layer` for pictures of `size` alone, with what its backward passes through strides are computed apart ([`Apart`]), as an ONNX model whose
+/// weights lie in the pack's folder. None where there is nothing to make over.
+///
+/// # Errors
+/// The graph lacks what it should have.
+pub fn apart(layer: &LayerGraph, (width, height): (usize, usize)) -> Result<Option<Vec<u8>>, ComposeError> {
+    let graph = layer.graph()?;
+    let apart = Apart::new(graph);
+    // What is wrong with a graph is best explained of the graph itself.
+    let is_right = layer.declared_shape("neurons") == Some(vec![layer.channels]);
+    if !is_right || !apart.changes_anything() {
+        return Ok(None);
+    }
+    let picture = [1, 3, height, width].map(Dimension::Fixed);
+    let channels = [Dimension::Fixed(layer.channels)];
+    let mut b = Builder::default();
+    let mut inputs = HashMap::new();
+    for input in &graph.input {
+        let name = input.name.as_str();
+        let value = match (name, layer.inputs.get(name)) {
+            ("image", _) => b.input(name, &picture),
+            ("neurons", _) => b.input(name, &channels),
+            (_, Some(values)) => {
+                let shape: Vec<_> = layer.shape_of(name, values.len()).into_iter().map(Dimension::Fixed).collect();
+                b.input(name, &shape)
+            }
+            (_, None) => b.input(name, &[]),
+        };
+        inputs.insert(name, value);
+    }
+    let outputs = b.inline(graph, &inputs, |b, node, values| apart.instead(b, node, values));
+    let outputs = outputs.map_err(|reason| layer.broken(reason))?;
+    for (name, shape) in [("dreamed", &picture[..]), ("activation", &channels), ("objective", &[])] {
+        if let Some(value) = outputs.get(name) {
+            b.output(name, value, shape);
+        }
+    }
+    Ok(Some(b.finish(initializer).to_bytes()))
+}
