@@ -158,6 +158,7 @@ impl Bench<'_> {
             "it ran on {}",
             provider.map_or_else(String::new, |p| p.to_string())
         );
+        anyhow::ensure!(mode.whole_frames == WholeFrames::Never || runs == 1, "its graph does not open: see the log");
         let alike = match cpu {
             None => String::new(),
             Some(cpu) => {

@@ -14,7 +14,13 @@
 
 use std::collections::HashMap;
 
-use crate::export::{Attribute, Builder, Value, onnx};
+use crate::export::{Attribute, Builder, Value, onnx, pad_for, positions, turned};
+
+/// Bytes of maps that are worth it: of smaller ones more stays in the caches, and more nodes cost more than they save. (Measured with one thread and two.)
+pub const WORTHWHILE: f64 = 2.5e6;
+
+/// A hard sigmoid with such a slope is a step.
+const STEEP: f32 = 1e20;
 
 /// The rewriting of one graph.
 pub struct Apart<'a> {
@@ -22,6 +28,10 @@ pub struct Apart<'a> {
     /// Which node makes a value, and how many read it.
     makers: HashMap<&'a str, usize>,
     readers: HashMap<&'a str, usize>,
+    /// About how many positions a value has: to within the padding.
+    positions: HashMap<&'a str, f64>,
+    /// Bytes of maps from which on it is done.
+    least: f64,
 }
 
 /// A backward pass through a stride, found in a graph: the names of its values.
@@ -44,13 +54,19 @@ struct Strided<'a> {
 }
 
 impl<'a> Apart<'a> {
-    pub fn new(graph: &'a onnx::Graph) -> Apart<'a> {
+    /// Of `graph`, for pictures of this width and height, where maps have so many bytes at `least`.
+    pub fn new(graph: &'a onnx::Graph, (width, height): (usize, usize), least: f64) -> Apart<'a> {
         let (mut makers, mut readers) = (HashMap::new(), HashMap::new());
+        let mut positions = HashMap::from([("image", (width * height) as f64)]);
         for (index, node) in graph.node.iter().enumerate() {
             makers.extend(node.output.iter().map(|output| (output.as_str(), index)));
             node.input.iter().for_each(|input| *readers.entry(input.as_str()).or_default() += 1);
+            let skipped: i64 = ints(node, "strides").iter().product();
+            if let Some(before) = node.input.first().and_then(|input| positions.get(input.as_str())).copied() {
+                positions.extend(node.output.iter().map(|output| (output.as_str(), before / skipped.max(1) as f64)));
+            }
         }
-        Apart { graph, makers, readers }
+        Apart { graph, makers, readers, positions, least }
     }
 
     /// Whether there is any backward pass through a stride that is made another way.
@@ -77,30 +93,44 @@ impl<'a> Apart<'a> {
         let wide = mask.input.first()?;
         let activation = self.maker(wide).filter(|node| matches!(node.op_type.as_str(), "Relu" | "Clip"))?;
         let widening = self.made_by(activation, &activation.op_type, 0, "Conv")?;
-        let is_pointwise = |node: &onnx::Node| ints(node, "kernel_shape") == [1, 1] && ints(node, "strides") == [1, 1];
+        let is_pointwise = |node: &onnx::Node| {
+            let is_padded = ints(node, "pads").iter().any(|pad| *pad != 0);
+            ints(node, "kernel_shape") == [1, 1] && ints(node, "strides") == [1, 1] && !is_padded
+        };
+        // Then it is the same of what is activated as of what comes out.
+        let is_step = attribute(mask, "alpha")?.f >= STEEP;
         let channels = attribute(conv, "group")?.i;
         let narrow = self.dims(widening.input.get(1)?)?;
         let scales = self.floats(repeated.input.get(2)?)?;
         let &[height, width] = ints(conv, "kernel_shape") else { return None };
         let strides = [*scales.get(2)? as i64, *scales.get(3)? as i64];
+        let bytes = self.positions.get(wide.as_str())? * channels as f64 * size_of::<f32>() as f64;
         let has_taps = height >= strides[0] && width >= strides[1];
+        let is_worthwhile = bytes >= self.least;
         let is_plain = matches!(ints(conv, "dilations"), [] | [1, 1])
             && is_pointwise(narrowing)
             && is_pointwise(widening)
             && attribute(widening, "group")?.i == 1;
-        (has_taps && is_plain && channels > 1 && narrow[0] == channels && narrow[1] < channels).then_some(Strided {
-            gradient: repeated.input.first()?,
-            kernel: turned.input.first()?,
-            left: pads.input.get(1)?,
-            size: [height, width],
-            strides,
-            channels,
-            wide,
-            mask,
-            widening,
-            narrow_channels: narrow[1],
-            narrowing,
-        })
+        (is_worthwhile
+            && is_step
+            && has_taps
+            && is_plain
+            && channels > 1
+            && narrow[0] == channels
+            && narrow[1] < channels)
+            .then_some(Strided {
+                gradient: repeated.input.first()?,
+                kernel: turned.input.first()?,
+                left: pads.input.get(1)?,
+                size: [height, width],
+                strides,
+                channels,
+                wide,
+                mask,
+                widening,
+                narrow_channels: narrow[1],
+                narrowing,
+            })
     }
 
     fn maker(&self, value: &str) -> Option<&'a onnx::Node> {
@@ -178,10 +208,7 @@ impl Strided<'_> {
             Some(left) => ([0, 1].map(|axis| self.size[axis] - 1 - left[axis]), none.clone()),
             None => ([0, 0], b.sub(&whole, &value(self.left))),
         };
-        let (strides, rest) = (b.ints(&self.strides), b.ints(&self.strides.map(|stride| stride - 1)));
-        let counted = b.add(&size, &skipped);
-        let most = b.add(&counted, &rest);
-        let positions = b.div(&most, &strides);
+        let positions = positions(b, &size, &skipped, self.strides);
         let zeros = b.join(&[none.clone(), skipped.clone(), none.clone(), none], 0);
         let mut phases = Vec::new();
         for row in 0..self.strides[0] {
@@ -214,15 +241,9 @@ impl Strided<'_> {
         let (first, all) = (b.ints(&taps.each_ref().map(|taps| taps.first)), b.ints(&[i64::MAX; 2]));
         let (axes, strides) = (b.ints(&[2, 3]), b.ints(&self.strides));
         let kernel = b.op("Slice", &[kernel, &first, &all, &axes, &strides], &[]);
-        let (last, all, back) = (b.ints(&[-1; 2]), b.ints(&[i64::MIN; 2]), b.ints(&[-1; 2]));
-        let kernel = b.op("Slice", &[&kernel, &last, &all, &axes, &back], &[]);
-        // positions = before + windows + after − (taps − 1)
-        let windows = b.size(gradient);
-        let reach = b.ints(&taps.each_ref().map(|taps| taps.count - 1 - taps.before));
-        let after = b.add(positions, &reach);
-        let after = b.sub(&after, &windows);
-        let before = b.ints(&taps.each_ref().map(|taps| taps.before));
-        let padded = b.pad(gradient, &before, &after);
+        let kernel = turned(b, &kernel);
+        let [before, count] = [taps.each_ref().map(|taps| taps.before), taps.each_ref().map(|taps| taps.count)];
+        let padded = pad_for(b, gradient, positions, before, count);
         b.op("Conv", &[&padded, &kernel], &[("group", Attribute::Int(self.channels))])
     }
 

@@ -10,9 +10,9 @@
 //! | `picture` | f32 [1, 3, height, width] | what is climbed |
 //! | `parts` | f32 [parts, 3, height, width] | parts of the canvas, climbed one step each; where there are any |
 //! | `neurons_0`, `neurons_1` | f32 [channels] | of each layer |
-//! | `steps` | f32 [[`FrameGraph::ascents`]] | how far each ascent climbs, in the order in which they are climbed, the parts' last |
+//! | `steps` | f32 [[`FramePlan::ascents`] · layers] | how far each ascent of each layer climbs, in the order in which they are climbed, the parts' last |
 //! | `smoothing`, `colour` | f32 [] | as of a layer's graph |
-//! | `rolls` | i64 [[`FrameGraph::rolls`]] | for each roll in turn, from which row each row comes, then each column: before each step, and once after the last of an octave |
+//! | `rolls` | i64 [sums of [`FramePlan::rolls`]] | for each roll in turn, from which row each row comes, then each column: before each step, and once after the last of an octave |
 //!
 //! | output | shape | meaning |
 //! | --- | --- | --- |
@@ -24,7 +24,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use super::apart::Apart;
+use super::apart::{Apart, WORTHWHILE};
 use super::{ComposeError, Composed, LayerGraph, Lowering};
 use crate::export::{Builder, Dimension, Value, initializer};
 use crate::pixel::resize_weights;
@@ -126,7 +126,7 @@ impl<'a> Frame<'a> {
     fn new(layers: &'a [LayerGraph], plan: &'a FramePlan, lowering: Lowering) -> Result<Frame<'a>, ComposeError> {
         let apart = layers.iter().map(|layer| {
             let graph = layer.graph()?;
-            Ok((lowering == Lowering::Apart).then(|| Apart::new(graph)))
+            Ok((lowering == Lowering::Apart).then(|| Apart::new(graph, plan.size, WORTHWHILE)))
         });
         let apart = apart.collect::<Result<_, ComposeError>>()?;
         let mut b = Builder::default();

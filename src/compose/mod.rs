@@ -8,6 +8,7 @@ mod frame;
 mod half;
 mod step;
 
+pub use apart::WORTHWHILE;
 pub use frame::{FramePlan, compose};
 pub use step::apart;
 
@@ -91,16 +92,32 @@ impl LayerGraph {
         shape.unwrap_or_else(|| vec![values])
     }
 
-    /// The shape that the graph says an input has, where that does not depend on the picture.
-    fn declared_shape(&self, input: &str) -> Option<Vec<usize>> {
+    /// The shape that the graph says an input or output has, where that does not depend on the picture.
+    fn declared_shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.declared(name)?.into_iter().collect()
+    }
+
+    /// The sizes that the graph says an input or output has; none for those that depend on the picture.
+    fn declared(&self, name: &str) -> Option<Vec<Option<usize>>> {
         use onnx::tensor_shape::dimension::Value;
-        let inputs = self.model.graph.iter().flat_map(|graph| &graph.input);
-        let info = inputs.filter(|info| info.name == input).find_map(|info| info.r#type.as_ref()?.tensor_type.as_ref());
-        let sizes = info?.shape.as_ref()?.dim.iter().map(|dim| match dim.value {
+        let outlets = self.model.graph.iter().flat_map(|graph| graph.input.iter().chain(&graph.output));
+        let shape = outlets
+            .filter(|info| info.name == name)
+            .find_map(|info| info.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref());
+        let sizes = shape?.dim.iter().map(|dim| match dim.value {
             Some(Value::DimValue(size)) => usize::try_from(size).ok(),
             _ => None,
         });
-        sizes.collect()
+        Some(sizes.collect())
+    }
+
+    /// Whether it says of itself what the contract asks for (`deploy/reference/graph-pack.md`).
+    fn keeps_contract(&self) -> bool {
+        let is_picture = |name| self.declared(name).is_some_and(|sizes| sizes == [Some(1), Some(3), None, None]);
+        let has = |name, shape: &[usize]| self.declared_shape(name).is_some_and(|declared| declared == shape);
+        ["image", "dreamed"].into_iter().all(is_picture)
+            && ["neurons", "activation"].into_iter().all(|name| has(name, &[self.channels]))
+            && ["step", "smoothing", "colour"].into_iter().all(|name| has(name, &[]))
     }
 }
 

@@ -7,18 +7,18 @@ use super::{ComposeError, LayerGraph};
 use crate::export::{Builder, Dimension, initializer};
 
 /// The graph of `layer` for pictures of `size` alone, with what its backward passes through strides are computed apart ([`Apart`]), as an ONNX model whose
-/// weights lie in the pack's folder. None where there is nothing to make over.
+/// weights lie in the pack's folder; those through maps of so many bytes at `least` ([`super::WORTHWHILE`]). None where there is nothing to make over.
 ///
 /// # Errors
 /// The graph lacks what it should have.
-pub fn apart(layer: &LayerGraph, (width, height): (usize, usize)) -> Result<Option<Vec<u8>>, ComposeError> {
+pub fn apart(layer: &LayerGraph, size: (usize, usize), least: f64) -> Result<Option<Vec<u8>>, ComposeError> {
     let graph = layer.graph()?;
-    let apart = Apart::new(graph);
+    let apart = Apart::new(graph, size, least);
     // What is wrong with a graph is best explained of the graph itself.
-    let is_right = layer.declared_shape("neurons") == Some(vec![layer.channels]);
-    if !is_right || !apart.changes_anything() {
+    if !layer.keeps_contract() || !apart.changes_anything() {
         return Ok(None);
     }
+    let (width, height) = size;
     let picture = [1, 3, height, width].map(Dimension::Fixed);
     let channels = [Dimension::Fixed(layer.channels)];
     let mut b = Builder::default();

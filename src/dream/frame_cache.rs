@@ -5,6 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
 use super::DreamError;
 use crate::compose::FramePlan;
@@ -13,6 +14,8 @@ use crate::runtime::{Frame, FrameAscent, Provider, Runtime, RuntimeError};
 
 /// More open graphs than this are let go, the longest unused first: the plan in use, that before it, and a fade's.
 const MAX_OPEN: usize = 3;
+/// A frame that could not be opened or failed is tried again after so long: what it lacked may have come.
+const FAILURE_EXPIRY: Duration = Duration::from_secs(600);
 /// A frame of more ascents than this is climbed step by step: its graph would have tens of thousands of nodes.
 const MAX_ASCENTS: usize = 24;
 
@@ -72,7 +75,11 @@ pub struct FrameCache {
     open: Vec<(Kept, FrameAscent)>,
     /// Asked for and not yet come: one at a time.
     requested: Option<Kept>,
-    failed: Vec<Kept>,
+    /// What was asked for is not wanted any more: it was opened before everything was closed.
+    is_outdated: bool,
+    failed: Vec<(Kept, Instant)>,
+    /// Layers whose failure was logged: each is logged once.
+    logged: Vec<Vec<String>>,
     /// The thread, once there was anything to open.
     thread: Option<(Sender<Kept>, Receiver<Answer>)>,
     /// Wait for graphs rather than go on without.
@@ -86,7 +93,9 @@ impl FrameCache {
             catalogue,
             open: Vec::new(),
             requested: None,
+            is_outdated: false,
             failed: Vec::new(),
+            logged: Vec::new(),
             thread: None,
             wait: false,
         }
@@ -101,6 +110,12 @@ impl FrameCache {
         if !self.runtime.runs_whole_frames(provider, self.wait) || key.ascents() > MAX_ASCENTS {
             return None;
         }
+        // A fade is over before an engine is built.
+        if key.other.is_some() && provider == Provider::TensorRt {
+            return None;
+        }
+        // Those of a provider that serves no more keep its memory.
+        self.open.retain(|(kept, _)| kept.provider == provider);
         self.take_answer(false);
         if !self.open.iter().any(|(kept, _)| kept.is(key, provider)) {
             self.request(key, provider);
@@ -113,14 +128,34 @@ impl FrameCache {
         self.open.last_mut().map(|(_, ascent)| ascent)
     }
 
+    /// Whether one is being opened that will be there in a moment.
+    pub fn is_soon_open(&self) -> bool {
+        self.requested.as_ref().is_some_and(|kept| kept.provider != Provider::TensorRt)
+    }
+
+    /// Closes the graph of the frame `key`, which failed: for a while such frames are climbed step by step.
+    pub fn refuse(&mut self, key: &FrameKey, provider: Provider, error: &DreamError) {
+        self.open.retain(|(kept, _)| !kept.is(key, provider));
+        self.fail(Kept::of(key, provider), error);
+    }
+
     /// Closes all: they are opened anew when next wanted.
     pub fn forget(&mut self) {
         self.open.clear();
-        self.failed.clear();
+        self.is_outdated = self.requested.is_some();
+    }
+
+    fn fail(&mut self, kept: Kept, error: &DreamError) {
+        if !self.logged.contains(&kept.layers) {
+            tracing::warn!("layer {} is dreamed step by step: {error}", kept.layers.join(" and "));
+            self.logged.push(kept.layers.clone());
+        }
+        self.failed.push((kept, Instant::now()));
     }
 
     fn request(&mut self, key: &FrameKey, provider: Provider) {
-        if self.requested.is_some() || self.failed.iter().any(|kept| kept.is(key, provider)) {
+        self.failed.retain(|(_, since)| since.elapsed() < FAILURE_EXPIRY);
+        if self.requested.is_some() || self.failed.iter().any(|(kept, _)| kept.is(key, provider)) {
             return;
         }
         let (requests, _) = self.thread.get_or_insert_with(|| start(&self.runtime, &self.catalogue));
@@ -135,6 +170,9 @@ impl FrameCache {
         let answer = if waits { results.recv().ok() } else { results.try_recv().ok() };
         let Some((kept, opened)) = answer else { return };
         self.requested = None;
+        if std::mem::take(&mut self.is_outdated) {
+            return;
+        }
         match opened {
             Ok(ascent) => {
                 self.open.push((kept, ascent));
@@ -142,10 +180,7 @@ impl FrameCache {
                     self.open.remove(0);
                 }
             }
-            Err(error) => {
-                tracing::warn!("layer {} is dreamed step by step: {error}", kept.layers.join(" and "));
-                self.failed.push(kept);
-            }
+            Err(error) => self.fail(kept, &error),
         }
     }
 }

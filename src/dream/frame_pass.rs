@@ -4,7 +4,7 @@ use super::current::Current;
 use super::error::DreamError;
 use super::frame_cache::FrameKey;
 use super::octaves::{self, Climb};
-use super::{Dreamer, fatigue, strength};
+use super::{Dreamer, Progress, fatigue, strength};
 use crate::params::Params;
 
 /// How many times `step` is climbed by the whole and by each of its parts, which have one step a frame.
@@ -37,8 +37,25 @@ impl Dreamer {
         }
     }
 
+    /// How a part of the canvas is climbed: by one step.
+    pub(super) fn part_climb<'a>(
+        weights: &'a [f32],
+        current: &'a Current,
+        params: &Params,
+        step_scale: f64,
+    ) -> Climb<'a> {
+        let sizes = std::slice::from_ref(&current.plan.size);
+        Climb { sizes, steps: 1, ..Dreamer::climb_of(weights, current, params, 0, step_scale) }
+    }
+
+    /// Whether anything is amplified.
+    pub(super) fn climbs(current: &Current, params: &Params) -> bool {
+        !current.sizes.is_empty() && current.plan.steps > 0 && params.step * strength(params) > 0.0
+    }
+
     /// Climbs `next` octave by octave, those whose turn it is, and the parts that were cut. Returns whether there was anything to climb.
     pub(super) fn climb(&mut self, current: &Current, params: &Params, scales: StepScales) -> Result<bool, DreamError> {
+        let has_feedback = self.has_feedback();
         current.crossfade.weights(&mut self.weights);
         self.fatigue.swing(&mut self.weights, fatigue::share(params.fatigue) * self.gaze.stares());
         let (sizes, at_once) = (&current.sizes, current.plan.octaves);
@@ -57,11 +74,7 @@ impl Dreamer {
             }
             return Ok(false);
         }
-        let part_climb = Climb {
-            sizes: std::slice::from_ref(&current.plan.size),
-            steps: 1,
-            ..Dreamer::climb_of(&self.weights, current, params, 0, scales.part * self.spread(current))
-        };
+        let part_climb = Dreamer::part_climb(&self.weights, current, params, scales.part * self.spread(current));
         let key = FrameKey {
             layer: climb.layer,
             other: climb.other.map(|(other, ..)| other),
@@ -70,16 +83,36 @@ impl Dreamer {
             steps: climb.steps,
             parts: self.parts.len(),
         };
-        let provider = self.sessions.provider(climb.layer, current.plan.size);
-        // Who watches wants to see each step.
-        let frame = provider.filter(|_| self.on_step.is_none() && climb.sizes.len() == sizes.len());
-        let frame = frame.and_then(|provider| self.frame_graphs.get(&key, provider));
-        let climbed = match frame {
-            Some(frame) => {
-                self.climber.climb_at_once(&mut self.next, self.parts.pictures(), &climb, &part_climb, frame).map(Some)
+        // A frame that begins a dream has no parts beside it, and is one alone.
+        let is_typical = has_feedback && climb.sizes.len() == sizes.len();
+        let provider = self.sessions.provider(climb.layer, current.plan.size).filter(|_| is_typical);
+        let mut at_once = None;
+        if let Some(provider) = provider
+            && let Some(frame) = self.frame_graphs.get(&key, provider)
+        {
+            let parts = self.parts.pictures();
+            let climbed = self.climber.climb_at_once(&mut self.next, parts, &climb, &part_climb, frame);
+            let is_finite = self.next.data.iter().all(|value| value.is_finite());
+            match climbed {
+                Ok(last) if is_finite => at_once = Some(last),
+                failed => {
+                    let not_finite = DreamError::NotFinite { layer: climb.layer.to_owned() };
+                    self.frame_graphs.refuse(&key, provider, &failed.err().unwrap_or(not_finite));
+                    self.next.copy_from(&self.looked);
+                    self.parts.restore();
+                }
+            }
+        }
+        let on_step = self.on_step.as_deref_mut();
+        let climbed = match at_once {
+            Some(last) => {
+                if let Some(on_step) = on_step {
+                    let total = octaves::work(climb.sizes, climb.steps) + climb.extra_work;
+                    on_step(Progress { done: total, total, activation: last.activation, objective: None });
+                }
+                Ok(Some(last))
             }
             None => {
-                let on_step = self.on_step.as_deref_mut();
                 let whole = self.climber.climb(&mut self.next, &climb, &mut self.sessions, on_step);
                 whole.and_then(|last| self.climb_parts(current, params, scales.part, 0).map(|()| last))
             }

@@ -1,7 +1,7 @@
 //! The dream: one frame of looking, climbing and feeding back.
 //!
 //! [`Dreamer::dream`] reads like the recipe: the last difference is carried to the camera picture and laid over it, the whole is climbed octave
-//! by octave from coarse to fine, its tone is held, a few windows are climbed at the canvas' own size, and what differs from the
+//! by octave from coarse to fine, and beside it a few windows at the canvas' own size, its tone is held, and what differs from the
 //! camera is the new difference. Which size, octaves and steps a board can afford is
 //! the [`governor`]'s business, opening graphs that of [`session_cache`], which does it in a thread of its own so that the
 //! picture never stands still for it.
@@ -266,7 +266,8 @@ impl Dreamer {
         let part_step_scale = self.step_scale(trance, elapsed.mul_f64(WINDOW_STEP_FACTOR));
         // In a mirror beside the whole, and in a picture of its own after it, whose dream they then make finer.
         let is_beside = self.has_feedback();
-        self.cut_parts(&current, 0, if is_beside { current.plan.windows } else { 0 });
+        let beside = if is_beside && Dreamer::climbs(&current, params) { current.plan.windows } else { 0 };
+        self.cut_parts(&current, 0, beside);
         let climbed = self.climb(&current, params, StepScales { whole: step_scale, part: part_step_scale })?;
         if climbed && look.has_camera && self.has_feedback() {
             let inputs = BoostInputs { step_scale, fatigue: params.fatigue, share: 1.0 - trance };
@@ -286,7 +287,8 @@ impl Dreamer {
         } else if climbed {
             for number in 0..current.plan.windows {
                 self.cut_parts(&current, number, 1);
-                self.climb_parts(&current, params, part_step_scale, number)?;
+                let climbed = self.climb_parts(&current, params, part_step_scale, number);
+                climbed.map_err(|error| self.give_up(error))?;
                 self.add_parts();
             }
         }
@@ -307,7 +309,12 @@ impl Dreamer {
         self.status.steps = current.plan.steps;
         // Frames of coarser octaves alone are cheaper than planned.
         let is_most_expensive = frame.is_multiple_of(octaves::turns(&current.sizes, at_once));
-        if climbed && is_most_expensive && self.governor.plans_for(current.crossfade.only_layer()) {
+        // Those climbed step by step until their graph is open say nothing of those after.
+        if climbed
+            && is_most_expensive
+            && !self.frame_graphs.is_soon_open()
+            && self.governor.plans_for(current.crossfade.only_layer())
+        {
             self.governor.observe(self.status.frame_time, &current.plan);
         }
         let is_open = !current.sizes.is_empty();

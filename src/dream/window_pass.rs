@@ -2,7 +2,7 @@
 
 use super::current::Current;
 use super::error::DreamError;
-use super::octaves::{self, Climb};
+use super::octaves;
 use super::windows::Window;
 use super::{Dreamer, Progress, windows};
 use crate::params::Params;
@@ -19,6 +19,15 @@ pub struct Parts {
 impl Parts {
     pub fn len(&self) -> usize {
         self.places.len()
+    }
+
+    /// As they were cut.
+    pub fn restore(&mut self) {
+        self.climbed
+            .iter_mut()
+            .zip(&self.cut)
+            .take(self.places.len())
+            .for_each(|(climbed, cut)| climbed.copy_from(cut));
     }
 
     /// Those that are climbed, as they are cut or climbed by now.
@@ -63,8 +72,7 @@ impl Dreamer {
     ) -> Result<(), DreamError> {
         let size = current.plan.size;
         let work = octaves::work(&current.sizes, current.plan.steps);
-        let all = Dreamer::climb_of(&self.weights, current, now, 0, step_scale * self.spread(current));
-        let climb = Climb { sizes: &[size], steps: 1, ..all };
+        let climb = Dreamer::part_climb(&self.weights, current, now, step_scale * self.spread(current));
         for (number, part) in (first..).zip(self.parts.pictures()) {
             let climbed = self.climber.climb(part, &climb, &mut self.sessions, None);
             climbed?;

@@ -43,6 +43,7 @@ pub use list::{Candidate, candidates};
 pub use names::split_layers;
 pub use network::{Network, Node};
 pub use pack::{About, LayerRequest, Options, Recognise, pack};
+pub use rules::stride::{pad_for, positions, turned};
 pub use rules::supported as supported_operators;
 pub use tensor::{Attribute, Data, Tensor};
 pub use trace::{Gradients, MaxPool, Saturated};

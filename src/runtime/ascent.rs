@@ -68,7 +68,7 @@ impl Graph<'_> {
     fn made_over(&self, provider: Provider) -> Option<(&str, Vec<u8>)> {
         let folder = self.folder.to_str().filter(|_| provider == Provider::Cpu)?;
         let layer = LayerGraph::read(self.folder, self.layer).ok()?;
-        Some((folder, compose::apart(&layer, self.size).ok()??))
+        Some((folder, compose::apart(&layer, self.size, compose::WORTHWHILE).ok()??))
     }
 }
 
@@ -98,7 +98,10 @@ impl Source for Graph<'_> {
 
     fn load(&self, builder: SessionBuilder, provider: Provider) -> ort::Result<Session> {
         if let Some((folder, model)) = self.made_over(provider) {
-            return builder.with_config_entry(WEIGHTS_FOLDER, folder)?.commit_from_memory(&model);
+            match builder.clone().with_config_entry(WEIGHTS_FOLDER, folder)?.commit_from_memory(&model) {
+                Ok(session) => return Ok(session),
+                Err(error) => tracing::debug!("{} made over for the CPU does not load: {error}", self.label()),
+            }
         }
         let builder = builder.with_dimension_override("height", self.size.1 as i64)?;
         builder.with_dimension_override("width", self.size.0 as i64)?.commit_from_file(self.file())

@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::Graph;
-use crate::compose::FramePlan;
 use crate::pack::{Layer, Manifest, hex_sha256};
 
 /// Engines are tens of megabytes: so many are kept, the longest unused are removed.
@@ -45,25 +44,32 @@ impl Engines {
     }
 
     /// Where the engine of a whole frame of `layers` is kept, as [`Engines::place`].
-    pub fn frame_place(&self, layers: &[(&Manifest, &Layer)], plan: &FramePlan, version: &str) -> Option<Place> {
-        self.place_of(layers, plan.size, &format!("{plan:?}"), version)
+    /// `model` is what it is composed to.
+    pub fn frame_place(
+        &self,
+        layers: &[(&Manifest, &Layer)],
+        size: (usize, usize),
+        model: &[u8],
+        version: &str,
+    ) -> Option<Place> {
+        self.place_of(layers, size, &hex_sha256(model), version)
     }
 
-    /// `plan` is what the engine depends on besides.
+    /// `composed` is what the engine depends on besides; empty for a step.
     fn place_of(
         &self,
         layers: &[(&Manifest, &Layer)],
         (width, height): (usize, usize),
-        plan: &str,
+        composed: &str,
         version: &str,
     ) -> Option<Place> {
         let folder = self.folder.as_ref()?;
         let files: String =
             layers.iter().flat_map(|(manifest, _)| manifest.files.values()).map(String::as_str).collect();
         let machine = format!("{version} {}", this_machine());
-        let key = hex_sha256(format!("{files} {plan} {machine}").as_bytes());
+        let key = hex_sha256(format!("{files} {composed} {machine}").as_bytes());
         let digits = if self.fp16 { "fp16" } else { "fp32" };
-        let kind = if plan.is_empty() { "" } else { "frame-" };
+        let kind = if composed.is_empty() { "" } else { "frame-" };
         // The layer's own name may hold slashes, and `..`; its file is a plain name.
         let names: Option<Vec<String>> = layers
             .iter()

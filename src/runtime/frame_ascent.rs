@@ -40,8 +40,6 @@ pub struct FrameControls<'a> {
 pub struct FrameResult<'a> {
     /// For each layer, mean activation of each channel before its last step.
     pub activations: [&'a [f32]; 2],
-    /// The objective of the first layer before its last step, of graphs that have it as an output.
-    pub objective: Option<f32>,
 }
 
 /// A frame's graph, opened on one provider. Tensors are allocated once and reused by every run.
@@ -49,7 +47,6 @@ pub struct FrameAscent {
     open: OpenGraph,
     plan: FramePlan,
     layers: usize,
-    has_objective: bool,
 }
 
 /// Where the inputs lie among those exchanged; neurons and parts come last.
@@ -59,7 +56,7 @@ const SMOOTHING: usize = 2;
 const COLOUR: usize = 3;
 const ROLLS: usize = 4;
 const NEURONS: usize = 5;
-/// Where the outputs lie; after the activations the parts, where there are any, and the objective.
+/// Where the outputs lie; the parts come last.
 const DREAMED: usize = 0;
 const ACTIVATIONS: usize = 1;
 
@@ -89,7 +86,7 @@ impl Source for Composition<'_> {
 
     fn engine(&self, runtime: &Runtime) -> Option<Place> {
         let layers: Vec<_> = self.frame.layers.iter().map(|(_, manifest, layer)| (*manifest, *layer)).collect();
-        runtime.engines().frame_place(&layers, self.frame.plan, runtime.version())
+        runtime.engines().frame_place(&layers, self.frame.plan.size, &self.composed.model, runtime.version())
     }
 
     fn load(&self, builder: SessionBuilder, _: Provider) -> ort::Result<Session> {
@@ -123,9 +120,6 @@ impl Source for Composition<'_> {
         if plan.parts > 0 {
             inputs.push(("parts".to_owned(), Input::floats(&pictures(plan.parts))?));
             outputs.push(("parts_dreamed".to_owned(), pictures(plan.parts)));
-        }
-        if session.outputs().iter().any(|output| output.name() == "objective") {
-            outputs.push(("objective".to_owned(), vec![]));
         }
         for (name, shape) in &outputs {
             check_outlet(session.outputs(), "output", name, shape)?;
@@ -166,9 +160,11 @@ impl FrameAscent {
         let weights = weights.collect::<Result<_, RuntimeError>>()?;
         let composition = Composition { frame, composed, weights };
         let open = OpenGraph::on_first(runtime, &[provider], &composition, MissingEngine::Build)?;
-        let (layers, parts) = (frame.layers.len(), usize::from(frame.plan.parts > 0));
-        let has_objective = open.outputs() > ACTIVATIONS + layers + parts;
-        Ok(FrameAscent { open, plan: frame.plan.clone(), layers, has_objective })
+        if open.provider() != provider {
+            let reason = format!("{provider} takes none of it");
+            return Err(RuntimeError::Start { reason });
+        }
+        Ok(FrameAscent { open, plan: frame.plan.clone(), layers: frame.layers.len() })
     }
 
     /// Climbs `picture` and, beside it, `parts`, in place.
@@ -207,10 +203,7 @@ impl FrameAscent {
         }
         let open = &self.open;
         let last = ACTIVATIONS + self.layers - 1;
-        Ok(FrameResult {
-            activations: [open.output(ACTIVATIONS), open.output(last)],
-            objective: self.has_objective.then(|| open.output(open.outputs() - 1)[0]),
-        })
+        Ok(FrameResult { activations: [open.output(ACTIVATIONS), open.output(last)] })
     }
 
     /// What this runs on.

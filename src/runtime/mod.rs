@@ -42,7 +42,8 @@ pub struct Settings {
     pub precision: Precision,
     /// Whether a frame is one run, of a graph that holds all its ascents.
     pub whole_frames: WholeFrames,
-    /// Whether a GPU replays such a run as one CUDA graph.
+    /// Whether a GPU replays such a run as one CUDA graph. Not proven on a GPU yet: while one is recorded no other thread may use the GPU, and
+    /// graphs are opened beside the dream.
     pub cuda_graphs: bool,
     /// Folder of TensorRT's engines; none: they are not kept, and every start builds them anew.
     pub engines: Option<PathBuf>,
@@ -107,7 +108,7 @@ impl Default for Settings {
             threads: 0,
             precision: Precision::Auto,
             whole_frames: WholeFrames::Auto,
-            cuda_graphs: true,
+            cuda_graphs: false,
             engines: None,
         }
     }

@@ -1,6 +1,7 @@
 //! A graph open on a provider, and the tensors that it and we exchange; how the provider is chosen that can run it.
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use ort::memory::Allocator;
@@ -164,6 +165,9 @@ impl OpenGraph {
             Provider::Cuda | Provider::Cpu => None,
         };
         let Some(place) = place else { return OpenGraph::captured(runtime, provider, source, None) };
+        // They share what was measured, and the room there is: one is built after the other, from whichever thread.
+        static BUILDING: Mutex<()> = Mutex::new(());
+        let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
         let cannot_store = |error: std::io::Error| {
             tracing::warn!("cannot store an engine in {}: {error}; every start rebuilds it", place.engine.display());
         };
@@ -246,7 +250,7 @@ impl OpenGraph {
         }
         let reached = match provider {
             Provider::Cpu => Reached::InPlace,
-            _ if source.is_whole_frame() => {
+            _ if is_captured => {
                 let places = DeviceTensors::bind(&session, &mut binding, &inputs, &outputs);
                 Reached::OnDevice(places.map_err(|e| failed(&e))?)
             }

@@ -182,6 +182,8 @@ fn mirror(catalogue: &Arc<Catalogue>, whole_frames: WholeFrames) -> Sitting {
 fn a_mirror_dreams_the_same_in_whole_frames_and_is_given_less_to_copy() {
     let catalogue = catalogue();
     let mut mirrors = [WholeFrames::Always, WholeFrames::Never].map(|frames| mirror(&catalogue, frames));
+    // As the daemon does, which beats its heart by it.
+    mirrors.iter_mut().for_each(|mirror| mirror.dreamer.on_step(|_| ()));
     let camera = photo("coffee.jpg", (480, 288));
     let mut params = Params::new(&catalogue);
     params.layer = "mobilenet-v2/f11".into();
@@ -195,10 +197,10 @@ fn a_mirror_dreams_the_same_in_whole_frames_and_is_given_less_to_copy() {
             mirror.dream(Some(&camera), &params, Duration::from_millis(200), shown).unwrap();
         }
         let [whole, steps] = [0, 1].map(|which: usize| mirrors[which].dreamer.status().clone());
-        // The first frame's window comes after the whole, which is not a dream yet.
-        assert_eq!(whole.traffic.runs, if number == 0 { 2 } else { 1 }, "frame {number}");
+        // The first frame is one alone: its window comes after the whole, which is not a dream yet.
+        assert_eq!(whole.traffic.runs, if number == 0 { 5 } else { 1 }, "frame {number}");
         assert!(steps.traffic.runs >= 5, "frame {number}: {:?}", steps.traffic);
-        assert!(whole.traffic.bytes < steps.traffic.bytes, "frame {number}: {whole:?}, {steps:?}");
+        assert!(number == 0 || whole.traffic.bytes < steps.traffic.bytes, "frame {number}: {whole:?}, {steps:?}");
         // Rounding grows from frame to frame, as it does from ascent to ascent.
         let (apart, dreamed) = (difference(&shown[0], &shown[1]), difference(&shown[1], &camera));
         assert!(

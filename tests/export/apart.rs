@@ -42,7 +42,7 @@ fn assert_same(folder: &Path, layer: &Layer, size: [usize; 2]) {
     };
     let plain = fixed("width", width)(fixed("height", height)(builder())).commit_from_file(folder.join(&layer.file));
     let graph = LayerGraph::read(folder, layer).unwrap();
-    let model = compose::apart(&graph, (width, height)).unwrap().expect("there is a stride");
+    let model = compose::apart(&graph, (width, height), 0.0).unwrap().expect("there is a stride");
     let apart =
         builder().with_config_entry(WEIGHTS_FOLDER, folder.to_str().unwrap()).unwrap().commit_from_memory(&model);
     let image = picture(size, 7);

@@ -12,7 +12,7 @@ mod head;
 mod normalisation;
 mod pad;
 mod pool;
-mod stride;
+pub(super) mod stride;
 
 pub use head::copy as copy_head;
 pub use normalisation::{is_training, scale_and_shift};
