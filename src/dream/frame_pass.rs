@@ -3,7 +3,7 @@
 use super::current::Current;
 use super::error::DreamError;
 use super::frame_cache::FrameKey;
-use super::octaves::{self, Climb};
+use super::octaves::{self, Climb, LastAscent};
 use super::{Dreamer, Progress, fatigue, strength};
 use crate::params::Params;
 
@@ -53,72 +53,41 @@ impl Dreamer {
         !current.sizes.is_empty() && current.plan.steps > 0 && params.step * strength(params) > 0.0
     }
 
-    /// Climbs `next` octave by octave, those whose turn it is, and the parts that were cut. Returns whether there was anything to climb.
-    pub(super) fn climb(&mut self, current: &Current, params: &Params, scales: StepScales) -> Result<bool, DreamError> {
-        let has_feedback = self.has_feedback();
-        current.crossfade.weights(&mut self.weights);
-        self.fatigue.swing(&mut self.weights, fatigue::share(params.fatigue) * self.gaze.stares());
+    /// How the whole is climbed in frame `number`: the octaves whose turn it is.
+    fn whole_climb<'a>(
+        weights: &'a [f32],
+        current: &'a Current,
+        params: &Params,
+        step_scale: f64,
+        number: u64,
+    ) -> Climb<'a> {
         let (sizes, at_once) = (&current.sizes, current.plan.octaves);
         let turns = octaves::turns(sizes, at_once).min(octaves::MAX_TURNS) as f64;
-        let climb = Climb {
-            sizes: octaves::turn(sizes, at_once, self.frames),
-            extra_work: self.work_of_windows(current),
-            ..Dreamer::climb_of(&self.weights, current, params, params.jitter, scales.whole * turns)
-        };
-        self.frames += 1;
+        let sizes = octaves::turn(sizes, at_once, number);
+        Climb { sizes, ..Dreamer::climb_of(weights, current, params, params.jitter, step_scale * turns) }
+    }
+
+    /// Climbs `next` octave by octave, those whose turn it is, and the parts that were cut: in one run where the frame's graph is open, else
+    /// step by step. Returns whether there was anything to climb.
+    pub(super) fn climb(&mut self, current: &Current, params: &Params, scales: StepScales) -> Result<bool, DreamError> {
+        current.crossfade.weights(&mut self.weights);
+        self.fatigue.swing(&mut self.weights, fatigue::share(params.fatigue) * self.gaze.stares());
         self.climber.count_anew();
-        if sizes.is_empty() || climb.steps == 0 || climb.step == 0.0 {
+        let number = self.frames;
+        self.frames += 1;
+        if !Dreamer::climbs(current, params) || scales.whole == 0.0 {
             // Nothing is amplified, but it could be.
-            if let Some(&size) = sizes.last() {
+            if let Some(&size) = current.sizes.last() {
                 self.status.provider = Some(self.sessions.ascent(&current.crossfade.from.layer, size)?.provider());
             }
             return Ok(false);
         }
-        let part_climb = Dreamer::part_climb(&self.weights, current, params, scales.part * self.spread(current));
-        let key = FrameKey {
-            layer: climb.layer,
-            other: climb.other.map(|(other, ..)| other),
-            size: current.plan.size,
-            octaves: climb.sizes,
-            steps: climb.steps,
-            parts: self.parts.len(),
-        };
-        // A frame that begins a dream has no parts beside it, and is one alone.
-        let is_typical = has_feedback && climb.sizes.len() == sizes.len();
-        let provider = self.sessions.provider(climb.layer, current.plan.size).filter(|_| is_typical);
-        let mut at_once = None;
-        if let Some(provider) = provider
-            && let Some(frame) = self.frame_graphs.get(&key, provider)
-        {
-            let parts = self.parts.pictures();
-            let climbed = self.climber.climb_at_once(&mut self.next, parts, &climb, &part_climb, frame);
-            let is_finite = self.next.data.iter().all(|value| value.is_finite());
-            match climbed {
-                Ok(last) if is_finite => at_once = Some(last),
-                failed => {
-                    let not_finite = DreamError::NotFinite { layer: climb.layer.to_owned() };
-                    self.frame_graphs.refuse(&key, provider, &failed.err().unwrap_or(not_finite));
-                    self.next.copy_from(&self.looked);
-                    self.parts.restore();
-                }
-            }
-        }
-        let on_step = self.on_step.as_deref_mut();
-        let climbed = match at_once {
-            Some(last) => {
-                if let Some(on_step) = on_step {
-                    let total = octaves::work(climb.sizes, climb.steps) + climb.extra_work;
-                    on_step(Progress { done: total, total, activation: last.activation, objective: None });
-                }
-                Ok(Some(last))
-            }
-            None => {
-                let whole = self.climber.climb(&mut self.next, &climb, &mut self.sessions, on_step);
-                whole.and_then(|last| self.climb_parts(current, params, scales.part, 0).map(|()| last))
-            }
+        let climbed = match self.climb_at_once(current, params, scales, number) {
+            Some(last) => Ok(Some(last)),
+            None => self.climb_in_steps(current, params, scales, number),
         };
         match climbed {
-            Ok(_) if !self.next.data.iter().all(|value| value.is_finite()) => {
+            Ok(_) if !self.next.is_finite() => {
                 // Fed back, they would never leave the picture again.
                 self.restarts = true;
                 Err(self.give_up(DreamError::NotFinite { layer: current.crossfade.layer().to_owned() }))
@@ -132,5 +101,66 @@ impl Dreamer {
             }
             Err(error) => Err(self.give_up(error)),
         }
+    }
+
+    /// In one run; none where the frame's graph is not open, or fails.
+    fn climb_at_once(
+        &mut self,
+        current: &Current,
+        params: &Params,
+        scales: StepScales,
+        number: u64,
+    ) -> Option<LastAscent> {
+        let part_scale = scales.part * self.spread(current);
+        let climb = Dreamer::whole_climb(&self.weights, current, params, scales.whole, number);
+        let part_climb = Dreamer::part_climb(&self.weights, current, params, part_scale);
+        // A frame that begins a dream has no parts beside it, and is one alone.
+        if !self.has_feedback() || climb.sizes.len() < current.sizes.len() {
+            return None;
+        }
+        let key = FrameKey {
+            layer: climb.layer,
+            other: climb.other.map(|(other, ..)| other),
+            size: current.plan.size,
+            octaves: climb.sizes,
+            steps: climb.steps,
+            parts: self.parts.len(),
+        };
+        let provider = self.sessions.provider(climb.layer, current.plan.size)?;
+        let frame = self.frame_graphs.get(&key, provider)?;
+        let parts = self.parts.pictures();
+        let error = match self.climber.climb_at_once(&mut self.next, parts, &climb, &part_climb, frame) {
+            Ok(last) if self.next.is_finite() => {
+                if let Some(on_step) = self.on_step.as_deref_mut() {
+                    let total = octaves::work(climb.sizes, climb.steps);
+                    on_step(Progress { done: total, total, activation: last.activation, objective: None });
+                }
+                return Some(last);
+            }
+            Ok(_) => DreamError::NotFinite { layer: climb.layer.to_owned() },
+            Err(error) => error,
+        };
+        self.frame_graphs.refuse(&key, provider, &error);
+        self.next.copy_from(&self.looked);
+        self.parts.restore();
+        None
+    }
+
+    /// Step by step.
+    fn climb_in_steps(
+        &mut self,
+        current: &Current,
+        params: &Params,
+        scales: StepScales,
+        number: u64,
+    ) -> Result<Option<LastAscent>, DreamError> {
+        let climb = Climb {
+            extra_work: self.work_of_windows(current),
+            ..Dreamer::whole_climb(&self.weights, current, params, scales.whole, number)
+        };
+        let on_step = self.on_step.as_deref_mut();
+        let last = self.climber.climb(&mut self.next, &climb, &mut self.sessions, on_step)?;
+        self.climb_parts(current, params, scales.part, 0)?;
+        Ok(last)
     }
 }

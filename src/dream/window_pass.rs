@@ -90,7 +90,7 @@ impl Dreamer {
         let Parts { places, cut, climbed } = &mut self.parts;
         for ((window, cut), climbed) in places.iter().zip(cut).zip(climbed) {
             pixel::subtract(cut, climbed);
-            if climbed.data.iter().all(|value| value.is_finite()) {
+            if climbed.is_finite() {
                 self.canvas.add_part(window.corner, window.ratio, climbed);
             }
         }

@@ -33,6 +33,11 @@ impl Picture {
         (self.width, self.height)
     }
 
+    /// Whether every value is a number.
+    pub fn is_finite(&self) -> bool {
+        self.data.iter().all(|value| value.is_finite())
+    }
+
     /// Changes the size; memory is kept where it suffices. The values are unspecified afterwards.
     pub fn resize(&mut self, width: usize, height: usize) {
         self.width = width;
