@@ -209,3 +209,28 @@ fn a_mirror_dreams_the_same_in_whole_frames_and_is_given_less_to_copy() {
         );
     }
 }
+
+/// Of another program's graph the exporter's messages do not hold all, so nothing is put together of it.
+#[test]
+fn a_graph_that_cannot_be_put_together_is_climbed_step_by_step() {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(packs().join("mobilenet-v2")).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+    }
+    // A model's doc_string: field 6, one byte long.
+    let graph = folder.path().join("f3.onnx");
+    let bytes = [std::fs::read(&graph).unwrap(), vec![(6 << 3) | 2, 1, b'x']].concat();
+    std::fs::write(&graph, bytes).unwrap();
+    let catalogue = Arc::new(Catalogue::read(&[folder.path().to_owned()]).unwrap());
+    let mut mirror = mirror(&catalogue, WholeFrames::Always);
+    let camera = photo("coffee.jpg", SIZE);
+    let mut params = Params::new(&catalogue);
+    params.layer = "f3".into();
+    (params.octaves, params.steps) = (2, 2);
+    let mut shown = Image::new(SIZE.0, SIZE.1);
+    for number in 0..3 {
+        mirror.dream(Some(&camera), &params, Duration::from_millis(200), &mut shown).unwrap();
+        assert_eq!(mirror.dreamer.status().traffic.runs, 4, "frame {number}");
+    }
+    assert!(difference(&shown, &camera) > 1.0, "it dreams");
+}
