@@ -9,7 +9,7 @@
 //! | --- | --- | --- |
 //! | `picture` | f32 [1, 3, height, width] | what is climbed |
 //! | `parts` | f32 [parts, 3, height, width] | parts of the canvas, climbed one step each; where there are any |
-//! | `neurons_0`, `neurons_1` | f32 [channels] | of each layer |
+//! | `neurons_0`, `neurons_1` | f32 \[channels\] | of each layer |
 //! | `steps` | f32 [[`FramePlan::ascents`] · layers] | how far each ascent of each layer climbs, in the order in which they are climbed, the parts' last |
 //! | `smoothing`, `colour` | f32 [] | as of a layer's graph |
 //! | `rolls` | i64 [sums of [`FramePlan::rolls`]] | for each roll in turn, from which row each row comes, then each column: before each step, and once after the last of an octave |
@@ -18,7 +18,7 @@
 //! | --- | --- | --- |
 //! | `dreamed` | as `picture` | the picture climbed |
 //! | `parts_dreamed` | as `parts` | |
-//! | `activation_0`, `activation_1` | f32 [channels] | mean activations before the last step of each layer |
+//! | `activation_0`, `activation_1` | f32 \[channels\] | mean activations before the last step of each layer |
 //! | `objective` | f32 [] | before the last step of the first layer; where its graph has it |
 
 use std::collections::{BTreeMap, HashMap};
