@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::runtime::Precision;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, Path::new("mirror.toml"))
@@ -69,6 +70,13 @@ fn an_unknown_key_is_refused_with_the_nearest() {
         refusal("[params]\nzoon = 1"),
         "mirror.toml: params.zoon: there is no such parameter; did you mean `zoom`?"
     );
+}
+
+#[test]
+fn a_configuration_that_says_fp16_as_it_was_said_once_still_means_it() {
+    let precision = |text: &str| parse(text).unwrap().runtime.precision;
+    let written = ["", "runtime.fp16 = true", "runtime.fp16 = false", "runtime.precision = \"fp16\""].map(precision);
+    assert_eq!(written, [Precision::Auto, Precision::Fp16, Precision::Fp32, Precision::Fp16]);
 }
 
 #[test]

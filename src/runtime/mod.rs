@@ -22,7 +22,7 @@ pub use provider::{Provider, UnknownProvider};
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::checks::{InvalidSetting, check_range};
 
@@ -38,7 +38,7 @@ pub struct Settings {
     /// Threads of the CPU provider; 0 is one for each core.
     pub threads: usize,
     /// How many digits GPUs compute with.
-    #[serde(alias = "fp16")]
+    #[serde(alias = "fp16", deserialize_with = "read_precision")]
     pub precision: Precision,
     /// Whether a frame is one run, of a graph that holds all its ascents.
     pub whole_frames: WholeFrames,
@@ -51,7 +51,7 @@ pub struct Settings {
 
 /// How many digits GPUs compute with; the CPU always computes in single precision.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", from = "PrecisionSetting")]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single, until half precision was measured to be as good on a board.
     #[default]
@@ -62,31 +62,19 @@ pub enum Precision {
     Fp16,
 }
 
-/// As it is written in a configuration.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "\"auto\", \"fp32\" or \"fp16\"")]
-enum PrecisionSetting {
-    Named(PrecisionName),
-    /// The key was `fp16` once, yes or no.
-    IsHalf(bool),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum PrecisionName {
-    Auto,
-    Fp32,
-    Fp16,
-}
-
-impl From<PrecisionSetting> for Precision {
-    fn from(setting: PrecisionSetting) -> Precision {
-        match setting {
-            PrecisionSetting::Named(PrecisionName::Auto) => Precision::Auto,
-            PrecisionSetting::Named(PrecisionName::Fp32) | PrecisionSetting::IsHalf(false) => Precision::Fp32,
-            PrecisionSetting::Named(PrecisionName::Fp16) | PrecisionSetting::IsHalf(true) => Precision::Fp16,
-        }
+/// Reads a precision; the key was `fp16` once, yes or no.
+fn read_precision<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Precision, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "\"auto\", \"fp32\" or \"fp16\"")]
+    enum Written {
+        Named(Precision),
+        IsHalf(bool),
     }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::Named(precision) => precision,
+        Written::IsHalf(false) => Precision::Fp32,
+        Written::IsHalf(true) => Precision::Fp16,
+    })
 }
 
 /// Where a frame is one run.
