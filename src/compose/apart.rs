@@ -14,10 +14,14 @@
 
 use std::collections::HashMap;
 
-use crate::export::{Attribute, Builder, Value, onnx, pad_for, positions, turned};
+use crate::export::{Attribute, Builder, Tensor, Value, onnx, pad_for, positions, turned};
 
 /// Bytes of maps that are worth it: of smaller ones more stays in the caches, and more nodes cost more than they save. (Measured with one thread and two.)
 pub const WORTHWHILE: f64 = 2.5e6;
+
+/// What a file may ask for at most before ONNX Runtime has looked at it.
+const LARGEST_STRIDE: i64 = 8;
+const MOST_CHANNELS: i64 = 1 << 16;
 
 /// A hard sigmoid with such a slope is a step.
 const STEEP: f32 = 1e20;
@@ -61,9 +65,9 @@ impl<'a> Apart<'a> {
         for (index, node) in graph.node.iter().enumerate() {
             makers.extend(node.output.iter().map(|output| (output.as_str(), index)));
             node.input.iter().for_each(|input| *readers.entry(input.as_str()).or_default() += 1);
-            let skipped: i64 = ints(node, "strides").iter().product();
+            let skipped: f64 = ints(node, "strides").iter().map(|stride| (*stride).max(1) as f64).product();
             if let Some(before) = node.input.first().and_then(|input| positions.get(input.as_str())).copied() {
-                positions.extend(node.output.iter().map(|output| (output.as_str(), before / skipped.max(1) as f64)));
+                positions.extend(node.output.iter().map(|output| (output.as_str(), before / skipped)));
             }
         }
         Apart { graph, makers, readers, positions, least }
@@ -101,11 +105,13 @@ impl<'a> Apart<'a> {
         let is_step = attribute(mask, "alpha")?.f >= STEEP;
         let channels = attribute(conv, "group")?.i;
         let narrow = self.dims(widening.input.get(1)?)?;
-        let scales = self.floats(repeated.input.get(2)?)?;
+        let scales = self.constant(repeated.input.get(2)?)?;
+        let &[_, _, down, across] = scales.as_floats()? else { return None };
         let &[height, width] = ints(conv, "kernel_shape") else { return None };
-        let strides = [*scales.get(2)? as i64, *scales.get(3)? as i64];
+        let strides = [down as i64, across as i64];
         let bytes = self.positions.get(wide.as_str())? * channels as f64 * size_of::<f32>() as f64;
-        let has_taps = height >= strides[0] && width >= strides[1];
+        let has_taps = (1..=height.min(LARGEST_STRIDE)).contains(&strides[0])
+            && (1..=width.min(LARGEST_STRIDE)).contains(&strides[1]);
         let is_worthwhile = bytes >= self.least;
         let is_plain = matches!(ints(conv, "dilations"), [] | [1, 1])
             && is_pointwise(narrowing)
@@ -115,9 +121,10 @@ impl<'a> Apart<'a> {
             && is_step
             && has_taps
             && is_plain
-            && channels > 1
+            && (2..=MOST_CHANNELS).contains(&channels)
             && narrow[0] == channels
-            && narrow[1] < channels)
+            && narrow[1] < channels
+            && narrowing.input.len() > 1)
             .then_some(Strided {
                 gradient: repeated.input.first()?,
                 kernel: turned.input.first()?,
@@ -150,7 +157,8 @@ impl<'a> Apart<'a> {
 
     /// The tensor that is `value`, or that it is converted from.
     fn tensor(&self, value: &str) -> Option<&'a onnx::Tensor> {
-        let stored = self.maker(value).filter(|node| node.op_type == "Cast").map_or(value, |cast| &cast.input[0]);
+        let stored = self.maker(value).filter(|node| node.op_type == "Cast").and_then(|cast| cast.input.first());
+        let stored = stored.map_or(value, String::as_str);
         self.graph.initializer.iter().find(|tensor| tensor.name == stored)
     }
 
@@ -158,9 +166,9 @@ impl<'a> Apart<'a> {
         self.tensor(value).map(|tensor| tensor.dims.as_slice()).filter(|dims| dims.len() == 4)
     }
 
-    fn floats(&self, value: &str) -> Option<Vec<f32>> {
-        let bytes = &self.tensor(value)?.raw_data;
-        Some(bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().expect("four of them"))).collect())
+    /// What a constant holds within the graph.
+    fn constant(&self, value: &str) -> Option<Tensor> {
+        Tensor::from_proto(self.tensor(value)?, &|_| Err("it lies in another file".to_owned())).ok()
     }
 
     /// Whole numbers that do not depend on the picture's size.
@@ -170,10 +178,7 @@ impl<'a> Apart<'a> {
             let (a, b) = (a?, b?);
             return (node.op_type == "Sub").then_some([a[0] - b[0], a[1] - b[1]]);
         }
-        let bytes = &self.tensor(value)?.raw_data;
-        let mut ints = bytes.chunks_exact(8).map(|eight| i64::from_le_bytes(eight.try_into().expect("eight of them")));
-        let pair = [ints.next()?, ints.next()?];
-        ints.next().is_none().then_some(pair)
+        self.constant(value)?.as_ints()?.try_into().ok()
     }
 }
 

@@ -5,11 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::export::data_type::{FLOAT, FLOAT16};
 use crate::export::onnx;
 
-/// ONNX's numbers for its types of numbers.
-const FLOAT: i32 = 1;
-const FLOAT16: i32 = 10;
 /// The slope of a mask: half precision ends at 65504.
 const STEEPEST: f32 = 6e4;
 

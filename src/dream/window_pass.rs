@@ -74,8 +74,7 @@ impl Dreamer {
         let work = octaves::work(&current.sizes, current.plan.steps);
         let climb = Dreamer::part_climb(&self.weights, current, now, step_scale * self.spread(current));
         for (number, part) in (first..).zip(self.parts.pictures()) {
-            let climbed = self.climber.climb(part, &climb, &mut self.sessions, None);
-            climbed?;
+            self.climber.climb(part, &climb, &mut self.sessions, None)?;
             if let Some(on_step) = self.on_step.as_deref_mut() {
                 let of = |count| work + octaves::work(&[size], count);
                 let (done, total) = (of(number + 1), of(current.plan.windows));

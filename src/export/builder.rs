@@ -158,12 +158,12 @@ impl Builder {
         };
         for node in &graph.node {
             let inputs: Vec<Value> = node.input.iter().map(|name| find(&values, name)).collect::<Result<_, _>>()?;
-            if let ("Identity", [same]) = (node.op_type.as_str(), inputs.as_slice()) {
-                values.insert(&node.output[0], same.clone());
-                continue;
-            }
-            if let Some(value) = instead(self, node, &values) {
-                values.insert(&node.output[0], value);
+            let other = match (node.op_type.as_str(), inputs.as_slice()) {
+                ("Identity", [same]) => Some(same.clone()),
+                _ => instead(self, node, &values),
+            };
+            if let (Some(value), Some(output)) = (other, node.output.first()) {
+                values.insert(output, value);
                 continue;
             }
             let copies = self.copy(node, &inputs.iter().collect::<Vec<_>>(), node.output.len());

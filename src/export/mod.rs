@@ -45,6 +45,7 @@ pub use network::{Network, Node};
 pub use pack::{About, LayerRequest, Options, Recognise, pack};
 pub use rules::stride::{pad_for, positions, turned};
 pub use rules::supported as supported_operators;
+pub(crate) use tensor::data_type;
 pub use tensor::{Attribute, Data, Tensor};
 pub use trace::{Gradients, MaxPool, Saturated};
 pub use weights::WEIGHTS_FILE;

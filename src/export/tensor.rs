@@ -34,7 +34,7 @@ impl Data {
 }
 
 /// `TensorProto.DataType`, as far as the exporter reads it.
-pub(super) mod data_type {
+pub(crate) mod data_type {
     pub const FLOAT: i32 = 1;
     pub const UINT8: i32 = 2;
     pub const INT8: i32 = 3;
@@ -95,7 +95,7 @@ impl Tensor {
     }
 
     /// Reads `proto`; `external` fetches data that lies in another file. The error says what is wrong with it.
-    pub(super) fn from_proto(
+    pub fn from_proto(
         proto: &onnx::Tensor,
         external: &dyn Fn(&onnx::Tensor) -> Result<Vec<u8>, String>,
     ) -> Result<Tensor, String> {
