@@ -13,7 +13,7 @@ use super::meter::{Meter, ms};
 use super::reloadable::Reloadable;
 use super::stage::lower_priority;
 use crate::compositor::{CanvasGovernor, Compositor, DreamInput, Layer};
-use crate::director::Signal;
+use crate::director::{Director, Signal};
 use crate::director_handle::DirectorHandle;
 use crate::display::Tap;
 use crate::dream::{self, Dreamer};
@@ -278,6 +278,8 @@ fn dream(
     let mut set = params.borrow_and_update().clone();
     let mut now = set.clone();
     let mut signals = wiring.handle.signals();
+    let mut scenes = wiring.handle.edition();
+    scenes.mark_changed();
     let mut meter = Meter::default();
     let mut report = TelemetryTimer::default();
     // A frame of many steps on a slow board is slow, not stuck: each step leaves a heartbeat.
@@ -297,6 +299,10 @@ fn dream(
         if params.has_changed().unwrap_or(false) {
             set = params.borrow_and_update().clone();
             now = set.clone();
+        }
+        if scenes.has_changed().unwrap_or(false) {
+            scenes.mark_unchanged();
+            dreamer.set_likely_layers(wiring.handle.ask(Director::layers_of_scenes));
         }
         loop {
             match signals.try_recv() {

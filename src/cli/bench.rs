@@ -152,13 +152,14 @@ impl Bench<'_> {
         times.sort_by(f64::total_cmp);
         let median = times[times.len() / 2];
         let status = sitting.dreamer.status();
-        let (provider, Traffic { runs, bytes }) = (status.provider, status.traffic);
+        let (provider, Traffic { runs, bytes, is_replay }) = (status.provider, status.traffic);
         anyhow::ensure!(
             provider == Some(self.args.provider),
             "it ran on {}",
             provider.map_or_else(String::new, |p| p.to_string())
         );
         anyhow::ensure!(mode.whole_frames == WholeFrames::Never || runs == 1, "its graph does not open: see the log");
+        anyhow::ensure!(!mode.cuda_graphs || is_replay, "no CUDA graph of it can be recorded: see the log");
         let alike = match cpu {
             None => String::new(),
             Some(cpu) => {

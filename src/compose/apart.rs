@@ -21,7 +21,9 @@ pub const WORTHWHILE: f64 = 2.5e6;
 
 /// What a file may ask for at most before ONNX Runtime has looked at it.
 const LARGEST_STRIDE: i64 = 8;
+const LARGEST_KERNEL: i64 = 32;
 const MOST_CHANNELS: i64 = 1 << 16;
+const MOST_SUBTRACTIONS: u32 = 4;
 
 /// A hard sigmoid with such a slope is a step.
 const STEEP: f32 = 1e20;
@@ -81,7 +83,9 @@ impl<'a> Apart<'a> {
     /// What `node` makes, made phase by phase of `values`; none where it is no end of a backward pass through a stride.
     pub fn instead(&self, b: &mut Builder, node: &'a onnx::Node, values: &HashMap<&str, Value>) -> Option<Value> {
         let found = self.strided(node)?;
-        Some(found.by_phases(b, values, self.ints(found.left)))
+        let left = self.ints(found.left, MOST_SUBTRACTIONS);
+        let is_padding = |left: &[i64; 2]| (0..2).all(|axis| (0..found.size[axis]).contains(&left[axis]));
+        Some(found.by_phases(b, values, left.filter(is_padding)))
     }
 
     fn strided(&self, narrowing: &'a onnx::Node) -> Option<Strided<'a>> {
@@ -112,6 +116,7 @@ impl<'a> Apart<'a> {
         let bytes = self.positions.get(wide.as_str())? * channels as f64 * size_of::<f32>() as f64;
         let has_taps = (1..=height.min(LARGEST_STRIDE)).contains(&strides[0])
             && (1..=width.min(LARGEST_STRIDE)).contains(&strides[1]);
+        let is_small = height.max(width) <= LARGEST_KERNEL;
         let is_worthwhile = bytes >= self.least;
         let is_plain = matches!(ints(conv, "dilations"), [] | [1, 1])
             && is_pointwise(narrowing)
@@ -120,10 +125,11 @@ impl<'a> Apart<'a> {
         (is_worthwhile
             && is_step
             && has_taps
+            && is_small
             && is_plain
             && (2..=MOST_CHANNELS).contains(&channels)
             && narrow[0] == channels
-            && narrow[1] < channels
+            && (1..channels).contains(&narrow[1])
             && narrowing.input.len() > 1)
             .then_some(Strided {
                 gradient: repeated.input.first()?,
@@ -171,12 +177,12 @@ impl<'a> Apart<'a> {
         Tensor::from_proto(self.tensor(value)?, &|_| Err("it lies in another file".to_owned())).ok()
     }
 
-    /// Whole numbers that do not depend on the picture's size.
-    fn ints(&self, value: &str) -> Option<[i64; 2]> {
-        if let Some(node) = self.maker(value) {
-            let [a, b] = [0, 1].map(|place| node.input.get(place).and_then(|input| self.ints(input)));
+    /// Whole numbers that do not depend on the picture's size: constants, or what so many subtractions at `most` make of them.
+    fn ints(&self, value: &str, most: u32) -> Option<[i64; 2]> {
+        if let Some(node) = self.maker(value).filter(|node| node.op_type == "Sub") {
+            let [a, b] = [0, 1].map(|place| self.ints(node.input.get(place)?, most.checked_sub(1)?));
             let (a, b) = (a?, b?);
-            return (node.op_type == "Sub").then_some([a[0] - b[0], a[1] - b[1]]);
+            return Some([a[0].checked_sub(b[0])?, a[1].checked_sub(b[1])?]);
         }
         self.constant(value)?.as_ints()?.try_into().ok()
     }

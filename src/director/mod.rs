@@ -186,6 +186,19 @@ impl Director {
         self.player.scenes(self.scenes().map(|(name, ..)| name).collect::<Vec<_>>().into_iter())
     }
 
+    /// The layers of the scenes, those that are played first, each once.
+    pub fn layers_of_scenes(&self) -> Vec<String> {
+        let scenes = self.playlist().into_iter().chain(self.scenes().map(|(name, ..)| name.as_str()));
+        let layers = scenes.filter_map(|name| self.scene(name)?.get("layer")?.as_str());
+        let mut once = Vec::new();
+        layers.for_each(|layer| {
+            if !once.iter().any(|known| known == layer) {
+                once.push(layer.to_owned());
+            }
+        });
+        once
+    }
+
     /// The groups obeyed.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
         let joined = self.joined.iter().filter(|group| !self.configured_groups.contains(group));

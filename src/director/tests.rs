@@ -243,6 +243,19 @@ fn the_next_scene_and_the_one_before_go_from_whatever_is_shown() {
 }
 
 #[test]
+fn layers_of_scenes_that_play_come_first_and_each_once() {
+    let mut setup = setup();
+    let scene = |layer: &str| json!({"layer": layer}).as_object().unwrap().clone();
+    for (name, layer) in [("dawn", "f12"), ("dusk", "f6"), ("night", "f12")] {
+        setup.scenes.insert(name.to_owned(), scene(layer));
+    }
+    let mut stage = Stage::of(setup);
+    assert_eq!(stage.director.layers_of_scenes(), ["f6", "f12"], "calm comes before dawn");
+    stage.act("playlist", json!({"scenes": ["evening", "night", "dusk"]})).unwrap();
+    assert_eq!(stage.director.layers_of_scenes(), ["f12", "f6"]);
+}
+
+#[test]
 fn scenes_play_in_order_each_held_and_glided_to() {
     let mut stage = Stage::new();
     stage.act("playlist", json!({"scenes": ["wild", "calm"]})).unwrap();

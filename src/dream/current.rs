@@ -9,6 +9,7 @@ use super::error::DreamError;
 use super::governor::{Plan, PlanRequest};
 use super::octaves::octave_sizes;
 use super::session_cache::{Graphs, Opening};
+use crate::compose::FramePlan;
 use crate::params::Params;
 
 /// What is dreamed with: layers and neurons, and a plan whose graphs are open.
@@ -24,6 +25,12 @@ impl Current {
     fn graphs(&self) -> Graphs<'_> {
         let other = self.crossfade.other().map(|(to, _)| to.layer.as_str());
         Graphs { layer: &self.crossfade.from.layer, other, sizes: &self.sizes }
+    }
+
+    /// What a frame that is one run climbs, where all octaves are climbed at once.
+    pub fn frame_plan(&self) -> FramePlan {
+        let Plan { size, steps, windows, .. } = self.plan;
+        FramePlan { size, octaves: self.sizes.clone(), steps: steps as usize, parts: windows as usize }
     }
 }
 

@@ -107,7 +107,7 @@ impl FrameCache {
 
     /// The graph of the frame `key` on `provider`, where frames are one run there; none before it is open, and it is asked for then.
     pub fn get(&mut self, key: &FrameKey, provider: Provider) -> Option<&mut FrameAscent> {
-        if !self.runtime.runs_whole_frames(provider, self.wait) || key.ascents() > MAX_ASCENTS {
+        if !self.runs_whole_frames(provider) || key.ascents() > MAX_ASCENTS {
             return None;
         }
         // A fade is over before an engine is built.
@@ -128,14 +128,29 @@ impl FrameCache {
         self.open.last_mut().map(|(_, ascent)| ascent)
     }
 
+    /// Whether frames are one run on `provider`.
+    pub fn runs_whole_frames(&self, provider: Provider) -> bool {
+        self.runtime.runs_whole_frames(provider, self.wait)
+    }
+
+    /// Whether none is being opened.
+    pub fn is_idle(&self) -> bool {
+        self.requested.is_none()
+    }
+
     /// Whether one is being opened that will be there in a moment.
     pub fn is_soon_open(&self) -> bool {
         self.requested.as_ref().is_some_and(|kept| kept.provider != Provider::TensorRt)
     }
 
-    /// Closes the graph of the frame `key`, which failed: for a while such frames are climbed step by step.
+    /// Closes the graph of the frame `key`, which failed: for a while such frames are climbed step by step. One that cannot be recorded is opened
+    /// anew, to be run without that.
     pub fn refuse(&mut self, key: &FrameKey, provider: Provider, error: &DreamError) {
         self.open.retain(|(kept, _)| !kept.is(key, provider));
+        if let DreamError::Runtime(error @ RuntimeError::NotRecorded { .. }) = error {
+            tracing::warn!("{error}; frames are run without");
+            return;
+        }
         self.fail(Kept::of(key, provider), error);
     }
 

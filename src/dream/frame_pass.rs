@@ -103,7 +103,7 @@ impl Dreamer {
         }
     }
 
-    /// In one run; none where the frame's graph is not open, or fails.
+    /// In one run; none where the frame's graph cannot be run yet, or fails.
     fn climb_at_once(
         &mut self,
         current: &Current,
@@ -130,14 +130,15 @@ impl Dreamer {
         let frame = self.frame_graphs.get(&key, provider)?;
         let parts = self.parts.pictures();
         let error = match self.climber.climb_at_once(&mut self.next, parts, &climb, &part_climb, frame) {
-            Ok(last) if self.next.is_finite() => {
+            Ok(None) => return None,
+            Ok(Some(last)) if self.next.is_finite() => {
                 if let Some(on_step) = self.on_step.as_deref_mut() {
                     let total = octaves::work(climb.sizes, climb.steps);
                     on_step(Progress { done: total, total, activation: last.activation, objective: None });
                 }
                 return Some(last);
             }
-            Ok(_) => DreamError::NotFinite { layer: climb.layer.to_owned() },
+            Ok(Some(_)) => DreamError::NotFinite { layer: climb.layer.to_owned() },
             Err(error) => error,
         };
         self.frame_graphs.refuse(&key, provider, &error);

@@ -10,6 +10,7 @@ mod canvas;
 mod clouds;
 mod crossfade;
 mod current;
+mod engines_ahead;
 mod error;
 mod fatigue;
 mod frame_cache;
@@ -39,12 +40,13 @@ use crate::frame::Frame;
 use crate::pack::Catalogue;
 use crate::params::Params;
 use crate::pixel::{self, Picture, Scaler, Tone};
-use crate::runtime::{Controls, Runtime};
+use crate::runtime::{Controls, Provider, Runtime};
 use crate::size::Size;
 
 use canvas::{Canvas, Previous};
 use crossfade::Selection;
 use current::Current;
+use engines_ahead::EnginesAhead;
 use fatigue::Fatigue;
 use frame_cache::FrameCache;
 use frame_pass::StepScales;
@@ -85,6 +87,7 @@ pub struct Dreamer {
     catalogue: Arc<Catalogue>,
     sessions: SessionCache,
     frame_graphs: FrameCache,
+    engines_ahead: EnginesAhead,
     governor: Governor,
     /// °C from being slowed down.
     thermal_headroom: Option<f64>,
@@ -146,7 +149,8 @@ impl Dreamer {
             shape: None,
             settings,
             sessions: SessionCache::new(Arc::clone(&runtime), Arc::clone(&catalogue)),
-            frame_graphs: FrameCache::new(runtime, Arc::clone(&catalogue)),
+            frame_graphs: FrameCache::new(Arc::clone(&runtime), Arc::clone(&catalogue)),
+            engines_ahead: EnginesAhead::new(runtime, Arc::clone(&catalogue)),
             catalogue,
             governor,
             thermal_headroom: None,
@@ -317,9 +321,24 @@ impl Dreamer {
         {
             self.governor.observe(self.status.frame_time, &current.plan);
         }
+        self.build_ahead(&current);
         let is_open = !current.sizes.is_empty();
         self.current = Some(current).filter(|_| is_open);
         Ok(is_open.then_some(layer))
+    }
+
+    /// The layers that are likely to be dreamed with, the likeliest first: their engines are built while nobody is there.
+    pub fn set_likely_layers(&mut self, layers: Vec<String>) {
+        self.engines_ahead.set_layers(layers);
+    }
+
+    /// Has an engine built that will be wanted, where that is what dreams wait for and nobody is there to wait for this one.
+    fn build_ahead(&mut self, current: &Current) {
+        let is_idle = self.sleep.depth() == 1.0 && self.sessions.is_idle() && self.frame_graphs.is_idle();
+        if is_idle && self.status.provider == Some(Provider::TensorRt) {
+            let are_whole = self.frame_graphs.runs_whole_frames(Provider::TensorRt);
+            self.engines_ahead.go_on(&current.frame_plan(), are_whole);
+        }
     }
 
     /// Measures `picture`, as it is, at its own size; waits for the graph to open.

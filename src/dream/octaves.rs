@@ -187,7 +187,7 @@ impl Climber {
         climb: &Climb,
         part_climb: &Climb,
         frame: &mut FrameAscent,
-    ) -> Result<LastAscent, DreamError> {
+    ) -> Result<Option<LastAscent>, DreamError> {
         self.shifts.clear();
         self.steps.clear();
         for index in climb.sizes.iter().flat_map(|_| 0..climb.steps) {
@@ -203,12 +203,14 @@ impl Climber {
             colour: climb.colour,
             shifts: &self.shifts,
         };
-        self.traffic.count(frame.bytes_exchanged());
-        let provider = frame.provider();
-        let climbed = frame.climb(picture, parts, &controls)?;
+        let (provider, bytes) = (frame.provider(), frame.bytes_exchanged());
+        let is_recorded = frame.is_recorded();
+        let Some(climbed) = frame.climb(picture, parts, &controls)? else { return Ok(None) };
+        self.traffic.count(bytes);
+        self.traffic.is_replay = is_recorded;
         // Of who took the last ascent.
         let taker = usize::from(climb.parts(climb.steps - 1)[1] > 0.0);
-        Ok(LastAscent { provider, activation: mean_activation(climbed.activations[taker], neurons[taker]) })
+        Ok(Some(LastAscent { provider, activation: mean_activation(climbed.activations[taker], neurons[taker]) }))
     }
 }
 

@@ -208,6 +208,11 @@ impl SessionCache {
         if self.open.iter().any(runs_on_engine) { OpenMode::Best } else { OpenMode::Soon }
     }
 
+    /// Whether none is being opened.
+    pub fn is_idle(&self) -> bool {
+        self.requested.is_empty()
+    }
+
     /// Opens `layer` at `size` if it is not, and waits for it.
     pub fn open_now(&mut self, layer: &str, size: (usize, usize)) -> Result<(), DreamError> {
         let waited = std::mem::replace(&mut self.wait, true);

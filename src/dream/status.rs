@@ -41,6 +41,8 @@ pub struct Traffic {
     pub runs: u32,
     /// Bytes that these were given and gave: where they do not run on the CPU, so many are copied to their device and back.
     pub bytes: u64,
+    /// Whether the last run replayed a CUDA graph.
+    pub is_replay: bool,
 }
 
 impl Traffic {

@@ -177,6 +177,14 @@ impl Ascent {
         Ok(ascent)
     }
 
+    /// Has TensorRT build and store the engine of `graph`, where there is none yet and a folder for it. Takes minutes.
+    ///
+    /// # Errors
+    /// TensorRT is not there, or cannot run the graph.
+    pub fn build_engine(runtime: &Runtime, graph: Graph) -> Result<(), RuntimeError> {
+        OpenGraph::build_engine(runtime, &graph)
+    }
+
     fn open_on(
         runtime: &Runtime,
         providers: &[Provider],

@@ -34,4 +34,7 @@ pub enum RuntimeError {
     Compose(#[from] crate::compose::ComposeError),
     #[error("running {graph} on {provider} failed: {reason}")]
     Run { graph: PathBuf, provider: super::Provider, reason: String },
+    /// From then on none is recorded.
+    #[error("no CUDA graph of {graph} can be recorded: {reason}")]
+    NotRecorded { graph: PathBuf, reason: String },
 }

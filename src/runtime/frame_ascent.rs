@@ -67,6 +67,27 @@ struct Composition<'a> {
     weights: Vec<(String, Arc<[u8]>)>,
 }
 
+impl<'a> Composition<'a> {
+    fn of(runtime: &Runtime, provider: Provider, frame: &'a Frame<'a>) -> Result<Composition<'a>, RuntimeError> {
+        // TensorRT chooses by itself where it computes in half precision.
+        let is_half = provider == Provider::Cuda && runtime.engines().fp16;
+        let layers = frame.layers.iter().map(|(folder, _, layer)| {
+            let graph = LayerGraph::read(folder, layer)?;
+            if is_half { graph.halved() } else { Ok(graph) }
+        });
+        let lowering = if provider == Provider::Cpu { Lowering::Apart } else { Lowering::Plain };
+        let composed = compose(layers.collect::<Result<_, _>>()?, frame.plan, lowering)?;
+        let weights = composed.weights.iter().map(|(name, file)| {
+            let bytes = std::fs::read(file);
+            let unreadable =
+                |error: std::io::Error| RuntimeError::Graph { graph: file.clone(), reason: error.to_string() };
+            Ok((name.clone(), bytes.map_err(unreadable)?.into()))
+        });
+        let weights = weights.collect::<Result<_, RuntimeError>>()?;
+        Ok(Composition { frame, composed, weights })
+    }
+}
+
 impl Source for Composition<'_> {
     fn file(&self) -> PathBuf {
         let (folder, _, layer) = self.frame.layers[0];
@@ -143,22 +164,7 @@ impl FrameAscent {
     /// # Errors
     /// The graphs cannot be put together, or the provider cannot run what they make.
     pub fn open(runtime: &Runtime, provider: Provider, frame: &Frame) -> Result<FrameAscent, RuntimeError> {
-        // TensorRT chooses by itself where it computes in half precision.
-        let is_half = provider == Provider::Cuda && runtime.engines().fp16;
-        let layers = frame.layers.iter().map(|(folder, _, layer)| {
-            let graph = LayerGraph::read(folder, layer)?;
-            if is_half { graph.halved() } else { Ok(graph) }
-        });
-        let lowering = if provider == Provider::Cpu { Lowering::Apart } else { Lowering::Plain };
-        let composed = compose(layers.collect::<Result<_, _>>()?, frame.plan, lowering)?;
-        let weights = composed.weights.iter().map(|(name, file)| {
-            let bytes = std::fs::read(file);
-            let unreadable =
-                |error: std::io::Error| RuntimeError::Graph { graph: file.clone(), reason: error.to_string() };
-            Ok((name.clone(), bytes.map_err(unreadable)?.into()))
-        });
-        let weights = weights.collect::<Result<_, RuntimeError>>()?;
-        let composition = Composition { frame, composed, weights };
+        let composition = Composition::of(runtime, provider, frame)?;
         let open = OpenGraph::on_first(runtime, &[provider], &composition, MissingEngine::Build)?;
         if open.provider() != provider {
             let reason = format!("{provider} takes none of it");
@@ -167,10 +173,19 @@ impl FrameAscent {
         Ok(FrameAscent { open, plan: frame.plan.clone(), layers: frame.layers.len() })
     }
 
-    /// Climbs `picture` and, beside it, `parts`, in place.
+    /// Has TensorRT build and store the engine of `frame`, where there is none yet and a folder for it. Takes minutes.
     ///
     /// # Errors
-    /// The run failed; this is best dropped and opened anew.
+    /// As [`FrameAscent::open`].
+    pub fn build_engine(runtime: &Runtime, frame: &Frame) -> Result<(), RuntimeError> {
+        OpenGraph::build_engine(runtime, &Composition::of(runtime, Provider::TensorRt, frame)?)
+    }
+
+    /// Climbs `picture` and, beside it, `parts`, in place. None, and nothing is climbed, while its CUDA graph has to be recorded first and others use
+    /// the GPU.
+    ///
+    /// # Errors
+    /// The run failed, or its CUDA graph cannot be recorded; this is best dropped and opened anew.
     ///
     /// # Panics
     /// Where a size is not the plan's.
@@ -179,7 +194,7 @@ impl FrameAscent {
         picture: &mut Picture,
         parts: &mut [Picture],
         controls: &FrameControls,
-    ) -> Result<FrameResult<'_>, RuntimeError> {
+    ) -> Result<Option<FrameResult<'_>>, RuntimeError> {
         assert_eq!((picture.size(), parts.len()), (self.plan.size, self.plan.parts), "the plan's pictures");
         let (open, plan) = (&mut self.open, &self.plan);
         open.floats(PICTURE).copy_from_slice(&picture.data);
@@ -195,6 +210,9 @@ impl FrameAscent {
             let places = open.floats(NEURONS + self.layers).chunks_exact_mut(length);
             places.zip(&*parts).for_each(|(place, part)| place.copy_from_slice(&part.data));
         }
+        if !open.record()? {
+            return Ok(None);
+        }
         open.run()?;
         picture.data.copy_from_slice(open.output(DREAMED));
         if !parts.is_empty() {
@@ -203,7 +221,12 @@ impl FrameAscent {
         }
         let open = &self.open;
         let last = ACTIVATIONS + self.layers - 1;
-        Ok(FrameResult { activations: [open.output(ACTIVATIONS), open.output(last)] })
+        Ok(Some(FrameResult { activations: [open.output(ACTIVATIONS), open.output(last)] }))
+    }
+
+    /// Whether a run replays a CUDA graph.
+    pub fn is_recorded(&self) -> bool {
+        self.open.is_recorded()
     }
 
     /// What this runs on.

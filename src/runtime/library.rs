@@ -11,6 +11,7 @@ use ort::environment::{Environment, GlobalThreadPoolOptions};
 use ort::logging::LogLevel;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 
+use super::captures::Captures;
 use super::engines::Engines;
 use super::{Precision, Provider, RuntimeError, Settings, WholeFrames};
 use crate::assets;
@@ -27,7 +28,7 @@ pub struct Runtime {
     providers: Vec<Provider>,
     engines: Engines,
     whole_frames: WholeFrames,
-    cuda_graphs: bool,
+    captures: Arc<Captures>,
     /// Providers whose failure was logged already, a bit each.
     warned: AtomicU8,
 }
@@ -68,7 +69,7 @@ impl Runtime {
             providers,
             engines,
             whole_frames: settings.whole_frames,
-            cuda_graphs: settings.cuda_graphs,
+            captures: Arc::new(Captures::new(settings.cuda_graphs)),
             warned: AtomicU8::new(0),
         })
     }
@@ -83,9 +84,9 @@ impl Runtime {
         &self.loaded.library
     }
 
-    /// Whether whole frames are captured as CUDA graphs.
-    pub(super) fn captures(&self) -> bool {
-        self.cuda_graphs
+    /// What records whole frames as CUDA graphs.
+    pub(super) fn captures(&self) -> &Arc<Captures> {
+        &self.captures
     }
 
     /// Whether a frame is one run on `provider`, for who waits for its graph or for who does not.

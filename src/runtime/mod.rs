@@ -5,6 +5,7 @@
 //! itself; and what really runs is measured, because a provider that registered may still have taken no node.
 
 mod ascent;
+mod captures;
 mod device_tensors;
 mod engines;
 mod error;
@@ -42,8 +43,7 @@ pub struct Settings {
     pub precision: Precision,
     /// Whether a frame is one run, of a graph that holds all its ascents.
     pub whole_frames: WholeFrames,
-    /// Whether a GPU replays such a run as one CUDA graph. Not proven on a GPU yet: while one is recorded no other thread may use the GPU, and
-    /// graphs are opened beside the dream.
+    /// Whether a GPU replays such a run as one CUDA graph. Not proven on a GPU yet.
     pub cuda_graphs: bool,
     /// Folder of TensorRT's engines; none: they are not kept, and every start builds them anew.
     pub engines: Option<PathBuf>,

@@ -1,7 +1,7 @@
 //! A graph open on a provider, and the tensors that it and we exchange; how the provider is chosen that can run it.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use ort::memory::Allocator;
@@ -9,6 +9,7 @@ use ort::session::builder::SessionBuilder;
 use ort::session::{IoBinding, Session};
 use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 
+use super::captures::Captures;
 use super::device_tensors::DeviceTensors;
 use super::engines::Place;
 use super::library::SHARED_MEMORY;
@@ -89,7 +90,7 @@ enum Reached {
     /// Each run copies them to its device and back.
     Copied,
     /// They have their places on the device, to and from which we copy.
-    OnDevice(DeviceTensors),
+    OnDevice { places: DeviceTensors, recorder: Arc<Captures>, is_recorded: bool },
 }
 
 /// What happens where TensorRT has no engine of the graph yet.
@@ -158,6 +159,12 @@ impl OpenGraph {
         Err(RuntimeError::NoProvider { graph: source.file(), reasons: reasons.join("; ") })
     }
 
+    /// Has TensorRT build and store its engine of `source`, where there is none.
+    pub fn build_engine(runtime: &Runtime, source: &dyn Source) -> Result<(), RuntimeError> {
+        let is_built = source.engine(runtime).is_none_or(|place| place.is_built());
+        if is_built { Ok(()) } else { OpenGraph::on(runtime, Provider::TensorRt, source).map(drop) }
+    }
+
     /// Opens on `provider`, TensorRT with the stored engine where there is one; an engine that it rejects is rebuilt.
     fn on(runtime: &Runtime, provider: Provider, source: &dyn Source) -> Result<OpenGraph, RuntimeError> {
         let place = match provider {
@@ -199,14 +206,15 @@ impl OpenGraph {
         Ok(opened)
     }
 
-    /// Opens a whole frame as a CUDA graph where that can be captured.
+    /// Opens a whole frame so that it can be recorded as a CUDA graph, where it can.
     fn captured(
         runtime: &Runtime,
         provider: Provider,
         source: &dyn Source,
         engine: Option<&Place>,
     ) -> Result<OpenGraph, RuntimeError> {
-        if provider != Provider::Cpu && source.is_whole_frame() && runtime.captures() {
+        let _opening = (provider != Provider::Cpu).then(|| runtime.captures().opening());
+        if provider != Provider::Cpu && source.is_whole_frame() && runtime.captures().are_wanted() {
             match OpenGraph::with(runtime, provider, source, engine, true) {
                 Err(error @ RuntimeError::Start { .. } | error @ RuntimeError::Run { .. }) => {
                     tracing::debug!("{} is run without a CUDA graph: {error}", source.label());
@@ -225,8 +233,10 @@ impl OpenGraph {
         is_captured: bool,
     ) -> Result<OpenGraph, RuntimeError> {
         let failed = |e: &dyn std::fmt::Display| RuntimeError::Start { reason: first_line(e) };
+        // A graph that is to be recorded is not opened unless the provider takes all of it, and its first run is where it is recorded.
+        let is_tried = provider != Provider::Cpu && !is_captured;
         // Dropped after the session, which writes its profile at the latest then.
-        let profile = (provider != Provider::Cpu).then(ProfileFolder::new).flatten();
+        let profile = is_tried.then(ProfileFolder::new).flatten();
         let session = {
             let mut builder = Session::builder(runtime.environment())
                 .and_then(|b| Ok(b.with_config_entry(SHARED_MEMORY.0, SHARED_MEMORY.1)?))
@@ -252,13 +262,14 @@ impl OpenGraph {
             Provider::Cpu => Reached::InPlace,
             _ if is_captured => {
                 let places = DeviceTensors::bind(&session, &mut binding, &inputs, &outputs);
-                Reached::OnDevice(places.map_err(|e| failed(&e))?)
+                let recorder = Arc::clone(runtime.captures());
+                Reached::OnDevice { places: places.map_err(|e| failed(&e))?, recorder, is_recorded: false }
             }
             _ => Reached::Copied,
         };
         let bound = constants.iter().try_for_each(|(name, value)| binding.bind_input(name.as_str(), value));
         let bound = bound.and_then(|()| {
-            if matches!(reached, Reached::OnDevice(_)) {
+            if matches!(reached, Reached::OnDevice { .. }) {
                 return Ok(());
             }
             bind_inputs(&mut binding, &inputs)?;
@@ -310,15 +321,39 @@ impl OpenGraph {
         let sent = match &mut self.reached {
             Reached::InPlace => Ok(()),
             Reached::Copied => bind_inputs(&mut self.binding, &self.inputs),
-            Reached::OnDevice(places) => places.send(&self.inputs),
+            Reached::OnDevice { places, .. } => places.send(&self.inputs),
         };
         let run = sent.and_then(|()| self.session.run_binding(&self.binding).map(drop));
         let fetched = run.and_then(|()| match &mut self.reached {
-            Reached::OnDevice(places) => places.fetch(&mut self.outputs),
+            Reached::OnDevice { places, .. } => places.fetch(&mut self.outputs),
             Reached::InPlace | Reached::Copied => Ok(()),
         });
         let (graph, provider) = (&self.file, self.provider);
         fetched.map_err(|e| RuntimeError::Run { graph: graph.clone(), provider, reason: first_line(&e) })
+    }
+
+    /// Records its CUDA graph, where it was opened for that and has none yet, on the thread that runs it from then on. Returns whether it
+    /// can be run: not before it is recorded, for which the GPU has to be free.
+    pub fn record(&mut self) -> Result<bool, RuntimeError> {
+        let Reached::OnDevice { recorder, is_recorded: false, .. } = &self.reached else { return Ok(true) };
+        let recorder = Arc::clone(recorder);
+        let Some(_alone) = recorder.recording() else { return Ok(false) };
+        let started = Instant::now();
+        // ONNX Runtime runs it as often as that takes.
+        self.run().map_err(|error| {
+            recorder.give_up();
+            RuntimeError::NotRecorded { graph: self.file.clone(), reason: error.to_string() }
+        })?;
+        if let Reached::OnDevice { is_recorded, .. } = &mut self.reached {
+            *is_recorded = true;
+        }
+        tracing::debug!("recorded a CUDA graph of {} in {:.0?}", self.file.display(), started.elapsed());
+        Ok(true)
+    }
+
+    /// Whether its runs replay a CUDA graph.
+    pub fn is_recorded(&self) -> bool {
+        matches!(self.reached, Reached::OnDevice { is_recorded: true, .. })
     }
 
     /// Where input number `index` is written, of floats.

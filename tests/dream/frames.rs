@@ -114,7 +114,7 @@ fn assert_same(runtime: &Runtime, layers: &[(&Path, &Manifest, &Layer)], plan: &
     let neurons: Vec<&[f32]> = weights.iter().map(Vec::as_slice).collect();
     let controls = FrameControls { neurons: &neurons, steps: &all_steps, smoothing: 1.0, colour: 0.3, shifts: &shifts };
     let (mut dreamed, mut dreamed_parts) = (picture.clone(), parts.clone());
-    let found = frame.climb(&mut dreamed, &mut dreamed_parts, &controls).unwrap();
+    let found = frame.climb(&mut dreamed, &mut dreamed_parts, &controls).unwrap().expect("nothing is recorded");
     for (index, activation) in of_the_whole.iter().enumerate() {
         let scale = activation.iter().fold(0f32, |most, a| most.max(a.abs()));
         let apart = activation.iter().zip(found.activations[index]).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);

@@ -6,6 +6,7 @@ mod apart;
 mod cases;
 mod command;
 mod halves;
+mod malformed;
 mod network;
 mod operators;
 mod packs;
