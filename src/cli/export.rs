@@ -63,6 +63,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 
+    /// File of words for classes, `name, name | Name | nom = 3,7-9` a line, copied into the pack [default: the class names]
+    #[arg(long, value_name = "FILE")]
+    words: Option<PathBuf>,
+
     /// The layer dreamed unless another is chosen [default: the first of --layers]
     #[arg(long, value_name = "NAME")]
     default_layer: Option<String>,
@@ -162,6 +166,7 @@ fn options(args: Args, network: &Network) -> anyhow::Result<Options> {
         licence: args.licence.or(file.licence),
         licence_file: args.licence_file.or(file.licence_file),
         labels: args.labels.or(file.labels),
+        words: args.words.or(file.words),
         default_layer: args.default_layer.or(file.default_layer),
         mean: args.mean.or(file.mean),
         std: args.std.or(file.std),
@@ -198,7 +203,7 @@ fn read_about(path: &Path) -> anyhow::Result<About> {
     let mut about: About =
         toml::from_str(&text).map_err(|e| BadInput(format!("{}: {}", path.display(), e.to_string().trim_end())))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    for file in [&mut about.labels, &mut about.licence_file].into_iter().flatten() {
+    for file in [&mut about.labels, &mut about.words, &mut about.licence_file].into_iter().flatten() {
         *file = folder.join(&*file);
     }
     Ok(about)

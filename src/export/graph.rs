@@ -2,14 +2,17 @@
 
 use super::builder::{Builder, Dimension, Value};
 use super::error::ExportError;
+use super::everywhere::at_every_position;
 use super::network::Network;
 use super::onnx;
+use super::rules;
 use super::sizes::{ANY, Fit};
 use super::tail::{self, Controls};
 use super::tensor::Attribute;
-use super::trace::{Gradients, Shape, Traced};
+use super::trace::{Gradients, Shape, Trace, Traced};
 use super::walk::{Blocked, Walk};
 use super::weights::Weights;
+use crate::pack::Objective;
 
 /// What the network expects of a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,6 +75,10 @@ pub struct LayerGraph {
     pub stride: usize,
     /// Multiply-adds a picture pixel costs, one whole ascent.
     pub macs_per_pixel: f64,
+    /// What is raised.
+    pub objective: Objective,
+    /// Whether its channels are classes.
+    pub has_classes: bool,
 }
 
 const PICTURE: [Dimension; 4] =
@@ -85,16 +92,35 @@ const SEED: f32 = 1.0 / 64.0;
 pub const NO_SIZE: &str =
     "branches that are joined before it have maps of different sizes, whatever the picture's size";
 
-/// The graph that dreams `tensor` (`deploy/reference/graph-pack.md`). With `show_gradient` it has the output `gradient`.
+/// What a graph dreams.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Target<'a> {
+    /// The layer.
+    pub tensor: &'a str,
+    /// What of it is raised; none: what suits it.
+    pub objective: Option<Objective>,
+    /// A layer before it that is dreamed a little beside it.
+    pub beside: Option<&'a str>,
+}
+
+/// The input that says how much a layer is dreamed that is dreamed beside another: 1 is as much as that.
+pub const BESIDE: &str = "beside";
+
+/// The graph that dreams `target` (`deploy/reference/graph-pack.md`). With `show_gradient` it has the output `gradient`.
 pub fn dream(
     network: &Network,
-    tensor: &str,
+    target: Target,
     normalisation: &Normalisation,
     gradients: Gradients,
     show_gradient: bool,
     weights: &mut Weights,
 ) -> Result<LayerGraph, ExportError> {
+    let tensor = target.tensor;
     check_name(network, tensor)?;
+    let everywhere = at_every_position(network, tensor);
+    let has_classes = everywhere.is_some();
+    let raised = target.objective.unwrap_or(if has_classes { Objective::Linear } else { Objective::Squared });
+    let network = everywhere.as_ref().unwrap_or(network);
     let needed = network.ancestors(tensor);
     let forward_pass = |fits: [Fit; 2]| -> Result<_, ExportError> {
         let mut builder = Builder::default();
@@ -123,9 +149,8 @@ pub fn dream(
     let step = b.input("step", &[]);
     let smoothing = b.input("smoothing", &[]);
     let colour = b.input("colour", &[]);
-    // Of ½ Σ w·a², the gradient at the layer.
     let weight = b.reshape(&neurons, &[1, channels as i64, 1, 1]);
-    let seed = b.mul(&layer.value, &weight);
+    let seed = seed(b, raised, &layer.value, &weight);
     let places = [("axes", Attribute::Ints(vec![2, 3])), ("keepdims", Attribute::Int(0))];
     let activation = b.op("ReduceMean", &[&layer.value], &places);
     let activation = b.reshape(&activation, &[channels as i64]);
@@ -138,11 +163,21 @@ pub fn dream(
     let product = b.mul(&layer.value, &even);
     let everywhere = [("axes", Attribute::Ints(vec![0, 1, 2, 3])), ("keepdims", Attribute::Int(0))];
     let mean = b.op("ReduceMean", &[&product], &everywhere);
-    let half = b.scalar(0.5);
-    let objective = b.mul(&mean, &half);
+    let objective = match raised {
+        Objective::Squared => {
+            let half = b.scalar(0.5);
+            b.mul(&mean, &half)
+        }
+        Objective::Linear => mean,
+    };
     let objective = b.div(&objective, &share);
 
-    let (mut builder, gradient) = trace.back(&layer, even);
+    let beside = target.beside.map(|name| find_beside(network, &trace, &layer, name)).transpose()?;
+    let share_beside = beside.as_ref().map(|_| trace.builder.input(BESIDE, &[]));
+    let (mut builder, gradient) = trace.back(&layer, even, |b, name, gradient| {
+        let (beside, share) = beside.as_ref().zip(share_beside.as_ref()).filter(|(beside, _)| beside.name == name)?;
+        Some(mixed(b, gradient, &beside.value, share))
+    });
     let b = &mut builder;
     let gradient = gradient.ok_or_else(|| ExportError::NotALayer {
         name: tensor.to_owned(),
@@ -169,7 +204,45 @@ pub fn dream(
         channels,
         stride: stride[0].max(stride[1]),
         macs_per_pixel,
+        objective: raised,
+        has_classes,
     })
+}
+
+/// The gradient of `objective` at the layer whose activations are `x`, of neurons with this `weight` each.
+fn seed(b: &mut Builder, objective: Objective, x: &Value, weight: &Value) -> Value {
+    match objective {
+        Objective::Squared => b.mul(x, weight),
+        Objective::Linear => {
+            let wanted = b.op("Relu", &[weight], &[]);
+            let unwanted = b.sub(weight, &wanted);
+            let is_there = rules::above_zero(b, x);
+            let unwanted = b.mul(&unwanted, &is_there);
+            b.add(&unwanted, &wanted)
+        }
+    }
+}
+
+/// `gradient` at a layer whose activations are `x`, and so much of what dreaming that layer itself begins with.
+fn mixed(b: &mut Builder, gradient: &Value, x: &Value, share: &Value) -> Value {
+    let begin = b.scalar(SEED);
+    let gradient = tail::in_mean(b, gradient, &begin);
+    let own = tail::in_mean(b, x, &begin);
+    let own = b.mul(&own, share);
+    b.add(&gradient, &own)
+}
+
+/// The layer `name`, on the way from the picture to `layer`.
+fn find_beside(network: &Network, trace: &Trace, layer: &Traced, name: &str) -> Result<Traced, ExportError> {
+    let refused = |why: &str| ExportError::NotALayer { name: name.to_owned(), why: why.to_owned() };
+    check_name(network, name)?;
+    match trace.get(name) {
+        Some(traced) if traced.name == layer.name => Err(refused("it is dreamed already, and not beside itself")),
+        Some(traced) if traced.name != network.input && matches!(traced.shape, Shape::Maps { .. }) => {
+            Ok(traced.clone())
+        }
+        _ => Err(refused("only layers on the way to another are dreamed beside it")),
+    }
 }
 
 /// The graph that recognises: from the picture to `scores`, which are the tensor called `tensor`.

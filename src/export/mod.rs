@@ -10,13 +10,14 @@
 //! ```
 //!
 //! Each file knows only those before it in this line (tests/architecture.rs): `error`, `names`, `onnx`, `model`, `functions`, `tensor`, `weights`,
-//! `network`, `builder`, `fold`, `window`, `sizes`, `trace`, `rules`, `simplify`, `walk`, `tail`, `graph`, `list`, `pack`.
+//! `network`, `everywhere`, `builder`, `fold`, `window`, `sizes`, `trace`, `rules`, `simplify`, `walk`, `tail`, `graph`, `list`, `pack`.
 //!
 //! No runtime is involved: all this is rewriting. Sizes that depend on the picture's are computed in the graph
 //! (from `Shape`), so it holds for any height and width, and ONNX Runtime folds them away once these are fixed.
 
 mod builder;
 mod error;
+mod everywhere;
 mod fold;
 mod functions;
 mod graph;

@@ -7,11 +7,14 @@ use prost::Message;
 use serde::Deserialize;
 
 use super::error::ExportError;
-use super::graph::{self, Normalisation};
+use super::graph::{self, BESIDE, Normalisation, Target};
 use super::network::Network;
 use super::trace::Gradients;
 use super::weights::{WEIGHTS_FILE, Weights};
-use crate::pack::{FORMAT, Input, Layer, Manifest, hex_sha256};
+use crate::pack::{FORMAT, Input, Layer, Manifest, Objective, Words, hex_sha256};
+
+/// The file of words for classes.
+const WORDS_FILE: &str = "words.txt";
 
 /// A layer to export.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -29,11 +32,27 @@ pub struct LayerRequest {
     /// Named neuron groups.
     #[serde(default)]
     pub groups: BTreeMap<String, String>,
+    /// What is raised: of class scores `linear`, of other layers `squared`, unless it is said here.
+    pub objective: Option<Objective>,
+    /// Tensor of a layer before it that is dreamed a little beside it, in the same run.
+    pub beside: Option<String>,
+    /// How much of that, by default: 1 is as much as of the layer itself.
+    pub beside_share: Option<f32>,
 }
 
 impl LayerRequest {
     fn name(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.tensor)
+    }
+
+    fn target(&self) -> Target<'_> {
+        Target { tensor: &self.tensor, objective: self.objective, beside: self.beside.as_deref() }
+    }
+
+    /// The inputs of its graph beyond the contract's, and what they are given.
+    fn inputs(&self) -> BTreeMap<String, Vec<f32>> {
+        let share = self.beside.as_ref().map(|_| (BESIDE.to_owned(), vec![self.beside_share.unwrap_or(1.0)]));
+        share.into_iter().collect()
     }
 }
 
@@ -53,6 +72,8 @@ pub struct About {
     pub licence_file: Option<PathBuf>,
     /// File of class names, one a line, copied into the pack.
     pub labels: Option<PathBuf>,
+    /// File of words for classes, copied into the pack; none: the class names are their words.
+    pub words: Option<PathBuf>,
     /// The layer dreamed when nobody chose one.
     pub default_layer: Option<String>,
     /// Subtracted from R, G, B in 0..1.
@@ -109,15 +130,17 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
 
     let mut network = network.clone();
     network.keep_axis_of_gathers();
-    network.fold_batch_norms(&about.layers.iter().map(|l| l.tensor.clone()).collect());
+    let kept = about.layers.iter().flat_map(|layer| std::iter::once(&layer.tensor).chain(&layer.beside)).cloned();
+    network.fold_batch_norms(&kept.collect());
     let mut weights = Weights::default();
     let mut files = Files::begin(&options.out)?;
     let mut layers = Vec::new();
+    let has_words = about.words.is_some() || about.labels.is_some();
     for (request, file) in about.layers.iter().zip(file_names(&about.layers)) {
         progress(request.name());
         let graph = graph::dream(
             &network,
-            &request.tensor,
+            request.target(),
             &normalisation,
             options.gradients,
             options.show_gradient,
@@ -134,7 +157,10 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
             look: request.look.clone(),
             step: request.step.unwrap_or(1.75),
             groups: request.groups.clone(),
-            inputs: BTreeMap::new(),
+            objective: graph.objective,
+            words: graph.has_classes.then_some(WORDS_FILE).filter(|_| has_words).map(str::to_owned),
+            vocabulary: Words::default(),
+            inputs: request.inputs(),
         });
     }
     let default_layer = about.default_layer.clone().unwrap_or_else(|| layers[0].name.clone());
@@ -167,6 +193,9 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
         }
     };
     files.add(WEIGHTS_FILE, weights.bytes())?;
+    if layers.iter().any(|layer| layer.words.is_some()) {
+        files.add(WORDS_FILE, words(about)?.as_bytes())?;
+    }
     let labels = about.labels.as_deref().map(|path| files.copy(path, "labels.txt")).transpose()?;
     about.licence_file.as_deref().map(|path| files.copy(path, "LICENSE")).transpose()?;
 
@@ -190,6 +219,20 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
     };
     files.finish(&manifest, &options.out)?;
     Ok(manifest)
+}
+
+/// The words of the classes: those given, else their names.
+fn words(about: &About) -> Result<String, ExportError> {
+    let read = |path: &PathBuf| {
+        std::fs::read_to_string(path).map_err(|source| ExportError::Read { path: path.clone(), source })
+    };
+    if let Some(file) = &about.words {
+        return read(file);
+    }
+    let labels = about.labels.as_ref().map(read).transpose()?.unwrap_or_default();
+    // What means something in such a file.
+    let plain = |label: &str| label.replace([',', '|', '='], " ");
+    Ok(labels.lines().enumerate().map(|(class, label)| format!("{} = {class}\n", plain(label))).collect())
 }
 
 fn check_layers(layers: &[LayerRequest]) -> Result<(), ExportError> {

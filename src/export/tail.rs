@@ -42,7 +42,7 @@ pub fn ascend(b: &mut Builder, image: &Value, gradient: &Value, controls: &Contr
 }
 
 /// `x` brought to `size` in the mean, but for its signs.
-fn in_mean(b: &mut Builder, x: &Value, size: &Value) -> Value {
+pub fn in_mean(b: &mut Builder, x: &Value, size: &Value) -> Value {
     let own = mean_size(b, x);
     let factor = b.div(size, &own);
     b.mul(x, &factor)

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The pack format this version reads and writes.
-pub const FORMAT: u32 = 1;
+use super::Words;
+
+/// The pack format this version writes. It reads those before too, back to the first.
+pub const FORMAT: u32 = 2;
+const OLDEST_FORMAT: u32 = 1;
 
 /// What `pack.toml` says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,9 +80,36 @@ pub struct Layer {
     /// Named neuron groups, each in the grammar of [`super::Neurons`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<String, String>,
+    /// What is raised when it is dreamed.
+    #[serde(default, skip_serializing_if = "Objective::is_squared")]
+    pub objective: Objective,
+    /// File of everyday words, each for some of its neurons ([`super::Words`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
+    /// What stands in that.
+    #[serde(skip)]
+    pub vocabulary: Words,
     /// Inputs beyond the five of the contract (`deploy/reference/graph-pack.md`), and the values each is given.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, Vec<f32>>,
+}
+
+/// What is raised when a layer is dreamed, as a function of its activations *a* and its neurons' weights *w*.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Objective {
+    /// ½ · mean(w · a²): what is there already grows.
+    #[default]
+    Squared,
+    /// mean(w · a) where w is positive, mean(w · max(a, 0)) where it is negative: what is wanted appears, and what is not wanted goes, but
+    /// nothing is driven on that is gone. For class scores.
+    Linear,
+}
+
+impl Objective {
+    fn is_squared(&self) -> bool {
+        *self == Objective::Squared
+    }
 }
 
 fn default_step() -> f64 {
@@ -112,20 +142,28 @@ fn suggestion(nearest: &Option<String>) -> String {
 }
 
 impl Manifest {
-    /// Reads and checks `dir/pack.toml`. The hashes are checked by [`Manifest::verify`], which reads every file.
+    /// Reads and checks `dir/pack.toml`, and the words of its layers. The hashes are checked by [`Manifest::verify`], which reads every file.
     pub fn read(dir: &Path) -> Result<Manifest, PackError> {
         let path = dir.join("pack.toml");
         let text = std::fs::read_to_string(&path).map_err(|source| PackError::Read { path: path.clone(), source })?;
-        let manifest: Manifest = toml::from_str(&text)
+        let mut manifest: Manifest = toml::from_str(&text)
             .map_err(|e| PackError::Manifest { path: path.clone(), message: e.to_string().trim_end().to_owned() })?;
         manifest.check().map_err(|message| PackError::Manifest { path, message })?;
+        for layer in &mut manifest.layers {
+            let Some(file) = &layer.words else { continue };
+            let path = dir.join(file);
+            let text =
+                std::fs::read_to_string(&path).map_err(|source| PackError::Read { path: path.clone(), source })?;
+            let words = Words::read(&text, layer.channels);
+            layer.vocabulary = words.map_err(|message| PackError::Manifest { path, message })?;
+        }
         Ok(manifest)
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.format != FORMAT {
+        if !(OLDEST_FORMAT..=FORMAT).contains(&self.format) {
             return Err(format!(
-                "pack format {} is not the one this version reads ({FORMAT}); export the network again",
+                "pack format {} is not one that this version reads ({OLDEST_FORMAT} to {FORMAT}); export the network again",
                 self.format
             ));
         }
@@ -143,8 +181,12 @@ impl Manifest {
             if layer.channels == 0 || layer.stride == 0 {
                 return Err(format!("layer `{}`: channels and stride are at least 1", layer.name));
             }
-            if !self.files.contains_key(&layer.file) {
-                return Err(format!("layer `{}`: its file `{}` is not under [files]", layer.name, layer.file));
+            if let Some(file) = [Some(&layer.file), layer.words.as_ref()]
+                .into_iter()
+                .flatten()
+                .find(|file| !self.files.contains_key(*file))
+            {
+                return Err(format!("layer `{}`: its file `{file}` is not under [files]", layer.name));
             }
         }
         // A pack may come from a stranger: it names files of its own folder only.

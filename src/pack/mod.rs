@@ -9,7 +9,9 @@
 mod catalogue;
 mod manifest;
 mod neurons;
+mod words;
 
 pub use catalogue::Catalogue;
-pub use manifest::{FORMAT, Input, Layer, Manifest, PackError, hex_sha256};
+pub use manifest::{FORMAT, Input, Layer, Manifest, Objective, PackError, hex_sha256};
 pub use neurons::{Neurons, NeuronsError};
+pub use words::Words;

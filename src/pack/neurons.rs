@@ -4,13 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Layer;
+use super::words::MAX_LENGTH;
 use crate::text::excerpt;
 
 /// A signed choice of a layer's channels.
 ///
 /// Written as `all`, or as terms joined by commas: a channel (`15`), a range (`10-20`, both ends
 /// included), or the name of one of the layer's groups (`eyes`); each may have a weight (`15:0.5`) and a
-/// minus sign in front (`-36`), which turns the ascent of that channel into a descent.
+/// minus sign in front (`-36`), which turns the ascent of that channel into a descent. Where the layer has words ([`super::Words`]), one of them
+/// (`a castle`), whose weight is shared among the channels that it stands for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Neurons(Vec<Term>);
 
@@ -45,6 +47,8 @@ pub enum NeuronsError {
     Range { channel: usize, layer: String, last: usize },
     #[error("layer `{layer}` has no neuron group `{group}`{known}")]
     Group { layer: String, group: String, known: String },
+    #[error("layer `{layer}` knows no `{word}`{suggestion}")]
+    Word { layer: String, word: String, suggestion: String },
     #[error("every weight is zero: nothing would be dreamed")]
     Nothing,
     #[error("more than {MAX_TERMS} terms")]
@@ -81,17 +85,33 @@ impl Neurons {
                     slots.iter_mut().for_each(|w| *w += weight);
                 }
                 // A group is made of channels, never of groups: no cycles.
-                What::Group(name) => match layer.groups.get(name).filter(|_| groups) {
-                    Some(text) => text.parse::<Neurons>()?.add_to(weights, layer, weight, false)?,
-                    None => return Err(unknown_group(layer, name)),
+                What::Group(name) if groups => match (layer.groups.get(name), layer.vocabulary.find(name)) {
+                    (Some(text), _) => text.parse::<Neurons>()?.add_to(weights, layer, weight, false)?,
+                    (None, Some(channels)) => add_shared(weights, channels, weight),
+                    (None, None) => return Err(unknown_group(layer, name)),
                 },
+                What::Group(name) => return Err(unknown_group(layer, name)),
             }
         }
         Ok(())
     }
 }
 
+/// Shares `weight` among `channels`, so that a word for many of them is no louder than one for one.
+fn add_shared(weights: &mut [f32], channels: &[(usize, usize)], weight: f32) {
+    let count: usize = channels.iter().map(|(first, last)| last - first + 1).sum();
+    for &(first, last) in channels {
+        // The file was checked against the layer.
+        weights[first..=last].iter_mut().for_each(|w| *w += weight / count as f32);
+    }
+}
+
 fn unknown_group(layer: &Layer, group: &str) -> NeuronsError {
+    if !layer.vocabulary.is_empty() {
+        let nearest = layer.vocabulary.nearest(group);
+        let suggestion = nearest.map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
+        return NeuronsError::Word { layer: layer.name.clone(), word: group.to_owned(), suggestion };
+    }
     let names: Vec<&str> = layer.groups.keys().map(String::as_str).collect();
     let known =
         if names.is_empty() { " (it has no groups)".to_owned() } else { format!("; it has: {}", names.join(", ")) };
@@ -131,7 +151,9 @@ impl Term {
                 return Err(syntax());
             }
             What::Channels(first, last)
-        } else if !what.is_empty() && what.len() <= 64 && what.chars().all(|c| c.is_alphanumeric() || "_- ".contains(c))
+        } else if !what.is_empty()
+            && what.chars().count() <= MAX_LENGTH
+            && what.chars().all(|c| c.is_alphanumeric() || "_- '’.".contains(c))
         {
             What::Group(what.to_owned())
         } else {

@@ -11,13 +11,13 @@ use reverie::export::{Attribute, Saturated, Tensor, pack};
 use crate::network::{Graph, Small, ints, options, picture, weights};
 
 /// Channels of the maps that operators under test are given.
-const CHANNELS: usize = 4;
+pub const CHANNELS: usize = 4;
 
 /// A layer: its tensor, and how many numbers it holds.
-type Layer = (String, usize);
+pub type Layer = (String, usize);
 
 /// Grows a layer on maps of `CHANNELS` channels and compares its gradient with its objective's slope.
-fn check(size: [usize; 2], seed: u64, grow: impl FnOnce(&mut Small, &str) -> Layer) {
+pub fn check(size: [usize; 2], seed: u64, grow: impl FnOnce(&mut Small, &str) -> Layer) {
     let mut small = Small::new(seed);
     let maps = small.conv("image", 3, CHANNELS);
     let (layer, numbers) = grow(&mut small, &maps);

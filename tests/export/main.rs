@@ -4,6 +4,7 @@
 mod adjoints;
 mod apart;
 mod cases;
+mod classes;
 mod command;
 mod halves;
 mod malformed;

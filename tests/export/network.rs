@@ -84,6 +84,9 @@ pub fn options(tensor: &str, out: &Path) -> Options {
 pub struct Graph {
     session: Session,
     channels: usize,
+    /// How much of the layer beside it is dreamed, where there is one.
+    pub beside: Option<f32>,
+    weights: Vec<f32>,
 }
 
 /// What one run of it gives.
@@ -116,22 +119,26 @@ impl Graph {
             builder = builder.with_dimension_override("height", height as i64).unwrap();
             builder = builder.with_dimension_override("width", width as i64).unwrap();
         }
-        Graph { session: builder.commit_from_file(path).unwrap(), channels }
+        Graph { session: builder.commit_from_file(path).unwrap(), channels, beside: None, weights: weights(channels) }
+    }
+
+    /// Has it dream with all neurons alike.
+    pub fn all_neurons(&mut self) {
+        self.weights.fill(1.0);
     }
 
     pub fn run(&mut self, image: &[f32], size: [usize; 2], step: f32) -> Seen {
-        let weights = weights(self.channels);
+        let weights = self.weights.clone();
         let scalar = |v: f32| OrtTensor::from_array(([0usize; 0], vec![v])).unwrap();
-        let outputs = self
-            .session
-            .run(ort::inputs![
-                "image" => OrtTensor::from_array(([1, 3, size[0], size[1]], image.to_vec())).unwrap(),
-                "neurons" => OrtTensor::from_array(([self.channels], weights)).unwrap(),
-                "step" => scalar(step),
-                "smoothing" => scalar(1.0),
-                "colour" => scalar(0.3),
-            ])
-            .unwrap();
+        let mut inputs = ort::inputs![
+            "image" => OrtTensor::from_array(([1, 3, size[0], size[1]], image.to_vec())).unwrap(),
+            "neurons" => OrtTensor::from_array(([self.channels], weights)).unwrap(),
+            "step" => scalar(step),
+            "smoothing" => scalar(1.0),
+            "colour" => scalar(0.3),
+        ];
+        inputs.extend(self.beside.map(|share| ("beside".into(), scalar(share).into())));
+        let outputs = self.session.run(inputs).unwrap();
         let values = |name: &str| outputs[name].try_extract_tensor::<f32>().unwrap().1.to_vec();
         Seen {
             dreamed: values("dreamed"),

@@ -14,6 +14,7 @@ mod pad;
 mod pool;
 pub(super) mod stride;
 
+pub use activation::above_zero;
 pub use head::copy as copy_head;
 pub use normalisation::{is_training, scale_and_shift};
 
