@@ -90,28 +90,30 @@ def mobilenet_v2(arrays):
 
 
 def efficientnet_lite0(arrays):
-    """EfficientNet-Lite0 with its classifier (Tan and Le 2019; Google's "lite" variant), padding as TensorFlow does."""
+    return efficientnet_lite(arrays, "EfficientNet-Lite0")
+
+
+def efficientnet_lite(arrays, title):
+    """EfficientNet-Lite with its classifier (Tan and Le 2019; Google's "lite" variant), padding as TensorFlow does.
+
+    How often a block repeats and how wide it is differs between Lite0 to Lite4, and is seen from the weights."""
     g = Graph(arrays, epsilon=1e-3)
     x = g.relu6(g.conv("image", "_conv_stem", "_bn0", stride=2, padding="same"), "stem")
-    block, channels = 0, 32
-    for repeats, kernel, first_stride, expansion, width in [
-        (1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
-        (1, 3, 1, 6, 320),
-    ]:
-        for repeat in range(repeats):
-            source, name, stride, y = f"_blocks.{block}.", f"blocks.{block}", first_stride if repeat == 0 else 1, x
-            if expansion != 1:
-                y = g.relu6(g.conv(y, source + "_expand_conv", source + "_bn0"))
-            assert arrays[source + "_depthwise_conv.weight"].shape[2] == kernel
-            y = g.relu6(g.conv(y, source + "_depthwise_conv", source + "_bn1", stride=stride, padding="same"))
-            residual = stride == 1 and channels == width
-            y = g.conv(y, source + "_project_conv", source + "_bn2", output=None if residual else name)
-            x = g.node("Add", [y, x], name) if residual else y
-            block, channels = block + 1, width
+    block, channels, strides = 0, 32, iter([1, 2, 2, 2, 1, 2, 1])
+    while (source := f"_blocks.{block}.") + "_project_conv.weight" in arrays:
+        width, name, y = arrays[source + "_project_conv.weight"].shape[0], f"blocks.{block}", x
+        stride = next(strides) if width != channels else 1
+        if source + "_expand_conv.weight" in arrays:
+            y = g.relu6(g.conv(y, source + "_expand_conv", source + "_bn0"))
+        y = g.relu6(g.conv(y, source + "_depthwise_conv", source + "_bn1", stride=stride, padding="same"))
+        residual = width == channels
+        y = g.conv(y, source + "_project_conv", source + "_bn2", output=None if residual else name)
+        x = g.node("Add", [y, x], name) if residual else y
+        block, channels = block + 1, width
     x = g.relu6(g.conv(x, "_conv_head", "_bn1"), "head")
     x = g.node("Flatten", [g.node("GlobalAveragePool", [x], "pooled")], "features")
     x = g.node("Gemm", [x, g.weight("_fc.weight"), g.weight("_fc.bias")], "logits", transB=1)
-    return g.model("EfficientNet-Lite0", g.node("Softmax", [x], "scores", axis=1), [1, 1000])
+    return g.model(title, g.node("Softmax", [x], "scores", axis=1), [1, 1000])
 
 
 NETWORKS = {"mobilenet-v2": mobilenet_v2, "efficientnet-lite0": efficientnet_lite0}

@@ -9,6 +9,22 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+ABOUT = """\
+# Words for ImageNet's thousand classes, made of their labels and of WordNet 3.0's names and hypernyms by models/make/words.py.
+#
+# WordNet 3.0 Copyright 2006 by Princeton University. All rights reserved.
+# THIS SOFTWARE AND DATABASE IS PROVIDED "AS IS" AND PRINCETON UNIVERSITY MAKES NO REPRESENTATIONS OR WARRANTIES, EXPRESS OR IMPLIED. BY WAY OF
+# EXAMPLE, BUT NOT LIMITATION, PRINCETON UNIVERSITY MAKES NO REPRESENTATIONS OR WARRANTIES OF MERCHANTABILITY OR FITNESS FOR ANY PARTICULAR
+# PURPOSE OR THAT THE USE OF THE LICENSED SOFTWARE, DATABASE OR DOCUMENTATION WILL NOT INFRINGE ANY THIRD PARTY PATENTS, COPYRIGHTS, TRADEMARKS OR
+# OTHER RIGHTS.
+# Permission to use, copy, modify and distribute this software and database and its documentation for any purpose and without fee or royalty is
+# hereby granted, provided that you agree to comply with the following copyright notice and statements, including the disclaimer, and that the
+# same appear on ALL copies of the software, database and documentation, including modifications that you make for internal use or for
+# distribution. The name of Princeton University or Princeton may not be used in advertising or publicity pertaining to distribution of the
+# software and/or database. Title to copyright in this software, database and any associated documentation shall at all times remain with
+# Princeton University and LICENSEE agrees to preserve same.
+
+"""
 HERE = Path(__file__).resolve().parent
 # So many classes at most: beyond that (object, whole, artefact) nothing in particular is meant. "Animal" is what people do say.
 MOST_CLASSES = 160
@@ -103,7 +119,7 @@ def write(labels, wnids, data, out):
     first = lambda classes: int(classes.replace("-", ",").split(",")[0])
     for classes in sorted(rest, key=lambda classes: (not classes.isdigit(), first(classes), classes)):
         lines.append(f"{', '.join(sorted(rest[classes]))} = {classes}")
-    Path(out).write_text("\n".join(lines) + "\n")
+    Path(out).write_text(ABOUT + "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod atlas;
 mod bench;
 mod ctl;
 mod ctl_watch;
@@ -31,6 +32,7 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
+    Atlas(atlas::Args),
     Bench(bench::Args),
     Ctl(Box<ctl::Args>),
     Devices(devices::Args),
@@ -50,6 +52,7 @@ impl Command {
     /// Runs the subcommand to its end.
     pub fn run(self) -> anyhow::Result<()> {
         match self {
+            Command::Atlas(args) => atlas::run(&args),
             Command::Bench(args) => bench::run(&args),
             Command::Ctl(args) => ctl::run(*args),
             Command::Devices(args) => devices::run(&args),

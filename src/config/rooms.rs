@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Config, ConfigError};
-use crate::director::{self, Capabilities, Outside, Setup};
+use crate::director::{self, Capabilities, Outside, Scenes, Setup};
 use crate::pack::Catalogue;
 use crate::params::Params;
 use crate::size::Size;
@@ -68,9 +68,14 @@ impl Config {
                 ConfigError::invalid(None, format!("scenes.\"{name}\""), all)
             })?;
         }
-        let check_named = |key: &str, name: &str| match self.scenes.contains_key(name) {
+        let mut scenes = if self.play.shipped { director::shipped_scenes(catalogue) } else { Scenes::new() };
+        scenes.extend(self.scenes.clone());
+        let check_named = |key: &str, name: &str| match scenes.contains_key(name) {
             true => Ok(()),
-            false => Err(ConfigError::invalid(None, key, format!("there is no scene `{name}` below [scenes]"))),
+            false => {
+                let why = format!("there is no scene `{name}`, neither below [scenes] nor among those that ship");
+                Err(ConfigError::invalid(None, key, why))
+            }
         };
         self.play.scenes.iter().try_for_each(|name| check_named("play.scenes", name))?;
         let schedule = self.schedule.read().map_err(ConfigError::in_section(None, "schedule"))?;
@@ -79,7 +84,7 @@ impl Config {
         }
         Ok(Setup {
             params,
-            scenes: self.scenes.clone(),
+            scenes,
             playlist: Some(self.play.scenes.clone()).filter(|scenes| !scenes.is_empty()),
             groups: self.mqtt.groups.clone(),
             schedule,

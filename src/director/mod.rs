@@ -15,6 +15,7 @@ mod saved_state;
 mod scenes;
 mod schedule;
 mod settings;
+mod shipped;
 mod wander;
 
 pub use action::{ACTIONS, Action, ActionSpec, Signal, check_group, find as find_action};
@@ -24,6 +25,7 @@ pub use saved_state::{ChangeCounters, MAX_BYTES, SavedState};
 pub use scenes::{Scenes, check as check_scene};
 pub use schedule::{Outside, Schedule};
 pub use settings::{PlaySettings, check_scenes};
+pub use shipped::scenes as shipped_scenes;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

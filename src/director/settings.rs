@@ -7,13 +7,21 @@ use crate::checks::InvalidSetting;
 use crate::params::{self, Refusal, Scope};
 
 /// `[play]`: what goes on by itself, where the parameter `play` says so.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PlaySettings {
     /// The scenes that are played, in this order; none: all, in the order of their names.
     pub scenes: Vec<String>,
+    /// Whether the scenes that ship are there.
+    pub shipped: bool,
     /// Seeds the walk and shuffling; none: another seed for each device.
     pub seed: Option<u64>,
+}
+
+impl Default for PlaySettings {
+    fn default() -> PlaySettings {
+        PlaySettings { scenes: Vec::new(), shipped: true, seed: None }
+    }
 }
 
 /// Checks what can be checked of scenes without any pack: their names, and that each value is one of a look.

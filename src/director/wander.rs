@@ -15,6 +15,8 @@ const WHOLE_LAYER_CHANCE: f64 = 0.15;
 const NAMED_GROUP_CHANCE: f64 = 0.45;
 /// The most channels amplified together; more blur into the whole layer.
 const MAX_CHANNELS: usize = 5;
+/// The most words dreamed together.
+const MAX_WORDS: usize = 2;
 
 /// The layer and neurons of place `number`, in the pack that `layer` belongs to.
 pub fn place(catalogue: &Catalogue, layer: &str, seed: u64, number: i64) -> Map<String, Json> {
@@ -40,6 +42,9 @@ fn layer_at<'a>(catalogue: &'a Catalogue, of_the_pack_of: &str, height: f64) -> 
 
 fn neurons(layer: &Layer, seed: u64, number: i64) -> String {
     let mut rng = super::seeded_rng(seed, "neurons", number);
+    if !layer.vocabulary.is_empty() {
+        return words(layer, &mut rng);
+    }
     if rng.f64() < WHOLE_LAYER_CHANCE {
         return "all".to_owned();
     }
@@ -51,6 +56,18 @@ fn neurons(layer: &Layer, seed: u64, number: i64) -> String {
     channels.sort_unstable();
     channels.dedup();
     channels.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// One thing or two that people have a word for: all classes together are nothing.
+fn words(layer: &Layer, rng: &mut fastrand::Rng) -> String {
+    let known = match layer.vocabulary.common() {
+        [] => layer.vocabulary.names(),
+        common => common,
+    };
+    let count = rng.usize(1..=MAX_WORDS);
+    let mut words: Vec<&str> = (0..count).map(|_| known[rng.usize(..known.len())].as_str()).collect();
+    words.dedup();
+    words.join(", ")
 }
 
 #[cfg(test)]

@@ -55,6 +55,8 @@ pub enum Caption {
     Name,
     /// Small, at the lower edge.
     Note,
+    /// At the lower edge of a thumbnail.
+    Label,
 }
 
 /// Writes `text` across `picture`, as large as fits, on a darkened band.
@@ -65,6 +67,7 @@ pub fn draw_caption(text: &str, caption: Caption, picture: &mut Frame) {
     let (top, band) = match caption {
         Caption::Name => (0.35, 0.3),
         Caption::Note => (0.93, 0.07),
+        Caption::Label => (0.88, 0.12),
     };
     let (width, height) = (picture.width as f32, picture.height as f32);
     let rows = picture.pixels.chunks_exact_mut(3 * picture.width.max(1));

@@ -217,8 +217,7 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
         files: files.hashes.clone(),
         layers,
     };
-    files.finish(&manifest, &options.out)?;
-    Ok(manifest)
+    files.finish(&manifest, &options.out)
 }
 
 /// The words of the classes: those given, else their names.
@@ -362,11 +361,11 @@ impl Files {
         write().map_err(|source| ExportError::Write { path: path.clone(), source })
     }
 
-    /// Writes the manifest and puts the folder in its place.
-    fn finish(self, manifest: &Manifest, out: &Path) -> Result<(), ExportError> {
+    /// Writes the manifest and puts the folder in its place. Returns what a reader reads of it.
+    fn finish(self, manifest: &Manifest, out: &Path) -> Result<Manifest, ExportError> {
         self.write("pack.toml", manifest.to_toml().as_bytes())?;
         // What was written is read as any reader would, before it replaces anything.
-        Manifest::read(&self.folder).map_err(|e| ExportError::Options(e.to_string()))?;
+        let read = Manifest::read(&self.folder).map_err(|e| ExportError::Options(e.to_string()))?;
         let put = || {
             if !out.exists() {
                 return std::fs::rename(&self.folder, out);
@@ -376,7 +375,8 @@ impl Files {
             std::fs::rename(&self.folder, out)?;
             std::fs::remove_dir_all(&old)
         };
-        put().map_err(|source| ExportError::Write { path: out.to_owned(), source })
+        put().map_err(|source| ExportError::Write { path: out.to_owned(), source })?;
+        Ok(read)
     }
 }
 

@@ -5,7 +5,7 @@
 //! dog | Hund | chien = 151-268
 //! ```
 //!
-//! A line for each meaning: names, separated by commas, those of different languages by bars; then the channels. What has names in several
+//! A line for each meaning (one that begins with `#` is for people): names, separated by commas, those of different languages by bars; then the channels. What has names in several
 //! languages is among the commonest words. Found is a word with an article before it, in the plural, with and without accents and hyphens.
 
 use std::collections::BTreeMap;
@@ -48,7 +48,9 @@ impl Words {
     /// Reads the lines of a pack's file, of a layer with so many `channels`. The error names the line.
     pub fn read(text: &str, channels: usize) -> Result<Words, String> {
         let mut words = Words::default();
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        for (number, line) in
+            text.lines().enumerate().filter(|(_, line)| !matches!(line.trim().chars().next(), None | Some('#')))
+        {
             let wrong = |why: &str| format!("line {}: {why}", number + 1);
             let (names, ranges) = line.split_once('=').ok_or_else(|| wrong("there is no `=`"))?;
             let ranges: Option<Vec<_>> = ranges.split(',').map(|range| read_range(range, channels)).collect();
@@ -145,7 +147,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const FILE: &str = "castle | Burg, Schloss | château, châteaux = 4\n\
+    const FILE: &str = "# Of a castle = 1.\n\n\
+                        castle | Burg, Schloss | château, châteaux = 4\n\
                         dog | Hund | chien = 1-3,6\n\
                         sea star, starfish | Seestern | étoile de mer = 5\n\
                         jack-o'-lantern = 7\n\

@@ -21,7 +21,7 @@ pub static TABLE: &[Spec] = &[
     },
     Spec {
         name: "neurons",
-        about: "Which neurons of the layer are amplified: `all`, or channels, ranges and named groups with weights, joined by commas (`eyes`, `15`, `7:0.5,-62`).",
+        about: "Which neurons of the layer are amplified: `all`, or channels, ranges and named groups with weights, joined by commas (`eyes`, `15`, `7:0.5,-62`); of the layer `words` what they are called (`a castle, peacocks:0.5, -dogs`).",
         unit: "",
         scope: Scope::Look,
         kind: Kind::Neurons,

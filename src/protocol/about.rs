@@ -49,7 +49,7 @@ fn packs(catalogue: &Catalogue) -> Vec<Json> {
     catalogue.packs().map(|(_, pack)| describe(pack)).collect()
 }
 
-/// Every layer under the name that `set/layer` takes, with the neuron groups that `set/neurons` takes.
+/// Every layer under the name that `set/layer` takes, with the neuron groups and the commonest words that `set/neurons` takes.
 fn layers(catalogue: &Catalogue) -> Vec<Json> {
     let named = catalogue.packs().flat_map(|(_, pack)| pack.layers.iter().map(move |layer| (pack, layer)));
     let describe = |(name, (pack, layer)): (String, (&crate::pack::Manifest, &crate::pack::Layer))| {
@@ -63,6 +63,7 @@ fn layers(catalogue: &Catalogue) -> Vec<Json> {
             "step": layer.step,
             "look": layer.look,
             "groups": groups,
+            "words": layer.vocabulary.common(),
         })
     };
     catalogue.layer_names().into_iter().zip(named).map(describe).collect()

@@ -202,3 +202,41 @@ fn the_bench_prints_a_row_for_each_way_to_dream_and_says_when_a_provider_is_not_
         assert!(stderr.contains(told), "{args:?}: {stderr}");
     }
 }
+
+#[test]
+fn the_atlas_has_a_cell_for_each_group_and_channel_or_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let atlas = |pack: &std::path::Path, args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reverie"));
+        command.arg("atlas").arg(pack).args(args).current_dir(folder.path()).output().unwrap()
+    };
+    let pack = packs().join("mobilenet-v2");
+    let output = atlas(&pack, &["--layers", "f3,f6", "--groups", "--sheet", "sheet.png"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let manifest = reverie::pack::Manifest::read(&pack).unwrap();
+    for layer in manifest.layers.iter().filter(|layer| ["f3", "f6"].contains(&layer.name.as_str())) {
+        let file = folder.path().join(format!("sheet-{}.png", layer.name));
+        assert_eq!(file.exists(), !layer.groups.is_empty(), "{}", layer.name);
+        if let Ok(sheet) = image::open(&file) {
+            let cells = layer.groups.len() as u32;
+            assert_eq!(
+                (sheet.width(), sheet.height()),
+                (128 * cells.min(12), 128 * cells.div_ceil(12)),
+                "{}",
+                layer.name
+            );
+            let colours: std::collections::HashSet<_> = sheet.to_rgb8().pixels().copied().collect();
+            assert!(colours.len() > 1000, "{}: nothing was dreamed", layer.name);
+        }
+    }
+    for (args, told) in [
+        (&["--layers", "f99"][..], "no layer is called `f99`"),
+        (&["--layers", "f14", "--groups"], "none of these layers has a named group"),
+    ] {
+        let output = atlas(&pack, &[args, &["--sheet", "sheet.png"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(text(&output.stderr).contains(told), "{args:?}: {}", text(&output.stderr));
+    }
+    let nowhere = atlas(std::path::Path::new("nowhere"), &["--sheet", "sheet.png"]);
+    assert!(nowhere.status.code() == Some(2) && text(&nowhere.stderr).contains("no pack is called `nowhere`"));
+}

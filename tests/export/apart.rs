@@ -19,15 +19,15 @@ const STEP: f32 = 0.05;
 
 fn climb(mut session: Session, layer: &Layer, [height, width]: [usize; 2], image: &[f32]) -> Vec<f32> {
     let scalar = |v: f32| Tensor::from_array(([0usize; 0], vec![v])).unwrap();
-    let outputs = session
-        .run(ort::inputs![
-            "image" => Tensor::from_array(([1, 3, height, width], image.to_vec())).unwrap(),
-            "neurons" => Tensor::from_array(([layer.channels], weights(layer.channels))).unwrap(),
-            "step" => scalar(STEP),
-            "smoothing" => scalar(0.0),
-            "colour" => scalar(0.3),
-        ])
-        .unwrap();
+    let mut inputs = ort::inputs![
+        "image" => Tensor::from_array(([1, 3, height, width], image.to_vec())).unwrap(),
+        "neurons" => Tensor::from_array(([layer.channels], weights(layer.channels))).unwrap(),
+        "step" => scalar(STEP),
+        "smoothing" => scalar(0.0),
+        "colour" => scalar(0.3),
+    ];
+    inputs.extend(layer.inputs.iter().map(|(name, values)| (name.as_str().into(), scalar(values[0]).into())));
+    let outputs = session.run(inputs).unwrap();
     outputs["dreamed"].try_extract_tensor::<f32>().unwrap().1.to_vec()
 }
 

@@ -79,7 +79,8 @@ proptest! {
         let found = Graph::of(&small, &scores, None).run(&image, size, 0.0).activation;
         for (class, found) in found.iter().enumerate() {
             let expected: f32 = weights[class].iter().zip(&means).map(|(w, mean)| w * mean).sum::<f32>() + bias[class];
-            prop_assert!((found - expected).abs() < 1e-4, "class {class}: {found}, and not {expected}");
+            // The pack's weights are in half precision.
+            prop_assert!((found - expected).abs() < 5e-3, "class {class}: {found}, and not {expected}");
         }
     }
 

@@ -25,9 +25,11 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 class Network:
     """A network, how it wants its picture, and the layers to compare."""
 
-    def __init__(self, name, module, layers, mean, std, bgr=False, onnx=None):
-        """`layers`: layer name in the ONNX file -> the submodule whose output it is."""
+    def __init__(self, name, module, layers, mean, std, bgr=False, onnx=None, classes=()):
+        """`layers`: layer name in the ONNX file -> the submodule whose output it is. Those in `classes` are scores, which are dreamed at every
+        position: of them the submodule is the linear map, and what it is averaged of is the output of `head`."""
         self.name, self.layers, self.mean, self.std, self.bgr, self.onnx = name, layers, mean, std, bgr, onnx
+        self.classes = classes
         self.module = module.eval().requires_grad_(False)
         for part in self.module.modules():
             if hasattr(part, "inplace"):
@@ -74,11 +76,17 @@ class Network:
         def stop(_module, _input, output):
             raise _Reached(output)
 
-        hook = dict(self.module.named_modules())[self.layers[layer]].register_forward_hook(stop)
+        parts = dict(self.module.named_modules())
+        if layer in self.classes:
+            linear, part = parts[self.layers[layer]], parts["head"]
+        else:
+            linear, part = None, parts[self.layers[layer]]
+        hook = part.register_forward_hook(stop)
         try:
             self.module(x.flip(1) if self.bgr else x)
-        except _Reached as reached:
-            return reached.args[0]
+        except _Reached as found:
+            maps = found.args[0]
+            return maps if linear is None else F.conv2d(maps, linear.weight[:, :, None, None], linear.bias)
         finally:
             hook.remove()
         raise ValueError(f"{self.name} ran without reaching {layer}")
@@ -217,9 +225,9 @@ def efficientnet_lite0():
         )
     )
     in_order(module, weights("efficientnet-lite0-57934424.pth"))
-    layers = {f"blocks.{n}": f"blocks.{n}" for n in (4, 10, 14)}
+    layers = {f"blocks.{n}": f"blocks.{n}" for n in (4, 10, 14)} | {"logits": "classifier"}
     scale = ((127 / 255,) * 3, (128 / 255,) * 3)
-    return Network("EfficientNet-Lite0", module, layers, *scale, onnx=SOURCES / "efficientnet-lite0.onnx")
+    return Network("EfficientNet-Lite0", module, layers, *scale, onnx=SOURCES / "efficientnet-lite0.onnx", classes=["logits"])
 
 
 # Networks that users bring, with random weights.

@@ -1,0 +1,60 @@
+//! The scenes that ship: `scenes.toml`, which is built into the program.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+
+use super::scenes::{self, Scenes};
+use crate::pack::Catalogue;
+
+const FILE: &str = include_str!("scenes.toml");
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// What is part of each that does not say otherwise.
+    every: Map<String, Json>,
+    scene: BTreeMap<String, Shipped>,
+}
+
+#[derive(Deserialize)]
+struct Shipped {
+    /// A line for people.
+    #[allow(dead_code, reason = "the gallery's script reads it; here it is only kept apart from the look")]
+    about: String,
+    #[serde(flatten)]
+    look: Map<String, Json>,
+}
+
+/// Those of which the layers are installed.
+pub fn scenes(catalogue: &Catalogue) -> Scenes {
+    let File { every, scene } = toml::from_str(FILE).expect("a test reads this file");
+    let whole = scene.into_iter().map(|(name, Shipped { look, .. })| {
+        let mut whole = every.clone();
+        whole.extend(look);
+        (name, whole)
+    });
+    whole.filter(|(_, scene)| scenes::check(scene, catalogue).is_ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_scene_that_ships_can_be_shown_with_the_packs_that_ship_and_none_without() {
+        let packs = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        let file: File = toml::from_str(FILE).unwrap();
+        let shown = scenes(&Catalogue::read(&[packs]).unwrap());
+        for (name, scene) in &file.scene {
+            scenes::check_name(name).unwrap();
+            assert!(shown.contains_key(name), "{name} is wrong, or names what does not ship");
+            assert!(scene.about.ends_with('.') && scene.about.len() < 80, "{name}: {}", scene.about);
+        }
+        assert!(shown.len() >= 16);
+        assert!(scenes(&Catalogue::of(Vec::new())).is_empty());
+    }
+}
