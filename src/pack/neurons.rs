@@ -113,8 +113,11 @@ fn unknown_group(layer: &Layer, group: &str) -> NeuronsError {
         return NeuronsError::Word { layer: layer.name.clone(), word: group.to_owned(), suggestion };
     }
     let names: Vec<&str> = layer.groups.keys().map(String::as_str).collect();
+    let others = names.iter().copied().filter(|name| *name != group);
+    let meant = crate::nearest(group, others).map(|name| format!(" (did you mean `{name}`?)"));
     let known =
         if names.is_empty() { " (it has no groups)".to_owned() } else { format!("; it has: {}", names.join(", ")) };
+    let known = meant.unwrap_or_default() + &known;
     NeuronsError::Group { layer: layer.name.clone(), group: group.to_owned(), known }
 }
 
@@ -226,6 +229,7 @@ mod tests {
         let error = |text: &str| text.parse::<Neurons>().and_then(|n| n.weights(&layer())).unwrap_err().to_string();
         assert_eq!(error("8"), "channel 8 is outside layer `f12`, which has channels 0 to 7");
         assert_eq!(error("noses"), "layer `f12` has no neuron group `noses`; it has: eyes, odd");
+        assert_eq!(error("eye"), "layer `f12` has no neuron group `eye` (did you mean `eyes`?); it has: eyes, odd");
         assert_eq!(error("odd"), "layer `f12` has no neuron group `eyes`; it has: eyes, odd");
         assert!(error("").contains("is not a choice of neurons"));
         assert!(error("4-2").contains("is not a choice of neurons"));
