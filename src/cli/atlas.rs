@@ -47,12 +47,21 @@ pub struct Args {
 /// Side of what is dreamed, and of its picture on the sheet.
 const DREAMED: usize = 160;
 const CELL: usize = 128;
+/// Side of what is dreamed where neurons are classes, whose network looks at larger parts.
+const DREAMED_OF_CLASSES: usize = 320;
+/// The longest side of a WebP picture.
+const MAX_SIDE: usize = 16_383;
 /// Cells of a row.
 const ACROSS: usize = 12;
 /// Half the range of the noise, of 255.
 const NOISE: u8 = 24;
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    image::ImageFormat::from_path(&args.sheet)
+        .map_err(|e| BadInput(format!("--sheet: {}: {e}", args.sheet.display())))?;
+    if let Some(folder) = args.sheet.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        return Err(BadInput(format!("--sheet: there is no folder {}", folder.display())).into());
+    }
     let is_folder = args.pack.join("pack.toml").is_file();
     let folders = if is_folder { vec![args.pack.clone()] } else { Vec::new() };
     let catalogue = Arc::new(load::packs(&folders)?);
@@ -71,6 +80,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         .map(|layer| (sheet_of(&args.sheet, layer, several), layer, cells(layer, args.groups)))
         .filter(|(.., cells)| !cells.is_empty())
         .collect();
+    let lines = plans.iter().map(|(.., cells)| cells.len().div_ceil(ACROSS) * CELL).max().unwrap_or(0);
+    if lines > MAX_SIDE && args.sheet.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("webp")) {
+        return Err(BadInput(format!("--sheet: a WebP picture has {MAX_SIDE} lines at most: name a .png")).into());
+    }
     if plans.is_empty() {
         return Err(BadInput("--groups: none of these layers has a named group".to_owned()).into());
     }
@@ -143,12 +156,14 @@ fn draw(
     cells: &[Cell],
     bar: &ProgressBar,
 ) -> anyhow::Result<Frame> {
-    let size = Size::new(DREAMED, DREAMED);
+    let has_words = !catalogue.layer(layer)?.2.vocabulary.is_empty();
+    let side = if has_words { DREAMED_OF_CLASSES } else { DREAMED };
+    let size = Size::new(side, side);
     let settings = Settings { size: Some(size), max_size: size, target_fps: 1.0, seed: Some(1) };
     let mut dreamer = Dreamer::new(Arc::clone(runtime), Arc::clone(catalogue), settings).patient();
     let mut params = Params::for_still(catalogue);
     layer.clone_into(&mut params.layer);
-    let input = DreamInput::still(&noise());
+    let input = DreamInput::still(&noise(side));
     let rows = cells.len().div_ceil(ACROSS);
     let mut sheet = Frame::new(CELL * cells.len().min(ACROSS), CELL * rows);
     let (mut dreamed, mut cell, mut scaler) = (Frame::new(0, 0), Frame::new(CELL, CELL), Scaler::default());
@@ -166,10 +181,10 @@ fn draw(
 }
 
 /// Grey noise: nothing that any neuron would be nearer to than another.
-fn noise() -> Frame {
+fn noise(side: usize) -> Frame {
     let mut random = fastrand::Rng::with_seed(1);
-    let mut frame = Frame::new(DREAMED, DREAMED);
-    frame.pixels.iter_mut().for_each(|value| *value = random.u8(128 - NOISE..=128 + NOISE));
+    let mut frame = Frame::new(side, side);
+    frame.pixels.as_chunks_mut::<3>().0.iter_mut().for_each(|pixel| pixel.fill(random.u8(128 - NOISE..=128 + NOISE)));
     frame
 }
 

@@ -352,7 +352,7 @@ async fn retained(client: &mut Client, device: &str, topic: &str) -> anyhow::Res
 fn scenes(about: &Json) -> String {
     let line = |scene: &Json| {
         let name = scene["name"].as_str().unwrap_or_default();
-        let origin = if scene["saved"] == true { "saved" } else { "configured" };
+        let origin = if scene["saved"] == true { "saved" } else { "fixed" };
         let value = |(name, value): (&String, &Json)| {
             format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
         };

@@ -68,9 +68,9 @@ impl Config {
                 ConfigError::invalid(None, format!("scenes.\"{name}\""), all)
             })?;
         }
-        let mut scenes = if self.play.shipped { director::shipped_scenes(catalogue) } else { Scenes::new() };
-        scenes.extend(self.scenes.clone());
-        let check_named = |key: &str, name: &str| match scenes.contains_key(name) {
+        let shipped = if self.play.shipped { director::shipped_scenes(catalogue) } else { Scenes::new() };
+        let is_there = |name: &str| self.scenes.contains_key(name) || shipped.contains_key(name);
+        let check_named = |key: &str, name: &str| match is_there(name) {
             true => Ok(()),
             false => {
                 let why = format!("there is no scene `{name}`, neither below [scenes] nor among those that ship");
@@ -84,7 +84,8 @@ impl Config {
         }
         Ok(Setup {
             params,
-            scenes,
+            scenes: self.scenes.clone(),
+            shipped,
             playlist: Some(self.play.scenes.clone()).filter(|scenes| !scenes.is_empty()),
             groups: self.mqtt.groups.clone(),
             schedule,

@@ -181,6 +181,9 @@ impl Director {
             Action::DeleteScene(name) if self.configured_scenes.contains_key(name) => {
                 refuse("name", "is a scene of the configuration, which is not changed from afar")
             }
+            Action::DeleteScene(name) if self.shipped.contains_key(name) && !self.saved.contains_key(name) => {
+                refuse("name", "ships with the program: play.shipped leaves it out")
+            }
             Action::DeleteScene(name) if !self.saved.contains_key(name) => {
                 Err(Refusal { param: "name".to_owned(), ..self.no_scene(name) })
             }

@@ -54,6 +54,8 @@ pub struct Setup {
     /// The configured parameters.
     pub params: Params,
     pub scenes: Scenes,
+    /// Scenes that are there where neither the configuration nor the memory has one of their name.
+    pub shipped: Scenes,
     /// The scenes that play; none: all.
     pub playlist: Option<Vec<String>>,
     pub groups: Vec<String>,
@@ -69,6 +71,7 @@ impl Setup {
         Setup {
             params,
             scenes: Scenes::new(),
+            shipped: Scenes::new(),
             playlist: None,
             groups: Vec::new(),
             schedule: None,
@@ -93,6 +96,7 @@ pub struct Director {
     capabilities: Capabilities,
     configured: Params,
     configured_scenes: Scenes,
+    shipped: Scenes,
     configured_groups: Vec<String>,
     configured_playlist: Option<Vec<String>>,
     configured_seed: Option<u64>,
@@ -124,6 +128,7 @@ impl Director {
             params: setup.params.clone(),
             configured: setup.params,
             configured_scenes: setup.scenes,
+            shipped: setup.shipped,
             configured_groups: setup.groups,
             configured_playlist: setup.playlist,
             configured_seed: setup.seed,
@@ -163,12 +168,15 @@ impl Director {
         state
     }
 
-    /// Every scene with its parameters, and whether it was saved: the configured ones cannot be deleted. A saved one that a configured one has the
-    /// name of waits until that is gone.
+    /// Every scene with its parameters, and whether it was saved: the others cannot be deleted. A saved one that a configured one has the
+    /// name of waits until that is gone, and one that ships until both are.
     pub fn scenes(&self) -> impl Iterator<Item = (&String, &Map<String, Json>, bool)> {
         let configured = self.configured_scenes.iter().map(|(name, scene)| (name, scene, false));
         let seen = self.saved.iter().filter(|(name, _)| !self.configured_scenes.contains_key(*name));
-        configured.chain(seen.map(|(name, scene)| (name, scene, true)))
+        let is_own = |name: &String| self.configured_scenes.contains_key(name) || self.saved.contains_key(name);
+        let shipped =
+            self.shipped.iter().filter(move |(name, _)| !is_own(name)).map(|(name, scene)| (name, scene, false));
+        configured.chain(seen.map(|(name, scene)| (name, scene, true))).chain(shipped)
     }
 
     /// The scene that is shown, where there is one.
@@ -180,7 +188,7 @@ impl Director {
     }
 
     fn scene(&self, name: &str) -> Option<&Map<String, Json>> {
-        self.configured_scenes.get(name).or_else(|| self.saved.get(name))
+        self.configured_scenes.get(name).or_else(|| self.saved.get(name)).or_else(|| self.shipped.get(name))
     }
 
     /// The scenes that are played, in order.

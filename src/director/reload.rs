@@ -17,6 +17,7 @@ impl Director {
         self.configured = setup.params;
         self.capabilities = setup.capabilities;
         self.configured_scenes = setup.scenes;
+        self.shipped = setup.shipped;
         self.configured_groups = setup.groups;
         if self.configured_playlist != setup.playlist {
             self.player.playlist.clone_from(&setup.playlist);

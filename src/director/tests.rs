@@ -256,6 +256,29 @@ fn layers_of_scenes_that_play_come_first_and_each_once() {
 }
 
 #[test]
+fn a_scene_that_ships_gives_way_to_a_configured_and_a_saved_one_of_its_name() {
+    let mut setup = setup();
+    let look = |zoom: f64| json!({"zoom": zoom}).as_object().unwrap().clone();
+    setup.shipped = Scenes::from([("wild".to_owned(), look(0.5)), ("reef".to_owned(), look(0.25))]);
+    let mut stage = Stage::of(setup);
+    let names: Vec<String> = stage.director.scenes().map(|(name, ..)| name.clone()).collect();
+    assert_eq!(names, ["calm", "evening", "wild", "reef"]);
+    stage.set(json!({"scene": "wild", "over": 0})).unwrap();
+    assert_eq!(stage.number("zoom"), 1.0, "the configured one");
+    stage.set(json!({"scene": "reef", "over": 0})).unwrap();
+    assert_eq!(stage.number("zoom"), 0.25);
+    assert!(stage.act("delete-scene", json!({"name": "reef"})).unwrap_err().contains("ships with the program"));
+    stage.set(json!({"zoom": 0.75, "over": 0})).unwrap();
+    stage.act("save-scene", json!({"name": "reef"})).unwrap();
+    stage.set(json!({"zoom": 0, "over": 0})).unwrap();
+    stage.set(json!({"scene": "reef", "over": 0})).unwrap();
+    assert_eq!(stage.number("zoom"), 0.75, "the saved one");
+    stage.act("delete-scene", json!({"name": "reef"})).unwrap();
+    stage.set(json!({"scene": "reef", "over": 0})).unwrap();
+    assert_eq!(stage.number("zoom"), 0.25, "the one that ships is there again");
+}
+
+#[test]
 fn scenes_play_in_order_each_held_and_glided_to() {
     let mut stage = Stage::new();
     stage.act("playlist", json!({"scenes": ["wild", "calm"]})).unwrap();

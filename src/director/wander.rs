@@ -60,10 +60,10 @@ fn neurons(layer: &Layer, seed: u64, number: i64) -> String {
 
 /// One thing or two that people have a word for: all classes together are nothing.
 fn words(layer: &Layer, rng: &mut fastrand::Rng) -> String {
-    let known = match layer.vocabulary.common() {
-        [] => layer.vocabulary.names(),
-        common => common,
-    };
+    let known = layer.vocabulary.common();
+    if known.is_empty() {
+        return "all".to_owned();
+    }
     let count = rng.usize(1..=MAX_WORDS);
     let mut words: Vec<&str> = (0..count).map(|_| known[rng.usize(..known.len())].as_str()).collect();
     words.dedup();

@@ -27,10 +27,10 @@ impl Current {
         Graphs { layer: &self.crossfade.from.layer, other, sizes: &self.sizes }
     }
 
-    /// What a frame that is one run climbs, where all octaves are climbed at once.
-    pub fn frame_plan(&self) -> FramePlan {
-        let Plan { size, steps, windows, .. } = self.plan;
-        FramePlan { size, octaves: self.sizes.clone(), steps: steps as usize, parts: windows as usize }
+    /// What a frame that is one run climbs, where all octaves are climbed at once, with so many `parts` beside.
+    pub fn frame_plan(&self, parts: usize) -> FramePlan {
+        let Plan { size, steps, .. } = self.plan;
+        FramePlan { size, octaves: self.sizes.clone(), steps: steps as usize, parts }
     }
 }
 

@@ -8,7 +8,8 @@ use crate::compose::FramePlan;
 use crate::pack::Catalogue;
 use crate::runtime::{Ascent, Frame, FrameAscent, Graph, Runtime, RuntimeError};
 
-/// Layers looked after at most: with theirs, those in use and those before are kept too.
+/// Engines that are built ahead at most, half of those that are kept, and of so many layers.
+const MOST_ENGINES: usize = 12;
 const MOST_LAYERS: usize = 4;
 
 /// A graph that wants an engine.
@@ -65,7 +66,8 @@ impl EnginesAhead {
     }
 
     fn next(&self, plan: &FramePlan, are_frames_whole: bool) -> Option<Job> {
-        let jobs = self.layers.iter().flat_map(|layer| {
+        let layers = MOST_ENGINES / (plan.octaves.len() + 1);
+        let jobs = self.layers.iter().take(layers).flat_map(|layer| {
             let steps = plan.octaves.iter().map(|&size| Job::Step { layer: layer.clone(), size });
             let frame = Job::Frame { layer: layer.clone(), plan: plan.clone() };
             steps.chain(are_frames_whole.then_some(frame))

@@ -17,7 +17,7 @@ const MAX_OPEN: usize = 3;
 /// A frame that could not be opened or failed is tried again after so long: what it lacked may have come.
 const FAILURE_EXPIRY: Duration = Duration::from_secs(600);
 /// A frame of more ascents than this is climbed step by step: its graph would have tens of thousands of nodes.
-const MAX_ASCENTS: usize = 24;
+pub const MAX_ASCENTS: usize = 24;
 
 /// Which frame: its layers, one or two that are mixed, and what is climbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,7 @@ pub struct FrameCache {
     requested: Option<Kept>,
     /// What was asked for is not wanted any more: it was opened before everything was closed.
     is_outdated: bool,
+    awaits_recording: bool,
     failed: Vec<(Kept, Instant)>,
     /// Layers whose failure was logged: each is logged once.
     logged: Vec<Vec<String>>,
@@ -94,6 +95,7 @@ impl FrameCache {
             open: Vec::new(),
             requested: None,
             is_outdated: false,
+            awaits_recording: false,
             failed: Vec::new(),
             logged: Vec::new(),
             thread: None,
@@ -138,9 +140,14 @@ impl FrameCache {
         self.requested.is_none()
     }
 
-    /// Whether one is being opened that will be there in a moment.
+    /// The one in use has to be recorded first, or has been.
+    pub fn set_awaits_recording(&mut self, awaits: bool) {
+        self.awaits_recording = awaits;
+    }
+
+    /// Whether one is being opened, or recorded, that will be there in a moment.
     pub fn is_soon_open(&self) -> bool {
-        self.requested.as_ref().is_some_and(|kept| kept.provider != Provider::TensorRt)
+        self.awaits_recording || self.requested.as_ref().is_some_and(|kept| kept.provider != Provider::TensorRt)
     }
 
     /// Closes the graph of the frame `key`, which failed: for a while such frames are climbed step by step. One that cannot be recorded is opened

@@ -129,7 +129,9 @@ impl Dreamer {
         let provider = self.sessions.provider(climb.layer, current.plan.size)?;
         let frame = self.frame_graphs.get(&key, provider)?;
         let parts = self.parts.pictures();
-        let error = match self.climber.climb_at_once(&mut self.next, parts, &climb, &part_climb, frame) {
+        let climbed = self.climber.climb_at_once(&mut self.next, parts, &climb, &part_climb, frame);
+        self.frame_graphs.set_awaits_recording(matches!(climbed, Ok(None)));
+        let error = match climbed {
             Ok(None) => return None,
             Ok(Some(last)) if self.next.is_finite() => {
                 if let Some(on_step) = self.on_step.as_deref_mut() {

@@ -337,7 +337,11 @@ impl Dreamer {
         let is_idle = self.sleep.depth() == 1.0 && self.sessions.is_idle() && self.frame_graphs.is_idle();
         if is_idle && self.status.provider == Some(Provider::TensorRt) {
             let are_whole = self.frame_graphs.runs_whole_frames(Provider::TensorRt);
-            self.engines_ahead.go_on(&current.frame_plan(), are_whole);
+            let plan = current.frame_plan(self.parts.len());
+            // Where octaves take turns, and where there are too many ascents for one graph, frames are climbed step by step.
+            let is_one_run =
+                current.plan.octaves as usize >= current.sizes.len() && plan.ascents() <= frame_cache::MAX_ASCENTS;
+            self.engines_ahead.go_on(&plan, are_whole && is_one_run);
         }
     }
 

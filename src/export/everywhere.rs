@@ -8,6 +8,7 @@
 //! maps ─ mean over positions ─ flatten ─ linear ─ scores        maps ─ 1×1 convolution ─ scores everywhere
 //! ```
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::network::{Network, Node};
@@ -53,6 +54,17 @@ fn maker(network: &Network, tensor: &str) -> Option<usize> {
 /// The linear map that makes `tensor`.
 fn linear(network: &Network, tensor: &str) -> Option<Linear> {
     let node = &network.nodes[maker(network, tensor)?];
+    if node.operator != "Add" {
+        return product(network, node);
+    }
+    let [a, b] = [node.input(0)?, node.input(1)?];
+    let (made, bias) = if network.constants.contains_key(b) { (a, b) } else { (b, a) };
+    let product = product(network, &network.nodes[maker(network, made)?]).filter(|product| product.bias.is_none())?;
+    Some(Linear { bias: row(network, Some(bias.to_owned()))?, ..product })
+}
+
+/// The linear map that `node` is.
+fn product(network: &Network, node: &Node) -> Option<Linear> {
     let matrix = |name: &str| network.constants.get(name).filter(|constant| constant.dims.len() == 2).cloned();
     match node.operator.as_str() {
         "Gemm" if node.int("transA", 0) == 0 && node.float("alpha", 1.0) == 1.0 && node.float("beta", 1.0) == 1.0 => {
@@ -64,12 +76,6 @@ fn linear(network: &Network, tensor: &str) -> Option<Linear> {
         "MatMul" => {
             let weights = turned(&*matrix(node.input(1)?)?)?;
             Some(Linear { input: node.input(0)?.to_owned(), weights, bias: None })
-        }
-        "Add" => {
-            let [a, b] = [node.input(0)?, node.input(1)?];
-            let (product, bias) = if network.constants.contains_key(b) { (a, b) } else { (b, a) };
-            let product = linear(network, product).filter(|product| product.bias.is_none())?;
-            Some(Linear { bias: row(network, Some(bias.to_owned()))?, ..product })
         }
         _ => None,
     }
@@ -90,16 +96,20 @@ fn turned(matrix: &Tensor) -> Option<Tensor> {
 
 /// The maps whose averages, a number a channel, are `tensor`.
 fn averaged_maps(network: &Network, tensor: &str) -> Option<String> {
-    let node = &network.nodes[maker(network, tensor)?];
-    let input = node.input(0)?;
+    let makers: HashMap<&str, &Node> =
+        network.nodes.iter().flat_map(|node| node.outputs.iter().map(move |output| (output.as_str(), node))).collect();
+    let mut node = makers.get(tensor)?;
+    // Each is made before it is read, so that this ends.
+    while SHAPES.contains(&node.operator.as_str()) {
+        node = makers.get(node.input(0)?)?;
+    }
     let is_mean = match node.operator.as_str() {
         "GlobalAveragePool" => true,
         "ReduceMean" => {
             let stored = node.input(1).and_then(|axes| network.constants.get(axes)).and_then(|axes| axes.as_ints());
             matches!(node.ints("axes").or(stored), Some([2, 3] | [-2, -1] | [3, 2] | [-1, -2]))
         }
-        shape if SHAPES.contains(&shape) => return averaged_maps(network, input),
         _ => false,
     };
-    is_mean.then(|| input.to_owned())
+    if is_mean { node.input(0).map(str::to_owned) } else { None }
 }

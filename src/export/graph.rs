@@ -223,12 +223,16 @@ fn seed(b: &mut Builder, objective: Objective, x: &Value, weight: &Value) -> Val
     }
 }
 
-/// `gradient` at a layer whose activations are `x`, and so much of what dreaming that layer itself begins with.
+/// `gradient` at a layer whose activations are `x`, and so much of what dreaming that layer itself begins with; nothing of it where there is no gradient,
+/// which would be climbed alone then.
 fn mixed(b: &mut Builder, gradient: &Value, x: &Value, share: &Value) -> Value {
     let begin = b.scalar(SEED);
     let gradient = tail::in_mean(b, gradient, &begin);
     let own = tail::in_mean(b, x, &begin);
-    let own = b.mul(&own, share);
+    let size = tail::mean_size(b, &gradient);
+    let is_there = b.div(&size, &begin);
+    let share = b.mul(share, &is_there);
+    let own = b.mul(&own, &share);
     b.add(&gradient, &own)
 }
 

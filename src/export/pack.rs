@@ -135,7 +135,7 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
     let mut weights = Weights::default();
     let mut files = Files::begin(&options.out)?;
     let mut layers = Vec::new();
-    let has_words = about.words.is_some() || about.labels.is_some();
+    let words = words(about)?;
     for (request, file) in about.layers.iter().zip(file_names(&about.layers)) {
         progress(request.name());
         let graph = graph::dream(
@@ -158,7 +158,10 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
             step: request.step.unwrap_or(1.75),
             groups: request.groups.clone(),
             objective: graph.objective,
-            words: graph.has_classes.then_some(WORDS_FILE).filter(|_| has_words).map(str::to_owned),
+            words: words
+                .as_ref()
+                .filter(|words| graph.has_classes && words.fit(graph.channels))
+                .map(|_| WORDS_FILE.to_owned()),
             vocabulary: Words::default(),
             inputs: request.inputs(),
         });
@@ -193,8 +196,14 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
         }
     };
     files.add(WEIGHTS_FILE, weights.bytes())?;
-    if layers.iter().any(|layer| layer.words.is_some()) {
-        files.add(WORDS_FILE, words(about)?.as_bytes())?;
+    match words {
+        Some(ClassWords { text, .. }) if layers.iter().any(|layer| layer.words.is_some()) => {
+            files.add(WORDS_FILE, text.as_bytes())?
+        }
+        _ if about.words.is_some() => {
+            return Err(ExportError::Options("--words: none of the layers has classes for neurons".to_owned()));
+        }
+        _ => {}
     }
     let labels = about.labels.as_deref().map(|path| files.copy(path, "labels.txt")).transpose()?;
     about.licence_file.as_deref().map(|path| files.copy(path, "LICENSE")).transpose()?;
@@ -220,18 +229,34 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
     files.finish(&manifest, &options.out)
 }
 
+/// Words of classes.
+struct ClassWords {
+    text: String,
+    /// Of how many classes; none: of any number.
+    classes: Option<usize>,
+}
+
+impl ClassWords {
+    fn fit(&self, channels: usize) -> bool {
+        self.classes.is_none_or(|classes| classes == channels)
+    }
+}
+
 /// The words of the classes: those given, else their names.
-fn words(about: &About) -> Result<String, ExportError> {
+fn words(about: &About) -> Result<Option<ClassWords>, ExportError> {
     let read = |path: &PathBuf| {
         std::fs::read_to_string(path).map_err(|source| ExportError::Read { path: path.clone(), source })
     };
     if let Some(file) = &about.words {
-        return read(file);
+        return Ok(Some(ClassWords { text: read(file)?, classes: None }));
     }
-    let labels = about.labels.as_ref().map(read).transpose()?.unwrap_or_default();
-    // What means something in such a file.
-    let plain = |label: &str| label.replace([',', '|', '='], " ");
-    Ok(labels.lines().enumerate().map(|(class, label)| format!("{} = {class}\n", plain(label))).collect())
+    let Some(labels) = about.labels.as_ref().map(read).transpose()? else { return Ok(None) };
+    // A comma parts names here as there; the others mean something else there.
+    let names = |label: &str| label.replace(['|', '='], " ");
+    let is_word = |label: &str| label.contains(char::is_alphanumeric);
+    let lines = labels.lines().enumerate().filter(|(_, label)| is_word(label));
+    let text = lines.map(|(class, label)| format!("{} = {class}\n", names(label))).collect();
+    Ok(Some(ClassWords { text, classes: Some(labels.lines().count()) }))
 }
 
 fn check_layers(layers: &[LayerRequest]) -> Result<(), ExportError> {

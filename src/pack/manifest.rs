@@ -1,12 +1,14 @@
 //! `pack.toml`: reading, checking and writing it.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Words;
+use super::words::MAX_FILE;
 
 /// The pack format this version writes. It reads those before too, back to the first.
 pub const FORMAT: u32 = 2;
@@ -152,8 +154,12 @@ impl Manifest {
         for layer in &mut manifest.layers {
             let Some(file) = &layer.words else { continue };
             let path = dir.join(file);
-            let text =
-                std::fs::read_to_string(&path).map_err(|source| PackError::Read { path: path.clone(), source })?;
+            let unreadable = |source| PackError::Read { path: path.clone(), source };
+            let mut text = String::new();
+            // A pack may come from a stranger.
+            std::fs::File::open(&path)
+                .and_then(|file| file.take(MAX_FILE).read_to_string(&mut text))
+                .map_err(unreadable)?;
             let words = Words::read(&text, layer.channels);
             layer.vocabulary = words.map_err(|message| PackError::Manifest { path, message })?;
         }

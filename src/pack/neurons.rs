@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Layer;
-use super::words::MAX_LENGTH;
+use super::words::is_name;
 use crate::text::excerpt;
 
 /// A signed choice of a layer's channels.
@@ -61,6 +61,13 @@ impl Neurons {
         Neurons(vec![Term { what: What::All, weight: 1.0 }])
     }
 
+    /// What `layer` is dreamed with unless somebody chose: the whole of it, and where its neurons are classes the first word, since all together are
+    /// nothing in particular.
+    pub fn to_begin_with(layer: &Layer) -> Neurons {
+        let word = layer.vocabulary.common().first().map(|word| word.parse());
+        word.and_then(Result::ok).unwrap_or_else(Neurons::all)
+    }
+
     /// The graph's `neurons` input for `layer`: a weight for each channel.
     pub fn weights(&self, layer: &Layer) -> Result<Vec<f32>, NeuronsError> {
         let mut weights = vec![0.0; layer.channels];
@@ -84,25 +91,19 @@ impl Neurons {
                     })?;
                     slots.iter_mut().for_each(|w| *w += weight);
                 }
-                // A group is made of channels, never of groups: no cycles.
-                What::Group(name) if groups => match (layer.groups.get(name), layer.vocabulary.find(name)) {
+                // A group is made of channels and words, never of groups: no cycles.
+                What::Group(name) => match (layer.groups.get(name).filter(|_| groups), layer.vocabulary.find(name)) {
                     (Some(text), _) => text.parse::<Neurons>()?.add_to(weights, layer, weight, false)?,
-                    (None, Some(channels)) => add_shared(weights, channels, weight),
+                    (None, Some(channels)) => {
+                        // Shared, so that a word for many classes is no louder than one for one.
+                        let share = weight / channels.len() as f32;
+                        channels.iter().for_each(|channel| weights[*channel] += share);
+                    }
                     (None, None) => return Err(unknown_group(layer, name)),
                 },
-                What::Group(name) => return Err(unknown_group(layer, name)),
             }
         }
         Ok(())
-    }
-}
-
-/// Shares `weight` among `channels`, so that a word for many of them is no louder than one for one.
-fn add_shared(weights: &mut [f32], channels: &[(usize, usize)], weight: f32) {
-    let count: usize = channels.iter().map(|(first, last)| last - first + 1).sum();
-    for &(first, last) in channels {
-        // The file was checked against the layer.
-        weights[first..=last].iter_mut().for_each(|w| *w += weight / count as f32);
     }
 }
 
@@ -154,10 +155,7 @@ impl Term {
                 return Err(syntax());
             }
             What::Channels(first, last)
-        } else if !what.is_empty()
-            && what.chars().count() <= MAX_LENGTH
-            && what.chars().all(|c| c.is_alphanumeric() || "_- '’.".contains(c))
-        {
+        } else if is_name(what) {
             What::Group(what.to_owned())
         } else {
             return Err(syntax());
@@ -222,6 +220,18 @@ mod tests {
         assert_eq!(weights("2-4:0.5, -6").unwrap(), [0., 0., 0.5, 0.5, 0.5, 0., -1., 0.]);
         assert_eq!(weights("eyes:2").unwrap(), [0., 2., 0., 1., 0., 0., 0., 0.]);
         assert_eq!(weights("all,-eyes").unwrap(), [1., 0., 1., 0.5, 1., 1., 1., 1.]);
+    }
+
+    #[test]
+    fn a_layer_of_words_begins_with_its_first_and_shares_a_words_weight() {
+        let mut layer = layer();
+        assert_eq!(Neurons::to_begin_with(&layer), Neurons::all());
+        layer.vocabulary = super::super::Words::read("sea star | Seestern = 2\ndog = 4-7\n", 8).unwrap();
+        assert_eq!(Neurons::to_begin_with(&layer).to_string(), "sea star");
+        layer.groups.insert("pets".to_owned(), "dogs,2:0.5".to_owned());
+        let weights = |text: &str| text.parse::<Neurons>().unwrap().weights(&layer).unwrap();
+        assert_eq!(weights("a Seestern, -dogs"), [0., 0., 1., 0., -0.25, -0.25, -0.25, -0.25]);
+        assert_eq!(weights("pets:2"), [0., 0., 1., 0., 0.5, 0.5, 0.5, 0.5], "words within a group");
     }
 
     #[test]

@@ -5,21 +5,26 @@
 //! dog | Hund | chien = 151-268
 //! ```
 //!
-//! A line for each meaning (one that begins with `#` is for people): names, separated by commas, those of different languages by bars; then the channels. What has names in several
-//! languages is among the commonest words. Found is a word with an article before it, in the plural, with and without accents and hyphens.
+//! A line for each meaning (one that begins with `#` is for people): names, separated by commas, the English ones first, behind a bar the German,
+//! behind another the French; then the channels. What has names in several languages is among the commonest words. Found is a word with an article
+//! before it, in the plural of its language, with and without accents and hyphens.
 
 use std::collections::BTreeMap;
 
 /// Words longer than this are none.
-pub const MAX_LENGTH: usize = 64;
+const MAX_LENGTH: usize = 64;
+/// The largest file of words, bytes.
+pub const MAX_FILE: u64 = 1 << 20;
 
 /// Everyday words, each for some channels of a layer.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Words {
-    /// Channels, first and last of each range, by plain name.
-    meanings: BTreeMap<String, Vec<(usize, usize)>>,
-    /// As they are written: the first name of each line.
-    names: Vec<String>,
+    /// The channels of each line, first and last of each range.
+    meanings: Vec<Vec<(usize, usize)>>,
+    /// By plain name: its language, and the lines that have it.
+    names: BTreeMap<String, (usize, Vec<usize>)>,
+    /// As they are written: the first name of each line, the commonest first.
+    first: Vec<String>,
     /// How many of these are among the commonest.
     common: usize,
 }
@@ -30,74 +35,97 @@ const ARTICLES: [&str; 24] = [
 ];
 
 /// Endings of plurals in English, German and French, and what stands in their place in the singular.
-const PLURALS: [(&str, &str); 11] = [
-    ("s", ""),
-    ("es", ""),
-    ("ies", "y"),
-    ("ves", "f"),
-    ("ves", "fe"),
-    ("x", ""),
-    ("aux", "al"),
-    ("n", ""),
-    ("en", ""),
-    ("e", ""),
-    ("er", ""),
+const PLURALS: [&[(&str, &str)]; 3] = [
+    &[("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"), ("ves", "fe")],
+    &[("n", ""), ("en", ""), ("e", ""), ("er", ""), ("s", "")],
+    &[("s", ""), ("x", ""), ("aux", "al")],
 ];
+
+/// Whether `name` can stand in a choice of neurons as a name.
+pub fn is_name(name: &str) -> bool {
+    let begins = |c: char| c.is_ascii_digit() || c == '-';
+    !name.is_empty()
+        && name != "all"
+        && name.chars().count() <= MAX_LENGTH
+        && !name.starts_with(begins)
+        && name.chars().all(|c| c.is_alphanumeric() || "_- '’.".contains(c))
+}
 
 impl Words {
     /// Reads the lines of a pack's file, of a layer with so many `channels`. The error names the line.
     pub fn read(text: &str, channels: usize) -> Result<Words, String> {
         let mut words = Words::default();
-        for (number, line) in
-            text.lines().enumerate().filter(|(_, line)| !matches!(line.trim().chars().next(), None | Some('#')))
-        {
+        let mut others = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            if matches!(line.trim().chars().next(), None | Some('#')) {
+                continue;
+            }
             let wrong = |why: &str| format!("line {}: {why}", number + 1);
             let (names, ranges) = line.split_once('=').ok_or_else(|| wrong("there is no `=`"))?;
             let ranges: Option<Vec<_>> = ranges.split(',').map(|range| read_range(range, channels)).collect();
-            let ranges = ranges.ok_or_else(|| wrong("behind `=` stand channels of the layer, such as 3,7-9"))?;
-            let mut all = names.split(['|', ',']).map(str::trim).filter(|name| !plain(name).is_empty()).peekable();
-            let first = all.peek().ok_or_else(|| wrong("there is no name before `=`"))?;
-            words.names.push((*first).to_owned());
-            if names.contains('|') {
-                words.common = words.names.len();
+            let mut ranges = ranges.ok_or_else(|| wrong("behind `=` stand channels of the layer, such as 3,7-9"))?;
+            ranges.sort_unstable();
+            ranges.dedup();
+            let meaning = words.meanings.len();
+            words.meanings.push(ranges);
+            let mut first = None;
+            for (language, names) in names.split('|').enumerate() {
+                for name in names.split(',').map(str::trim).filter(|name| !plain(name).is_empty()) {
+                    first.get_or_insert(name);
+                    let (_, known) = words.names.entry(plain(name)).or_insert((language, Vec::new()));
+                    if known.last() != Some(&meaning) {
+                        known.push(meaning);
+                    }
+                }
             }
-            for name in all {
-                let meaning = words.meanings.entry(plain(name)).or_default();
-                meaning.extend(ranges.iter().filter(|range| !meaning.contains(range)).copied().collect::<Vec<_>>());
+            let first = first.ok_or_else(|| wrong("there is no name before `=`"))?;
+            if is_name(first) {
+                if names.contains('|') { &mut words.first } else { &mut others }.push(first.to_owned());
             }
         }
+        words.common = words.first.len();
+        words.first.append(&mut others);
         Ok(words)
     }
 
-    /// The channels that `word` stands for, as ranges; none where it is not known.
-    pub fn find(&self, word: &str) -> Option<&[(usize, usize)]> {
+    /// The channels that `word` stands for, in order; none where it is not known.
+    pub fn find(&self, word: &str) -> Option<Vec<usize>> {
         let word = plain(word);
-        let bare = without_article(&word);
-        [word.as_str(), bare].into_iter().find_map(|word| self.find_plain(word)).map(Vec::as_slice)
+        let lines = [word.as_str(), without_article(&word)].into_iter().find_map(|word| self.find_plain(word))?;
+        let ranges = lines.iter().flat_map(|line| &self.meanings[*line]);
+        let mut channels: Vec<usize> = ranges.flat_map(|&(first, last)| first..=last).collect();
+        channels.sort_unstable();
+        channels.dedup();
+        Some(channels)
     }
 
-    fn find_plain(&self, word: &str) -> Option<&Vec<(usize, usize)>> {
-        let singular = |(ending, instead): &(&str, &str)| {
-            let stem = word.strip_suffix(ending).filter(|stem| stem.chars().count() > 1)?;
-            self.meanings.get(&format!("{stem}{instead}"))
-        };
-        self.meanings.get(word).or_else(|| PLURALS.iter().find_map(singular))
+    fn find_plain(&self, word: &str) -> Option<&[usize]> {
+        if let Some((_, lines)) = self.names.get(word) {
+            return Some(lines);
+        }
+        PLURALS.iter().enumerate().find_map(|(language, endings)| {
+            endings.iter().find_map(|(ending, instead)| {
+                let stem = word.strip_suffix(ending).filter(|stem| stem.chars().count() > 1)?;
+                let (own, lines) = self.names.get(&format!("{stem}{instead}"))?;
+                (*own == language).then_some(lines.as_slice())
+            })
+        })
     }
 
     /// The known word most like `word`.
     pub fn nearest(&self, word: &str) -> Option<&str> {
         let word = plain(word);
-        crate::nearest(without_article(&word), self.meanings.keys().map(String::as_str))
+        crate::nearest(without_article(&word), self.names.keys().map(String::as_str))
     }
 
-    /// The first name of each meaning, the commonest first, in the order of the file.
+    /// The first name of each meaning, the commonest first.
     pub fn names(&self) -> &[String] {
-        &self.names
+        &self.first
     }
 
-    /// Of these the commonest.
+    /// Of these the commonest; all where there is no such difference.
     pub fn common(&self) -> &[String] {
-        &self.names[..self.common]
+        if self.common == 0 { &self.first } else { &self.first[..self.common] }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -154,13 +182,16 @@ mod tests {
                         jack-o'-lantern = 7\n\
                         fox = 0\ncrane = 8\ncrane = 9\n";
 
+    fn found(said: &str) -> Option<Vec<usize>> {
+        words().find(said)
+    }
+
     fn words() -> Words {
         Words::read(FILE, 10).unwrap()
     }
 
     #[test]
     fn a_word_is_found_as_people_say_it() {
-        let castle: &[(usize, usize)] = &[(4, 4)];
         for said in [
             "castle",
             "a castle",
@@ -172,21 +203,39 @@ mod tests {
             "chateaux",
             "les châteaux",
         ] {
-            assert_eq!(words().find(said), Some(castle), "{said}");
+            assert_eq!(found(said), Some(vec![4]), "{said}");
         }
         for said in ["dogs", "some dogs", "viele Hunde", "les chiens"] {
-            assert_eq!(words().find(said), Some(&[(1, 3), (6, 6)][..]), "{said}");
+            assert_eq!(found(said), Some(vec![1, 2, 3, 6]), "{said}");
         }
         for (said, channel) in [("l’étoile de mer", 5), ("Sea-Stars", 5), ("jack o lanterns", 7), ("foxes", 0)] {
-            assert_eq!(words().find(said), Some(&[(channel, channel)][..]), "{said}");
+            assert_eq!(found(said), Some(vec![channel]), "{said}");
         }
-        assert_eq!(words().find("cranes"), Some(&[(8, 8), (9, 9)][..]), "both meanings");
+        assert_eq!(found("cranes"), Some(vec![8, 9]), "both meanings");
         for unknown in ["", "a", "castel", "s", "-"] {
-            assert_eq!(words().find(unknown), None, "{unknown}");
+            assert_eq!(found(unknown), None, "{unknown}");
+        }
+        // Those would be plurals in another language than their word's.
+        for unknown in ["foxer", "doge", "castlen", "craner", "burgx"] {
+            assert_eq!(found(unknown), None, "{unknown}");
         }
         assert_eq!(words().nearest("a castel"), Some("castle"));
         assert_eq!(words().common(), ["castle", "dog", "sea star"]);
-        assert_eq!(words().names().len(), 7);
+        assert_eq!(words().names(), ["castle", "dog", "sea star", "jack-o'-lantern", "fox", "crane", "crane"]);
+    }
+
+    #[test]
+    fn a_long_line_takes_no_more_memory_than_it_is_long() {
+        let names: Vec<String> = (0..2000).map(|number| format!("name{number}")).collect();
+        let line = format!("{} = {}", names.join(","), vec!["0"; 20_000].join(","));
+        let words = Words::read(&line, 1).unwrap();
+        assert_eq!((words.meanings.iter().map(Vec::len).sum::<usize>(), words.find("name7")), (1, Some(vec![0])));
+    }
+
+    #[test]
+    fn what_no_choice_can_hold_is_not_offered() {
+        let words = Words::read("4-wheel = 0\ncrane (bird) = 1\nall = 2\nox = 3\n", 4).unwrap();
+        assert_eq!((words.names(), words.common()), (&["ox".to_owned()][..], &["ox".to_owned()][..]));
     }
 
     #[test]

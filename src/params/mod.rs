@@ -120,7 +120,7 @@ impl Params {
 
     /// These parameters with `changes` applied: all of them, or none and a refusal for each that is wrong.
     ///
-    /// A change of layer without a choice of neurons takes the whole new layer, since a channel's number
+    /// A change of layer without a choice of neurons takes what the new layer begins with, since a channel's number
     /// means nothing in another layer. The changes show over `fade`, the new one where that is among them.
     pub fn with(&self, changes: &Map<String, Json>, catalogue: &Catalogue) -> Result<Params, Vec<Refusal>> {
         let mut next = self.clone();
@@ -131,9 +131,7 @@ impl Params {
                 Err(refusal) => refusals.push(refusal),
             }
         }
-        if changes.contains_key("layer") && !changes.contains_key("neurons") && next.layer != self.layer {
-            next.neurons = Neurons::all();
-        }
+        let begins_anew = changes.contains_key("layer") && !changes.contains_key("neurons") && next.layer != self.layer;
         next.crossfade = next.fade;
         let refused = |name: &str, refusals: &[Refusal]| refusals.iter().any(|r| r.param == name);
         match catalogue.layer(&next.layer) {
@@ -141,6 +139,9 @@ impl Params {
             Ok((_, pack, layer)) => {
                 // By the name that it is listed under.
                 next.layer = catalogue.short_name(pack, layer);
+                if begins_anew {
+                    next.neurons = Neurons::to_begin_with(layer);
+                }
                 if let Err(e) = next.neurons.weights(layer)
                     && !refused("neurons", &refusals)
                 {

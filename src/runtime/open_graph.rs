@@ -162,7 +162,13 @@ impl OpenGraph {
     /// Has TensorRT build and store its engine of `source`, where there is none.
     pub fn build_engine(runtime: &Runtime, source: &dyn Source) -> Result<(), RuntimeError> {
         let is_built = source.engine(runtime).is_none_or(|place| place.is_built());
-        if is_built { Ok(()) } else { OpenGraph::on(runtime, Provider::TensorRt, source).map(drop) }
+        if !is_built {
+            let open = OpenGraph::on(runtime, Provider::TensorRt, source)?;
+            // Closing gives memory back.
+            let _opening = runtime.captures().opening();
+            drop(open);
+        }
+        Ok(())
     }
 
     /// Opens on `provider`, TensorRT with the stored engine where there is one; an engine that it rejects is rebuilt.
@@ -172,9 +178,10 @@ impl OpenGraph {
             Provider::Cuda | Provider::Cpu => None,
         };
         let Some(place) = place else { return OpenGraph::captured(runtime, provider, source, None) };
-        // They share what was measured, and the room there is: one is built after the other, from whichever thread.
+        // They share what was measured, and the room there is: one is built after the other, from whichever thread. One that is there is opened beside.
         static BUILDING: Mutex<()> = Mutex::new(());
-        let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+        let building = || BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut _building = (!place.is_built()).then(building);
         let cannot_store = |error: std::io::Error| {
             tracing::warn!("cannot store an engine in {}: {error}; every start rebuilds it", place.engine.display());
         };
@@ -195,6 +202,7 @@ impl OpenGraph {
                 return Err(error);
             }
             tracing::warn!("TensorRT rejects the engine in {} ({error}); it is rebuilt", place.engine.display());
+            _building = _building.take().or_else(|| Some(building()));
             place.remove();
             place.prepare().map_err(|error| RuntimeError::Start { reason: error.to_string() })?;
             OpenGraph::captured(runtime, provider, source, Some(&place))
@@ -337,6 +345,10 @@ impl OpenGraph {
     pub fn record(&mut self) -> Result<bool, RuntimeError> {
         let Reached::OnDevice { recorder, is_recorded: false, .. } = &self.reached else { return Ok(true) };
         let recorder = Arc::clone(recorder);
+        if !recorder.are_wanted() {
+            let reason = "another could not be".to_owned();
+            return Err(RuntimeError::NotRecorded { graph: self.file.clone(), reason });
+        }
         let Some(_alone) = recorder.recording() else { return Ok(false) };
         let started = Instant::now();
         // ONNX Runtime runs it as often as that takes.

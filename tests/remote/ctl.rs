@@ -48,7 +48,7 @@ async fn it_sets_shows_and_does() {
         super::broker::eventually(line, || told() == value).await;
     }
     let (_, out, _) = said(&ctl(broker.port, "scenes").await);
-    assert!(out.contains("calm  (configured)") && out.contains("mine  (saved)  layer="), "{out}");
+    assert!(out.contains("calm  (fixed)") && out.contains("mine  (saved)  layer="), "{out}");
     let (_, out, _) = said(&ctl(broker.port, "state").await);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap(), device.state());
     let (_, out, _) = said(&ctl(broker.port, "devices").await);
