@@ -191,21 +191,28 @@ impl Director {
         self.configured_scenes.get(name).or_else(|| self.saved.get(name)).or_else(|| self.shipped.get(name))
     }
 
-    /// The scenes that are played, in order.
+    /// The scenes that are played, in order: unless somebody chose, all configured and saved ones, and where there are none, those that ship.
     pub fn playlist(&self) -> Vec<&str> {
-        self.player.scenes(self.scenes().map(|(name, ..)| name).collect::<Vec<_>>().into_iter())
+        let mut names: Vec<&String> = self.scenes().map(|(name, ..)| name).collect();
+        let is_own = |name: &&&String| self.configured_scenes.contains_key(**name) || self.saved.contains_key(**name);
+        // Those that ship come last.
+        match names.iter().filter(is_own).count() {
+            0 => {}
+            own => names.truncate(own),
+        }
+        self.player.scenes(names.into_iter())
     }
 
     /// The layers of the scenes, those that are played first, each once.
     pub fn layers_of_scenes(&self) -> Vec<String> {
         let scenes = self.playlist().into_iter().chain(self.scenes().map(|(name, ..)| name.as_str()));
-        let layers = scenes.filter_map(|name| self.scene(name)?.get("layer")?.as_str());
+        let layers = scenes.filter_map(|name| self.catalogue.layer(self.scene(name)?.get("layer")?.as_str()?).ok());
         let mut once = Vec::new();
-        layers.for_each(|layer| {
-            if !once.iter().any(|known| known == layer) {
-                once.push(layer.to_owned());
+        for name in layers.map(|(_, pack, layer)| self.catalogue.short_name(pack, layer)) {
+            if !once.contains(&name) {
+                once.push(name);
             }
-        });
+        }
         once
     }
 

@@ -10,7 +10,7 @@ use crate::params::{self, Refusal, Scope};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PlaySettings {
-    /// The scenes that are played, in this order; none: all, in the order of their names.
+    /// The scenes that are played, in this order; none: all of one's own, in the order of their names, and where there are none, those that ship.
     pub scenes: Vec<String>,
     /// Whether the scenes that ship are there.
     pub shipped: bool,

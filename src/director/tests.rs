@@ -246,13 +246,13 @@ fn the_next_scene_and_the_one_before_go_from_whatever_is_shown() {
 fn layers_of_scenes_that_play_come_first_and_each_once() {
     let mut setup = setup();
     let scene = |layer: &str| json!({"layer": layer}).as_object().unwrap().clone();
-    for (name, layer) in [("dawn", "f12"), ("dusk", "f6"), ("night", "f12")] {
+    for (name, layer) in [("dawn", "other/f12"), ("dusk", "mobilenet-v2/f6"), ("night", "other/f12")] {
         setup.scenes.insert(name.to_owned(), scene(layer));
     }
     let mut stage = Stage::of(setup);
-    assert_eq!(stage.director.layers_of_scenes(), ["f6", "f12"], "calm comes before dawn");
+    assert_eq!(stage.director.layers_of_scenes(), ["f6", "other/f12"], "calm comes before dawn");
     stage.act("playlist", json!({"scenes": ["evening", "night", "dusk"]})).unwrap();
-    assert_eq!(stage.director.layers_of_scenes(), ["f12", "f6"]);
+    assert_eq!(stage.director.layers_of_scenes(), ["other/f12", "f6"]);
 }
 
 #[test]
@@ -263,6 +263,10 @@ fn a_scene_that_ships_gives_way_to_a_configured_and_a_saved_one_of_its_name() {
     let mut stage = Stage::of(setup);
     let names: Vec<String> = stage.director.scenes().map(|(name, ..)| name.clone()).collect();
     assert_eq!(names, ["calm", "evening", "wild", "reef"]);
+    assert_eq!(stage.director.playlist(), ["calm", "evening", "wild"], "one's own alone");
+    let mut bare = Setup::new(Params::new(&catalogue()));
+    bare.shipped = Scenes::from([("reef".to_owned(), look(0.25))]);
+    assert_eq!(Stage::of(bare).director.playlist(), ["reef"]);
     stage.set(json!({"scene": "wild", "over": 0})).unwrap();
     assert_eq!(stage.number("zoom"), 1.0, "the configured one");
     stage.set(json!({"scene": "reef", "over": 0})).unwrap();
