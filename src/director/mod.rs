@@ -56,7 +56,7 @@ pub struct Setup {
     pub scenes: Scenes,
     /// Scenes that are there where neither the configuration nor the memory has one of their name.
     pub shipped: Scenes,
-    /// The scenes that play; none: all.
+    /// The scenes that play; none: as [`Director::playlist`] says.
     pub playlist: Option<Vec<String>>,
     pub groups: Vec<String>,
     pub schedule: Option<Schedule>,
@@ -173,10 +173,14 @@ impl Director {
     pub fn scenes(&self) -> impl Iterator<Item = (&String, &Map<String, Json>, bool)> {
         let configured = self.configured_scenes.iter().map(|(name, scene)| (name, scene, false));
         let seen = self.saved.iter().filter(|(name, _)| !self.configured_scenes.contains_key(*name));
-        let is_own = |name: &String| self.configured_scenes.contains_key(name) || self.saved.contains_key(name);
-        let shipped =
-            self.shipped.iter().filter(move |(name, _)| !is_own(name)).map(|(name, scene)| (name, scene, false));
+        let shipped = self.shipped.iter().filter(|(name, _)| !self.is_own_scene(name));
+        let shipped = shipped.map(|(name, scene)| (name, scene, false));
         configured.chain(seen.map(|(name, scene)| (name, scene, true))).chain(shipped)
+    }
+
+    /// Whether a scene of this name is configured or saved.
+    fn is_own_scene(&self, name: &str) -> bool {
+        self.configured_scenes.contains_key(name) || self.saved.contains_key(name)
     }
 
     /// The scene that is shown, where there is one.
@@ -193,14 +197,9 @@ impl Director {
 
     /// The scenes that are played, in order: unless somebody chose, all configured and saved ones, and where there are none, those that ship.
     pub fn playlist(&self) -> Vec<&str> {
-        let mut names: Vec<&String> = self.scenes().map(|(name, ..)| name).collect();
-        let is_own = |name: &&&String| self.configured_scenes.contains_key(**name) || self.saved.contains_key(**name);
-        // Those that ship come last.
-        match names.iter().filter(is_own).count() {
-            0 => {}
-            own => names.truncate(own),
-        }
-        self.player.scenes(names.into_iter())
+        let names = self.scenes().map(|(name, ..)| name);
+        let (own, shipped): (Vec<&String>, Vec<&String>) = names.partition(|name| self.is_own_scene(name));
+        self.player.scenes(if own.is_empty() { shipped } else { own }.into_iter())
     }
 
     /// The layers of the scenes, those that are played first, each once.

@@ -117,10 +117,10 @@ pub fn dream(
 ) -> Result<LayerGraph, ExportError> {
     let tensor = target.tensor;
     check_name(network, tensor)?;
-    let everywhere = at_every_position(network, tensor);
-    let has_classes = everywhere.is_some();
+    let with_classes = at_every_position(network, tensor);
+    let has_classes = with_classes.is_some();
     let raised = target.objective.unwrap_or(if has_classes { Objective::Linear } else { Objective::Squared });
-    let network = everywhere.as_ref().unwrap_or(network);
+    let network = with_classes.as_ref().unwrap_or(network);
     let needed = network.ancestors(tensor);
     let forward_pass = |fits: [Fit; 2]| -> Result<_, ExportError> {
         let mut builder = Builder::default();

@@ -118,12 +118,7 @@ impl Words {
         crate::nearest(without_article(&word), self.names.keys().map(String::as_str))
     }
 
-    /// The first name of each meaning, the commonest first.
-    pub fn names(&self) -> &[String] {
-        &self.first
-    }
-
-    /// Of these the commonest; all where there is no such difference.
+    /// The first name of each of the commonest meanings; of all where there is no such difference.
     pub fn common(&self) -> &[String] {
         if self.common == 0 { &self.first } else { &self.first[..self.common] }
     }
@@ -221,7 +216,7 @@ mod tests {
         }
         assert_eq!(words().nearest("a castel"), Some("castle"));
         assert_eq!(words().common(), ["castle", "dog", "sea star"]);
-        assert_eq!(words().names(), ["castle", "dog", "sea star", "jack-o'-lantern", "fox", "crane", "crane"]);
+        assert_eq!(words().first, ["castle", "dog", "sea star", "jack-o'-lantern", "fox", "crane", "crane"]);
     }
 
     #[test]
@@ -235,7 +230,7 @@ mod tests {
     #[test]
     fn what_no_choice_can_hold_is_not_offered() {
         let words = Words::read("4-wheel = 0\ncrane (bird) = 1\nall = 2\nox = 3\n", 4).unwrap();
-        assert_eq!((words.names(), words.common()), (&["ox".to_owned()][..], &["ox".to_owned()][..]));
+        assert_eq!((words.first.as_slice(), words.common()), (&["ox".to_owned()][..], &["ox".to_owned()][..]));
     }
 
     #[test]
