@@ -38,6 +38,7 @@ pub mod pixel;
 pub mod pixel_format;
 pub mod poll;
 pub mod protocol;
+pub mod recognition;
 pub mod remote;
 pub mod runtime;
 pub mod size;

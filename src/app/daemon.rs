@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 use super::reloadable::{Reloadable, restart_on_change};
 use super::stage::lower_priority;
 use super::stages::{self, ScreenPresence, Wiring};
-use super::{RunningStage, Stage, boot_card, display_worker, snapshots, state_file};
+use super::{RunningStage, Stage, boot_card, display_worker, recognise, snapshots, state_file};
 use crate::config::{Config, ConfigError};
 use crate::console;
 use crate::director::{self, Setup};
@@ -265,18 +265,23 @@ fn start_dreaming(
     wiring: &Wiring,
     cancel: &CancellationToken,
     tasks: &TaskTracker,
-) -> anyhow::Result<[RunningStage; 2]> {
+) -> anyhow::Result<[RunningStage; 3]> {
     // Not earlier: until there is a network to dream with, the boot card is shown.
     let (mut canvas, own) = (Reloadable::new(configs, Config::canvas), wiring.clone());
     let composition = Stage::new("compositor", cancel.clone());
     let composition = composition
         .start(tasks, plan.handle.clone(), STAGE_DEADLINE, move |stage| stages::compose(stage, &mut canvas, &own))?;
     let (mut settings, own) = (Reloadable::new(configs, Config::dream_settings), wiring.clone());
-    let mut dream_stage = stages::DreamStage::new(runtime, plan.catalogue.clone());
+    let mut dream_stage = stages::DreamStage::new(Arc::clone(&runtime), plan.catalogue.clone());
     let dream = Stage::new("dream", cancel.clone());
     let dream = dream
         .start(tasks, plan.handle.clone(), STAGE_DEADLINE, move |stage| dream_stage.run(stage, &mut settings, &own))?;
-    Ok([composition, dream])
+    let (mut settings, own) = (Reloadable::new(configs, |config| config.recognition.clone()), wiring.clone());
+    let catalogue = plan.catalogue.clone();
+    let work = move |stage: &Stage| recognise::run(stage, &mut settings, &runtime, &catalogue, &own);
+    let recognition = Stage::new("recognition", cancel.clone());
+    let recognition = recognition.start(tasks, plan.handle.clone(), STAGE_DEADLINE, work)?;
+    Ok([composition, dream, recognition])
 }
 
 /// Cancels stages and tasks and waits a moment for them: the terminal is to be restored, `offline` to be sent.

@@ -9,8 +9,11 @@ use super::meter::{Meter, ms};
 use super::reloadable::Reloadable;
 use super::stages::{MAX_WAIT, ScreenPresence, TelemetryTimer, Wiring};
 use crate::director::Signal;
-use crate::display::{self, BootCard, Canvas, Caption, Fader, Fit, ScreenManager, ShowOutcome, Tap};
+use crate::display::{
+    self, BootCard, Canvas, Caption, CaptionRow, CornerCaption, Fader, Fit, ScreenManager, ShowOutcome, Tap,
+};
 use crate::frame::Frame;
+use crate::recognition::{Guess, Sight};
 use crate::size::Size;
 
 /// A picture that stands still is drawn again after so long, in case something else drew over it.
@@ -72,6 +75,10 @@ pub fn run(
             for (shown, fault) in shown_notes.iter_mut().zip(faults) {
                 worker.show_note(shown, fault);
             }
+            let is_captioned = params.borrow().caption;
+            worker
+                .recognised
+                .set(now.recognition.as_ref().filter(|_| is_captioned).map(caption_rows).unwrap_or_default());
             if let Some(shown) = &mut card {
                 worker.show_card(shown, boot_card(identity.get(), &now, wiring.fault()));
             }
@@ -125,6 +132,8 @@ struct DisplayWorker<'a> {
     drawn_at: Option<Instant>,
     /// Written across the picture.
     overlay: Option<Overlay>,
+    /// What is recognised, in the corner.
+    recognised: CornerCaption,
     is_blanked: bool,
     preview: Option<Fader>,
     offered_at: Option<Instant>,
@@ -150,6 +159,7 @@ impl<'a> DisplayWorker<'a> {
             newest: None,
             drawn_at: None,
             overlay: None,
+            recognised: CornerCaption::default(),
             is_blanked: false,
             preview: None,
             offered_at: None,
@@ -184,6 +194,7 @@ impl<'a> DisplayWorker<'a> {
 
     fn show_picture(&mut self, mut dream: Frame) {
         self.is_newest_shown = false;
+        self.recognised.draw(&mut dream);
         if let Some(overlay) = &mut self.overlay {
             overlay.plain.copy_from(&dream);
             display::draw_caption(&overlay.text, overlay.caption, &mut dream);
@@ -365,6 +376,17 @@ impl<'a> DisplayWorker<'a> {
             (telemetry.display_late, telemetry.display_lost) = (late, lost);
         });
     }
+}
+
+/// What `sight` says, in two lines: what the camera's picture is taken for, and what the dream, there and before it.
+fn caption_rows(sight: &Sight) -> Vec<CaptionRow> {
+    let percent = |share: f32| format!("{:.0}", 100.0 * share.max(0.0));
+    let row = |label, guess: &Guess| {
+        let before = guess.growth.map(|growth| percent(guess.confidence - growth) + " → ").unwrap_or_default();
+        CaptionRow { label, text: guess.name.clone(), remark: format!("{before}{} %", percent(guess.confidence)) }
+    };
+    let seen = sight.seen.iter().flat_map(|seen| seen.first()).map(|guess| row("camera", guess));
+    seen.chain(sight.dreamed.first().map(|guess| row("dream", guess))).collect()
 }
 
 /// `size`, reduced to at most `width` pixels across.

@@ -4,6 +4,7 @@ mod boot_card;
 mod daemon;
 mod display_worker;
 mod meter;
+mod recognise;
 mod reloadable;
 mod snapshots;
 mod stage;

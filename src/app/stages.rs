@@ -1,7 +1,7 @@
 //! The work of the stages source, compositor and dream (display: [`super::display_worker`]). Each runs until cancelled or its first failure;
 //! [`super::Stage`] restarts it.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,10 @@ use crate::director::{Director, Signal};
 use crate::director_handle::DirectorHandle;
 use crate::display::Tap;
 use crate::dream::{self, Dreamer};
+use crate::frame::Frame;
 use crate::health::Heat;
 use crate::pack::Catalogue;
+use crate::recognition::Glance;
 use crate::runtime::Runtime;
 use crate::size::Size;
 use crate::slot::Slot;
@@ -47,6 +49,9 @@ pub struct Wiring {
     pub dream_inputs: Slot<DreamInput>,
     pub layers: Arc<Mutex<Option<PendingLayer>>>,
     pub tap: Tap,
+    /// Compositor to recogniser, when that asks for one.
+    pub glances: Slot<Glance>,
+    pub wants_glance: Arc<AtomicBool>,
     /// Turns true with the first picture shown.
     pub seen: Arc<AtomicBool>,
     /// None before anybody has looked whether there is one.
@@ -83,6 +88,8 @@ impl Wiring {
             dream_inputs: Slot::default(),
             layers: Arc::default(),
             tap: Tap::default(),
+            glances: Slot::default(),
+            wants_glance: Arc::default(),
             seen: Arc::default(),
             screen: Arc::default(),
             fault: Arc::default(),
@@ -108,6 +115,18 @@ impl Wiring {
 
     fn take_layer(&self) -> Option<PendingLayer> {
         self.layers.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Hands the recogniser what it asked for: `shown`, and the camera's picture below it.
+    fn put_glance(&self, compositor: &Compositor, shown: &Frame) {
+        if self.wants_glance.swap(false, Ordering::Relaxed) {
+            let mut glance = self.glances.blank();
+            let (camera, has_camera) = compositor.camera();
+            glance.camera.copy_from(camera);
+            glance.has_camera = has_camera;
+            glance.shown.copy_from(shown);
+            self.glances.put(glance);
+        }
     }
 
     pub fn set_fault(&self, fault: String) {
@@ -193,6 +212,7 @@ pub fn compose(stage: &Stage, settings: &mut Reloadable<Size>, wiring: &Wiring) 
             let mut out = wiring.pictures.blank();
             compositor.compose(&mut out);
             out.commanded = commanded;
+            wiring.put_glance(&compositor, &out);
             wiring.pictures.put(out);
             meter.count(Instant::now(), begun.elapsed());
         }

@@ -12,7 +12,7 @@ use crate::params::{Kind, Params, Refusal, Spec, TABLE};
 pub struct ParamFlags<const LIVE: bool>(Vec<(&'static Spec, String)>);
 
 /// Parameters that control a running mirror and mean nothing for a file.
-const LIVE_ONLY: [&str; 6] = ["paused", "blank", "fade", "play", "hold", "glide"];
+const LIVE_ONLY: [&str; 7] = ["paused", "blank", "caption", "fade", "play", "hold", "glide"];
 
 fn flags(live: bool) -> impl Iterator<Item = &'static Spec> {
     TABLE.iter().filter(move |spec| live || !LIVE_ONLY.contains(&spec.name))

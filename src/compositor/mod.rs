@@ -249,6 +249,11 @@ impl Compositor {
         input.movement = if self.has_camera && self.has_new_frame { self.tracker.movement() } else { 0.0 };
     }
 
+    /// The newest camera picture, on the canvas, and whether there is a camera.
+    pub fn camera(&self) -> (&Frame, bool) {
+        (&self.camera, self.has_camera)
+    }
+
     /// Composes the picture to be shown: (1 − s · t) · camera + s · layer, warped, where s is the layer's strength and t its trance.
     pub fn compose(&mut self, out: &mut Frame) {
         let (width, height) = self.size;

@@ -16,7 +16,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::checks::InvalidSetting;
 use crate::director::{self, PlaySettings, RawSchedule, Scenes};
-use crate::{console, display, params, remote, runtime, source};
+use crate::{console, display, params, recognition, remote, runtime, source};
 
 /// Read where no other file is named and this one exists.
 pub const DEFAULT_FILE: &str = "/etc/reverie/reverie.toml";
@@ -34,6 +34,7 @@ pub struct Config {
     pub mqtt: remote::RawSettings,
     pub home_assistant: remote::HomeAssistant,
     pub console: console::Settings,
+    pub recognition: recognition::Settings,
     pub play: PlaySettings,
     pub memory: Memory,
     pub schedule: RawSchedule,

@@ -1,15 +1,10 @@
 //! The boot card: who this is and what is missing, on the screen until the first dream comes.
 
-use ab_glyph::{Font, FontRef, Glyph, PxScale, ScaleFont, point};
-
+use super::pen::{MUTED, Pen, TEXT};
 use crate::frame::Frame;
 use crate::size::Size;
 
-const FONT: &[u8] = include_bytes!("../../deploy/fonts/Inter-Display-Regular.otf");
-
 const BACKGROUND: [u8; 3] = [10, 10, 16];
-const TEXT: [u8; 3] = [236, 232, 224];
-const MUTED: [u8; 3] = [128, 128, 140];
 const WARNING: [u8; 3] = [242, 174, 73];
 
 /// Its content.
@@ -35,10 +30,9 @@ impl BootCard {
     pub fn draw(&self, size: Size, out: &mut Frame) {
         out.resize(size.width, size.height);
         out.pixels.as_chunks_mut::<3>().0.fill(BACKGROUND);
-        let font = FontRef::try_from_slice(FONT).expect("the font that is built in is one");
         // All sizes are in units of the screen: readable from where a person stands.
         let unit = (size.width as f32 / 30.0).min(size.height as f32 / 27.0);
-        let mut pen = Pen { font, out, unit, left: 3.0 * unit, y: 3.0 * unit };
+        let mut pen = Pen::new(out, unit, 3.0 * unit);
         pen.line(&self.title, 2.6, TEXT);
         pen.line(&self.subtitle, 1.0, MUTED);
         pen.y += 1.6 * unit;
@@ -46,50 +40,6 @@ impl BootCard {
             pen.row(row);
         }
     }
-}
-
-/// How text is placed across a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caption {
-    /// Large, in the middle.
-    Name,
-    /// Small, at the lower edge.
-    Note,
-    /// At the lower edge of a thumbnail.
-    Label,
-}
-
-/// Writes `text` across `picture`, as large as fits, on a darkened band.
-pub fn draw_caption(text: &str, caption: Caption, picture: &mut Frame) {
-    /// Of the picture's width.
-    const MAX_WIDTH: f32 = 0.9;
-    // Of its height.
-    let (top, band) = match caption {
-        Caption::Name => (0.35, 0.3),
-        Caption::Note => (0.93, 0.07),
-        Caption::Label => (0.88, 0.12),
-    };
-    let (width, height) = (picture.width as f32, picture.height as f32);
-    let rows = picture.pixels.chunks_exact_mut(3 * picture.width.max(1));
-    for row in rows.skip((height * top) as usize).take((height * band).ceil() as usize) {
-        row.iter_mut().for_each(|value| *value /= 4);
-    }
-    let font = FontRef::try_from_slice(FONT).expect("the font that is built in is one");
-    let mut pen = Pen { font, out: picture, unit: height * band * 0.6, left: 0.0, y: 0.0 };
-    let wide = pen.width(text, 1.0);
-    pen.unit *= (MAX_WIDTH * width / wide.max(1.0)).min(1.0);
-    let wide = pen.width(text, 1.0);
-    pen.y = height * (top + band / 2.0) - pen.unit / 2.0;
-    pen.write(text, (width - wide) / 2.0, 1.0, TEXT);
-}
-
-struct Pen<'a> {
-    font: FontRef<'static>,
-    out: &'a mut Frame,
-    unit: f32,
-    left: f32,
-    /// Top of the next line.
-    y: f32,
 }
 
 /// Where the texts of rows begin, in units from the labels.
@@ -130,43 +80,6 @@ impl Pen<'_> {
         }
         lines
     }
-
-    fn width(&self, text: &str, height: f32) -> f32 {
-        self.glyphs(text, 0.0, height).last().map_or(0.0, |(_, end)| *end)
-    }
-
-    /// The letters of `text` from `left` on, and where each ends.
-    fn glyphs(&self, text: &str, left: f32, height: f32) -> Vec<(Glyph, f32)> {
-        let font = self.font.as_scaled(PxScale::from(height * self.unit));
-        let mut x = left;
-        let mut last = None;
-        let mut glyphs = Vec::new();
-        for letter in text.chars() {
-            let id = font.glyph_id(letter);
-            x += last.map_or(0.0, |last| font.kern(last, id));
-            let glyph = id.with_scale_and_position(font.scale(), point(x, self.y + font.ascent()));
-            x += font.h_advance(id);
-            last = Some(id);
-            glyphs.push((glyph, x));
-        }
-        glyphs
-    }
-
-    fn write(&mut self, text: &str, left: f32, height: f32, colour: [u8; 3]) {
-        for (glyph, _) in self.glyphs(text, left, height) {
-            let Some(outline) = self.font.outline_glyph(glyph) else { continue };
-            let (bounds, width) = (outline.px_bounds(), self.out.width);
-            let pixels = self.out.pixels.as_chunks_mut::<3>().0;
-            outline.draw(|x, y, cover| {
-                let (x, y) = (bounds.min.x as i64 + i64::from(x), bounds.min.y as i64 + i64::from(y));
-                let inside = (0..width as i64).contains(&x) && y >= 0;
-                let at = if inside { pixels.get_mut(y as usize * width + x as usize) } else { None };
-                for (value, paint) in at.into_iter().flatten().zip(colour) {
-                    *value = (f32::from(*value) + (f32::from(paint) - f32::from(*value)) * cover.min(1.0)) as u8;
-                }
-            });
-        }
-    }
 }
 
 #[cfg(test)]
@@ -187,24 +100,6 @@ mod tests {
                 let mut frame = Frame::new(0, 0);
                 card(text).draw(Size { width, height }, &mut frame);
                 assert_eq!(frame.pixels.len(), 3 * width * height);
-            }
-        }
-    }
-
-    #[test]
-    fn a_name_is_written_in_the_middle_of_any_picture() {
-        for (width, height) in [(1, 1), (320, 180), (96, 160), (1280, 16)] {
-            for name in ["m", "hall-3", &"x".repeat(64), ""] {
-                let mut picture = Frame::new(width, height);
-                picture.pixels.fill(200);
-                draw_caption(name, Caption::Name, &mut picture);
-                let row = |y: usize| &picture.pixels[3 * width * y..3 * width * (y + 1)];
-                if height > 100 {
-                    assert!(row(0).iter().chain(row(height - 1)).all(|value| *value == 200), "{name}");
-                    // Neither the picture (200) nor the darkened band (50): letters, thin as those of a long name may be.
-                    let is_written = picture.pixels.iter().any(|value| (60..190).contains(value) || *value > 205);
-                    assert_eq!(is_written, !name.is_empty(), "{name} on {width}x{height}");
-                }
             }
         }
     }

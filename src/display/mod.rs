@@ -2,9 +2,11 @@
 
 mod boot_card;
 mod canvas;
+mod caption;
 mod fader;
 mod fbdev;
 mod kms;
+mod pen;
 mod raster;
 mod screen_manager;
 mod settings;
@@ -14,8 +16,9 @@ pub mod vt;
 #[cfg(feature = "window")]
 mod window;
 
-pub use boot_card::{BootCard, Caption, Row, draw_caption};
+pub use boot_card::{BootCard, Row};
 pub use canvas::Canvas;
+pub use caption::{Caption, CaptionRow, CornerCaption, draw_caption};
 pub use fader::{Fader, View};
 #[doc(hidden)]
 pub use kms::{Timing, choose as choose_mode, monitor_name};

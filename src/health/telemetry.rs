@@ -5,6 +5,8 @@ use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
 
+use crate::recognition::Sight;
+
 use super::{BrokerStatus, CameraStatus, Heat, NetworkStatus, Power, ScreenStatus};
 
 /// A panic of one of the stages.
@@ -81,6 +83,9 @@ pub struct Telemetry {
     /// Runs of a graph that the last dream took, and bytes that were copied to a GPU and back for it.
     pub graph_runs: u32,
     pub copied_bytes: u64,
+    /// What the network recognises in the camera's picture and in the dream, where that is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recognition: Option<Sight>,
 }
 
 fn as_text<S: Serializer>(status: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {

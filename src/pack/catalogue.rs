@@ -94,6 +94,13 @@ impl Catalogue {
         Some(self.short_name(manifest, layer))
     }
 
+    /// The pack that recognises, which has a classifier and names for its classes: that of the layer dreamed when nobody chose one where it does, else the first.
+    pub fn recogniser(&self) -> Option<(&Path, &Manifest)> {
+        let recognises = |(_, manifest): &(&Path, &Manifest)| manifest.recognise.is_some() && manifest.labels.is_some();
+        let default = self.default_layer().and_then(|layer| self.layer(&layer).ok());
+        default.map(|(dir, manifest, _)| (dir, manifest)).into_iter().chain(self.packs()).find(recognises)
+    }
+
     fn layers(&self) -> impl Iterator<Item = (&Path, &Manifest, &Layer)> {
         self.packs().flat_map(|(dir, manifest)| manifest.layers.iter().map(move |layer| (dir, manifest, layer)))
     }

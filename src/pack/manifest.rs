@@ -13,6 +13,8 @@ use super::words::MAX_FILE;
 /// The pack format this version writes. It reads those before too, back to the first.
 pub const FORMAT: u32 = 2;
 const OLDEST_FORMAT: u32 = 1;
+/// What is longer of a class name is cut off: it is written on screens.
+const MAX_CLASS_NAME: usize = 60;
 
 /// What `pack.toml` says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -154,16 +156,22 @@ impl Manifest {
         for layer in &mut manifest.layers {
             let Some(file) = &layer.words else { continue };
             let path = dir.join(file);
-            let unreadable = |source| PackError::Read { path: path.clone(), source };
-            let mut text = String::new();
-            // A pack may come from a stranger.
-            std::fs::File::open(&path)
-                .and_then(|file| file.take(MAX_FILE).read_to_string(&mut text))
-                .map_err(unreadable)?;
+            let text = read_text(&path)?;
             let words = Words::read(&text, layer.channels);
             layer.vocabulary = words.map_err(|message| PackError::Manifest { path, message })?;
         }
         Ok(manifest)
+    }
+
+    /// The names of the classes, in the order of the classifier's scores; none where the pack of `dir` has none.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn class_names(&self, dir: &Path) -> Result<Option<Vec<String>>, PackError> {
+        let Some(file) = &self.labels else { return Ok(None) };
+        let text = read_text(&dir.join(file))?;
+        let name = |line: &str| line.chars().take(MAX_CLASS_NAME).collect();
+        Ok(Some(text.lines().map(name).collect()))
     }
 
     fn check(&self) -> Result<(), String> {
@@ -187,13 +195,12 @@ impl Manifest {
             if layer.channels == 0 || layer.stride == 0 {
                 return Err(format!("layer `{}`: channels and stride are at least 1", layer.name));
             }
-            if let Some(file) = [Some(&layer.file), layer.words.as_ref()]
-                .into_iter()
-                .flatten()
-                .find(|file| !self.files.contains_key(*file))
-            {
+            if let Some(file) = self.unlisted([Some(&layer.file), layer.words.as_ref()]) {
                 return Err(format!("layer `{}`: its file `{file}` is not under [files]", layer.name));
             }
+        }
+        if let Some(file) = self.unlisted([self.labels.as_ref(), self.recognise.as_ref()]) {
+            return Err(format!("its file `{file}` is not under [files]"));
         }
         // A pack may come from a stranger: it names files of its own folder only.
         for name in self.files.keys() {
@@ -202,6 +209,11 @@ impl Manifest {
             }
         }
         Ok(())
+    }
+
+    /// The first of `files` that is not under `[files]`.
+    fn unlisted<'a>(&self, files: [Option<&'a String>; 2]) -> Option<&'a String> {
+        files.into_iter().flatten().find(|file| !self.files.contains_key(*file))
     }
 
     /// Compares every file of the pack in `dir` with its hash.
@@ -220,6 +232,13 @@ impl Manifest {
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a manifest is plain tables, strings and numbers")
     }
+}
+
+/// The text at `path`, of a size that may be read: a pack may come from a stranger.
+fn read_text(path: &Path) -> Result<String, PackError> {
+    let mut text = String::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE).read_to_string(&mut text));
+    read.map(|_| text).map_err(|source| PackError::Read { path: path.to_owned(), source })
 }
 
 /// SHA-256 in lower-case hexadecimal, as `pack.toml` writes it.

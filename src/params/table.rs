@@ -274,6 +274,16 @@ pub static TABLE: &[Spec] = &[
         set: |p, v| set_switch(&mut p.blank, v),
     },
     Spec {
+        name: "caption",
+        about: "Write on the screen, small, what the network takes the camera's picture for, and what its dream.",
+        unit: "",
+        scope: Scope::Device,
+        kind: Kind::Switch { default: false },
+        still: None,
+        get: |p| Value::Switch(p.caption),
+        set: |p, v| set_switch(&mut p.caption, v),
+    },
+    Spec {
         name: "fade",
         about: "How long a change takes to show, unless the command says otherwise: 0 is at once.",
         unit: "s",

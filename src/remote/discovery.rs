@@ -99,6 +99,11 @@ pub fn discovery(description: &DeviceDescription) -> Json {
     if description.has_schedule {
         add("open", open(&base));
     }
+    if description.catalogue.recogniser().is_some() {
+        for (key, component) in recognition(&base, description.telemetry_every) {
+            add(key, component);
+        }
+    }
     for (name, component) in diagnostics(&base, description.telemetry_every) {
         add(name, component);
     }
@@ -217,6 +222,32 @@ fn open(base: &str) -> Json {
     })
 }
 
+/// What the network takes the camera's picture for, and what the dream: the likeliest class as the state, all that are named as attributes.
+fn recognition(base: &str, every: Duration) -> [(&'static str, Json); 2] {
+    let topic = format!("{base}/{TELEMETRY}");
+    let sensor = |key: &'static str, name: &str, icon: &str| {
+        // Not there without a camera, or where recognition is switched off.
+        let guesses = format!("(value_json.recognition | default({{}})).{key} | default([])");
+        let sensor = json!({
+            "platform": "sensor",
+            "name": name,
+            "icon": icon,
+            "state_topic": topic,
+            "value_template": format!("{{{{ ({guesses} | first | default({{}})).name | default('None') }}}}"),
+            "json_attributes_topic": topic,
+            "json_attributes_template": format!("{{{{ {{'classes': {guesses}}} | tojson }}}}"),
+            "expire_after": expiry(every),
+        });
+        (key, sensor)
+    };
+    [sensor("seen", "Seen by the camera", "mdi:eye"), sensor("dreamed", "Seen in the dream", "mdi:creation-outline")]
+}
+
+/// After how many seconds a value of the telemetry is no longer shown.
+fn expiry(every: Duration) -> u64 {
+    (every * EXPIRE_AFTER_INTERVALS).as_secs().max(1)
+}
+
 fn diagnostics(base: &str, every: Duration) -> Vec<(&'static str, Json)> {
     let measured = |unit: &str| json!({"state_class": "measurement", "unit_of_measurement": unit});
     let sensors = [
@@ -286,7 +317,7 @@ fn diagnostics(base: &str, every: Duration) -> Vec<(&'static str, Json)> {
         sensor["name"] = name.into();
         sensor["state_topic"] = topic.clone().into();
         sensor["entity_category"] = "diagnostic".into();
-        sensor["expire_after"] = (every * EXPIRE_AFTER_INTERVALS).as_secs().max(1).into();
+        sensor["expire_after"] = expiry(every).into();
         if sensor.get("value_template").is_none() {
             // Not every board has every value. A long text is truncated.
             sensor["value_template"] =
@@ -328,6 +359,7 @@ fn icon(name: &str) -> &'static str {
         "mirror" => "mdi:flip-horizontal",
         "paused" => "mdi:pause",
         "blank" => "mdi:monitor-off",
+        "caption" => "mdi:subtitles-outline",
         "play" => "mdi:play-box-multiple-outline",
         "scene" => "mdi:palette-outline",
         "fade" | "hold" | "glide" => "mdi:timer-outline",

@@ -6,6 +6,7 @@
 
 mod ascent;
 mod captures;
+mod classifier;
 mod device_tensors;
 mod engines;
 mod error;
@@ -16,6 +17,7 @@ mod placement;
 mod provider;
 
 pub use ascent::{Ascent, AscentResult, Controls, Graph};
+pub use classifier::{Classifier, ClassifierGraph};
 pub use error::RuntimeError;
 pub use frame_ascent::{Frame, FrameAscent, FrameControls, FrameResult};
 pub use library::{OLDEST_MINOR, Runtime, search_order};

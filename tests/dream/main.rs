@@ -10,4 +10,5 @@ mod fuse;
 mod library;
 mod live;
 mod mirror;
+mod recognition;
 mod scene;

@@ -1,0 +1,86 @@
+//! How likely each class is, over the last seconds.
+
+use std::time::Duration;
+
+/// A guess is a mean over about so many seconds, so that what is read of it does not flicker.
+const MEMORY: f32 = 2.0;
+
+/// The confidence in each class.
+#[derive(Debug, Default)]
+pub struct Guesses(Vec<f32>);
+
+impl Guesses {
+    /// Takes the `scores` of a picture, `elapsed` after the last one.
+    pub fn take(&mut self, scores: &[f32], elapsed: Duration) {
+        let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f32 = scores.iter().map(|score| (score - highest).exp()).sum();
+        let are_shares = are_shares(scores);
+        let now = scores.iter().map(|score| if are_shares { *score } else { (score - highest).exp() / sum });
+        if self.0.len() != scores.len() {
+            self.0 = now.collect();
+            return;
+        }
+        let weight = 1.0 - (-elapsed.as_secs_f32() / MEMORY).exp();
+        for (held, now) in self.0.iter_mut().zip(now) {
+            *held += weight * (now - *held);
+        }
+    }
+
+    /// Begins anew with the next picture.
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+
+    /// The `count` likeliest classes, the likeliest first.
+    pub fn likeliest(&self, count: usize) -> Vec<usize> {
+        let mut classes: Vec<usize> = (0..self.0.len()).collect();
+        classes.sort_by(|a, b| self.0[*b].total_cmp(&self.0[*a]));
+        classes.truncate(count);
+        classes
+    }
+
+    /// In `class`, 0 to 1; 0 where nothing was looked at.
+    pub fn confidence(&self, class: usize) -> f32 {
+        self.0.get(class).copied().unwrap_or_default()
+    }
+}
+
+/// Whether `scores` are shares of 1 already: some networks end in a softmax, others before it.
+fn are_shares(scores: &[f32]) -> bool {
+    let sum: f32 = scores.iter().sum();
+    scores.iter().all(|score| *score >= 0.0) && (0.99..1.01).contains(&sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn scores_become_shares_of_one() {
+        let mut guesses = Guesses::default();
+        // ln 2 apart: twice as likely, each than the one before. Large ones, whose powers are no numbers.
+        let scores = [200.0, 200.0 + 2f32.ln(), 200.0 + 4f32.ln()];
+        guesses.take(&scores, LONG);
+        let shares = [0, 1, 2].map(|class| (guesses.confidence(class) * 7.0).round());
+        assert_eq!((shares, guesses.likeliest(2)), ([1.0, 2.0, 4.0], vec![2, 1]));
+        guesses.take(&[0.1, 0.7, 0.2], LONG);
+        assert!((guesses.confidence(1) - 0.7).abs() < 1e-3, "shares stay shares: {guesses:?}");
+    }
+
+    #[test]
+    fn a_moment_changes_little_and_a_minute_everything() {
+        let (mut guesses, one, other) = (Guesses::default(), [10.0, 0.0], [0.0, 10.0]);
+        guesses.take(&one, Duration::ZERO);
+        guesses.take(&other, Duration::from_millis(500));
+        assert!((0.7..0.9).contains(&guesses.confidence(0)), "{guesses:?}");
+        guesses.take(&other, LONG);
+        assert!(guesses.confidence(1) > 0.99, "{guesses:?}");
+        guesses.take(&one, LONG);
+        guesses.forget();
+        assert_eq!((guesses.confidence(0), guesses.likeliest(5)), (0.0, vec![]));
+        guesses.take(&other, Duration::ZERO);
+        assert!(guesses.confidence(1) > 0.99, "{guesses:?}");
+    }
+}
