@@ -32,6 +32,7 @@ use tracing::{info, warn};
 
 use crate::backoff::Backoff;
 use crate::director_handle::DirectorHandle;
+use crate::pack::Atlas;
 use crate::params;
 use crate::protocol::{self, Command, DeviceId, MAX_PAYLOAD};
 use guard::Guard;
@@ -98,6 +99,7 @@ fn router(guard: Guard, shared: PageState) -> Router {
         .route("/telemetry", get(telemetry))
         .route("/schema", get(schema))
         .route("/about", get(about))
+        .route("/atlas/{pack}/{file}", get(atlas))
         .route("/set", post(set))
         .route("/set/{param}", post(set_one))
         .route("/do/{action}", post(do_action))
@@ -171,6 +173,20 @@ fn execute(handle: &DirectorHandle, path: &str, body: Result<Bytes, BytesRejecti
     (status, uncached(&reply)).into_response()
 }
 
+/// A picture of a pack's atlas: what the neurons of a layer dream of.
+async fn atlas(State(page): State<PageState>, Path((pack, file)): Path<(String, String)>) -> Response {
+    let found = page.handle.catalogue().packs().find(|(_, manifest)| manifest.name == pack);
+    let is_drawn = |atlas: &Atlas| atlas.layers.iter().any(|layer| layer.file == file);
+    let Some((dir, _)) = found.filter(|(_, pack)| pack.atlas.as_ref().is_some_and(is_drawn)) else {
+        return refusal(StatusCode::NOT_FOUND, "there is no such picture in an atlas");
+    };
+    let path = dir.join(&file);
+    match tokio::task::spawn_blocking(move || std::fs::read(path)).await {
+        Ok(Ok(jpeg)) => ([(header::CONTENT_TYPE, "image/jpeg"), FOR_A_DAY], jpeg).into_response(),
+        _ => refusal(StatusCode::NOT_FOUND, "that picture of the atlas cannot be read"),
+    }
+}
+
 async fn still(State(page): State<PageState>) -> Response {
     let Some(preview) = page.preview else { return preview_off() };
     let Some(mut viewer) = preview.view() else { return too_many_viewers() };
@@ -192,6 +208,9 @@ async fn stream(State(page): State<PageState>) -> Response {
 }
 
 const NO_STORE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
+
+/// It is part of what is installed.
+const FOR_A_DAY: (header::HeaderName, &str) = (header::CACHE_CONTROL, "max-age=86400");
 
 fn preview_off() -> Response {
     refusal(StatusCode::NOT_FOUND, "the preview is switched off in the configuration (console.preview)")

@@ -16,6 +16,7 @@ mod scenes;
 mod schedule;
 mod settings;
 mod shipped;
+mod tour;
 mod wander;
 
 pub use action::{ACTIONS, Action, ActionSpec, Signal, check_group, find as find_action};

@@ -160,7 +160,7 @@ mod tests {
         }
         // Letters on a darkened ground.
         caption.set(vec![row("Pomeranian")]);
-        let mut picture = Frame::new(640, 360);
+        let mut picture = Frame::new(1920, 1080);
         picture.pixels.fill(200);
         caption.draw(&mut picture);
         for colour in [TEXT, MUTED, [66; 3]] {

@@ -225,6 +225,7 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
         },
         files: files.hashes.clone(),
         layers,
+        atlas: None,
     };
     files.finish(&manifest, &options.out)
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Words;
 use super::words::MAX_FILE;
+use super::{Atlas, Words};
 
 /// The pack format this version writes. It reads those before too, back to the first.
 pub const FORMAT: u32 = 2;
@@ -45,6 +45,9 @@ pub struct Manifest {
     /// The layers that can be dreamed, shallow to deep.
     #[serde(rename = "layer")]
     pub layers: Vec<Layer>,
+    /// What its neurons dream of, where that was drawn.
+    #[serde(skip)]
+    pub atlas: Option<Atlas>,
 }
 
 /// The network's own idea of a picture. The graphs apply it themselves; it is stated for people.
@@ -160,6 +163,11 @@ impl Manifest {
             let words = Words::read(&text, layer.channels);
             layer.vocabulary = words.map_err(|message| PackError::Manifest { path, message })?;
         }
+        manifest.atlas = Atlas::read(dir).unwrap_or_else(|error| {
+            // It is for looking things up: a mirror dreams without.
+            tracing::warn!("{error}; there are no thumbnails of {}", manifest.name);
+            None
+        });
         Ok(manifest)
     }
 
@@ -204,7 +212,7 @@ impl Manifest {
         }
         // A pack may come from a stranger: it names files of its own folder only.
         for name in self.files.keys() {
-            if Path::new(name).components().count() != 1 || name.starts_with('.') || Path::new(name).is_absolute() {
+            if !is_plain_name(name) {
                 return Err(format!("[files] names `{name}`, which is not a plain file name"));
             }
         }
@@ -234,8 +242,13 @@ impl Manifest {
     }
 }
 
+/// Whether `name` is that of a file in the same folder.
+pub(super) fn is_plain_name(name: &str) -> bool {
+    Path::new(name).components().count() == 1 && !name.starts_with('.') && !Path::new(name).is_absolute()
+}
+
 /// The text at `path`, of a size that may be read: a pack may come from a stranger.
-fn read_text(path: &Path) -> Result<String, PackError> {
+pub(super) fn read_text(path: &Path) -> Result<String, PackError> {
     let mut text = String::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE).read_to_string(&mut text));
     read.map(|_| text).map_err(|source| PackError::Read { path: path.to_owned(), source })

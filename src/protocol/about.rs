@@ -64,7 +64,25 @@ fn layers(catalogue: &Catalogue) -> Vec<Json> {
             "look": layer.look,
             "groups": groups,
             "words": layer.vocabulary.common(),
+            "thumbnails": thumbnails(pack, layer),
         })
     };
     catalogue.layer_names().into_iter().zip(named).map(describe).collect()
+}
+
+/// Where the web page has pictures of what the layer's neurons dream of; null where none were drawn.
+fn thumbnails(pack: &crate::pack::Manifest, layer: &crate::pack::Layer) -> Json {
+    let Some((atlas, drawn)) = pack.atlas.as_ref().and_then(|atlas| Some((atlas, atlas.layer(&layer.name)?))) else {
+        return Json::Null;
+    };
+    // Those of channels need no name: they come last, in order.
+    let is_channel = |tile: &String| tile.parse::<usize>().is_ok();
+    let named: Vec<&String> = drawn.tiles.iter().take_while(|tile| !is_channel(tile)).collect();
+    json!({
+        "address": format!("/atlas/{}/{}", pack.name, drawn.file),
+        "side": atlas.side,
+        "across": atlas.across,
+        "names": named,
+        "channels": drawn.tiles.len() - named.len(),
+    })
 }

@@ -51,6 +51,22 @@ fn are_shares(scores: &[f32]) -> bool {
     scores.iter().all(|score| *score >= 0.0) && (0.99..1.01).contains(&sum)
 }
 
+/// The direction of `scores` among `N` axes, each a mix of all classes drawn by chance, which keeps angles nearly as they are (Johnson and
+/// Lindenstrauss, 1984); the largest number is 127.
+pub fn direction<const N: usize>(scores: &[f32]) -> [i8; N] {
+    /// Of a share: so small a one says nothing.
+    const LEAST: f32 = 1e-7;
+    let are_shares = are_shares(scores);
+    let logit = |score: &f32| if are_shares { score.max(LEAST).ln() } else { *score };
+    let mean = scores.iter().map(logit).sum::<f32>() / scores.len().max(1) as f32;
+    let mut random = fastrand::Rng::with_seed(1);
+    let axes: [f32; N] = std::array::from_fn(|_| {
+        scores.iter().map(|score| if random.bool() { logit(score) - mean } else { mean - logit(score) }).sum()
+    });
+    let largest = axes.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+    axes.map(|value| (127.0 * value / largest) as i8)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +83,21 @@ mod tests {
         assert_eq!((shares, guesses.likeliest(2)), ([1.0, 2.0, 4.0], vec![2, 1]));
         guesses.take(&[0.1, 0.7, 0.2], LONG);
         assert!((guesses.confidence(1) - 0.7).abs() < 1e-3, "shares stay shares: {guesses:?}");
+    }
+
+    #[test]
+    fn pictures_alike_have_directions_alike() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut scores = || -> Vec<f32> { (0..1000).map(|_| random.f32()).collect() };
+        let (one, other, noise) = (scores(), scores(), scores());
+        let near: Vec<f32> = one.iter().zip(&noise).map(|(one, noise)| 3.0 + 5.0 * (one + 0.2 * noise)).collect();
+        let cosine = |a: &[f32], b: &[f32]| {
+            let (a, b) = (direction::<24>(a).map(f32::from), direction::<24>(b).map(f32::from));
+            let dot = |a: &[f32; 24], b: &[f32; 24]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+            dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt()
+        };
+        assert!(cosine(&one, &near) > 0.9 && cosine(&one, &other).abs() < 0.6);
+        assert_eq!(direction::<24>(&[0.0; 1000]), [0; 24]);
     }
 
     #[test]

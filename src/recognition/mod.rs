@@ -143,6 +143,14 @@ impl Recogniser {
         Ok(Sight { seen: seen.map(|seen| of(seen, None)), dreamed: of(&self.dreamed, seen) })
     }
 
+    /// What `frame` looks like to the classifier: a direction among `N` axes, the same for all pictures. Those of pictures alike have a small angle.
+    ///
+    /// # Errors
+    /// As [`Recogniser::look`].
+    pub fn likeness<const N: usize>(&mut self, frame: &Frame) -> Result<[i8; N], RecognitionError> {
+        Ok(guesses::direction(&self.classify(frame)?))
+    }
+
     /// The scores of `frame`, as small as classifiers like it.
     fn classify(&mut self, frame: &Frame) -> Result<Vec<f32>, RecognitionError> {
         let size: (usize, usize) = frame.size().within_pixels(PIXELS).into();
