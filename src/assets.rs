@@ -18,6 +18,11 @@ pub fn photo_folder() -> Option<PathBuf> {
     first("photos", "deploy/photos")
 }
 
+/// The folder of the pictures of scenes that ship.
+pub fn scene_pictures() -> Option<PathBuf> {
+    first("scenes", "deploy/pictures/scenes")
+}
+
 fn first(installed: &str, in_checkout: &str) -> Option<PathBuf> {
     let installed = INSTALL_FOLDERS.iter().map(|folder| Path::new(folder).join(installed));
     let beside = checkout().map(|checkout| checkout.join(in_checkout));

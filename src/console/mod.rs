@@ -14,6 +14,7 @@ pub use preview::Preview;
 pub use settings::{Settings, parse_address};
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::backoff::Backoff;
+use crate::director;
 use crate::director_handle::DirectorHandle;
 use crate::pack::Atlas;
 use crate::params;
@@ -100,6 +102,7 @@ fn router(guard: Guard, shared: PageState) -> Router {
         .route("/schema", get(schema))
         .route("/about", get(about))
         .route("/atlas/{pack}/{file}", get(atlas))
+        .route("/scenes/{file}", get(scene_picture))
         .route("/set", post(set))
         .route("/set/{param}", post(set_one))
         .route("/do/{action}", post(do_action))
@@ -180,10 +183,24 @@ async fn atlas(State(page): State<PageState>, Path((pack, file)): Path<(String, 
     let Some((dir, _)) = found.filter(|(_, pack)| pack.atlas.as_ref().is_some_and(is_drawn)) else {
         return refusal(StatusCode::NOT_FOUND, "there is no such picture in an atlas");
     };
-    let path = dir.join(&file);
+    picture(dir.join(&file)).await
+}
+
+/// A picture of a scene that ships.
+async fn scene_picture(State(page): State<PageState>, Path(file): Path<String>) -> Response {
+    let is_one =
+        page.handle.ask(|director| director.scenes().any(|(name, ..)| director::shipped_picture(name) == file));
+    match crate::assets::scene_pictures().filter(|_| is_one) {
+        Some(folder) => picture(folder.join(&file)).await,
+        None => refusal(StatusCode::NOT_FOUND, "there is no picture of such a scene"),
+    }
+}
+
+/// A JPEG picture that is part of what is installed.
+async fn picture(path: PathBuf) -> Response {
     match tokio::task::spawn_blocking(move || std::fs::read(path)).await {
         Ok(Ok(jpeg)) => ([(header::CONTENT_TYPE, "image/jpeg"), FOR_A_DAY], jpeg).into_response(),
-        _ => refusal(StatusCode::NOT_FOUND, "that picture of the atlas cannot be read"),
+        _ => refusal(StatusCode::NOT_FOUND, "that picture cannot be read"),
     }
 }
 
@@ -209,7 +226,6 @@ async fn stream(State(page): State<PageState>) -> Response {
 
 const NO_STORE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 
-/// It is part of what is installed.
 const FOR_A_DAY: (header::HeaderName, &str) = (header::CACHE_CONTROL, "max-age=86400");
 
 fn preview_off() -> Response {

@@ -26,7 +26,7 @@ pub use saved_state::{ChangeCounters, MAX_BYTES, SavedState};
 pub use scenes::{Scenes, check as check_scene};
 pub use schedule::{Outside, Schedule};
 pub use settings::{PlaySettings, check_scenes};
-pub use shipped::scenes as shipped_scenes;
+pub use shipped::{about as shipped_about, picture as shipped_picture, scenes as shipped_scenes};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -180,7 +180,7 @@ impl Director {
     }
 
     /// Whether a scene of this name is configured or saved.
-    fn is_own_scene(&self, name: &str) -> bool {
+    pub fn is_own_scene(&self, name: &str) -> bool {
         self.configured_scenes.contains_key(name) || self.saved.contains_key(name)
     }
 

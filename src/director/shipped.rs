@@ -21,10 +21,20 @@ struct File {
 #[derive(Deserialize)]
 struct Shipped {
     /// A line for people.
-    #[allow(dead_code, reason = "the gallery's script reads it; here it is only kept apart from the look")]
     about: String,
     #[serde(flatten)]
     look: Map<String, Json>,
+}
+
+/// What is to be seen in the scene that ships under this name, in a line; none where there is none.
+pub fn about(name: &str) -> Option<String> {
+    let File { mut scene, .. } = toml::from_str(FILE).expect("a test reads this file");
+    scene.remove(name).map(|scene| scene.about)
+}
+
+/// The file of its picture, as `deploy/pictures/make-scenes` names it.
+pub fn picture(name: &str) -> String {
+    format!("{}.jpg", name.replace(' ', "-").to_lowercase())
 }
 
 /// Those of which the layers are installed.
@@ -52,6 +62,8 @@ mod tests {
         for (name, scene) in &file.scene {
             scenes::check_name(name).unwrap();
             assert!(shown.contains_key(name), "{name} is wrong, or names what does not ship");
+            let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/pictures/scenes").join(picture(name));
+            assert!(picture.is_file(), "{} is not there: deploy/pictures/make-scenes", picture.display());
             assert!(scene.about.ends_with('.') && scene.about.len() < 80, "{name}: {}", scene.about);
         }
         assert!(shown.len() >= 16);

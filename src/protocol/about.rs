@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{DeviceId, schema};
-use crate::director::{ACTIONS, Director};
+use crate::director::{self, ACTIONS, Director};
 use crate::director_handle::DirectorHandle;
 use crate::pack::{Catalogue, FORMAT};
 use crate::params;
@@ -28,9 +28,15 @@ pub fn about(device: &DeviceId, handle: &DirectorHandle) -> Json {
     })
 }
 
-/// Every scene, by the name that `set/scene` takes.
+/// Every scene, by the name that `set/scene` takes; of those that ship what is to be seen, and where the web page has a picture of it.
 fn scenes(director: &Director) -> Vec<Json> {
-    director.scenes().map(|(name, params, saved)| json!({"name": name, "saved": saved, "params": params})).collect()
+    let scenes = director.scenes().map(|(name, params, saved)| {
+        let ships = !director.is_own_scene(name);
+        let about = ships.then(|| director::shipped_about(name));
+        let thumbnail = ships.then(|| format!("/scenes/{}", director::shipped_picture(name)));
+        json!({"name": name, "saved": saved, "about": about, "thumbnail": thumbnail, "params": params})
+    });
+    scenes.collect()
 }
 
 /// The actions of this device, by their names below `do/`.
