@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes one of the two shipped networks as ONNX, from the weights in its wheel.
+"""Writes a shipped network as ONNX, from the weights in its package.
 
-The networks are written node by node with onnx.helper. Both take `image`, [1, 3, height, width] and already
+The networks are written node by node with onnx.helper. All take `image`, [1, 3, height, width] and already
 normalised (the exporter puts mean and standard deviation in front), and name each block's output, which is what
-is dreamed: `features.N` in MobileNetV2 and `blocks.N` in EfficientNet-Lite0.
+is dreamed: `features.N` in MobileNetV2, `blocks.N` in EfficientNet-Lite0, `conv128_2` and the like in the faces.
 """
 
 import argparse
@@ -25,6 +25,10 @@ class Graph:
     def node(self, op, inputs, output, **attributes):
         self.nodes.append(helper.make_node(op, inputs, [output], name=f"{op}:{output}", **attributes))
         return output
+
+    def constant(self, name, values):
+        self.initializers.append(numpy_helper.from_array(numpy.ascontiguousarray(values, numpy.float32), name))
+        return name
 
     def weight(self, name):
         if name not in self.used:
@@ -116,16 +120,77 @@ def efficientnet_lite(arrays, title):
     return g.model(title, g.node("Softmax", [x], "scores", axis=1), [1, 1000])
 
 
-NETWORKS = {"mobilenet-v2": mobilenet_v2, "efficientnet-lite0": efficientnet_lite0}
+def faces(arrays):
+    """dlib's ResNet-29 for faces as face-api has it, as far as it is dreamed: nobody is told from anybody by what is left.
+
+    A kernel has a bias, and then a scale and another bias for each channel: one kernel and one bias here. Where a block halves
+    the maps, its first kernel is not padded: of an even size it leaves a row less than the pool beside it does, and the original
+    fills up with zeros behind the block. Here the picture below that kernel is padded at the bottom and right instead, so that both
+    have equal sizes always; the last row and column alone differ, of even sizes."""
+    g = Graph(arrays, epsilon=None)
+
+    def conv(x, name, output, stride=1, pads=(1, 1, 1, 1)):
+        taken = [arrays[f"{name}/{part}"] for part in ("conv/filters", "conv/bias", "scale/weights", "scale/biases")]
+        g.used.update(f"{name}/{part}" for part in ("conv/filters", "conv/bias", "scale/weights", "scale/biases"))
+        filters, bias, scale, biases = taken
+        kernel = g.constant(name + ".weight", (filters * scale).transpose(3, 2, 0, 1))
+        bias = g.constant(name + ".bias", bias * scale + biases)
+        return g.node("Conv", [x, kernel, bias], output, kernel_shape=filters.shape[:2], strides=[stride, stride], pads=pads)
+
+    def relu(x, output):
+        return g.node("Relu", [x], output)
+
+    x = relu(conv("image", "conv32_down", "conv32_down.sum", stride=2, pads=[0] * 4), "conv32_down")
+    x = g.node("MaxPool", [x], "pool", kernel_shape=[3, 3], strides=[2, 2])
+    for name in ["conv32_1", "conv32_2", "conv32_3", "conv64_down", "conv64_1", "conv64_2", "conv64_3", "conv128_down", "conv128_1"]:
+        halves = name.endswith("_down")
+        beside = {"stride": 2, "pads": [0, 0, 1, 1]} if halves else {}
+        y = relu(conv(x, f"{name}/conv1", f"{name}.sum1", **beside), f"{name}.relu1")
+        y = conv(y, f"{name}/conv2", f"{name}.sum2")
+        if halves:
+            x = g.node("AveragePool", [x], f"{name}.pool", kernel_shape=[2, 2], strides=[2, 2])
+            outputs, inputs = arrays[f"{name}/conv2/conv/filters"].shape[3], arrays[f"{name}/conv1/conv/filters"].shape[2]
+            # As many channels again, of zeros.
+            x = g.node("Conv", [x, g.constant(f"{name}.wider", numpy.eye(outputs, inputs)[:, :, None, None])], f"{name}.shortcut", kernel_shape=[1, 1])
+        x = relu(g.node("Add", [y, x], f"{name}.sum"), name)
+    g.used.update(name for name in arrays if name.startswith(("conv128_2/", "conv256_")) or name == "fc")
+    return g.model("Faces", x, [1, 128, None, None])
+
+
+# How much of a colour the letters see as grey, and how grey it is: blue, green, red.
+GREY, LUMA = 0.85, (0.114, 0.587, 0.299)
+
+
+def letters(model):
+    """PP-OCRv4's detector of text as it is in its wheel, but for its first kernel, which sees colours paled: it was trained to find text of every
+    colour, and of its own accord it dreams in green and magenta."""
+    first = next(node for node in model.graph.node if node.op_type == "Conv")
+    assert first.input[0] == model.graph.input[0].name
+    kernel = next(node for node in model.graph.node if first.input[1] in node.output).attribute[0].t
+    paled = (1 - GREY) * numpy.eye(3) + GREY * numpy.ones((3, 1)) * numpy.array(LUMA)
+    values = numpy.einsum("ocij,cd->odij", numpy_helper.to_array(kernel).astype(numpy.float64), paled)
+    kernel.CopyFrom(numpy_helper.from_array(values.astype(numpy.float32), kernel.name))
+    onnx.checker.check_model(model)
+    return model
+
+
+# How each is written, and how its weights are read.
+NETWORKS = {
+    "mobilenet-v2": (mobilenet_v2, weights.read),
+    "efficientnet-lite0": (efficientnet_lite0, weights.read),
+    "faces": (faces, weights.read_manifest),
+    "letters": (letters, onnx.load),
+}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", choices=NETWORKS)
-    parser.add_argument("weights", help="the PyTorch file from the wheel")
+    parser.add_argument("weights", help="the PyTorch file from the wheel, or the manifest of the weights from the package")
     parser.add_argument("onnx", help="the file to write")
     args = parser.parse_args()
-    onnx.save(NETWORKS[args.network](weights.read(args.weights)), args.onnx)
+    write, read = NETWORKS[args.network]
+    onnx.save(write(read(args.weights)), args.onnx)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""Reads the weights of a PyTorch file without PyTorch, which would be two gigabytes to fetch for this alone.
+"""Reads weights without the libraries that wrote them, which would be gigabytes to fetch for this alone.
 
-Both networks lie in their wheels in the format that PyTorch wrote before version 1.6: pickles of a magic number, a
-protocol version and the writer's type sizes, the pickled dictionary whose tensors refer to storages by key, a list of
-those keys, and the storages themselves, each an element count and that many numbers.
+MobileNetV2 and EfficientNet-Lite0 lie in their wheels in the format that PyTorch wrote before version 1.6 (`read`): pickles of
+a magic number, a protocol version and the writer's type sizes, the pickled dictionary whose tensors refer to storages by key,
+a list of those keys, and the storages themselves, each an element count and that many numbers. The faces lie as TensorFlow.js
+has it (`read_manifest`): a list of tensors, and their numbers one after the other, most of them in bytes.
 """
 
+import json
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -72,3 +74,21 @@ def read(path):
                 raise ValueError(f"{Path(path).name}: storage {key} has {size} numbers, not {storage.size}")
             storage.data = numpy.frombuffer(file.read(size * storage.dtype.itemsize), storage.dtype)
     return {name: tensor.array() for name, tensor in tensors.items()}
+
+
+def read_manifest(manifest):
+    """The weights that TensorFlow.js's manifest `manifest` lists, out of the file beside it: name -> numpy array."""
+    arrays = {}
+    for group in json.loads(Path(manifest).read_text()):
+        (name,) = group["paths"]
+        data, begin = (Path(manifest).parent / name).read_bytes(), 0
+        for tensor in group["weights"]:
+            quantised = tensor.get("quantization", {"dtype": tensor["dtype"], "scale": 1, "min": 0})
+            dtype = numpy.dtype(quantised["dtype"]).newbyteorder("<")
+            count = int(numpy.prod(tensor["shape"]))
+            stored = numpy.frombuffer(data, dtype, count, begin).astype(numpy.float64)
+            arrays[tensor["name"]] = (stored * quantised["scale"] + quantised["min"]).reshape(tensor["shape"])
+            begin += count * dtype.itemsize
+        if begin != len(data):
+            raise ValueError(f"{name} has {len(data)} bytes, its manifest lists {begin}")
+    return arrays

@@ -308,3 +308,37 @@ fn a_gradient_passes_at_an_upper_bound_or_stops_there_as_was_asked() {
         assert!((found - expected).abs() < 1e-3 * expected.abs(), "colour {colour}: {found} instead of {expected}");
     }
 }
+
+/// HardSwish as it is often written, x · clip(x + 3, 0, 6) ÷ 6, of what is far above the clip's upper bound: the gradient is that of x itself.
+#[test]
+fn a_gates_gradient_stops_at_its_upper_bound_whatever_was_asked() {
+    const KERNEL: [[f32; 3]; 2] = [[1.0, 2.0, 3.0], [0.5, -1.0, 4.0]];
+    let size = [8, 9];
+    let gradient = |is_scaled_first: bool| {
+        let mut small = Small::new(1);
+        let kernel = small.keep(Tensor::floats(&[2, 3, 1, 1], KERNEL.as_flattened().to_vec()));
+        let bias = small.keep(Tensor::floats(&[2], vec![100.0; 2]));
+        let maps = small.node("Conv", &["image", &kernel, &bias], &[]);
+        let [zero, three, six] = [0.0, 3.0, 6.0].map(|v| small.keep(Tensor::floats(&[], vec![v])));
+        let shifted = small.node("Add", &[&maps, &three], &[]);
+        let gate = small.node("Clip", &[&shifted, &zero, &six], &[]);
+        let layer = if is_scaled_first {
+            let gate = small.node("Div", &[&gate, &six], &[]);
+            small.node("Mul", &[&maps, &gate], &[])
+        } else {
+            let product = small.node("Mul", &[&maps, &gate], &[]);
+            small.node("Div", &[&product, &six], &[])
+        };
+        [&layer, &maps].map(|layer| {
+            let mut options = options(layer, Path::new(""));
+            options.gradients.saturated = Saturated::Passes;
+            Graph::with(&small, &options, Some(size)).run(&picture(size, 1), size, 0.0).gradient
+        })
+    };
+    for is_scaled_first in [true, false] {
+        let [gated, plain] = gradient(is_scaled_first);
+        for (found, expected) in gated.iter().zip(&plain) {
+            assert!((found - expected).abs() < 1e-3 * expected.abs(), "{found} instead of {expected}");
+        }
+    }
+}

@@ -57,7 +57,7 @@ fn cosine(a: &[f32], b: &[f32], image: &[f32]) -> f64 {
 #[test]
 fn every_layer_climbs_in_half_precision_where_it_climbs_in_single() {
     let image = picture([SIZE.1, SIZE.0], 1);
-    for pack in ["mobilenet-v2", "efficientnet-lite0"] {
+    for pack in ["mobilenet-v2", "efficientnet-lite0", "faces", "letters"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(pack);
         for layer in &Manifest::read(&folder).unwrap().layers {
             let [half, single] = [true, false].map(|is_half| climb(&folder, layer, &image, is_half));

@@ -118,7 +118,7 @@ fn assert_taken(what: &str, load: impl FnOnce(SessionBuilder) -> Session) {
 
 #[test]
 fn gpus_take_the_shipped_packs_whole() {
-    for name in ["mobilenet-v2", "efficientnet-lite0"] {
+    for name in ["mobilenet-v2", "efficientnet-lite0", "faces", "letters"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name);
         for layer in Manifest::read(&folder).unwrap().layers {
             assert_taken_whole(&folder.join(layer.file));

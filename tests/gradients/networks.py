@@ -1,14 +1,16 @@
-"""The networks compared, as PyTorch modules: the two shipped ones with their weights, the others with random ones.
+"""The networks compared, as PyTorch modules: the shipped ones with their weights, the others with random ones.
 
-Written from their papers and from torchvision, not from what the exporter is given: for the shipped networks that is
-the ONNX file of models/make, so a mistake there shows here too.
+Written from their papers, from torchvision and from face-api's source, not from what the exporter is given: for the shipped networks that is
+the ONNX file of models/make, so a mistake there shows here too. The letters alone come as an ONNX file, whose nodes are run one by one.
 """
 
 import copy
+import json
 import subprocess
 from collections import OrderedDict
 
 import numpy
+import onnx
 import torch
 import torch.nn.functional as F
 import torchvision
@@ -230,6 +232,136 @@ def efficientnet_lite0():
     return Network("EfficientNet-Lite0", module, layers, *scale, onnx=SOURCES / "efficientnet-lite0.onnx", classes=["logits"])
 
 
+class FaceConv(nn.Sequential):
+    """A convolution with a bias, and then a scale and another bias for each channel: a batch normalisation without statistics."""
+
+    def __init__(self, inputs, outputs, kernel, stride=1, padding=1):
+        super().__init__(nn.Conv2d(inputs, outputs, kernel, stride, padding), nn.BatchNorm2d(outputs, eps=0))
+
+    def load(self, arrays, name):
+        filters = torch.tensor(arrays[f"{name}/conv/filters"], dtype=torch.float32)
+        self[0].weight.copy_(filters.permute(3, 2, 0, 1))
+        for parameter, part in ((self[0].bias, "conv/bias"), (self[1].weight, "scale/weights"), (self[1].bias, "scale/biases")):
+            parameter.copy_(torch.tensor(arrays[f"{name}/{part}"], dtype=torch.float32))
+
+
+class FaceBlock(nn.Module):
+    def __init__(self, inputs, outputs, down):
+        super().__init__()
+        self.conv1 = FaceConv(inputs, outputs, 3, 2 if down else 1, 0 if down else 1)
+        self.conv2 = FaceConv(outputs, outputs, 3)
+        self.down, self.original = down, False
+
+    def forward(self, x):
+        if not self.down:
+            return F.relu(self.conv2(F.relu(self.conv1(x))) + x)
+        shortcut = F.avg_pool2d(x, 2)
+        # Of an even size the first kernel leaves one less than the pool: the original fills up behind the block, models/make before it.
+        y = self.conv2(F.relu(self.conv1(x if self.original else F.pad(x, (0, 1, 0, 1)))))
+        y = F.pad(y, (0, shortcut.shape[3] - y.shape[3], 0, shortcut.shape[2] - y.shape[2]))
+        return F.relu(F.pad(shortcut, (0, 0, 0, 0, 0, y.shape[1] - shortcut.shape[1])) + y)
+
+
+def faces():
+    """dlib's ResNet-29 as face-api 1.7.15 runs it."""
+    blocks = {"conv32_1": (32, 32), "conv32_2": (32, 32), "conv32_3": (32, 32), "conv64_down": (32, 64), "conv64_1": (64, 64), "conv64_2": (64, 64)}
+    blocks |= {"conv64_3": (64, 64), "conv128_down": (64, 128), "conv128_1": (128, 128)}
+    module = nn.Sequential(
+        OrderedDict(
+            conv32_down=FaceConv(3, 32, 7, 2, 0), relu=nn.ReLU(), pool=nn.MaxPool2d(3, 2),
+            **{name: FaceBlock(*channels, name.endswith("down")) for name, channels in blocks.items()},
+        )
+    )
+    (group,) = json.loads((SOURCES / "npm" / "face_recognition_model-weights_manifest.json").read_text())
+    stored, begin, arrays = (SOURCES / "npm" / "face_recognition_model.bin").read_bytes(), 0, {}
+    for tensor in group["weights"]:
+        quantised = tensor.get("quantization")
+        dtype, count = numpy.dtype(numpy.uint8 if quantised else numpy.float32), int(numpy.prod(tensor["shape"]))
+        values = numpy.frombuffer(stored, dtype, count, begin).astype(numpy.float64)
+        begin += count * dtype.itemsize
+        arrays[tensor["name"]] = (values * quantised["scale"] + quantised["min"] if quantised else values).reshape(tensor["shape"])
+    with torch.no_grad():
+        for name, part in module.named_modules():
+            if isinstance(part, FaceConv):
+                part.load(arrays, name.replace(".", "/"))
+        # Where each size that is halved is odd, both fill up nothing.
+        module.eval()
+        image, found = torch.rand(1, 3, 67, 99), []
+        for original in (False, True):
+            for name in blocks:
+                getattr(module, name).original = original
+            found.append(module(image))
+        assert torch.equal(*found)
+        for name in blocks:
+            getattr(module, name).original = False
+    layers = {name: name for name in ("conv32_3", "conv64_1", "conv64_3", "conv128_1")}
+    mean = tuple(value / 255 for value in (122.782, 117.001, 104.298))
+    return Network("Faces", module, layers, mean, (1.0, 1.0, 1.0), onnx=SOURCES / "faces.onnx")
+
+
+class OnnxModule(nn.Module):
+    """The nodes of an ONNX file, one by one, as far as `tensors` need them; each of these is the output of a module in `taps`."""
+
+    def __init__(self, path, tensors):
+        super().__init__()
+        graph = onnx.load(path).graph
+        made = {node.output[0]: node for node in graph.node}
+        self.constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+        self.constants |= {name: numpy_helper.to_array(node.attribute[0].t) for name, node in made.items() if node.op_type == "Constant"}
+        self.input, self.nodes, needed = graph.input[0].name, [], set(tensors)
+        for node in reversed(graph.node):
+            if needed.intersection(node.output) and node.op_type != "Constant":
+                needed.update(node.input)
+                self.nodes.insert(0, (node.op_type, list(node.input), node.output[0], {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}))
+        self.convs, self.taps = nn.ModuleDict(), nn.ModuleDict({tensor.replace(".", "_"): nn.Identity() for tensor in tensors})
+        self.tensors = tensors
+        for operator, inputs, output, attributes in self.nodes:
+            if operator == "Conv":
+                kernel, *bias = (torch.tensor(self.constants[name]) for name in inputs[1:])
+                top, left, bottom, right = attributes["pads"]
+                assert (top, left) == (bottom, right)
+                groups = attributes.get("group", 1)
+                conv = nn.Conv2d(kernel.shape[1] * groups, len(kernel), kernel.shape[2:], attributes["strides"], (top, left), groups=groups, bias=bool(bias))
+                conv.weight.data.copy_(kernel)
+                if bias:
+                    conv.bias.data.copy_(bias[0])
+                self.convs[output.replace(".", "_")] = conv
+            elif operator == "BatchNormalization":
+                norm = nn.BatchNorm2d(len(self.constants[inputs[1]]), eps=attributes["epsilon"])
+                for own, name in zip((norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var), inputs[1:]):
+                    own.copy_(torch.tensor(self.constants[name]))
+                self.convs[output.replace(".", "_")] = norm
+
+    def forward(self, x):
+        values = {self.input: x}
+        for operator, inputs, output, attributes in self.nodes:
+            if output.replace(".", "_") in self.convs:
+                y = self.convs[output.replace(".", "_")](values[inputs[0]])
+            else:
+                a, *rest = (values[n] if n in values else torch.tensor(self.constants[n], dtype=x.dtype) for n in inputs)
+                y = OPERATORS[operator](a, *rest, **attributes)
+            values[output] = self.taps[output.replace(".", "_")](y) if output in self.tensors else y
+        return y
+
+
+OPERATORS = {
+    "Add": torch.add,
+    "Clip": torch.clamp,
+    "Div": torch.div,
+    "GlobalAveragePool": lambda x: x.mean((2, 3), keepdim=True),
+    "HardSigmoid": lambda x, alpha=0.2, beta=0.5: (alpha * x + beta).clamp(0, 1),
+    "HardSwish": F.hardswish,
+    "Mul": torch.mul,
+    "Relu": F.relu,
+}
+
+
+def letters():
+    path, tensors = SOURCES / "letters.onnx", ("p2o.Add.71", "p2o.Add.241", "p2o.Add.147", "p2o.Add.235")
+    layers = {tensor: f"taps.{tensor.replace('.', '_')}" for tensor in tensors}
+    return Network("Letters", OnnxModule(path, tensors), layers, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), bgr=True, onnx=path)
+
+
 # Networks that users bring, with random weights.
 
 
@@ -311,7 +443,7 @@ def resnet50():
     return Network("ResNet-50", randomise(torchvision.models.resnet50(), 5), layers, *IMAGENET)
 
 
-SHIPPED = [mobilenet_v2, efficientnet_lite0]
+SHIPPED = [mobilenet_v2, efficientnet_lite0, faces, letters]
 OTHERS = [googlenet_bvlc, googlenet_torchvision, squeezenet, vgg16, resnet50]
 
 

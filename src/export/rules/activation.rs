@@ -45,15 +45,16 @@ pub fn clip(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
         Ok(input.or(attribute).filter(|v| v.abs() < f32::MAX))
     };
     let (low, high) = (bound(1, "min")?, bound(2, "max")?);
+    let constant = |b: &mut Builder, bound: Option<f32>| bound.map_or(Value::none(), |v| b.scalar(v));
+    // Of a gate it does not: x · clip(x + 3, 0, 6), as HardSwish is often written, would climb the steeper the larger x is.
+    let passes = t.gradients.saturated == Saturated::Passes && !t.is_gate(node.output());
     let b = &mut t.builder;
-    let mut constant = |bound: Option<f32>| bound.map_or(Value::none(), |v| b.scalar(v));
-    let (low_value, high_value) = (constant(low), constant(high));
+    let (low_value, high_value) = (constant(b, low), constant(b, high));
     let y = match (low, high) {
         (None, None) => b.op("Identity", &[&x.value], &[]),
         (Some(_), None) => b.op("Clip", &[&x.value, &low_value], &[]),
         _ => b.op("Clip", &[&x.value, &low_value, &high_value], &[]),
     };
-    let passes = t.gradients.saturated == Saturated::Passes;
     Ok(pointwise(x, y.clone(), move |b| {
         let over = |b: &mut Builder| match low {
             Some(0.0) => y.clone(),
