@@ -12,6 +12,9 @@ mod neurons;
 mod words;
 
 pub use catalogue::Catalogue;
-pub use manifest::{FORMAT, Input, Layer, Manifest, Objective, PackError, hex_sha256};
-pub use neurons::{Neurons, NeuronsError};
+pub use manifest::{
+    CARICATURE, FORMAT, GUIDE, GUIDE_POSITIONS, GUIDED, Input, LEADING, Layer, MAPS, Manifest, Objective, PackError,
+    SEEN, hex_sha256,
+};
+pub use neurons::{LIVE, Neurons, NeuronsError};
 pub use words::Words;

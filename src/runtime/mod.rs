@@ -15,7 +15,7 @@ mod open_graph;
 mod placement;
 mod provider;
 
-pub use ascent::{Ascent, AscentResult, Controls, Graph};
+pub use ascent::{Ascent, AscentResult, Controls, Graph, Led, Maps};
 pub use error::RuntimeError;
 pub use frame_ascent::{Frame, FrameAscent, FrameControls, FrameResult};
 pub use library::{OLDEST_MINOR, Runtime, search_order};
