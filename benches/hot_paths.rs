@@ -15,7 +15,7 @@ use reverie::pack::Catalogue;
 use reverie::params::Params;
 use reverie::pixel::{self, Picture, Scaler, Tone};
 use reverie::pixel_format::{Converter, Layout, Matrix, PixelFormat, YuvEncoding};
-use reverie::runtime::{Ascent, Controls, Graph, Provider, Runtime, Settings as RuntimeSettings, WholeFrames};
+use reverie::runtime::{Ascent, Controls, Graph, Led, Provider, Runtime, Settings as RuntimeSettings, WholeFrames};
 use reverie::size::Size;
 use reverie::slot::Item;
 
@@ -119,7 +119,8 @@ fn network(c: &mut Criterion) {
     let (dir, manifest, layer) = catalogue.layer(&params.layer).expect("the default layer");
     let mut ascent = Ascent::open(&runtime, Graph { folder: dir, manifest, layer, size: DREAM }).expect("it opens");
     let (neurons, mut image) = (vec![1.0; layer.channels], picture(DREAM));
-    let controls = Controls { neurons: &neurons, step: 0.005, smoothing: 1.0, colour: 0.3, shift: (7, -5) };
+    let controls =
+        Controls { neurons: &neurons, step: 0.005, smoothing: 1.0, colour: 0.3, shift: (7, -5), led: Led::default() };
     let mut group = c.benchmark_group("network");
     group.sample_size(30);
     group

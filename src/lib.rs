@@ -28,6 +28,7 @@ pub mod export;
 pub mod files;
 pub mod flow;
 pub mod frame;
+pub mod guides;
 pub mod health;
 pub mod hotplug;
 pub mod mirror;

@@ -381,8 +381,8 @@ impl<'a> Supervisor<'a> {
         match (self.plan.reread)() {
             Ok((config, setup)) => {
                 let old = self.configs.borrow().clone();
-                if (&old.runtime, &old.packs) != (&config.runtime, &config.packs) {
-                    warn!("[runtime] and packs take effect at the next start: `systemctl restart reverie`");
+                if (&old.runtime, &old.packs, &old.guides) != (&config.runtime, &config.packs, &config.guides) {
+                    warn!("[runtime], packs and guides take effect at the next start: `systemctl restart reverie`");
                 }
                 self.wiring.handle.reconfigure(setup);
                 self.configs.send_replace(Arc::new(config));

@@ -80,6 +80,7 @@ const EXAMPLES: &str = "\
 Examples:
   reverie dream coffee.jpg dream.png                        the default layer
   reverie dream coffee.jpg eyes.png --layer f11 --seed 7    repeatable
+  reverie dream coffee.jpg lights.png --guide rocket.jpg    led by another picture
   reverie dream coffee.jpg classic.png --smoothing 0 --colour 0 --octaves 4 --steps 10 --step 1.5
                                                             google/deepdream's recipe
   reverie dream coffee.jpg film/ --frames 100               film/0001.png …
@@ -145,7 +146,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn catalogue(args: &Args) -> anyhow::Result<Arc<Catalogue>> {
-    Ok(Arc::new(load::packs(&args.packs)?))
+    let catalogue = load::packs(&args.packs)?;
+    // Who is at the command line may name any file.
+    let guides = catalogue.guides().clone().and_files();
+    Ok(Arc::new(catalogue.with_guides(guides)))
 }
 
 /// Checks before the work whether the pack is damaged: exchanged weights would be used as they are.

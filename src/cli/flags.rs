@@ -55,7 +55,7 @@ impl<const LIVE: bool> Args for ParamFlags<LIVE> {
         flags(LIVE).fold(command.next_help_heading("Parameters"), |command, spec| {
             let arg = Arg::new(spec.name)
                 .long(flag_name(spec.name))
-                .value_name(value_name(spec))
+                .value_name(value_name(spec, LIVE))
                 .allow_hyphen_values(true)
                 .help(help(spec, LIVE));
             // `--mirror` alone is on.
@@ -84,13 +84,14 @@ impl<const LIVE: bool> FromArgMatches for ParamFlags<LIVE> {
     }
 }
 
-fn value_name(spec: &Spec) -> String {
+fn value_name(spec: &Spec, live: bool) -> String {
     match spec.kind {
         Kind::Real { min, max, .. } => format!("{min}..{max}"),
         Kind::Whole { min, max, .. } => format!("{min}..{max}"),
         Kind::Switch { .. } => "on|off".to_owned(),
         Kind::Choice { options, .. } => options.join("|"),
         Kind::Layer => "LAYER".to_owned(),
+        Kind::Guide => if live { "NAME" } else { "PICTURE" }.to_owned(),
         Kind::Neurons => "NEURONS".to_owned(),
     }
 }
@@ -129,7 +130,8 @@ mod tests {
                default_layer = "f12"
                input = { channels = "RGB", mean = [0, 0, 0], std = [1, 1, 1] }
                files = {}
-               layer = [{ name = "f12", file = "x", tensor = "t", channels = 8, stride = 8, macs_per_pixel = 1.0 }]"#,
+               layer = [{ name = "f12", file = "x", tensor = "t", channels = 8, stride = 8, macs_per_pixel = 1.0,
+                          inputs = { guide = [1], guided = [0], seen = [1], caricature = [0] } }]"#,
         );
         Catalogue::of(vec![manifest.unwrap()])
     }
@@ -147,6 +149,7 @@ mod tests {
                 Kind::Switch { .. } => "on".to_owned(),
                 Kind::Choice { options, .. } => options[0].to_owned(),
                 Kind::Layer => "p/f12".to_owned(),
+                Kind::Guide => "none".to_owned(),
                 Kind::Neurons => "-3:0.5".to_owned(),
             };
             let params = apply(&[&format!("--{}={text}", flag_name(spec.name))]).unwrap();

@@ -8,6 +8,7 @@ use super::BadInput;
 use super::flags::ParamFlags;
 use crate::config::{self, Config, ConfigError};
 use crate::director::Setup;
+use crate::guides::Guides;
 use crate::pack::{Catalogue, PackError};
 use crate::params::{Params, Refusal};
 
@@ -16,18 +17,28 @@ pub fn read(named: Option<&Path>) -> Result<Config, BadInput> {
     Config::file(named).map_or_else(|| Ok(Config::default()), Config::read).map_err(bad_input)
 }
 
-/// The packs in the folders `named`, else the installed ones.
+/// The packs in the folders `named`, else the installed ones; the photos that ship are their guides.
 pub fn packs(named: &[PathBuf]) -> anyhow::Result<Catalogue> {
     let folders = if named.is_empty() { crate::assets::pack_folders() } else { named.to_vec() };
-    Catalogue::read(&folders).map_err(|e| match e {
-        PackError::NoPacks { .. } if !named.is_empty() => BadInput(e.to_string()).into(),
+    let catalogue = Catalogue::read(&folders).map_err(|e| match e {
+        PackError::NoPacks { .. } if !named.is_empty() => anyhow::Error::from(BadInput(e.to_string())),
         e => e.into(),
+    });
+    Ok(catalogue?.with_guides(Guides::of(crate::assets::photo_folder())))
+}
+
+/// The packs and guides of `config`.
+pub fn packs_of(config: &Config) -> anyhow::Result<Catalogue> {
+    let catalogue = packs(&config.packs)?;
+    Ok(match &config.guides {
+        Some(folder) => catalogue.with_guides(Guides::of(Some(folder.clone()))),
+        None => catalogue,
     })
 }
 
-/// As [`packs`], without damaged ones, so that the others can still be dreamed.
+/// As [`packs_of`], without damaged ones, so that the others can still be dreamed.
 pub fn intact_packs(config: &Config) -> anyhow::Result<Catalogue> {
-    let (intact, errors) = packs(&config.packs)?.verified();
+    let (intact, errors) = packs_of(config)?.verified();
     errors.iter().for_each(|error| error!("{error}; its layers are left out"));
     match errors.into_iter().next() {
         Some(error) if intact.packs().next().is_none() => Err(error.into()),

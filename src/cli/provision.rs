@@ -147,7 +147,7 @@ fn check(files: &[ProvisionedFile], to: &Path) -> anyhow::Result<()> {
             secret.clone_from(&file.source);
         }
     }
-    let catalogue = load::packs(&config.packs)?;
+    let catalogue = load::packs_of(&config)?;
     load::checked_setup(&config, Some(&path), &ParamFlags::default(), &catalogue, ServiceSecrets::Assumed)?;
     Ok(())
 }

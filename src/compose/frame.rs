@@ -59,7 +59,9 @@ impl FramePlan {
 ///
 /// # Errors
 /// A layer's graph lacks what it should have, or has its weights elsewhere than in its pack.
-pub fn compose(mut layers: Vec<LayerGraph>, plan: &FramePlan, lowering: Lowering) -> Result<Composed, ComposeError> {
+pub fn compose(layers: Vec<LayerGraph>, plan: &FramePlan, lowering: Lowering) -> Result<Composed, ComposeError> {
+    // What is led is climbed step by step.
+    let mut layers: Vec<LayerGraph> = layers.into_iter().map(LayerGraph::unled).collect();
     let weights = rename_weights(&mut layers)?;
     let mut frame = Frame::new(&layers, plan, lowering)?;
     let picture = frame.b.input("picture", &planes(1, plan.size));
@@ -198,7 +200,10 @@ impl<'a> Frame<'a> {
                 ("colour", self.colour.clone()),
             ]);
             for (name, values) in &layer.inputs {
-                inputs.insert(name, self.b.floats(&layer.shape_of(name, values.len()), values));
+                let shape = layer.shape_of(name, values.len());
+                let count = shape.iter().product();
+                let filled: Vec<f32> = values.iter().cycle().take(count).copied().collect();
+                inputs.insert(name, self.b.floats(&shape, &filled));
             }
             let apart = self.apart[index].as_ref();
             let outputs = self.b.inline(layer.graph()?, &inputs, |b, node, values| apart?.instead(b, node, values));

@@ -7,16 +7,21 @@ mod apart;
 mod frame;
 mod half;
 mod step;
+mod unled;
 
 pub use apart::WORTHWHILE;
 pub use frame::{FramePlan, compose};
 pub use step::apart;
+pub use unled::unled;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::export::onnx;
-use crate::pack::Layer;
+use crate::pack::{LEADING, Layer};
+
+/// Numbers that one stands for at most: a pack may come from a stranger.
+const LARGEST_INPUT: usize = 1 << 22;
 
 /// Why nothing is composed of a layer's graph.
 #[derive(Debug, thiserror::Error)]
@@ -56,9 +61,19 @@ impl LayerGraph {
     /// # Errors
     /// It is not as `reverie export` writes it.
     pub fn halved(self) -> Result<LayerGraph, ComposeError> {
-        let model = half::halved(&self.model);
-        let model = model.map_err(|reason| self.broken(reason))?;
-        Ok(LayerGraph { model, ..self })
+        let unled = self.unled();
+        let model = half::halved(&unled.model);
+        let model = model.map_err(|reason| unled.broken(reason))?;
+        Ok(LayerGraph { model, ..unled })
+    }
+
+    /// The same without what other pictures lead it by ([`unled`]), where there is that in it.
+    fn unled(mut self) -> LayerGraph {
+        if LEADING.iter().all(|name| self.inputs.contains_key(*name)) {
+            self.inputs.retain(|name, _| !LEADING.contains(&name.as_str()));
+            self.model.graph = self.model.graph.map(unled::unled);
+        }
+        self
     }
 
     /// Has its files of weights be called as in `prefix`/`weights.bin`, so that those of two packs are told apart; returns them.
@@ -86,10 +101,13 @@ impl LayerGraph {
         ComposeError::Graph { file: self.file.clone(), reason }
     }
 
-    /// The shape of an extra input of so many `values`: the graph's own where it is known, else a row.
+    /// The shape of an extra input of so many `values`: the graph's own where it is known, else a row. One value fills it.
     fn shape_of(&self, input: &str, values: usize) -> Vec<usize> {
-        let shape = self.declared_shape(input).filter(|shape| shape.iter().product::<usize>() == values);
-        shape.unwrap_or_else(|| vec![values])
+        let count = |shape: &[usize]| shape.iter().try_fold(1usize, |count, size| count.checked_mul(*size));
+        let fits = |shape: &Vec<usize>| {
+            count(shape).is_some_and(|count| count == values || values == 1 && count <= LARGEST_INPUT)
+        };
+        self.declared_shape(input).filter(fits).unwrap_or_else(|| vec![values])
     }
 
     /// The shape that the graph says an input or output has, where that does not depend on the picture.

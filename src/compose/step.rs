@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::apart::Apart;
 use super::{ComposeError, LayerGraph};
-use crate::export::{Builder, Dimension, initializer};
+use crate::export::{Builder, Dimension, initializer, maps};
+use crate::pack::{MAPS, SEEN};
 
 /// The graph of `layer` for pictures of `size` alone, with what its backward passes through strides are computed apart ([`Apart`]), as an ONNX model whose
 /// weights lie in the pack's folder; those through maps of so many bytes at `least` ([`super::WORTHWHILE`]). None where there is nothing to make over.
@@ -21,6 +22,7 @@ pub fn apart(layer: &LayerGraph, size: (usize, usize), least: f64) -> Result<Opt
     let (width, height) = size;
     let picture = [1, 3, height, width].map(Dimension::Fixed);
     let channels = [Dimension::Fixed(layer.channels)];
+    let maps = maps(layer.channels);
     let mut b = Builder::default();
     let mut inputs = HashMap::new();
     for input in &graph.input {
@@ -28,6 +30,7 @@ pub fn apart(layer: &LayerGraph, size: (usize, usize), least: f64) -> Result<Opt
         let value = match (name, layer.inputs.get(name)) {
             ("image", _) => b.input(name, &picture),
             ("neurons", _) => b.input(name, &channels),
+            (SEEN, Some(_)) => b.input(name, &maps),
             (_, Some(values)) => {
                 let shape: Vec<_> = layer.shape_of(name, values.len()).into_iter().map(Dimension::Fixed).collect();
                 b.input(name, &shape)
@@ -38,7 +41,7 @@ pub fn apart(layer: &LayerGraph, size: (usize, usize), least: f64) -> Result<Opt
     }
     let outputs = b.inline(graph, &inputs, |b, node, values| apart.instead(b, node, values));
     let outputs = outputs.map_err(|reason| layer.broken(reason))?;
-    for (name, shape) in [("dreamed", &picture[..]), ("activation", &channels), ("objective", &[])] {
+    for (name, shape) in [("dreamed", &picture[..]), ("activation", &channels), ("objective", &[]), (MAPS, &maps)] {
         if let Some(value) = outputs.get(name) {
             b.output(name, value, shape);
         }

@@ -27,6 +27,8 @@ pub const DEFAULT_FILE: &str = "/etc/reverie/reverie.toml";
 pub struct Config {
     /// Folders of graph packs; none: the installed ones.
     pub packs: Vec<PathBuf>,
+    /// Folder of pictures that a dream can be led by; none: the photos that ship.
+    pub guides: Option<PathBuf>,
     pub source: source::Settings,
     pub screen: display::Settings,
     pub dream: Dream,
@@ -108,7 +110,7 @@ impl Config {
         let mut config = Config::parse(text, path)?;
         // A relative path lies beside the file that names it, wherever the daemon was started.
         let folder = path.parent().unwrap_or(Path::new(""));
-        for own in config.packs.iter_mut().chain(&mut config.memory.file) {
+        for own in config.packs.iter_mut().chain(&mut config.guides).chain(&mut config.memory.file) {
             *own = folder.join(&*own);
         }
         config.source.resolve_paths(folder);

@@ -451,9 +451,9 @@ impl Director {
     }
 }
 
-/// Whether a change of `spec` is a crossfade, which begins when the new graphs are open.
+/// Whether a change of `spec` is a crossfade, which begins when the dream has what it takes.
 fn is_network(spec: &Spec) -> bool {
-    matches!(spec.kind, Kind::Layer | Kind::Neurons)
+    matches!(spec.kind, Kind::Layer | Kind::Neurons | Kind::Guide)
 }
 
 /// A random generator that is the same for the same seed, purpose and number.

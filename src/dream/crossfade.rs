@@ -16,10 +16,17 @@ pub struct Selection {
     pub neurons: Option<Neurons>,
     /// Of each channel, as `neurons` say.
     pub weights: Arc<[f32]>,
+    /// Where neurons are chosen by how active they are: which choice it is of these.
+    pub choice: u32,
 }
 
 impl Selection {
     fn is(&self, other: &Selection) -> bool {
+        self.is_another_choice_of(other) && self.choice == other.choice
+    }
+
+    /// Whether both say the same of the same layer, though it may have chosen other channels.
+    pub fn is_another_choice_of(&self, other: &Selection) -> bool {
         self.layer == other.layer && self.neurons.is_some() && self.neurons == other.neurons
     }
 }
@@ -106,6 +113,11 @@ impl Crossfade {
         }
     }
 
+    /// What is faded to, else what is there.
+    pub fn latest(&self) -> &Selection {
+        self.to.as_ref().map_or(&self.from, |to| &to.selection)
+    }
+
     /// The layer that is seen most of.
     pub fn layer(&self) -> &str {
         let to = self.to.as_ref().filter(|to| to.share >= 0.5);
@@ -153,7 +165,12 @@ mod tests {
     use super::*;
 
     fn part(layer: &str, neurons: &str, weights: &[f32]) -> Selection {
-        Selection { layer: layer.to_owned(), neurons: Some(neurons.parse().unwrap()), weights: weights.into() }
+        Selection {
+            layer: layer.to_owned(),
+            neurons: Some(neurons.parse().unwrap()),
+            weights: weights.into(),
+            choice: 0,
+        }
     }
 
     fn weights(crossfade: &Crossfade) -> Vec<f32> {

@@ -1,6 +1,5 @@
 //! What is dreamed with at the moment: layers, neurons and a plan whose graphs are open, and how that changes without stopping the dream.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Dreamer;
@@ -11,6 +10,9 @@ use super::octaves::octave_sizes;
 use super::session_cache::{Graphs, Opening};
 use crate::compose::FramePlan;
 use crate::params::Params;
+
+/// The least time in which channels are faded to that were chosen anew by how active they are, seconds.
+const CHOICE_SECONDS: f64 = 4.0;
 
 /// What is dreamed with: layers and neurons, and a plan whose graphs are open.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,10 +44,17 @@ impl Dreamer {
         let held = self.current.as_ref().filter(|current| self.sessions.has(current.graphs())).cloned();
         // Another time it may be there: memory was short, say.
         self.unfadable = self.unfadable.take().filter(|unfadable| *unfadable == wanted);
+        // What it chooses anew by itself never jumps.
+        let chooses = |held: &Current| {
+            let latest = held.crossfade.latest();
+            latest.is_another_choice_of(&wanted) && (latest.choice != wanted.choice || held.crossfade.to.is_some())
+        };
+        let least = if held.as_ref().is_some_and(chooses) { CHOICE_SECONDS } else { 0.0 };
+        let seconds = params.crossfade.max(least);
         if let Some(held) = &held
-            && params.crossfade > 0.0
+            && seconds > 0.0
             && self.unfadable.as_ref() != Some(&wanted)
-            && let Some(faded) = self.fade(held, &wanted, params, elapsed)?
+            && let Some(faded) = self.fade(held, &wanted, (params, seconds), elapsed)?
         {
             return Ok(faded);
         }
@@ -97,30 +106,36 @@ impl Dreamer {
     }
 
     /// The layer and neurons of `params`.
-    fn selection(&self, params: &Params) -> Result<Selection, DreamError> {
-        let is_same =
-            |known: &&Selection| known.layer == params.layer && known.neurons.as_ref() == Some(&params.neurons);
+    pub(super) fn selection(&self, params: &Params) -> Result<Selection, DreamError> {
+        let is_live = self.is_live(params)?;
+        let choice = if is_live { self.activity.choice(&params.layer) } else { 0 };
+        let is_same = |known: &&Selection| {
+            let is_said = known.layer == params.layer && known.neurons.as_ref() == Some(&params.neurons);
+            // Where nothing was chosen yet, what was chosen before serves.
+            is_said && (known.choice == choice || choice == 0)
+        };
         let crossfade = self.current.as_ref().map(|current| &current.crossfade);
         let known = crossfade.and_then(|crossfade| {
             [Some(&crossfade.from), crossfade.to.as_ref().map(|to| &to.selection)].into_iter().flatten().find(is_same)
         });
-        let weights = match known {
-            Some(known) => Arc::clone(&known.weights),
-            None => params.neurons.weights(self.catalogue.layer(&params.layer)?.2)?.into(),
-        };
-        Ok(Selection { layer: params.layer.clone(), neurons: Some(params.neurons.clone()), weights })
+        if let Some(known) = known {
+            return Ok(known.clone());
+        }
+        let layer = self.catalogue.layer(&params.layer)?.2;
+        let weights = params.neurons.weights_where(layer, &|word| self.activity.channels(&params.layer, word))?.into();
+        Ok(Selection { layer: params.layer.clone(), neurons: Some(params.neurons.clone()), weights, choice })
     }
 
-    /// `held` on its way to `wanted`. None where it is there, or where no fade can lead to it.
+    /// `held` on its way to `wanted`, in so many seconds. None where it is there, or where no fade can lead to it.
     fn fade(
         &mut self,
         held: &Current,
         wanted: &Selection,
-        params: &Params,
+        (params, seconds): (&Params, f64),
         elapsed: Duration,
     ) -> Result<Option<Current>, DreamError> {
         let mut crossfade = held.crossfade.clone();
-        let incoming = match crossfade.retarget(wanted, params.crossfade) {
+        let incoming = match crossfade.retarget(wanted, seconds) {
             FadeStep::Done => return Ok(None),
             FadeStep::Running => None,
             FadeStep::OpenGraphs => Some(wanted.layer.as_str()),
@@ -140,7 +155,7 @@ impl Dreamer {
         }
         match incoming {
             Some(_) if !is_ready => return Ok(Some(current)),
-            Some(_) => current.crossfade.begin(wanted.clone(), params.crossfade),
+            Some(_) => current.crossfade.begin(wanted.clone(), seconds),
             None => {}
         }
         current.crossfade.advance(elapsed);

@@ -3,6 +3,7 @@
 use super::current::Current;
 use super::error::DreamError;
 use super::frame_cache::FrameKey;
+use super::leading::LeadingClimb;
 use super::octaves::{self, Climb, LastAscent};
 use super::{Dreamer, Progress, fatigue, strength};
 use crate::params::Params;
@@ -34,6 +35,7 @@ impl Dreamer {
             jitter: jitter as i32,
             steps: current.plan.steps,
             extra_work: 0,
+            led: LeadingClimb::default(),
         }
     }
 
@@ -114,8 +116,8 @@ impl Dreamer {
         let part_scale = scales.part * self.spread(current);
         let climb = Dreamer::whole_climb(&self.weights, current, params, scales.whole, number);
         let part_climb = Dreamer::part_climb(&self.weights, current, params, part_scale);
-        // A frame that begins a dream has no parts beside it, and is one alone.
-        if !self.has_feedback() || climb.sizes.len() < current.sizes.len() {
+        // A frame that begins a dream has no parts beside it, and is one alone. A frame's graph cannot be led.
+        if !self.has_feedback() || self.leading.leads(params) || climb.sizes.len() < current.sizes.len() {
             return None;
         }
         let key = FrameKey {
@@ -159,6 +161,7 @@ impl Dreamer {
     ) -> Result<Option<LastAscent>, DreamError> {
         let climb = Climb {
             extra_work: self.work_of_windows(current),
+            led: self.leading.climb(current, params, self.leading.sees_camera.then_some(&self.camera)),
             ..Dreamer::whole_climb(&self.weights, current, params, scales.whole, number)
         };
         let on_step = self.on_step.as_deref_mut();

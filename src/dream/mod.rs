@@ -6,6 +6,7 @@
 //! the [`governor`]'s business, opening graphs that of [`session_cache`], which does it in a thread of its own so that the
 //! picture never stands still for it.
 
+mod activity;
 mod canvas;
 mod clouds;
 mod crossfade;
@@ -17,6 +18,7 @@ mod frame_cache;
 mod frame_pass;
 mod gaze;
 mod governor;
+mod leading;
 mod momentum;
 mod octaves;
 mod session_cache;
@@ -40,9 +42,10 @@ use crate::frame::Frame;
 use crate::pack::Catalogue;
 use crate::params::Params;
 use crate::pixel::{self, Picture, Scaler, Tone};
-use crate::runtime::{Controls, Provider, Runtime};
+use crate::runtime::{Controls, Led, Provider, Runtime};
 use crate::size::Size;
 
+use activity::Activity;
 use canvas::{Canvas, Previous};
 use crossfade::Selection;
 use current::Current;
@@ -52,6 +55,7 @@ use frame_cache::FrameCache;
 use frame_pass::StepScales;
 use gaze::Gaze;
 use governor::Governor;
+use leading::Leading;
 use momentum::Momentum;
 use octaves::Climber;
 use session_cache::SessionCache;
@@ -100,6 +104,8 @@ pub struct Dreamer {
     unfadable: Option<Selection>,
     /// Weight of each channel, on the way from some neurons to others.
     weights: Vec<f32>,
+    leading: Leading,
+    activity: Activity,
     sleep: Sleep,
     gaze: Gaze,
     fatigue: Fatigue,
@@ -157,6 +163,8 @@ impl Dreamer {
             current: None,
             unfadable: None,
             weights: Vec::new(),
+            leading: Leading::default(),
+            activity: Activity::default(),
             sleep: Sleep::default(),
             gaze: Gaze::default(),
             fatigue: Fatigue::new(rng.u64(..)),
@@ -259,9 +267,11 @@ impl Dreamer {
         elapsed: Duration,
     ) -> Result<Option<Arc<Layer>>, DreamError> {
         let started = Instant::now();
-        let current = self.choose_graphs(params, elapsed)?;
+        let mut current = self.choose_graphs(params, elapsed)?;
         let size = current.plan.size;
         self.look(look, size);
+        self.lead(&current, params, elapsed)?;
+        self.choose_channels(&mut current, params, elapsed)?;
         self.observe(look, params, elapsed);
         let trance = if look.has_camera { self.sleep.trance(params) } else { 1.0 };
         self.lay(look, params, elapsed, size, trance as f32);
@@ -355,7 +365,8 @@ impl Dreamer {
         let neurons = params.neurons.weights(self.catalogue.layer(&params.layer)?.2)?;
         let mut image = Picture::default();
         pixel::from_frame(picture, &mut image);
-        let controls = Controls { neurons: &neurons, step: 0.0, smoothing: 0.0, colour: 0.0, shift: (0, 0) };
+        let controls =
+            Controls { neurons: &neurons, step: 0.0, smoothing: 0.0, colour: 0.0, shift: (0, 0), led: Led::default() };
         let climbed = self.sessions.ascent(&params.layer, size)?.climb(&mut image, &controls)?;
         Ok(Measurement {
             activation: octaves::mean_activation(climbed.activation, &neurons),
@@ -365,6 +376,7 @@ impl Dreamer {
 
     /// The camera picture at working size, and its tone.
     fn look(&mut self, look: &DreamInput, size: (usize, usize)) {
+        self.leading.sees_camera = look.has_camera;
         if !look.has_camera {
             return;
         }

@@ -1,10 +1,11 @@
 //! The octaves of one frame: coarse to fine, each climbed, its detail carried to the next.
 
 use super::error::DreamError;
+use super::leading::LeadingClimb;
 use super::session_cache::SessionCache;
 use super::{Progress, Traffic};
 use crate::pixel::{self, Picture, Scaler};
-use crate::runtime::{Controls, FrameAscent, FrameControls, Provider};
+use crate::runtime::{Controls, FrameAscent, FrameControls, Led, Provider};
 
 /// The shorter side below which an octave is left out: the network sees nothing in so few pixels.
 const SMALLEST_SIDE: usize = 32;
@@ -52,6 +53,8 @@ pub struct Climb<'a> {
     pub steps: u32,
     /// What else is climbed in this frame, in pixels.
     pub extra_work: u64,
+    /// Other pictures that lead it.
+    pub led: LeadingClimb<'a>,
 }
 
 impl<'a> Climb<'a> {
@@ -71,10 +74,11 @@ impl<'a> Climb<'a> {
         [(self.layer, self.neurons), self.other.map_or((self.layer, &[]), |(layer, neurons, _)| (layer, neurons))]
     }
 
-    /// Those who take a part in the ascent of this index: layer, weights, part of the step.
-    fn takers(&self, index: u32) -> impl Iterator<Item = (&'a str, &'a [f32], f32)> {
-        let taken = self.layers().into_iter().zip(self.parts(index)).filter(|(_, part)| *part > 0.0);
-        taken.map(|((layer, neurons), part)| (layer, neurons, part))
+    /// Those who take a part in the ascent of this index: layer, weights, what the guide has for it, part of the step.
+    fn takers(&self, index: u32) -> impl Iterator<Item = (&'a str, &'a [f32], Option<&'a [f32]>, f32)> {
+        let layers = self.layers().into_iter().zip(self.led.features);
+        let taken = layers.zip(self.parts(index)).filter(|(_, part)| *part > 0.0);
+        taken.map(|(((layer, neurons), features), part)| (layer, neurons, features, part))
     }
 
     /// How far each layer climbs in the ascent of this index, as a frame's graph takes it.
@@ -98,6 +102,8 @@ pub struct Climber {
     climbed: Picture,
     detail: Picture,
     carried: Picture,
+    /// What is caricatured, at the octave's size.
+    camera: Picture,
     /// What a frame's graph is directed by.
     shifts: Vec<(i32, i32)>,
     steps: Vec<f32>,
@@ -114,6 +120,7 @@ impl Climber {
             climbed: Picture::default(),
             detail: Picture::default(),
             carried: Picture::default(),
+            camera: Picture::default(),
             shifts: Vec::new(),
             steps: Vec::new(),
             traffic: Traffic::default(),
@@ -145,6 +152,10 @@ impl Climber {
             self.base.resize(width, height);
             self.scaler.resize(picture, &mut self.base);
             self.climbed.copy_from(&self.base);
+            if let Some(camera) = climb.led.camera {
+                self.camera.resize(width, height);
+                self.scaler.resize(camera, &mut self.camera);
+            }
             if octave > 0 {
                 self.carried.resize(width, height);
                 self.scaler.resize(&self.detail, &mut self.carried);
@@ -153,10 +164,16 @@ impl Climber {
             for index in 0..climb.steps {
                 let shift = draw_shift(&mut self.rng, climb.jitter);
                 done += work(&[(width, height)], 1);
-                for (layer, neurons, part) in climb.takers(index) {
+                for (layer, neurons, features, part) in climb.takers(index) {
                     let (step, smoothing, colour) = (climb.step * part, climb.smoothing, climb.colour);
                     let ascent = sessions.ascent(layer, (width, height))?;
-                    let controls = Controls { neurons, step, smoothing, colour, shift };
+                    if climb.led.camera.is_some() {
+                        self.traffic.count(ascent.bytes_exchanged());
+                        ascent.look_at(&self.camera, neurons, shift)?;
+                    }
+                    let guide = features.map(|features| (features, climb.led.guided));
+                    let led = Led { guide, caricature: climb.led.caricature };
+                    let controls = Controls { neurons, step, smoothing, colour, shift, led };
                     self.traffic.count(ascent.bytes_exchanged());
                     let climbed = ascent.climb(&mut self.climbed, &controls)?;
                     let (activation, objective) = (mean_activation(climbed.activation, neurons), climbed.objective);

@@ -2,7 +2,7 @@
 
 use super::current::Current;
 use super::error::DreamError;
-use super::octaves;
+use super::octaves::{self, Climb};
 use super::windows::Window;
 use super::{Dreamer, Progress, windows};
 use crate::params::Params;
@@ -72,7 +72,11 @@ impl Dreamer {
     ) -> Result<(), DreamError> {
         let size = current.plan.size;
         let work = octaves::work(&current.sizes, current.plan.steps);
-        let climb = Dreamer::part_climb(&self.weights, current, now, step_scale * self.spread(current));
+        // One step from what it is itself: there is nothing to exaggerate yet.
+        let climb = Climb {
+            led: self.leading.climb(current, now, None),
+            ..Dreamer::part_climb(&self.weights, current, now, step_scale * self.spread(current))
+        };
         for (number, part) in (first..).zip(self.parts.pictures()) {
             self.climber.climb(part, &climb, &mut self.sessions, None)?;
             if let Some(on_step) = self.on_step.as_deref_mut() {

@@ -3,6 +3,7 @@
 use super::builder::{Builder, Dimension, Value};
 use super::error::ExportError;
 use super::everywhere::at_every_position;
+use super::led::{self, Led};
 use super::network::Network;
 use super::onnx;
 use super::rules;
@@ -12,7 +13,7 @@ use super::tensor::Attribute;
 use super::trace::{Gradients, Shape, Trace, Traced};
 use super::walk::{Blocked, Walk};
 use super::weights::Weights;
-use crate::pack::Objective;
+use crate::pack::{MAPS, Objective};
 
 /// What the network expects of a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -171,6 +172,9 @@ pub fn dream(
         Objective::Linear => mean,
     };
     let objective = b.div(&objective, &share);
+    // Classes are called by their names instead.
+    let led = (!has_classes).then(|| Led::new(b, channels));
+    let even = led.as_ref().map_or_else(|| even.clone(), |led| led.mixed(b, &layer.value, &weight, &even, &begin));
 
     let beside = target.beside.map(|name| find_beside(network, &trace, &layer, name)).transpose()?;
     let share_beside = beside.as_ref().map(|_| trace.builder.input(BESIDE, &[]));
@@ -195,6 +199,9 @@ pub fn dream(
     b.output("dreamed", &dreamed, &PICTURE);
     b.output("activation", &activation, &[Dimension::Fixed(channels)]);
     b.output("objective", &objective, &[]);
+    if !has_classes {
+        b.output(MAPS, &layer.value, &led::maps(channels));
+    }
     if show_gradient {
         let gradient = b.div(&gradient, &share);
         b.output("gradient", &gradient, &PICTURE);

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Each file knows only those before it in this line (tests/architecture.rs): `error`, `names`, `onnx`, `model`, `functions`, `tensor`, `weights`,
-//! `network`, `everywhere`, `builder`, `fold`, `window`, `sizes`, `trace`, `rules`, `simplify`, `walk`, `tail`, `graph`, `list`, `pack`.
+//! `network`, `everywhere`, `builder`, `fold`, `window`, `sizes`, `trace`, `rules`, `simplify`, `walk`, `tail`, `led`, `graph`, `list`, `pack`.
 //!
 //! No runtime is involved: all this is rewriting. Sizes that depend on the picture's are computed in the graph
 //! (from `Shape`), so it holds for any height and width, and ONNX Runtime folds them away once these are fixed.
@@ -21,6 +21,7 @@ mod everywhere;
 mod fold;
 mod functions;
 mod graph;
+mod led;
 mod list;
 mod model;
 mod names;
@@ -40,6 +41,7 @@ mod window;
 pub use builder::{Builder, Dimension, Value, initializer};
 pub use error::ExportError;
 pub use graph::Normalisation;
+pub use led::{MAP_SIZES, maps};
 pub use list::{Candidate, candidates};
 pub use names::split_layers;
 pub use network::{Network, Node};

@@ -11,7 +11,7 @@ use super::graph::{self, BESIDE, Normalisation, Target};
 use super::network::Network;
 use super::trace::Gradients;
 use super::weights::{WEIGHTS_FILE, Weights};
-use crate::pack::{FORMAT, Input, Layer, Manifest, Objective, Words, hex_sha256};
+use crate::pack::{FORMAT, GUIDE, Input, LEADING, Layer, Manifest, Objective, SEEN, Words, hex_sha256};
 
 /// The file of words for classes.
 const WORDS_FILE: &str = "words.txt";
@@ -50,9 +50,12 @@ impl LayerRequest {
     }
 
     /// The inputs of its graph beyond the contract's, and what they are given.
-    fn inputs(&self) -> BTreeMap<String, Vec<f32>> {
-        let share = self.beside.as_ref().map(|_| (BESIDE.to_owned(), vec![self.beside_share.unwrap_or(1.0)]));
-        share.into_iter().collect()
+    fn inputs(&self, has_classes: bool) -> BTreeMap<String, Vec<f32>> {
+        let share = self.beside.as_ref().map(|_| (BESIDE, self.beside_share.unwrap_or(1.0)));
+        // What leads by nothing has an ordinary size all the same: half precision has no room to bring zeros to one.
+        let unled = |name| if [GUIDE, SEEN].contains(&name) { 1.0 } else { 0.0 };
+        let led = LEADING.into_iter().filter(|_| !has_classes).map(|name| (name, unled(name)));
+        share.into_iter().chain(led).map(|(name, value)| (name.to_owned(), vec![value])).collect()
     }
 }
 
@@ -163,7 +166,7 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
                 .filter(|words| graph.has_classes && words.fit(graph.channels))
                 .map(|_| WORDS_FILE.to_owned()),
             vocabulary: Words::default(),
-            inputs: request.inputs(),
+            inputs: request.inputs(graph.has_classes),
         });
     }
     let default_layer = about.default_layer.clone().unwrap_or_else(|| layers[0].name.clone());

@@ -205,11 +205,14 @@ impl<'a> Trace<'a> {
     /// Whether other maps are multiplied by the tensor called `name`, or by what it is once it was scaled.
     pub fn is_gate(&self, name: &str) -> bool {
         let products = |name: &str| -> Vec<&Node> {
-            let takes = |node: &&Node| ["Mul", "Div"].contains(&node.operator.as_str()) && node.inputs.iter().any(|i| i == name);
+            let takes = |node: &&Node| {
+                ["Mul", "Div"].contains(&node.operator.as_str()) && node.inputs.iter().any(|i| i == name)
+            };
             self.network.nodes.iter().filter(takes).collect()
         };
         let joins = |node: &Node, name: &str| {
-            node.operator == "Mul" && node.inputs.iter().any(|other| other != name && self.traced.contains_key(other.as_str()))
+            node.operator == "Mul"
+                && node.inputs.iter().any(|other| other != name && self.traced.contains_key(other.as_str()))
         };
         let scaled = |node: &Node| products(node.output()).iter().any(|next| joins(next, node.output()));
         products(name).iter().any(|node| joins(node, name) || scaled(node))

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::{Layer, Manifest, PackError};
+use crate::guides::Guides;
 use crate::text::excerpt;
 
 /// Every pack found in the folders searched, in order of name.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     packs: Vec<(PathBuf, Manifest)>,
+    guides: Guides,
 }
 
 impl Catalogue {
@@ -48,7 +50,17 @@ impl Catalogue {
 
     /// A catalogue of manifests that have no files: for tests and for printing reference pages.
     pub fn of(manifests: Vec<Manifest>) -> Catalogue {
-        Catalogue { packs: manifests.into_iter().map(|m| (PathBuf::new(), m)).collect() }
+        Catalogue { packs: manifests.into_iter().map(|m| (PathBuf::new(), m)).collect(), guides: Guides::default() }
+    }
+
+    /// The same, whose layers can be led by `guides`.
+    pub fn with_guides(self, guides: Guides) -> Catalogue {
+        Catalogue { guides, ..self }
+    }
+
+    /// The pictures that a layer can be led by.
+    pub fn guides(&self) -> &Guides {
+        &self.guides
     }
 
     /// Folder and manifest of each pack.
@@ -61,7 +73,7 @@ impl Catalogue {
         let mut faults = Vec::new();
         let mut packs = self.packs;
         packs.retain(|(dir, manifest)| manifest.verify(dir).map_err(|fault| faults.push(fault)).is_ok());
-        (Catalogue { packs }, faults)
+        (Catalogue { packs, guides: self.guides }, faults)
     }
 
     /// Every layer's shortest name: `layer` where that is unique, else `pack/layer`.

@@ -11,10 +11,20 @@ use super::words::MAX_FILE;
 use super::{Atlas, Words};
 
 /// The pack format this version writes. It reads those before too, back to the first.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 const OLDEST_FORMAT: u32 = 1;
 /// What is longer of a class name is cut off: it is written on screens.
 const MAX_CLASS_NAME: usize = 60;
+
+/// Inputs and an output of graphs of format 3, by which a layer is led by other pictures (`deploy/reference/graph-pack.md`): features of so many
+/// positions of a picture, how much these lead, the maps of the picture that is caricatured, and how much that is.
+pub const GUIDE: &str = "guide";
+pub const GUIDE_POSITIONS: usize = 64;
+pub const GUIDED: &str = "guided";
+pub const SEEN: &str = "seen";
+pub const CARICATURE: &str = "caricature";
+pub const LEADING: [&str; 4] = [GUIDE, GUIDED, SEEN, CARICATURE];
+pub const MAPS: &str = "maps";
 
 /// What `pack.toml` says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,9 +106,16 @@ pub struct Layer {
     /// What stands in that.
     #[serde(skip)]
     pub vocabulary: Words,
-    /// Inputs beyond the five of the contract (`deploy/reference/graph-pack.md`), and the values each is given.
+    /// Inputs beyond the five of the contract (`deploy/reference/graph-pack.md`), and the values each is given; one fills it whole.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, Vec<f32>>,
+}
+
+impl Layer {
+    /// Whether it can be led by other pictures.
+    pub fn can_be_led(&self) -> bool {
+        LEADING.iter().all(|name| self.inputs.contains_key(*name))
+    }
 }
 
 /// What is raised when a layer is dreamed, as a function of its activations *a* and its neurons' weights *w*.

@@ -14,6 +14,9 @@ mod words;
 
 pub use atlas::{Atlas, LIKENESS, LayerAtlas};
 pub use catalogue::Catalogue;
-pub use manifest::{FORMAT, Input, Layer, Manifest, Objective, PackError, hex_sha256};
-pub use neurons::{Neurons, NeuronsError};
+pub use manifest::{
+    CARICATURE, FORMAT, GUIDE, GUIDE_POSITIONS, GUIDED, Input, LEADING, Layer, MAPS, Manifest, Objective, PackError,
+    SEEN, hex_sha256,
+};
+pub use neurons::{LIVE, Neurons, NeuronsError};
 pub use words::Words;

@@ -12,7 +12,7 @@ use crate::text::excerpt;
 /// Written as `all`, or as terms joined by commas: a channel (`15`), a range (`10-20`, both ends
 /// included), or the name of one of the layer's groups (`eyes`); each may have a weight (`15:0.5`) and a
 /// minus sign in front (`-36`), which turns the ascent of that channel into a descent. Where the layer has words ([`super::Words`]), one of them
-/// (`a castle`), whose weight is shared among the channels that it stands for.
+/// (`a castle`), whose weight is shared among the channels that it stands for. Or one of [`LIVE`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Neurons(Vec<Term>);
 
@@ -28,6 +28,12 @@ enum What {
     Channels(usize, usize),
     Group(String),
 }
+
+/// Words for channels by how active they are on what is looked at: the most active, the least, and those that are more active than usual. They mean other
+/// channels from time to time; a group of the layer that is called so is taken before them.
+pub const LIVE: [&str; 3] = ["strong", "weak", "rare"];
+/// The channels that each of these stands for; none where that is not known yet.
+type Live<'a, 'b> = &'a dyn Fn(&str) -> Option<&'b [usize]>;
 
 /// Weights beyond this say nothing that the step does not: the gradient is normalised.
 const MAX_WEIGHT: f32 = 100.0;
@@ -70,15 +76,38 @@ impl Neurons {
 
     /// The graph's `neurons` input for `layer`: a weight for each channel.
     pub fn weights(&self, layer: &Layer) -> Result<Vec<f32>, NeuronsError> {
+        self.weights_where(layer, &|_| None)
+    }
+
+    /// The same, where each of [`LIVE`] stands for the channels that `live` says; where it says nothing yet, for all.
+    pub fn weights_where<'a>(
+        &self,
+        layer: &Layer,
+        live: &dyn Fn(&str) -> Option<&'a [usize]>,
+    ) -> Result<Vec<f32>, NeuronsError> {
         let mut weights = vec![0.0; layer.channels];
-        self.add_to(&mut weights, layer, 1.0, true)?;
-        if weights.iter().all(|w| *w == 0.0) {
+        self.add_to(&mut weights, layer, 1.0, Some(live))?;
+        if weights.iter().all(|w| *w == 0.0) && !self.is_live(layer) {
             return Err(NeuronsError::Nothing);
         }
         Ok(weights)
     }
 
-    fn add_to(&self, weights: &mut [f32], layer: &Layer, scale: f32, groups: bool) -> Result<(), NeuronsError> {
+    /// Whether any of it is chosen by how active channels are, and so changes by itself.
+    pub fn is_live(&self, layer: &Layer) -> bool {
+        let is_own = |name: &str| layer.groups.contains_key(name) || layer.vocabulary.find(name).is_some();
+        self.live_words().any(|word| !is_own(word))
+    }
+
+    /// Those of [`LIVE`] that are in it, whatever the layer calls so.
+    pub fn live_words(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|term| match &term.what {
+            What::Group(name) if LIVE.contains(&name.as_str()) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    fn add_to(&self, weights: &mut [f32], layer: &Layer, scale: f32, live: Option<Live>) -> Result<(), NeuronsError> {
         for term in &self.0 {
             let weight = term.weight * scale;
             match &term.what {
@@ -92,15 +121,23 @@ impl Neurons {
                     slots.iter_mut().for_each(|w| *w += weight);
                 }
                 // A group is made of channels and words, never of groups: no cycles.
-                What::Group(name) => match (layer.groups.get(name).filter(|_| groups), layer.vocabulary.find(name)) {
-                    (Some(text), _) => text.parse::<Neurons>()?.add_to(weights, layer, weight, false)?,
-                    (None, Some(channels)) => {
-                        // Shared, so that a word for many classes is no louder than one for one.
-                        let share = weight / channels.len() as f32;
-                        channels.iter().for_each(|channel| weights[*channel] += share);
+                What::Group(name) => {
+                    match (layer.groups.get(name).filter(|_| live.is_some()), layer.vocabulary.find(name)) {
+                        (Some(text), _) => text.parse::<Neurons>()?.add_to(weights, layer, weight, None)?,
+                        (None, Some(channels)) => {
+                            // Shared, so that a word for many classes is no louder than one for one.
+                            let share = weight / channels.len() as f32;
+                            channels.iter().for_each(|channel| weights[*channel] += share);
+                        }
+                        (None, None) => match live.filter(|_| LIVE.contains(&name.as_str())) {
+                            Some(live) => match live(name) {
+                                Some(channels) => channels.iter().for_each(|channel| weights[*channel] += weight),
+                                None => weights.iter_mut().for_each(|w| *w += weight),
+                            },
+                            None => return Err(unknown_group(layer, name)),
+                        },
                     }
-                    (None, None) => return Err(unknown_group(layer, name)),
-                },
+                }
             }
         }
         Ok(())
@@ -114,7 +151,7 @@ fn unknown_group(layer: &Layer, group: &str) -> NeuronsError {
         return NeuronsError::Word { layer: layer.name.clone(), word: group.to_owned(), suggestion };
     }
     let names: Vec<&str> = layer.groups.keys().map(String::as_str).collect();
-    let others = names.iter().copied().filter(|name| *name != group);
+    let others = names.iter().copied().chain(LIVE).filter(|name| *name != group);
     let meant = crate::nearest(group, others).map(|name| format!(" (did you mean `{name}`?)"));
     let known =
         if names.is_empty() { " (it has no groups)".to_owned() } else { format!("; it has: {}", names.join(", ")) };
@@ -232,6 +269,25 @@ mod tests {
         let weights = |text: &str| text.parse::<Neurons>().unwrap().weights(&layer).unwrap();
         assert_eq!(weights("a Seestern, -dogs"), [0., 0., 1., 0., -0.25, -0.25, -0.25, -0.25]);
         assert_eq!(weights("pets:2"), [0., 0., 1., 0., 0.5, 0.5, 0.5, 0.5], "words within a group");
+    }
+
+    #[test]
+    fn words_for_how_active_channels_are_are_looked_up_when_it_is_known() {
+        let live = |word: &str| match word {
+            "strong" => Some(&[1, 6][..]),
+            "weak" => Some(&[2][..]),
+            _ => None,
+        };
+        let mut layer = layer();
+        let weights = |text: &str, layer: &Layer| text.parse::<Neurons>().unwrap().weights_where(layer, &live).unwrap();
+        assert_eq!(weights("strong:0.5,-weak", &layer), [0., 0.5, -1., 0., 0., 0., 0.5, 0.]);
+        assert_eq!(weights("rare", &layer), [1.0; 8], "not known yet: all");
+        let neurons: Neurons = "all,-strong".parse().unwrap();
+        assert!(neurons.is_live(&layer) && neurons.weights(&layer).is_ok(), "{neurons}");
+        assert_eq!(neurons.to_string(), "all,-strong");
+        layer.groups.insert("strong".to_owned(), "7".to_owned());
+        assert_eq!(weights("strong", &layer), [0., 0., 0., 0., 0., 0., 0., 1.], "the layer's own comes first");
+        assert!(!"strong".parse::<Neurons>().unwrap().is_live(&layer) && !Neurons::all().is_live(&layer));
     }
 
     #[test]

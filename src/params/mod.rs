@@ -12,7 +12,7 @@ mod transitions;
 mod value;
 
 pub use play::Play;
-pub use print::{json_schema, markdown, text};
+pub use print::{guide_names, json_schema, markdown, text};
 pub use spec::{Kind, Scope, Spec};
 pub use table::{TABLE, find};
 pub use transitions::Transitions;
@@ -20,13 +20,17 @@ pub use value::{Refusal, Value};
 
 use serde_json::{Map, Value as Json};
 
-use crate::pack::{Catalogue, Neurons};
+use crate::guides::NONE;
+use crate::pack::{Catalogue, Layer, Manifest, Neurons, Objective};
 
 /// The value of every parameter, and how the last changes show. Ranges and units stand in [`TABLE`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Params {
     pub layer: String,
     pub neurons: Neurons,
+    pub guide: String,
+    pub guided: f64,
+    pub caricature: f64,
     pub intensity: f64,
     pub steps: u32,
     pub step: f64,
@@ -69,6 +73,9 @@ impl Params {
         let mut params = Params {
             layer: catalogue.default_layer().unwrap_or_default(),
             neurons: Neurons::all(),
+            guide: NONE.to_owned(),
+            guided: 0.0,
+            caricature: 0.0,
             intensity: 0.0,
             steps: 0,
             step: 0.0,
@@ -144,6 +151,9 @@ impl Params {
                 if begins_anew {
                     next.neurons = Neurons::to_begin_with(layer);
                 }
+                if !layer.can_be_led() {
+                    next.lead_no_more(changes, &mut refusals, &unled(pack, layer));
+                }
                 if let Err(e) = next.neurons.weights(layer)
                     && !refused("neurons", &refusals)
                 {
@@ -152,12 +162,48 @@ impl Params {
             }
             _ => {}
         }
+        if next.guide != self.guide
+            && next.guide != NONE
+            && !refused("guide", &refusals)
+            && let Err(e) = catalogue.guides().picture(&next.guide)
+        {
+            refusals.push(Refusal::new("guide", e));
+        }
         if refusals.is_empty() { Ok(next) } else { Err(refusals) }
+    }
+
+    /// The layer can be led by no picture: where one of `changes` asks for that it is refused, and what led another layer leads no more.
+    fn lead_no_more(&mut self, changes: &Map<String, Json>, refusals: &mut Vec<Refusal>, why: &str) {
+        let mut refuse = |name: &str| {
+            let is_asked_for = changes.contains_key(name);
+            if is_asked_for && !refusals.iter().any(|refusal| refusal.param == name) {
+                refusals.push(Refusal::new(name, why));
+            }
+            !is_asked_for
+        };
+        if self.guide != NONE && refuse("guide") {
+            NONE.clone_into(&mut self.guide);
+        }
+        if self.caricature != 0.0 && refuse("caricature") {
+            self.caricature = 0.0;
+        }
     }
 
     /// Every parameter by name, in the table's order.
     pub fn to_json(&self) -> Map<String, Json> {
         TABLE.iter().map(|spec| (spec.name.to_owned(), (spec.get)(self).to_json())).collect()
+    }
+}
+
+/// Why `layer` is led by no picture.
+fn unled(pack: &Manifest, layer: &Layer) -> String {
+    match layer.objective {
+        Objective::Linear => {
+            format!("the neurons of layer {} are classes, which no picture leads: choose words", layer.name)
+        }
+        Objective::Squared => {
+            format!("layer {} of pack {} was exported without a guide; export it again", layer.name, pack.name)
+        }
     }
 }
 

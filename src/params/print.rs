@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Kind, Spec, TABLE, Value};
+use crate::guides::NONE;
 use crate::pack::Catalogue;
 
 const PAGE_INTRODUCTION: &str = "\
@@ -69,6 +70,10 @@ fn property(spec: &Spec, catalogue: &Catalogue) -> Json {
             names if names.is_empty() => json!({"type": "string"}),
             names => json!({"type": "string", "enum": names}),
         },
+        Kind::Guide => match guide_names(catalogue) {
+            names if names.len() == 1 => json!({"type": "string"}),
+            names => json!({"type": "string", "enum": names}),
+        },
         Kind::Neurons => json!({"type": ["string", "integer"]}),
     };
     schema["description"] = spec.about.into();
@@ -82,6 +87,11 @@ fn property(spec: &Spec, catalogue: &Catalogue) -> Json {
     schema
 }
 
+/// The pictures that lead, and that none does.
+pub fn guide_names(catalogue: &Catalogue) -> Vec<String> {
+    std::iter::once(NONE.to_owned()).chain(catalogue.guides().names()).collect()
+}
+
 fn range(spec: &Spec) -> String {
     match spec.kind {
         Kind::Real { min, max, .. } => format!("{min} to {max}"),
@@ -89,6 +99,7 @@ fn range(spec: &Spec) -> String {
         Kind::Switch { .. } => "on or off".to_owned(),
         Kind::Choice { options, .. } => options.join(", "),
         Kind::Layer => "a layer".to_owned(),
+        Kind::Guide => "a picture".to_owned(),
         Kind::Neurons => "neurons".to_owned(),
     }
 }

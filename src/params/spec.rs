@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{Params, Refusal, Value};
+use crate::guides::NONE;
 use crate::pack::Neurons;
 use crate::text::excerpt;
 
@@ -79,6 +80,8 @@ pub enum Kind {
     },
     /// One of the installed layers.
     Layer,
+    /// A picture that leads, by name.
+    Guide,
     /// A choice of neurons, in the grammar of [`Neurons`].
     Neurons,
 }
@@ -106,6 +109,7 @@ impl Spec {
             Kind::Switch { default } => Some(Value::Switch(default)),
             Kind::Choice { default, .. } => Some(Value::Text(default.to_owned())),
             Kind::Neurons => Some(Value::Neurons(Neurons::all())),
+            Kind::Guide => Some(Value::Text(NONE.to_owned())),
             Kind::Layer => None,
         }
     }
@@ -126,10 +130,10 @@ impl Spec {
             (Kind::Choice { options, .. }, Json::String(s)) if options.contains(&s.as_str()) => {
                 Ok(Value::Text(s.clone()))
             }
-            (Kind::Layer | Kind::Neurons, Json::String(s)) if s.len() > MAX_TEXT => {
+            (Kind::Layer | Kind::Neurons | Kind::Guide, Json::String(s)) if s.len() > MAX_TEXT => {
                 Err(self.refusal(&format!("longer than {MAX_TEXT} characters")))
             }
-            (Kind::Layer, Json::String(s)) => Ok(Value::Text(s.clone())),
+            (Kind::Layer | Kind::Guide, Json::String(s)) => Ok(Value::Text(s.clone())),
             (Kind::Neurons, Json::String(s)) => match s.parse::<Neurons>() {
                 // As it is published and saved, it must be accepted again.
                 Ok(neurons) if neurons.to_string().len() > MAX_TEXT => {
@@ -170,7 +174,7 @@ impl Spec {
                 let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
                 number.map_or_else(itself, Json::from)
             }
-            Kind::Choice { .. } | Kind::Layer | Kind::Neurons => itself(),
+            Kind::Choice { .. } | Kind::Layer | Kind::Neurons | Kind::Guide => itself(),
         }
     }
 
@@ -182,6 +186,7 @@ impl Spec {
             Kind::Switch { .. } => "true or false".to_owned(),
             Kind::Choice { options, .. } => format!("one of {}", options.join(", ")),
             Kind::Layer => "the name of a layer".to_owned(),
+            Kind::Guide => format!("the name of a picture, or `{NONE}`"),
             Kind::Neurons => "a choice of neurons such as `all`, `15`, `10-20` or `eyes:0.5,-36`".to_owned(),
         }
     }

@@ -21,7 +21,7 @@ pub static TABLE: &[Spec] = &[
     },
     Spec {
         name: "neurons",
-        about: "Which neurons of the layer are amplified: `all`, or channels, ranges and named groups with weights, joined by commas (`eyes`, `15`, `7:0.5,-62`); of the layer `words` what they are called (`a castle, peacocks:0.5, -dogs`).",
+        about: "Which neurons of the layer are amplified: `all`, or channels, ranges and named groups with weights, joined by commas (`eyes`, `15`, `7:0.5,-62`); of the layer `words` what they are called (`a castle, peacocks:0.5, -dogs`). `strong`, `weak` and `rare` are those that are most and least active on what is seen, or more than usual.",
         unit: "",
         scope: Scope::Look,
         kind: Kind::Neurons,
@@ -32,6 +32,40 @@ pub static TABLE: &[Spec] = &[
                 p.neurons = neurons;
             }
         },
+    },
+    Spec {
+        name: "guide",
+        about: "A picture that the dream is led by: of what the layer sees in it, the likest is sought at each place. `none`, or the name of one in the folder of guides; of layers whose neurons are words there is none.",
+        unit: "",
+        scope: Scope::Look,
+        kind: Kind::Guide,
+        still: None,
+        get: |p| Value::Text(p.guide.clone()),
+        set: |p, v| {
+            if let Value::Text(name) = v {
+                p.guide = name;
+            }
+        },
+    },
+    Spec {
+        name: "guided",
+        about: "How much the guide leads: 0 not at all, 1 alone; the rest is the layer's own.",
+        unit: "",
+        scope: Scope::Look,
+        kind: Kind::Real { min: 0.0, max: 1.0, default: 1.0, step: 0.01 },
+        still: None,
+        get: |p| Value::Number(p.guided),
+        set: |p, v| set_real(&mut p.guided, v),
+    },
+    Spec {
+        name: "caricature",
+        about: "How much the dream exaggerates what the layer sees in the camera's own picture, in its own proportions: 0 not at all, 1 nothing else. Takes twice the work.",
+        unit: "",
+        scope: Scope::Look,
+        kind: Kind::Real { min: 0.0, max: 1.0, default: 0.0, step: 0.01 },
+        still: None,
+        get: |p| Value::Number(p.caricature),
+        set: |p, v| set_real(&mut p.caricature, v),
     },
     Spec {
         name: "intensity",

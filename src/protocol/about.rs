@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{DeviceId, schema};
 use crate::director::{self, ACTIONS, Director};
 use crate::director_handle::DirectorHandle;
-use crate::pack::{Catalogue, FORMAT};
+use crate::pack::{Catalogue, FORMAT, LIVE};
 use crate::params;
 
 /// The payload of `<base>/about`.
@@ -17,6 +17,7 @@ pub fn about(device: &DeviceId, handle: &DirectorHandle) -> Json {
         "provider": handle.telemetry().provider.to_string(),
         "packs": packs(catalogue),
         "layers": layers(catalogue),
+        "live_neurons": LIVE,
         "scenes": handle.ask(scenes),
         "playlist": handle.ask(|director| json!(director.playlist())),
         "groups": handle.ask(|director| director.groups().map(str::to_owned).collect::<Vec<_>>()),

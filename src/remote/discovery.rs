@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::checks::InvalidSetting;
 use crate::director::Capabilities;
 use crate::pack::Catalogue;
-use crate::params::{Kind, Scope, Spec, TABLE};
+use crate::params::{Kind, Scope, Spec, TABLE, guide_names};
 use crate::protocol::DeviceId;
 use crate::protocol::topic::{SNAPSHOT, STATE, STATUS, TELEMETRY};
 
@@ -141,6 +141,7 @@ fn parameter(spec: &Spec, base: &str, catalogue: &Catalogue) -> Json {
         }),
         Kind::Choice { options, .. } => json!({"platform": "select", "options": options}),
         Kind::Layer => json!({"platform": "select", "options": catalogue.layer_names()}),
+        Kind::Guide => json!({"platform": "select", "options": guide_names(catalogue)}),
         // A longer one is shown truncated, but in effect whole.
         Kind::Neurons => json!({
             "platform": "text", "max": MAX_STATE_LENGTH,
@@ -339,6 +340,8 @@ fn icon(name: &str) -> &'static str {
     match name {
         "layer" => "mdi:layers-triple",
         "neurons" => "mdi:graph",
+        "guide" | "guided" => "mdi:image-search-outline",
+        "caricature" => "mdi:drama-masks",
         "intensity" => "mdi:creation",
         "steps" | "step" => "mdi:stairs-up",
         "octaves" | "octave_scale" => "mdi:image-multiple-outline",

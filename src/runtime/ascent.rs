@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use ort::session::Session;
-use ort::session::builder::SessionBuilder;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Tensor, ValueType};
 
 use super::engines::Place;
 use super::open_graph::{Input, Interface, MissingEngine, OpenGraph, Source, check_outlet, first_line};
 use super::{Provider, Runtime, RuntimeError};
 use crate::compose::{self, LayerGraph};
-use crate::pack::{Layer, Manifest};
+use crate::pack::{CARICATURE, GUIDE, GUIDE_POSITIONS, GUIDED, Layer, MAPS, Manifest, SEEN};
 use crate::pixel::{Picture, roll};
 
 /// What directs one ascent (`deploy/reference/graph-pack.md`).
@@ -26,6 +26,17 @@ pub struct Controls<'a> {
     pub colour: f32,
     /// Pixels that the picture is rolled to the right and down before the run, and back after it.
     pub shift: (i32, i32),
+    /// Other pictures that lead it, where the layer can be led ([`Layer::can_be_led`]).
+    pub led: Led<'a>,
+}
+
+/// What other pictures lead an ascent, and how much, each 0 to 1; together at most 1. The rest is the layer's own.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Led<'a> {
+    /// Features of a guide, [`GUIDE_POSITIONS`] times as many as there are channels, and how much they lead.
+    pub guide: Option<(&'a [f32], f32)>,
+    /// How much what was last looked at ([`Ascent::look_at`]) is exaggerated.
+    pub caricature: f32,
 }
 
 /// A layer's graph of a pack, and the picture size it is to be opened at.
@@ -47,12 +58,17 @@ pub struct AscentResult<'a> {
     pub objective: Option<f32>,
 }
 
+/// A layer's maps, channel by channel, and their height and width.
+pub type Maps<'a> = (&'a [f32], (usize, usize));
+
 /// A layer's graph, opened on one provider at one picture size.
 pub struct Ascent {
     open: OpenGraph,
     width: usize,
     height: usize,
     has_objective: bool,
+    /// Height and width of the layer's maps, where it can be led.
+    map_size: Option<(usize, usize)>,
 }
 
 /// In a picture with a shorter side a network may have no position at all, which only a run finds out: one is made where the
@@ -63,6 +79,11 @@ const TRIAL_RUN_BELOW: usize = 128;
 const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
 
 impl Graph<'_> {
+    fn at_size(&self, builder: SessionBuilder) -> ort::Result<SessionBuilder> {
+        let builder = builder.with_dimension_override("height", self.size.1 as i64)?;
+        Ok(builder.with_dimension_override("width", self.size.0 as i64)?)
+    }
+
     /// The graph made over for `provider`, and where its weights lie. None where it is best loaded as it is: what is wrong with it ONNX Runtime
     /// explains best.
     fn made_over(&self, provider: Provider) -> Option<(&str, Vec<u8>)> {
@@ -79,6 +100,11 @@ const NEURONS: usize = 1;
 const STEP: usize = 2;
 const SMOOTHING: usize = 3;
 const COLOUR: usize = 4;
+/// Of a layer that can be led there are these too.
+const FEATURES: usize = 5;
+const GUIDE_SHARE: usize = 6;
+const SEEN_MAPS: usize = 7;
+const CARICATURE_SHARE: usize = 8;
 const DREAMED: usize = 0;
 const ACTIVATION: usize = 1;
 const OBJECTIVE: usize = 2;
@@ -96,28 +122,45 @@ impl Source for Graph<'_> {
         runtime.engines().place(self, runtime.version())
     }
 
-    fn load(&self, builder: SessionBuilder, provider: Provider) -> ort::Result<Session> {
+    fn load(&self, runtime: &Runtime, builder: SessionBuilder, provider: Provider) -> ort::Result<Session> {
         if let Some((folder, model)) = self.made_over(provider) {
             match builder.clone().with_config_entry(WEIGHTS_FOLDER, folder)?.commit_from_memory(&model) {
                 Ok(session) => return Ok(session),
                 Err(error) => tracing::debug!("{} made over for the CPU does not load: {error}", self.label()),
             }
         }
-        let builder = builder.with_dimension_override("height", self.size.1 as i64)?;
-        builder.with_dimension_override("width", self.size.0 as i64)?.commit_from_file(self.file())
+        let mut builder = self.at_size(builder)?;
+        if provider == Provider::TensorRt && self.layer.can_be_led() {
+            // An engine is for sizes that are known: those of the maps follow from the picture's, once it is loaded.
+            let plain =
+                Session::builder(runtime.environment())?.with_optimization_level(GraphOptimizationLevel::Level1)?;
+            let plain = self.at_size(plain)?.commit_from_file(self.file())?;
+            if let Ok([_, _, height, width]) = map_shape(&plain) {
+                builder = builder.with_dimension_override("map_height", height)?;
+                builder = builder.with_dimension_override("map_width", width)?;
+            }
+        }
+        builder.commit_from_file(self.file())
     }
 
     fn interface(&self, session: &Session) -> Result<Interface, String> {
         let picture = vec![1, 3, self.size.1 as i64, self.size.0 as i64];
         let channels = vec![self.layer.channels as i64];
         let shapes = [picture.clone(), channels.clone(), vec![], vec![], vec![]];
-        let mut inputs = Vec::new();
-        for (name, shape) in INPUTS.into_iter().zip(&shapes) {
-            check_outlet(session.inputs(), "input", name, shape)?;
-            inputs.push((name.to_owned(), Input::floats(shape)?));
+        let mut given: Vec<(&str, Vec<i64>)> = INPUTS.into_iter().zip(shapes).collect();
+        let maps = self.layer.can_be_led().then(|| map_shape(session)).transpose()?;
+        if let Some(maps) = maps {
+            let features = vec![GUIDE_POSITIONS as i64, self.layer.channels as i64];
+            given.extend([(GUIDE, features), (GUIDED, vec![]), (SEEN, maps.to_vec()), (CARICATURE, vec![])]);
         }
+        let mut inputs = Vec::new();
+        for (name, shape) in &given {
+            check_outlet(session.inputs(), "input", name, shape)?;
+            inputs.push(((*name).to_owned(), Input::floats(shape)?));
+        }
+        let is_given = |name: &str| given.iter().any(|(known, _)| *known == name);
         for input in session.inputs() {
-            if !INPUTS.contains(&input.name()) && !self.layer.inputs.contains_key(input.name()) {
+            if !is_given(input.name()) && !self.layer.inputs.contains_key(input.name()) {
                 return Err(format!("pack.toml states no default for its input `{}`", input.name()));
             }
         }
@@ -128,9 +171,12 @@ impl Source for Graph<'_> {
         if session.outputs().iter().any(|output| output.name() == "objective") {
             outputs.push(("objective".to_owned(), vec![]));
         }
-        let constants = self.layer.inputs.iter().map(|(name, values)| {
+        outputs.extend(maps.map(|maps| (MAPS.to_owned(), maps.to_vec())));
+        let constants = self.layer.inputs.iter().filter(|(name, _)| !is_given(name)).map(|(name, values)| {
             let shape = input_shape(session, name, values.len());
-            let tensor = Tensor::from_array((shape, values.clone())).map_err(|e| first_line(&e))?;
+            let count = shape.iter().product::<i64>() as usize;
+            let filled: Vec<f32> = values.iter().cycle().take(count).copied().collect();
+            let tensor = Tensor::from_array((shape, filled)).map_err(|e| first_line(&e))?;
             Ok((name.clone(), tensor))
         });
         Ok(Interface { inputs, constants: constants.collect::<Result<_, String>>()?, outputs })
@@ -193,8 +239,71 @@ impl Ascent {
     ) -> Result<Ascent, RuntimeError> {
         let open = OpenGraph::on_first(runtime, providers, &graph, missing_engine)?;
         let (width, height) = graph.size;
-        let has_objective = open.outputs() > OBJECTIVE;
-        Ok(Ascent { open, width, height, has_objective })
+        let map_size = graph.layer.can_be_led().then(|| open.output_size(open.outputs() - 1)).flatten();
+        let has_objective = open.outputs() > OBJECTIVE + usize::from(map_size.is_some());
+        let mut ascent = Ascent { open, width, height, has_objective, map_size };
+        if map_size.is_some() {
+            // What leads by nothing has to be of an ordinary size all the same.
+            ascent.open.floats(FEATURES).fill(1.0);
+            ascent.open.floats(SEEN_MAPS).fill(1.0);
+        }
+        Ok(ascent)
+    }
+
+    /// What the layer sees of `image`: its maps, channel by channel, and their height and width; none where it cannot be led.
+    ///
+    /// # Errors
+    /// As [`Ascent::climb`].
+    ///
+    /// # Panics
+    /// As [`Ascent::climb`].
+    pub fn maps(&mut self, image: &Picture, neurons: &[f32]) -> Result<Option<Maps<'_>>, RuntimeError> {
+        let Some(map_size) = self.map_size else { return Ok(None) };
+        self.look(image, neurons, (0, 0))?;
+        Ok(Some((self.open.output(self.open.outputs() - 1), map_size)))
+    }
+
+    /// Looks at `image`, rolled by `shift`: that is what a caricature is of, until it looks at another. Takes as long as an ascent; nothing is done where
+    /// the layer cannot be led.
+    ///
+    /// # Errors
+    /// As [`Ascent::climb`].
+    ///
+    /// # Panics
+    /// As [`Ascent::climb`].
+    pub fn look_at(&mut self, image: &Picture, neurons: &[f32], shift: (i32, i32)) -> Result<(), RuntimeError> {
+        if self.map_size.is_some() {
+            self.look(image, neurons, shift)?;
+            let last = self.open.outputs() - 1;
+            self.open.keep(last, SEEN_MAPS);
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, image: &Picture, neurons: &[f32], shift: (i32, i32)) -> Result<(), RuntimeError> {
+        let controls = Controls { neurons, step: 0.0, smoothing: 0.0, colour: 0.0, shift, led: Led::default() };
+        self.write(image, &controls);
+        self.open.run()
+    }
+
+    /// Writes all inputs.
+    fn write(&mut self, image: &Picture, controls: &Controls) {
+        assert_eq!(image.size(), (self.width, self.height), "picture size");
+        let (dx, dy) = controls.shift;
+        let open = &mut self.open;
+        roll(&image.data, open.floats(IMAGE), self.width, self.height, dx, dy);
+        open.floats(NEURONS).copy_from_slice(controls.neurons);
+        open.floats(STEP)[0] = controls.step;
+        open.floats(SMOOTHING)[0] = controls.smoothing;
+        open.floats(COLOUR)[0] = controls.colour;
+        if self.map_size.is_none() {
+            return;
+        }
+        if let Some((features, _)) = controls.led.guide {
+            open.floats(FEATURES).copy_from_slice(features);
+        }
+        open.floats(GUIDE_SHARE)[0] = controls.led.guide.map_or(0.0, |(_, share)| share);
+        open.floats(CARICATURE_SHARE)[0] = controls.led.caricature;
     }
 
     /// One step of gradient ascent on `image`, in place.
@@ -205,14 +314,9 @@ impl Ascent {
     /// # Panics
     /// Where `image` or `neurons` are not of the size this was opened for.
     pub fn climb(&mut self, image: &mut Picture, controls: &Controls) -> Result<AscentResult<'_>, RuntimeError> {
-        assert_eq!(image.size(), (self.width, self.height), "picture size");
+        self.write(image, controls);
         let (dx, dy) = controls.shift;
         let open = &mut self.open;
-        roll(&image.data, open.floats(IMAGE), self.width, self.height, dx, dy);
-        open.floats(NEURONS).copy_from_slice(controls.neurons);
-        open.floats(STEP)[0] = controls.step;
-        open.floats(SMOOTHING)[0] = controls.smoothing;
-        open.floats(COLOUR)[0] = controls.colour;
         open.run()?;
         roll(open.output(DREAMED), &mut image.data, self.width, self.height, -dx, -dy);
         Ok(AscentResult {
@@ -245,6 +349,19 @@ impl Ascent {
     /// Bytes that a run is given and gives; where it does not run on the CPU they are copied to its device and back.
     pub fn bytes_exchanged(&self) -> usize {
         self.open.bytes_exchanged()
+    }
+}
+
+/// The shape of the layer's maps, as it follows from the picture's.
+fn map_shape(session: &Session) -> Result<[i64; 4], String> {
+    let output = session.outputs().iter().find(|output| output.name() == MAPS);
+    match output.map(|output| output.dtype()) {
+        Some(ValueType::Tensor { shape, .. }) if shape.iter().all(|size| *size > 0) => {
+            let shape: Result<[i64; 4], _> = shape.as_ref().try_into();
+            shape.map_err(|_| format!("its output `{MAPS}` is no maps"))
+        }
+        Some(_) => Err(format!("the size of its output `{MAPS}` is not known before a run")),
+        None => Err(format!("it has no output `{MAPS}`")),
     }
 }
 

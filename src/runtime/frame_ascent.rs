@@ -110,7 +110,7 @@ impl Source for Composition<'_> {
         runtime.engines().frame_place(&layers, self.frame.plan.size, &self.composed.model, runtime.version())
     }
 
-    fn load(&self, builder: SessionBuilder, _: Provider) -> ort::Result<Session> {
+    fn load(&self, _: &Runtime, builder: SessionBuilder, _: Provider) -> ort::Result<Session> {
         let mut builder = builder;
         for (name, bytes) in &self.weights {
             builder = builder.with_external_initializer_file_in_memory(name, Arc::clone(bytes))?;

@@ -16,7 +16,7 @@ mod open_graph;
 mod placement;
 mod provider;
 
-pub use ascent::{Ascent, AscentResult, Controls, Graph};
+pub use ascent::{Ascent, AscentResult, Controls, Graph, Led, Maps};
 pub use classifier::{Classifier, ClassifierGraph};
 pub use error::RuntimeError;
 pub use frame_ascent::{Frame, FrameAscent, FrameControls, FrameResult};

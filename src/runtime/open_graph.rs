@@ -25,7 +25,7 @@ pub(super) trait Source {
     /// Where TensorRT's engine of it is kept; none where none is.
     fn engine(&self, runtime: &Runtime) -> Option<Place>;
     /// Loads it, to run on `provider`.
-    fn load(&self, builder: SessionBuilder, provider: Provider) -> ort::Result<Session>;
+    fn load(&self, runtime: &Runtime, builder: SessionBuilder, provider: Provider) -> ort::Result<Session>;
     /// What is exchanged with it. The error says how the loaded graph breaks its contract.
     fn interface(&self, session: &Session) -> Result<Interface, String>;
     /// Whether it is worth to be captured as a CUDA graph, its tensors kept on the device.
@@ -257,7 +257,7 @@ impl OpenGraph {
             provider
                 .register(&mut builder, runtime.engines().fp16, engine, is_captured)
                 .map_err(|e| RuntimeError::Absent { reason: first_line(&e) })?;
-            source.load(builder, provider).map_err(|e| failed(&e))?
+            source.load(runtime, builder, provider).map_err(|e| failed(&e))?
         };
         let broken = |reason: String| RuntimeError::Graph { graph: source.file(), reason };
         let Interface { inputs, constants, outputs } = source.interface(&session).map_err(broken)?;
@@ -387,6 +387,21 @@ impl OpenGraph {
     /// What the last run gave as output number `index`.
     pub fn output(&self, index: usize) -> &[f32] {
         self.outputs[index].extract_tensor().1
+    }
+
+    /// Has input number `input` be what the last run gave as output number `output`.
+    pub fn keep(&mut self, output: usize, input: usize) {
+        if let Input::Floats(tensor) = &mut self.inputs[input].1 {
+            tensor.extract_tensor_mut().1.copy_from_slice(self.outputs[output].extract_tensor().1);
+        }
+    }
+
+    /// Height and width of output number `index`, where it is maps.
+    pub fn output_size(&self, index: usize) -> Option<(usize, usize)> {
+        match **self.outputs[index].shape() {
+            [_, _, height, width] => Some((height as usize, width as usize)),
+            _ => None,
+        }
     }
 
     /// How many outputs there are.

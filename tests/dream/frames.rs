@@ -12,7 +12,7 @@ use reverie::pack::{Catalogue, Layer, Manifest};
 use reverie::params::Params;
 use reverie::pixel::{self, Picture, Scaler, add, subtract};
 use reverie::runtime::{
-    Ascent, Controls, Frame, FrameAscent, FrameControls, Graph, Provider, Runtime, Settings as RuntimeSettings,
+    Ascent, Controls, Frame, FrameAscent, FrameControls, Graph, Led, Provider, Runtime, Settings as RuntimeSettings,
     WholeFrames,
 };
 
@@ -44,7 +44,7 @@ impl Steps<'_> {
         let open = || Ascent::open(self.runtime, Graph { folder, manifest, layer, size }).unwrap();
         let ascent = self.open.entry(size).or_insert_with(open);
         ascent
-            .climb(image, &Controls { neurons, step, smoothing: 1.0, colour: 0.3, shift })
+            .climb(image, &Controls { neurons, step, smoothing: 1.0, colour: 0.3, shift, led: Led::default() })
             .unwrap()
             .activation
             .to_vec()

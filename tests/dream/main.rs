@@ -7,6 +7,7 @@ mod command;
 mod fade;
 mod frames;
 mod fuse;
+mod led;
 mod library;
 mod live;
 mod mirror;

@@ -7,7 +7,7 @@ use ort::value::Tensor;
 use proptest::prelude::*;
 use reverie::compose::{self, LayerGraph};
 use reverie::export::{Attribute, pack};
-use reverie::pack::{Layer, Manifest};
+use reverie::pack::{GUIDE, GUIDE_POSITIONS, Layer, Manifest, SEEN};
 
 use crate::adjoints::{Window, sizes, windows};
 use crate::network::{Small, environment, options, picture, weights};
@@ -26,7 +26,16 @@ fn climb(mut session: Session, layer: &Layer, [height, width]: [usize; 2], image
         "smoothing" => scalar(0.0),
         "colour" => scalar(0.3),
     ];
-    inputs.extend(layer.inputs.iter().map(|(name, values)| (name.as_str().into(), scalar(values[0]).into())));
+    let filled =
+        |shape: &[usize], value: f32| Tensor::from_array((shape, vec![value; shape.iter().product()])).unwrap().into();
+    inputs.extend(layer.inputs.iter().map(|(name, values)| {
+        let value = match name.as_str() {
+            GUIDE => filled(&[GUIDE_POSITIONS, layer.channels], values[0]),
+            SEEN => filled(&[1, layer.channels, 1, 1], values[0]),
+            _ => scalar(values[0]).into(),
+        };
+        (name.as_str().into(), value)
+    }));
     let outputs = session.run(inputs).unwrap();
     outputs["dreamed"].try_extract_tensor::<f32>().unwrap().1.to_vec()
 }

@@ -7,6 +7,7 @@ mod cases;
 mod classes;
 mod command;
 mod halves;
+mod led;
 mod malformed;
 mod network;
 mod operators;

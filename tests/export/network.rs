@@ -9,6 +9,7 @@ use ort::value::Tensor as OrtTensor;
 use reverie::export::{
     About, Attribute, Gradients, LayerRequest, MaxPool, Network, Node, Options, Saturated, Tensor, pack,
 };
+use reverie::pack::{CARICATURE, GUIDE, GUIDE_POSITIONS, GUIDED, MAPS, SEEN};
 
 /// A network that begins at `image` and grows node by node; constants are random but repeatable.
 pub struct Small {
@@ -86,7 +87,22 @@ pub struct Graph {
     channels: usize,
     /// How much of the layer beside it is dreamed, where there is one.
     pub beside: Option<f32>,
+    /// What leads it; nothing unless it is said.
+    pub led: Led,
+    /// Whether its layer can be led.
+    can_be_led: bool,
     weights: Vec<f32>,
+}
+
+/// What leads a layer. No numbers stand for zeros.
+#[derive(Default, Clone)]
+pub struct Led {
+    pub guide: Vec<f32>,
+    pub guided: f32,
+    /// Of maps of this height and width.
+    pub seen: Vec<f32>,
+    pub map_size: [usize; 2],
+    pub caricature: f32,
 }
 
 /// What one run of it gives.
@@ -96,6 +112,9 @@ pub struct Seen {
     /// Mean over the layer of ½ w·a².
     pub objective: f64,
     pub gradient: Vec<f32>,
+    /// Of the layer, and their height and width, where it can be led.
+    pub maps: Vec<f32>,
+    pub map_size: [usize; 2],
 }
 
 impl Graph {
@@ -119,7 +138,9 @@ impl Graph {
             builder = builder.with_dimension_override("height", height as i64).unwrap();
             builder = builder.with_dimension_override("width", width as i64).unwrap();
         }
-        Graph { session: builder.commit_from_file(path).unwrap(), channels, beside: None, weights: weights(channels) }
+        let session = builder.commit_from_file(path).unwrap();
+        let can_be_led = session.inputs().iter().any(|input| input.name() == GUIDE);
+        Graph { session, channels, beside: None, led: Led::default(), can_be_led, weights: weights(channels) }
     }
 
     /// Has it dream with all neurons alike.
@@ -138,13 +159,35 @@ impl Graph {
             "colour" => scalar(0.3),
         ];
         inputs.extend(self.beside.map(|share| ("beside".into(), scalar(share).into())));
+        if self.can_be_led {
+            let Led { guide, guided, seen, map_size, caricature } = self.led.clone();
+            let row = |mut values: Vec<f32>, length: usize| {
+                values.resize(length, 0.0);
+                values
+            };
+            let [height, width] = map_size.map(|size| size.max(1));
+            let channels = self.channels;
+            let (guide, seen) = (row(guide, GUIDE_POSITIONS * channels), row(seen, channels * height * width));
+            inputs.push((GUIDE.into(), OrtTensor::from_array(([GUIDE_POSITIONS, channels], guide)).unwrap().into()));
+            inputs.push((SEEN.into(), OrtTensor::from_array(([1, channels, height, width], seen)).unwrap().into()));
+            inputs.push((GUIDED.into(), scalar(guided).into()));
+            inputs.push((CARICATURE.into(), scalar(caricature).into()));
+        }
         let outputs = self.session.run(inputs).unwrap();
         let values = |name: &str| outputs[name].try_extract_tensor::<f32>().unwrap().1.to_vec();
+        let (mut maps, mut map_size) = (Vec::new(), [0; 2]);
+        if self.can_be_led {
+            maps = values(MAPS);
+            let shape = outputs[MAPS].try_extract_tensor::<f32>().unwrap().0;
+            map_size = [shape[2] as usize, shape[3] as usize];
+        }
         Seen {
             dreamed: values("dreamed"),
             activation: values("activation"),
             objective: f64::from(values("objective")[0]),
             gradient: values("gradient"),
+            maps,
+            map_size,
         }
     }
 }

@@ -105,19 +105,20 @@ proptest! {
 }
 
 #[test]
-fn packs_of_the_first_format_are_read_and_those_of_a_later_one_refused() {
+fn packs_of_older_formats_are_read_and_those_of_a_later_one_refused() {
     let folder = tempfile::tempdir().unwrap();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mobilenet-v2/pack.toml");
     let text = std::fs::read_to_string(shipped).unwrap();
     let read = |format: u32| {
-        let older = text.replacen("format = 2", &format!("format = {format}"), 1);
+        let older = text.replacen("format = 3", &format!("format = {format}"), 1);
         std::fs::write(folder.path().join("pack.toml"), older).unwrap();
         Manifest::read(folder.path())
     };
+    assert!(read(2).is_ok());
     let manifest = read(1).unwrap();
     assert!(manifest.layers.iter().all(|layer| layer.objective == Objective::Squared && layer.vocabulary.is_empty()));
-    for format in [0, 3] {
+    for format in [0, 4] {
         let told = read(format).unwrap_err().to_string();
-        assert!(told.contains(&format!("pack format {format} is not one that this version reads (1 to 2)")), "{told}");
+        assert!(told.contains(&format!("pack format {format} is not one that this version reads (1 to 3)")), "{told}");
     }
 }

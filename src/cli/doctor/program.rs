@@ -10,7 +10,7 @@ use crate::config::{Config, ConfigError};
 use crate::pack::{Catalogue, PackError};
 use crate::pixel::Picture;
 use crate::remote::{Client, Settings};
-use crate::runtime::{Ascent, Controls, Graph, Provider, Runtime, RuntimeError};
+use crate::runtime::{Ascent, Controls, Graph, Led, Provider, Runtime, RuntimeError};
 
 /// A broker that does not answer by then counts as unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ pub fn configuration(named: Option<&Path>) -> (Config, Vec<Finding>) {
 
 /// The packs, the library, and one ascent.
 pub fn network(config: &Config, file: Option<&Path>) -> Vec<Finding> {
-    let catalogue = match load::packs(&config.packs) {
+    let catalogue = match load::packs_of(config) {
         Ok(catalogue) => catalogue,
         Err(error) => return vec![Finding::failure("packs", error.to_string(), REINSTALL)],
     };
@@ -92,7 +92,8 @@ fn ascent(runtime: &Runtime, catalogue: &Catalogue) -> Finding {
         let graph = Graph { folder, manifest, layer, size: TRIAL_SIZE };
         let mut ascent = Ascent::open_soon(runtime, graph).map_err(|error| error.to_string())?;
         let neurons = vec![1.0; layer.channels];
-        let controls = Controls { neurons: &neurons, step: 0.01, smoothing: 0.5, colour: 0.3, shift: (0, 0) };
+        let controls =
+            Controls { neurons: &neurons, step: 0.01, smoothing: 0.5, colour: 0.3, shift: (0, 0), led: Led::default() };
         let mut picture = Picture::new(width, height);
         let begun = Instant::now();
         ascent.climb(&mut picture, &controls).map_err(|error| error.to_string())?;

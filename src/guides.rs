@@ -1,0 +1,155 @@
+//! Pictures that a dream can be led by: those of one folder, each by its file's name without the ending.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use crate::frame::Frame;
+use crate::picture_file::{self, EXTENSIONS, PictureError};
+use crate::pixel::Scaler;
+use crate::text::excerpt;
+
+/// What stands for no guide.
+pub const NONE: &str = "none";
+/// Of a folder that holds more, the first in order of name are offered.
+const MOST: usize = 500;
+/// A guide is kept no larger than this on its longer side: nothing finer is seen in it.
+const LONGEST_SIDE: usize = 640;
+/// Pictures kept, the last used: one that leads, one that is faded to, and some that a scene or two name.
+const KEPT: usize = 4;
+
+/// Why there is no such guide.
+#[derive(Debug, thiserror::Error)]
+pub enum GuideError {
+    #[error("there is no picture `{name}`{}; there are: {known}", suggestion(.nearest))]
+    Unknown { name: String, nearest: Option<String>, known: String },
+    #[error("{path}: {error}")]
+    Picture { path: PathBuf, error: PictureError },
+}
+
+fn suggestion(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
+}
+
+/// The guides there are.
+#[derive(Debug, Clone, Default)]
+pub struct Guides {
+    folder: Option<PathBuf>,
+    takes_files: bool,
+    kept: Arc<Mutex<Vec<Kept>>>,
+}
+
+/// A picture that was read, and of which file, as it was then.
+#[derive(Debug)]
+struct Kept {
+    path: PathBuf,
+    modified: Option<SystemTime>,
+    picture: Arc<Frame>,
+}
+
+impl Guides {
+    /// The pictures in `folder`; none where there is none.
+    pub fn of(folder: Option<PathBuf>) -> Guides {
+        Guides { folder, ..Guides::default() }
+    }
+
+    /// These, and any file by its path: for who is at the command line.
+    pub fn and_files(self) -> Guides {
+        Guides { takes_files: true, ..self }
+    }
+
+    /// The names that [`Guides::picture`] takes, in order, without [`NONE`].
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.files().into_iter().map(|(name, _)| name).collect();
+        names.dedup();
+        names.truncate(MOST);
+        names
+    }
+
+    /// The picture called `name`, made smaller where it is large. Reads it, unless it was read a moment ago.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn picture(&self, name: &str) -> Result<Arc<Frame>, GuideError> {
+        let path = self.path(name)?;
+        let modified = fs::metadata(&path).and_then(|about| about.modified()).ok();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept.iter().find(|kept| kept.path == path && kept.modified == modified);
+        let picture = match known.map(|kept| Arc::clone(&kept.picture)) {
+            Some(picture) => picture,
+            None => match picture_file::read(&path) {
+                Ok((picture, _)) => Arc::new(reduced(picture)),
+                Err(error) => return Err(GuideError::Picture { path, error }),
+            },
+        };
+        kept.retain(|kept| kept.path != path);
+        kept.truncate(KEPT - 1);
+        kept.insert(0, Kept { path, modified, picture: Arc::clone(&picture) });
+        Ok(picture)
+    }
+
+    fn path(&self, name: &str) -> Result<PathBuf, GuideError> {
+        let found = self.files().into_iter().find(|(known, _)| known == name).map(|(_, path)| path);
+        let file = || Some(PathBuf::from(name)).filter(|path| self.takes_files && path.is_file());
+        found.or_else(file).ok_or_else(|| {
+            let known = self.names();
+            let nearest = crate::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+            let known = if known.is_empty() { NONE.to_owned() } else { known.join(", ") };
+            GuideError::Unknown { name: excerpt(name), nearest, known }
+        })
+    }
+
+    /// Name and path of each picture, in order of name.
+    fn files(&self) -> Vec<(String, PathBuf)> {
+        let entries = self.folder.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+        let mut files: Vec<_> = entries.filter_map(|entry| named(&entry.path())).collect();
+        files.sort();
+        files
+    }
+}
+
+/// The name of the picture `path`, where it can be one.
+fn named(path: &Path) -> Option<(String, PathBuf)> {
+    let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+    let name = path.file_stem()?.to_str().filter(|name| !name.starts_with('.') && *name != NONE)?;
+    EXTENSIONS.contains(&ending.as_str()).then(|| (name.to_owned(), path.to_owned()))
+}
+
+fn reduced(picture: Frame) -> Frame {
+    let longest = picture.width.max(picture.height);
+    if longest <= LONGEST_SIDE {
+        return picture;
+    }
+    let side = |side: usize| (side * LONGEST_SIDE / longest).max(1);
+    let mut small = Frame::new(side(picture.width), side(picture.height));
+    Scaler::default().stretch(&picture, &mut small);
+    small
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_known_by_their_files_names_and_what_is_wrong_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let photos = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/photos");
+        fs::copy(photos.join("coffee.jpg"), folder.path().join("Flat white.JPG")).unwrap();
+        fs::write(folder.path().join("torn.jpg"), b"\xff\xd8\xff\xe0 and no more").unwrap();
+        fs::write(folder.path().join("notes.txt"), "no picture").unwrap();
+        let guides = Guides::of(Some(folder.path().to_owned()));
+        assert_eq!(guides.names(), ["Flat white", "torn"]);
+        let picture = guides.picture("Flat white").unwrap();
+        assert!(picture.width.max(picture.height) <= LONGEST_SIDE && picture.width > picture.height);
+        assert!(Arc::ptr_eq(&picture, &guides.picture("Flat white").unwrap()), "it is read once");
+        let error = |name: &str| guides.picture(name).unwrap_err().to_string();
+        let unknown = "there is no picture `flat whit` (did you mean `Flat white`?); there are: Flat white, torn";
+        assert_eq!(error("flat whit"), unknown);
+        assert!(error("torn").contains("torn.jpg: "), "{}", error("torn"));
+        let outside = photos.join("rocket.jpg").display().to_string();
+        assert!(error(&outside).starts_with("there is no picture"), "only from the folder");
+        assert!(guides.and_files().picture(&outside).is_ok());
+        assert!(Guides::default().names().is_empty());
+    }
+}
