@@ -41,7 +41,7 @@ impl Source for ClassifierGraph<'_> {
         None
     }
 
-    fn load(&self, builder: SessionBuilder, _: Provider) -> ort::Result<Session> {
+    fn load(&self, _: &Runtime, builder: SessionBuilder, _: Provider) -> ort::Result<Session> {
         // In the thread that runs it, whose priority is low, and in no other: the pool of threads is the dream's.
         let builder = builder.with_independent_thread_pool()?.with_intra_threads(1)?;
         let builder = builder.with_dimension_override("height", self.size.1 as i64)?;
