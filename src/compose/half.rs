@@ -114,7 +114,9 @@ impl Half {
             .map(|input| self.kinds.get(input).copied().ok_or_else(|| format!("nothing in it makes `{input}`")));
         let kinds = kinds.collect::<Result<Vec<_>, _>>()?;
         let operator = node.op_type.as_str();
-        let is_whole = UNROUNDED.contains(&operator) || kinds.first() == Some(&Kind::Whole);
+        let casts_to_single =
+            operator == "Cast" && node.attribute.iter().any(|a| a.name == "to" && a.i == i64::from(FLOAT));
+        let is_whole = UNROUNDED.contains(&operator) || kinds.first() == Some(&Kind::Whole) && !casts_to_single;
         let is_constant = kinds.iter().all(|kind| matches!(kind, Kind::Constant | Kind::Whole));
         let follows = FOLLOWING.contains(&operator) && !kinds.contains(&Kind::Single);
         let kind = match () {
@@ -137,8 +139,10 @@ impl Half {
             let steep = node.attribute.iter_mut().filter(|attribute| attribute.name == "alpha");
             steep.for_each(|alpha| alpha.f = alpha.f.min(STEEPEST));
         }
-        if let ("Cast", [of], [made]) = (operator, node.input.as_slice(), node.output.as_slice()) {
-            // Weights are stored in half precision: they need not be converted back.
+        if let ("Cast", [of], [made], [Kind::Constant]) =
+            (operator, node.input.as_slice(), node.output.as_slice(), kinds.as_slice())
+        {
+            // Weights are stored in half precision: they need not be converted back. (A count of positions is none.)
             self.converted.insert((made.clone(), true), of.clone());
         }
         self.kinds.extend(node.output.iter().map(|output| (output.clone(), kind)));

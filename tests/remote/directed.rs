@@ -59,7 +59,7 @@ async fn scenes_are_chosen_saved_listed_and_deleted() {
     let about = operator::json(&operator.receive_on("about").await);
     assert_eq!(
         about["scenes"][0],
-        json!({"name": "calm", "saved": false, "params": {"intensity": 0.25, "layer": "shallow"}})
+        json!({"name": "calm", "saved": false, "about": null, "thumbnail": null, "params": {"intensity": 0.25, "layer": "shallow"}})
     );
     assert_eq!(operator.command("set/scene", "calm").await["state"]["scene"], "calm");
     assert_eq!(operator.command("do/next-scene", r#"{"over": 0}"#).await["state"]["scene"], "wild");
