@@ -96,6 +96,19 @@ fn tail(graph: &onnx::Graph) -> Option<HashSet<usize>> {
     Some(tail)
 }
 
+/// Whether `node` makes numbers in single precision, though it is given whole ones.
+fn makes_singles(node: &onnx::Node) -> bool {
+    let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
+    match node.op_type.as_str() {
+        "Cast" => attribute("to").is_some_and(|to| to.i == i64::from(FLOAT)),
+        // As the operator has it: 0 in single precision where no value is stated.
+        "ConstantOfShape" => {
+            attribute("value").and_then(|value| value.t.as_ref()).is_none_or(|value| value.data_type == FLOAT)
+        }
+        _ => false,
+    }
+}
+
 /// The graph as it grows.
 struct Half {
     nodes: Vec<onnx::Node>,
@@ -114,9 +127,7 @@ impl Half {
             .map(|input| self.kinds.get(input).copied().ok_or_else(|| format!("nothing in it makes `{input}`")));
         let kinds = kinds.collect::<Result<Vec<_>, _>>()?;
         let operator = node.op_type.as_str();
-        let casts_to_single =
-            operator == "Cast" && node.attribute.iter().any(|a| a.name == "to" && a.i == i64::from(FLOAT));
-        let is_whole = UNROUNDED.contains(&operator) || kinds.first() == Some(&Kind::Whole) && !casts_to_single;
+        let is_whole = UNROUNDED.contains(&operator) || kinds.first() == Some(&Kind::Whole) && !makes_singles(node);
         let is_constant = kinds.iter().all(|kind| matches!(kind, Kind::Constant | Kind::Whole));
         let follows = FOLLOWING.contains(&operator) && !kinds.contains(&Kind::Single);
         let kind = match () {
