@@ -100,18 +100,17 @@ fn check_target(sheet: &Path) -> Result<(), BadInput> {
     }
 }
 
-/// The file, the layer, and what is on it, of each sheet.
-fn plans<'a>(
-    args: &Args,
-    sheet: &Path,
-    pack: &'a Manifest,
-) -> Result<Vec<(PathBuf, &'a Layer, Vec<String>)>, BadInput> {
+/// The file of a sheet, the layer, and the neurons that are on it.
+type SheetPlan<'a> = (PathBuf, &'a Layer, Vec<String>);
+
+/// The sheets that `args` ask for.
+fn plans<'a>(args: &Args, sheet: &Path, pack: &'a Manifest) -> Result<Vec<SheetPlan<'a>>, BadInput> {
     let layers: Vec<&Layer> = match args.layers.as_slice() {
         [] => pack.layers.iter().collect(),
         named => named.iter().map(|name| layer(pack, name)).collect::<Result<_, _>>()?,
     };
     let several = layers.len() > 1;
-    let plans: Vec<(PathBuf, &Layer, Vec<String>)> = layers
+    let plans: Vec<SheetPlan> = layers
         .into_iter()
         .map(|layer| (sheet_of(sheet, layer, several), layer, neurons(layer, args.groups)))
         .filter(|(.., cells)| !cells.is_empty())
@@ -151,7 +150,7 @@ fn draw_sheets(
     runtime: &Arc<Runtime>,
     catalogue: &Arc<Catalogue>,
     pack: &Manifest,
-    plans: &[(PathBuf, &Layer, Vec<String>)],
+    plans: &[SheetPlan],
     bar: &ProgressBar,
 ) -> anyhow::Result<()> {
     let (mut cell, mut scaler) = (Frame::new(CELL, CELL), Scaler::default());

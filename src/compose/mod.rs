@@ -67,7 +67,7 @@ impl LayerGraph {
         Ok(LayerGraph { model, ..unled })
     }
 
-    /// The same without what other pictures lead it by ([`unled`]), where there is that in it.
+    /// The same without what other pictures lead it by ([`unled()`]), where there is that in it.
     fn unled(mut self) -> LayerGraph {
         if LEADING.iter().all(|name| self.inputs.contains_key(*name)) {
             self.inputs.retain(|name, _| !LEADING.contains(&name.as_str()));
