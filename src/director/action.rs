@@ -63,7 +63,7 @@ pub static ACTIONS: &[ActionSpec] = &[
     ActionSpec { name: "delete-scene", about: "Delete a saved scene.", takes: &["name"] },
     ActionSpec {
         name: "playlist",
-        about: "Choose the scenes that are played; an empty list is all there are.",
+        about: "Choose the scenes that are played; an empty list is one's own, or where there are none those that ship.",
         takes: &["scenes"],
     },
     ActionSpec { name: "join", about: "Join a group.", takes: &["group"] },

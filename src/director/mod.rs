@@ -325,7 +325,10 @@ impl Director {
         let names: Vec<&str> = self.scenes().map(|(name, ..)| name.as_str()).collect();
         let known =
             if names.is_empty() { "there are none".to_owned() } else { format!("there are: {}", names.join(", ")) };
-        Refusal::new("scene", format!("there is no scene `{}`; {known}", excerpt(name)))
+        let nearest =
+            crate::nearest(name, names.iter().copied()).map(|nearest| format!(" (did you mean `{nearest}`?)"));
+        let why = format!("there is no scene `{}`{}; {known}", excerpt(name), nearest.unwrap_or_default());
+        Refusal::new("scene", why)
     }
 
     /// Applies the whole of `request` from `now` on; its own moment is ignored.

@@ -204,6 +204,7 @@ fn scenes_are_saved_shown_and_deleted_and_those_configured_are_not_touched() {
     assert_eq!(stage.state()["scene"], "my own");
     stage.set(json!({"scene": "calm"})).unwrap();
     stage.set(json!({"zoom": 0, "brightness": 1})).unwrap();
+    assert!(stage.set(json!({"scene": "my onw"})).unwrap_err().contains("did you mean `my own`?"));
     stage.set(json!({"scene": "my own"})).unwrap();
     // A scene is a look: how bright this screen is belongs to the device.
     assert_eq!((stage.number("zoom"), stage.number("brightness")), (0.7, 1.0));
