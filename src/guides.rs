@@ -22,14 +22,10 @@ const KEPT: usize = 4;
 /// Why there is no such guide.
 #[derive(Debug, thiserror::Error)]
 pub enum GuideError {
-    #[error("there is no picture `{name}`{}; there are: {known}", suggestion(.nearest))]
+    #[error("there is no picture `{name}`{}; there are: {known}", crate::did_you_mean(.nearest.as_deref()))]
     Unknown { name: String, nearest: Option<String>, known: String },
     #[error("{path}: {error}")]
     Picture { path: PathBuf, error: PictureError },
-}
-
-fn suggestion(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
 }
 
 /// The guides there are.

@@ -73,6 +73,11 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// What a message says of the `nearest` candidate, behind what it does not know; nothing where there is none.
+pub fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::Stage;
 use super::reloadable::Reloadable;
 use super::stage::lower_priority;
-use super::stages::{MAX_WAIT, Wiring};
+use super::stages::{MAX_WAIT, WARM_UP, Wiring};
 use crate::pack::Catalogue;
 use crate::recognition::{Recogniser, RecognitionError, Settings};
 use crate::runtime::Runtime;
@@ -50,7 +50,8 @@ pub fn run(
             }
             recogniser.as_mut().map(|recogniser| recogniser.look(&glance, elapsed)).transpose()
         };
-        let outcome: Result<_, RecognitionError> = look();
+        // The first look opens the network: on a slow board that is slow, not stuck.
+        let outcome: Result<_, RecognitionError> = stage.during(WARM_UP, &mut look);
         wiring.glances.give_back(glance);
         match outcome {
             Ok(None) => {
@@ -61,7 +62,8 @@ pub fn run(
             Ok(sight) => {
                 wiring.handle.report(|telemetry| telemetry.recognition = sight);
                 last_failure.clear();
-                stage.sleep(INTERVAL.max(begun.elapsed() * (1 + REST)).saturating_sub(begun.elapsed()));
+                let busy = begun.elapsed();
+                stage.sleep((busy * REST).max(INTERVAL.saturating_sub(busy)));
             }
             Err(failure) => {
                 let failure = failure.to_string();

@@ -32,7 +32,7 @@ const TELEMETRY_INTERVAL: Duration = Duration::from_secs(1);
 pub const MAX_WAIT: Duration = Duration::from_millis(200);
 /// What each of the first ascents may take beyond the stage's deadline: a GPU tries its kernels, a slow board begins before it knows how
 /// slow it is. Later ones may take as long as a frame did before.
-const WARM_UP: Duration = Duration::from_secs(300);
+pub const WARM_UP: Duration = Duration::from_secs(300);
 /// Without a picture for this long there is no camera, and the dream goes on by itself.
 const STALE_AFTER: Duration = Duration::from_secs(3);
 /// The longest wait for a camera picture: a crossfade goes on without one.

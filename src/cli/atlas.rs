@@ -129,9 +129,9 @@ fn layer<'a>(pack: &'a Manifest, name: &str) -> Result<&'a Layer, BadInput> {
     let names = || pack.layers.iter().map(|layer| layer.name.as_str());
     let found = pack.layers.iter().find(|layer| layer.name == name);
     found.ok_or_else(|| {
-        let nearest = crate::nearest(name, names()).map(|nearest| format!(" (did you mean `{nearest}`?)"));
+        let meant = crate::did_you_mean(crate::nearest(name, names()));
         let known = names().collect::<Vec<_>>().join(", ");
-        BadInput(format!("--layers: no layer is called `{name}`{}; there are: {known}", nearest.unwrap_or_default()))
+        BadInput(format!("--layers: no layer is called `{name}`{meant}; there are: {known}"))
     })
 }
 

@@ -200,9 +200,7 @@ impl<'a> Frame<'a> {
                 ("colour", self.colour.clone()),
             ]);
             for (name, values) in &layer.inputs {
-                let shape = layer.shape_of(name, values.len());
-                let count = shape.iter().product();
-                let filled: Vec<f32> = values.iter().cycle().take(count).copied().collect();
+                let (shape, filled) = layer.filled(name, values);
                 inputs.insert(name, self.b.floats(&shape, &filled));
             }
             let apart = self.apart[index].as_ref();

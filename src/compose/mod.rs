@@ -32,6 +32,17 @@ pub enum ComposeError {
     Graph { file: PathBuf, reason: String },
 }
 
+/// Shape and numbers of an extra input that is given `values`: of the shape that its graph `declares`, where that holds as many or the only one fills it,
+/// else a row.
+pub fn filled(declares: Option<Vec<usize>>, values: &[f32]) -> (Vec<usize>, Vec<f32>) {
+    let count = |shape: &[usize]| shape.iter().try_fold(1usize, |count, size| count.checked_mul(*size));
+    let fits = |count: usize| count == values.len() || values.len() == 1 && count <= LARGEST_INPUT;
+    match declares.and_then(|shape| Some((count(&shape).filter(|count| fits(*count))?, shape))) {
+        Some((count, shape)) => (shape, values.iter().cycle().take(count).copied().collect()),
+        None => (vec![values.len()], values.to_vec()),
+    }
+}
+
 /// A layer's graph, as its pack has it.
 #[derive(Debug, Clone)]
 pub struct LayerGraph {
@@ -101,13 +112,9 @@ impl LayerGraph {
         ComposeError::Graph { file: self.file.clone(), reason }
     }
 
-    /// The shape of an extra input of so many `values`: the graph's own where it is known, else a row. One value fills it.
-    fn shape_of(&self, input: &str, values: usize) -> Vec<usize> {
-        let count = |shape: &[usize]| shape.iter().try_fold(1usize, |count, size| count.checked_mul(*size));
-        let fits = |shape: &Vec<usize>| {
-            count(shape).is_some_and(|count| count == values || values == 1 && count <= LARGEST_INPUT)
-        };
-        self.declared_shape(input).filter(fits).unwrap_or_else(|| vec![values])
+    /// Shape and numbers of an extra input that is given `values`.
+    fn filled(&self, input: &str, values: &[f32]) -> (Vec<usize>, Vec<f32>) {
+        filled(self.declared_shape(input), values)
     }
 
     /// The shape that the graph says an input or output has, where that does not depend on the picture.
@@ -155,4 +162,20 @@ pub struct Composed {
     pub model: Vec<u8>,
     /// The files that hold its weights, each with the name that the model has for it.
     pub weights: BTreeMap<String, PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_number_fills_an_input_and_what_does_not_fit_stays_a_row() {
+        assert_eq!(filled(Some(vec![2, 3]), &[0.5]), (vec![2, 3], vec![0.5; 6]));
+        assert_eq!(filled(Some(vec![1, 2]), &[1.0, 2.0]), (vec![1, 2], vec![1.0, 2.0]));
+        assert_eq!(filled(Some(vec![]), &[4.0]), (vec![], vec![4.0]));
+        for declared in [None, Some(vec![6]), Some(vec![usize::MAX, 2])] {
+            assert_eq!(filled(declared, &[1.0, 2.0]), (vec![2], vec![1.0, 2.0]));
+        }
+        assert_eq!(filled(Some(vec![1 << 40]), &[1.0]), (vec![1], vec![1.0]), "a stranger's input of any size");
+    }
 }

@@ -32,7 +32,7 @@ pub fn apart(layer: &LayerGraph, size: (usize, usize), least: f64) -> Result<Opt
             ("neurons", _) => b.input(name, &channels),
             (SEEN, Some(_)) => b.input(name, &maps),
             (_, Some(values)) => {
-                let shape: Vec<_> = layer.shape_of(name, values.len()).into_iter().map(Dimension::Fixed).collect();
+                let shape: Vec<_> = layer.filled(name, values).0.into_iter().map(Dimension::Fixed).collect();
                 b.input(name, &shape)
             }
             (_, None) => b.input(name, &[]),

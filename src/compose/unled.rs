@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::export::onnx;
+use crate::export::{onnx, wanted};
 use crate::pack::{CARICATURE, GUIDED, LEADING};
 
 /// `graph` where both shares are 0; without their inputs.
@@ -29,21 +29,7 @@ pub fn unled(graph: onnx::Graph) -> onnx::Graph {
             _ => kept.push(node),
         }
     }
-    let node = wanted(kept, &graph.output);
+    let (node, _) = wanted(kept, graph.output.iter().map(|output| output.name.as_str()));
     let input = graph.input.into_iter().filter(|input| !LEADING.contains(&input.name.as_str())).collect();
     onnx::Graph { node, input, ..graph }
-}
-
-/// Those of `nodes` that any of `outputs` depends on.
-fn wanted(nodes: Vec<onnx::Node>, outputs: &[onnx::ValueInfo]) -> Vec<onnx::Node> {
-    let mut wanted: HashSet<String> = outputs.iter().map(|output| output.name.clone()).collect();
-    let mut kept = Vec::new();
-    for node in nodes.into_iter().rev() {
-        if node.output.iter().any(|output| wanted.contains(output)) {
-            wanted.extend(node.input.iter().cloned());
-            kept.push(node);
-        }
-    }
-    kept.reverse();
-    kept
 }

@@ -325,10 +325,8 @@ impl Director {
         let names: Vec<&str> = self.scenes().map(|(name, ..)| name.as_str()).collect();
         let known =
             if names.is_empty() { "there are none".to_owned() } else { format!("there are: {}", names.join(", ")) };
-        let nearest =
-            crate::nearest(name, names.iter().copied()).map(|nearest| format!(" (did you mean `{nearest}`?)"));
-        let why = format!("there is no scene `{}`{}; {known}", excerpt(name), nearest.unwrap_or_default());
-        Refusal::new("scene", why)
+        let meant = crate::did_you_mean(crate::nearest(name, names.iter().copied()));
+        Refusal::new("scene", format!("there is no scene `{}`{meant}; {known}", excerpt(name)))
     }
 
     /// Applies the whole of `request` from `now` on; its own moment is ignored.

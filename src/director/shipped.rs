@@ -1,6 +1,7 @@
 //! The scenes that ship: `scenes.toml`, which is built into the program.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -8,7 +9,8 @@ use serde_json::{Map, Value as Json};
 use super::scenes::{self, Scenes};
 use crate::pack::Catalogue;
 
-const FILE: &str = include_str!("scenes.toml");
+const TEXT: &str = include_str!("scenes.toml");
+static FILE: LazyLock<File> = LazyLock::new(|| toml::from_str(TEXT).expect("a test reads this file"));
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,9 +29,8 @@ struct Shipped {
 }
 
 /// What is to be seen in the scene that ships under this name, in a line; none where there is none.
-pub fn about(name: &str) -> Option<String> {
-    let File { mut scene, .. } = toml::from_str(FILE).expect("a test reads this file");
-    scene.remove(name).map(|scene| scene.about)
+pub fn about(name: &str) -> Option<&'static str> {
+    FILE.scene.get(name).map(|scene| scene.about.as_str())
 }
 
 /// The file of its picture, as `deploy/pictures/make-scenes` names it.
@@ -39,11 +40,10 @@ pub fn picture(name: &str) -> String {
 
 /// Those of which the layers are installed.
 pub fn scenes(catalogue: &Catalogue) -> Scenes {
-    let File { every, scene } = toml::from_str(FILE).expect("a test reads this file");
-    let whole = scene.into_iter().map(|(name, Shipped { look, .. })| {
-        let mut whole = every.clone();
-        whole.extend(look);
-        (name, whole)
+    let whole = FILE.scene.iter().map(|(name, Shipped { look, .. })| {
+        let mut whole = FILE.every.clone();
+        whole.extend(look.clone());
+        (name.clone(), whole)
     });
     whole.filter(|(_, scene)| scenes::check(scene, catalogue).is_ok()).collect()
 }
@@ -57,9 +57,8 @@ mod tests {
     #[test]
     fn every_scene_that_ships_can_be_shown_with_the_packs_that_ship_and_none_without() {
         let packs = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-        let file: File = toml::from_str(FILE).unwrap();
         let shown = scenes(&Catalogue::read(&[packs]).unwrap());
-        for (name, scene) in &file.scene {
+        for (name, scene) in &FILE.scene {
             scenes::check_name(name).unwrap();
             assert!(shown.contains_key(name), "{name} is wrong, or names what does not ship");
             let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/pictures/scenes").join(picture(name));

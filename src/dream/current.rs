@@ -25,8 +25,12 @@ pub struct Current {
 
 impl Current {
     fn graphs(&self) -> Graphs<'_> {
-        let other = self.crossfade.other().map(|(to, _)| to.layer.as_str());
-        Graphs { layer: &self.crossfade.from.layer, other, sizes: &self.sizes }
+        Graphs { layer: &self.crossfade.from.layer, other: self.other_layer(), sizes: &self.sizes }
+    }
+
+    /// The layer that is faded to.
+    pub fn other_layer(&self) -> Option<&str> {
+        self.crossfade.other().map(|(to, _)| to.layer.as_str())
     }
 
     /// What a frame that is one run climbs, where all octaves are climbed at once, with so many `parts` beside.

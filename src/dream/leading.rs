@@ -138,8 +138,7 @@ impl Leading {
 
     /// What leads `current`.
     pub fn climb<'a>(&'a self, current: &Current, params: &Params, camera: Option<&'a Picture>) -> LeadingClimb<'a> {
-        let other = current.crossfade.other().map(|(to, _)| to.layer.as_str());
-        let layers = [Some(current.crossfade.from.layer.as_str()), other];
+        let layers = [Some(current.crossfade.from.layer.as_str()), current.other_layer()];
         let (guided, caricature) = (self.share * params.guided, params.caricature);
         let caricature = if camera.is_some() { caricature } else { 0.0 };
         // Together they are the whole at most.
@@ -166,8 +165,7 @@ impl Dreamer {
     pub(super) fn lead(&mut self, current: &Current, params: &Params, elapsed: Duration) -> Result<(), DreamError> {
         self.leading.advance(&params.guide, params.crossfade, elapsed);
         let Some(&size) = current.sizes.last() else { return Ok(()) };
-        let other = current.crossfade.other().map(|(to, _)| to.layer.as_str());
-        let layers = std::iter::once(current.crossfade.from.layer.as_str()).chain(other);
+        let layers = std::iter::once(current.crossfade.from.layer.as_str()).chain(current.other_layer());
         let met = self.leading.meet(layers, size, &self.catalogue, &mut self.sessions);
         met.map_err(|error| self.give_up(error))
     }

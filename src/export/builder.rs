@@ -292,15 +292,7 @@ impl Builder {
     /// The finished model. `store` makes an initialiser of a name and a constant that is large.
     pub fn finish(self, mut store: impl FnMut(&str, &Tensor) -> onnx::Tensor) -> onnx::Model {
         let Builder { nodes, constants, initializers, outputs, inputs, .. } = self;
-        let mut wanted: HashSet<String> = outputs.iter().map(|(value, _)| value.name().to_owned()).collect();
-        let mut kept = Vec::new();
-        for node in nodes.into_iter().rev() {
-            if node.output.iter().any(|output| wanted.contains(output)) {
-                wanted.extend(node.input.iter().cloned());
-                kept.push(node);
-            }
-        }
-        kept.reverse();
+        let (mut kept, wanted) = wanted(nodes, outputs.iter().map(|(value, _)| value.name()));
         let renamed: HashMap<&str, &str> = outputs.iter().map(|(v, info)| (v.name(), info.name.as_str())).collect();
         for node in &mut kept {
             if let Some(name) = renamed.get(node.output[0].as_str()) {
@@ -398,4 +390,21 @@ fn attribute(name: &str, value: &Attribute) -> onnx::Attribute {
         Attribute::Unusable(_) => {}
     }
     proto
+}
+
+/// Those of `nodes`, which are in order, that any of `outputs` depends on, and the names of all values that these read or give.
+pub fn wanted<'a>(
+    nodes: Vec<onnx::Node>,
+    outputs: impl Iterator<Item = &'a str>,
+) -> (Vec<onnx::Node>, HashSet<String>) {
+    let mut wanted: HashSet<String> = outputs.map(str::to_owned).collect();
+    let mut kept = Vec::new();
+    for node in nodes.into_iter().rev() {
+        if node.output.iter().any(|output| wanted.contains(output)) {
+            wanted.extend(node.input.iter().cloned());
+            kept.push(node);
+        }
+    }
+    kept.reverse();
+    (kept, wanted)
 }

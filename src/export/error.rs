@@ -28,7 +28,7 @@ pub enum ExportError {
     #[error("this network does not take one picture: {0}")]
     NoPicture(String),
     /// No tensor has the name given.
-    #[error("the network has no tensor `{name}`{}; `--list` shows the layers that can be dreamed", did_you_mean(.nearest))]
+    #[error("the network has no tensor `{name}`{}; `--list` shows the layers that can be dreamed", crate::did_you_mean(.nearest.as_deref()))]
     NoSuchTensor {
         /// The name given.
         name: String,
@@ -63,10 +63,6 @@ pub enum ExportError {
     /// What was asked for does not fit together.
     #[error("{0}")]
     Options(String),
-}
-
-fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default()
 }
 
 fn nearest_layer(nearest: &Option<String>) -> String {

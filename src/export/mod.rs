@@ -38,7 +38,7 @@ mod walk;
 mod weights;
 mod window;
 
-pub use builder::{Builder, Dimension, Value, initializer};
+pub use builder::{Builder, Dimension, Value, initializer, wanted};
 pub use error::ExportError;
 pub use graph::Normalisation;
 pub use led::{MAP_SIZES, maps};

@@ -153,16 +153,12 @@ pub enum PackError {
         "no graph packs found in {searched}; install one, or name a folder of packs with `--packs` or the config key `packs`"
     )]
     NoPacks { searched: String },
-    #[error("no layer is called `{name}`{}; there are: {known}", suggestion(.nearest))]
+    #[error("no layer is called `{name}`{}; there are: {known}", crate::did_you_mean(.nearest.as_deref()))]
     UnknownLayer { name: String, nearest: Option<String>, known: String },
     #[error("`{name}` is a layer of several packs: say {choices}")]
     AmbiguousLayer { name: String, choices: String },
     #[error("two packs are called `{name}`: {first} and {second}; remove one or export it with another --name")]
     SameName { name: String, first: PathBuf, second: PathBuf },
-}
-
-fn suggestion(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default()
 }
 
 impl Manifest {

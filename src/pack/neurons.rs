@@ -152,10 +152,10 @@ fn unknown_group(layer: &Layer, group: &str) -> NeuronsError {
     }
     let names: Vec<&str> = layer.groups.keys().map(String::as_str).collect();
     let others = names.iter().copied().chain(LIVE).filter(|name| *name != group);
-    let meant = crate::nearest(group, others).map(|name| format!(" (did you mean `{name}`?)"));
+    let meant = crate::did_you_mean(crate::nearest(group, others));
     let known =
         if names.is_empty() { " (it has no groups)".to_owned() } else { format!("; it has: {}", names.join(", ")) };
-    let known = meant.unwrap_or_default() + &known;
+    let known = meant + &known;
     NeuronsError::Group { layer: layer.name.clone(), group: group.to_owned(), known }
 }
 

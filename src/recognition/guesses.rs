@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::pack::LIKENESS;
+
 /// A guess is a mean over about so many seconds, so that what is read of it does not flicker.
 const MEMORY: f32 = 2.0;
 
@@ -51,16 +53,16 @@ fn are_shares(scores: &[f32]) -> bool {
     scores.iter().all(|score| *score >= 0.0) && (0.99..1.01).contains(&sum)
 }
 
-/// The direction of `scores` among `N` axes, each a mix of all classes drawn by chance, which keeps angles nearly as they are (Johnson and
+/// The direction of `scores` among [`LIKENESS`] axes, each a mix of all classes drawn by chance, which keeps angles nearly as they are (Johnson and
 /// Lindenstrauss, 1984); the largest number is 127.
-pub fn direction<const N: usize>(scores: &[f32]) -> [i8; N] {
+pub fn direction(scores: &[f32]) -> [i8; LIKENESS] {
     /// Of a share: so small a one says nothing.
     const LEAST: f32 = 1e-7;
     let are_shares = are_shares(scores);
     let logit = |score: &f32| if are_shares { score.max(LEAST).ln() } else { *score };
     let mean = scores.iter().map(logit).sum::<f32>() / scores.len().max(1) as f32;
     let mut random = fastrand::Rng::with_seed(1);
-    let axes: [f32; N] = std::array::from_fn(|_| {
+    let axes: [f32; LIKENESS] = std::array::from_fn(|_| {
         scores.iter().map(|score| if random.bool() { logit(score) - mean } else { mean - logit(score) }).sum()
     });
     let largest = axes.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
@@ -92,12 +94,12 @@ mod tests {
         let (one, other, noise) = (scores(), scores(), scores());
         let near: Vec<f32> = one.iter().zip(&noise).map(|(one, noise)| 3.0 + 5.0 * (one + 0.2 * noise)).collect();
         let cosine = |a: &[f32], b: &[f32]| {
-            let (a, b) = (direction::<24>(a).map(f32::from), direction::<24>(b).map(f32::from));
-            let dot = |a: &[f32; 24], b: &[f32; 24]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+            let (a, b) = (direction(a).map(f32::from), direction(b).map(f32::from));
+            let dot = |a: &[f32; LIKENESS], b: &[f32; LIKENESS]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
             dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt()
         };
         assert!(cosine(&one, &near) > 0.9 && cosine(&one, &other).abs() < 0.6);
-        assert_eq!(direction::<24>(&[0.0; 1000]), [0; 24]);
+        assert_eq!(direction(&[0.0; 1000]), [0; LIKENESS]);
     }
 
     #[test]

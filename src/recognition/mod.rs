@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::frame::Frame;
-use crate::pack::{Catalogue, PackError};
+use crate::pack::{Catalogue, LIKENESS, PackError};
 use crate::pixel::{self, Picture, Scaler};
 use crate::runtime::{Classifier, ClassifierGraph, Runtime, RuntimeError};
 use crate::slot::Item;
@@ -143,11 +143,11 @@ impl Recogniser {
         Ok(Sight { seen: seen.map(|seen| of(seen, None)), dreamed: of(&self.dreamed, seen) })
     }
 
-    /// What `frame` looks like to the classifier: a direction among `N` axes, the same for all pictures. Those of pictures alike have a small angle.
+    /// What `frame` looks like to the classifier: a direction among axes that are the same for all pictures. Those of pictures alike have a small angle.
     ///
     /// # Errors
     /// As [`Recogniser::look`].
-    pub fn likeness<const N: usize>(&mut self, frame: &Frame) -> Result<[i8; N], RecognitionError> {
+    pub fn likeness(&mut self, frame: &Frame) -> Result<[i8; LIKENESS], RecognitionError> {
         Ok(guesses::direction(&self.classify(frame)?))
     }
 

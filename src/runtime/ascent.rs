@@ -173,10 +173,8 @@ impl Source for Graph<'_> {
         }
         outputs.extend(maps.map(|maps| (MAPS.to_owned(), maps.to_vec())));
         let constants = self.layer.inputs.iter().filter(|(name, _)| !is_given(name)).map(|(name, values)| {
-            let shape = input_shape(session, name, values.len());
-            let count = shape.iter().product::<i64>() as usize;
-            let filled: Vec<f32> = values.iter().cycle().take(count).copied().collect();
-            let tensor = Tensor::from_array((shape, filled)).map_err(|e| first_line(&e))?;
+            let filled = compose::filled(declared_shape(session, name), values);
+            let tensor = Tensor::from_array(filled).map_err(|e| first_line(&e))?;
             Ok((name.clone(), tensor))
         });
         Ok(Interface { inputs, constants: constants.collect::<Result<_, String>>()?, outputs })
@@ -365,11 +363,11 @@ fn map_shape(session: &Session) -> Result<[i64; 4], String> {
     }
 }
 
-/// The shape of an extra input: the graph's own where its sizes are known, else a row of `values`.
-fn input_shape(session: &Session, name: &str, values: usize) -> Vec<i64> {
-    let input = session.inputs().iter().find(|input| input.name() == name);
-    match input.map(|input| input.dtype()) {
-        Some(ValueType::Tensor { shape, .. }) if shape.iter().all(|n| *n >= 0) => shape.to_vec(),
-        _ => vec![values as i64],
+/// The shape that the graph says an input has, where its sizes are known.
+fn declared_shape(session: &Session, name: &str) -> Option<Vec<usize>> {
+    let input = session.inputs().iter().find(|input| input.name() == name)?;
+    match input.dtype() {
+        ValueType::Tensor { shape, .. } => shape.iter().map(|size| usize::try_from(*size).ok()).collect(),
+        _ => None,
     }
 }

@@ -81,7 +81,7 @@ impl Classifier {
         self.size
     }
 
-    /// The score of each class in `picture`: logits, in the order of the pack's labels.
+    /// The score of each class in `picture`, in the order of the pack's labels: logits, or shares of 1, as the network ends.
     ///
     /// # Errors
     /// The run failed; this is best dropped and opened anew.

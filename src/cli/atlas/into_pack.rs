@@ -10,7 +10,7 @@ use jpeg_encoder::{ColorType, Encoder};
 use super::painter::{Painter, neurons, paste};
 use crate::files::{Rights, write_whole};
 use crate::frame::Frame;
-use crate::pack::{Atlas, Catalogue, LIKENESS, Layer, LayerAtlas, Manifest};
+use crate::pack::{Atlas, Catalogue, Layer, LayerAtlas, Manifest};
 use crate::pixel::Scaler;
 use crate::recognition::Recogniser;
 use crate::runtime::Runtime;
@@ -51,7 +51,7 @@ pub fn draw(
             paste(&tile, &mut sheet, (place % ACROSS * SIDE, place / ACROSS * SIDE));
             let is_named = neurons == "all" || layer.groups.contains_key(neurons);
             if let Some(judge) = judge.as_mut().filter(|_| is_named) {
-                drawn.likeness.insert(neurons.clone(), judge.likeness::<LIKENESS>(dreamed)?.to_vec());
+                drawn.likeness.insert(neurons.clone(), judge.likeness(dreamed)?.to_vec());
             }
             bar.inc(1);
         }
