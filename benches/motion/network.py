@@ -54,6 +54,9 @@ class Network:
             "smoothing": np.array(recipe.smoothing, np.float32),
             "colour": np.array(recipe.colour, np.float32),
         }
+        # No other picture leads: features and maps of ones, shares of 0.
+        for led in (i for i in session.get_inputs() if i.name not in feeds):
+            feeds[led.name] = np.full([n if isinstance(n, int) else 1 for n in led.shape], bool(led.shape), np.float32)
         return session.run([output], feeds)[0]
 
     def climb(self, picture: np.ndarray, rng: np.random.Generator, recipe: Recipe = LIVE) -> np.ndarray:

@@ -82,6 +82,9 @@ def ours(file, threads, image):
     channels = next(i.shape[0] for i in graph.get_inputs() if i.name == "neurons")
     feed = {"image": image.numpy(), "neurons": numpy.ones(channels, numpy.float32)}
     feed |= {name: numpy.array(value, numpy.float32) for name, value in (("step", STEP), ("smoothing", 1), ("colour", 0.3))}
+    # No other picture leads: features and maps of ones, shares of 0.
+    for led in (i for i in graph.get_inputs() if i.name not in feed):
+        feed[led.name] = numpy.full([n if isinstance(n, int) else 1 for n in led.shape], bool(led.shape), numpy.float32)
     return lambda: graph.run(["dreamed", "activation"], feed)
 
 
