@@ -90,7 +90,7 @@ fn value_name(spec: &Spec, live: bool) -> String {
         Kind::Whole { min, max, .. } => format!("{min}..{max}"),
         Kind::Switch { .. } => "on|off".to_owned(),
         Kind::Choice { options, .. } => options.join("|"),
-        Kind::Layer => "LAYER".to_owned(),
+        Kind::Layer | Kind::SecondLayer => "LAYER".to_owned(),
         Kind::Guide => if live { "NAME" } else { "PICTURE" }.to_owned(),
         Kind::Neurons => "NEURONS".to_owned(),
     }
@@ -149,7 +149,7 @@ mod tests {
                 Kind::Switch { .. } => "on".to_owned(),
                 Kind::Choice { options, .. } => options[0].to_owned(),
                 Kind::Layer => "p/f12".to_owned(),
-                Kind::Guide => "none".to_owned(),
+                Kind::SecondLayer | Kind::Guide => "none".to_owned(),
                 Kind::Neurons => "-3:0.5".to_owned(),
             };
             let params = apply(&[&format!("--{}={text}", flag_name(spec.name))]).unwrap();

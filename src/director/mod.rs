@@ -454,7 +454,7 @@ impl Director {
 
 /// Whether a change of `spec` is a crossfade, which begins when the dream has what it takes.
 fn is_network(spec: &Spec) -> bool {
-    matches!(spec.kind, Kind::Layer | Kind::Neurons | Kind::Guide)
+    matches!(spec.kind, Kind::Layer | Kind::SecondLayer | Kind::Neurons | Kind::Guide)
 }
 
 /// A random generator that is the same for the same seed, purpose and number.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::pack::Neurons;
 
 /// A fade that something else is waiting for is brought to its nearer end in this time, seconds.
-const HURRY: f64 = 1.0;
+pub const HURRY: f64 = 1.0;
 
 /// A layer and the neurons of it.
 #[derive(Debug, Clone, PartialEq)]

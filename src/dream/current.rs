@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use super::Dreamer;
-use super::crossfade::{Crossfade, FadeStep, Selection};
+use super::crossfade::{Crossfade, FadeStep, HURRY, Selection};
+use super::second::Second;
 use super::error::DreamError;
 use super::governor::{Plan, PlanRequest};
 use super::octaves::octave_sizes;
-use super::session_cache::{Graphs, Opening};
+use super::session_cache::{Graphs, Opening, SessionCache};
 use crate::compose::FramePlan;
+use crate::guides::NONE;
 use crate::params::Params;
 
 /// The least time in which channels are faded to that were chosen anew by how active they are, seconds.
@@ -18,6 +20,8 @@ const CHOICE_SECONDS: f64 = 4.0;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Current {
     pub crossfade: Crossfade,
+    /// Another layer beside one alone: never beside two.
+    pub second: Option<Second>,
     pub plan: Plan,
     /// Those of all octaves; none where nothing is open yet.
     pub sizes: Vec<(usize, usize)>,
@@ -28,9 +32,15 @@ impl Current {
         Graphs { layer: &self.crossfade.from.layer, other: self.other_layer(), sizes: &self.sizes }
     }
 
-    /// The layer that is faded to.
+    /// The layer that is mixed with the first: one that it is faded to, or the second.
     pub fn other_layer(&self) -> Option<&str> {
-        self.crossfade.other().map(|(to, _)| to.layer.as_str())
+        let second = self.second.as_ref().map(Second::layer);
+        self.crossfade.other().map(|(to, _)| to.layer.as_str()).or(second)
+    }
+
+    /// The layer that is dreamed alone; none while two are mixed.
+    pub fn only_layer(&self) -> Option<&str> {
+        self.crossfade.only_layer().filter(|_| self.second.is_none())
     }
 
     /// What a frame that is one run climbs, where all octaves are climbed at once, with so many `parts` beside.
@@ -41,8 +51,39 @@ impl Current {
 }
 
 impl Dreamer {
-    /// What to dream with: what is asked for where its graphs are open, else what there is, and in between a mix.
+    /// What to dream with: the layer of [`Dreamer::choose_layer`], and beside it the second one.
     pub(super) fn choose_graphs(&mut self, params: &Params, elapsed: Duration) -> Result<Current, DreamError> {
+        let wanted = self.wanted_second(params)?;
+        let held = self.current.as_ref().and_then(|current| current.second.clone());
+        if let Some(mut current) = self.current.clone().filter(|_| params.crossfade > 0.0)
+            && current.crossfade.latest().layer != params.layer
+            && let Some(second) = held.clone().filter(|_| self.sessions.has(current.graphs()))
+        {
+            // Three are never mixed: it goes before another layer comes in the middle.
+            current.second = second.advance(None, params.crossfade.min(HURRY), elapsed);
+            return Ok(current);
+        }
+        // What goes is opened no more, so that it may be let go where another comes.
+        self.beside = wanted.as_ref().map(|wanted| wanted.layer().to_owned()).filter(|layer| !self.cannot_join(layer));
+        let mut current = self.choose_layer(params, elapsed)?;
+        current.second = None;
+        if current.crossfade.other().is_some() || current.sizes.is_empty() {
+            return Ok(current);
+        }
+        let is_open = |sessions: &SessionCache, second: &Second| {
+            let other = Some(second.layer());
+            sessions.has(Graphs { layer: &current.crossfade.from.layer, other, sizes: &current.sizes })
+        };
+        let wanted = wanted.filter(|wanted| is_open(&self.sessions, wanted));
+        current.second = match held.filter(|held| is_open(&self.sessions, held)) {
+            Some(second) => second.advance(wanted, params.crossfade, elapsed),
+            None => wanted.and_then(|wanted| wanted.begin().advance(Some(wanted), params.crossfade, elapsed)),
+        };
+        Ok(current)
+    }
+
+    /// What to dream with but for the second layer: what is asked for where its graphs are open, else what there is, and in between a mix.
+    fn choose_layer(&mut self, params: &Params, elapsed: Duration) -> Result<Current, DreamError> {
         self.governor.update_heat(self.thermal_headroom, elapsed);
         let wanted = self.selection(params)?;
         let held = self.current.as_ref().filter(|current| self.sessions.has(current.graphs())).cloned();
@@ -88,8 +129,9 @@ impl Dreamer {
         params: &Params,
         held: Option<&Current>,
     ) -> Result<(Current, Opening), DreamError> {
+        let beside = self.beside.clone();
         let plan = self.governor.plan(&PlanRequest {
-            layer: crossfade.only_layer().map(str::to_owned),
+            layer: crossfade.only_layer().filter(|_| beside.is_none()).map(str::to_owned),
             octaves: params.octaves,
             steps: params.steps,
             octave_scale: params.octave_scale,
@@ -97,16 +139,48 @@ impl Dreamer {
         });
         let mut sizes = octave_sizes(plan.size, params.octaves, params.octave_scale);
         let layer = crossfade.from.layer.as_str();
-        let other = crossfade.other().map(|(to, _)| to.layer.as_str()).or(incoming);
+        let of_fade = crossfade.other().map(|(to, _)| to.layer.as_str()).or(incoming);
+        let mut other = of_fade.or(beside.as_deref());
         let opening = loop {
             let can_open = |size| std::iter::once(layer).chain(other).all(|layer| self.sessions.can_open(layer, size));
             sizes.retain(|&size| size == plan.size || can_open(size));
             match self.sessions.open(Graphs { layer, other, sizes: &sizes }, held.map(Current::graphs))? {
                 Opening::FewerOctaves => {}
+                // A second layer that cannot be opened is done without.
+                Opening::Failed if of_fade.is_none() && other.is_some_and(|other| !self.sessions.can_open(other, plan.size)) => {
+                    self.unjoinable.clone_from(&beside);
+                    self.beside = None;
+                    other = None;
+                }
                 opening => break opening,
             }
         };
-        Ok((Current { crossfade, plan, sizes }, opening))
+        Ok((Current { crossfade, second: None, plan, sizes }, opening))
+    }
+
+    /// The second layer that `params` ask for.
+    fn wanted_second(&self, params: &Params) -> Result<Option<Second>, DreamError> {
+        if params.second_layer == NONE || params.second_share == 0.0 || params.second_layer == params.layer {
+            return Ok(None);
+        }
+        let held = self.current.as_ref().and_then(|current| current.second.as_ref());
+        if let Some(held) = held.filter(|held| held.is_of(&params.second_layer, &params.second_neurons)) {
+            return Ok(Some(held.with_share(params.second_share)));
+        }
+        let layer = self.catalogue.layer(&params.second_layer)?.2;
+        let selection = Selection {
+            layer: params.second_layer.clone(),
+            weights: params.second_neurons.weights(layer)?.into(),
+            neurons: Some(params.second_neurons.clone()),
+            choice: 0,
+        };
+        Ok(Some(Second::new(selection, params.second_share)))
+    }
+
+    /// Whether it was found that `layer` cannot be opened beside another, for as long as it is wanted.
+    fn cannot_join(&mut self, layer: &str) -> bool {
+        self.unjoinable = self.unjoinable.take().filter(|unjoinable| unjoinable == layer);
+        self.unjoinable.is_some()
     }
 
     /// The layer and neurons of `params`.

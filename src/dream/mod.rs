@@ -21,6 +21,7 @@ mod governor;
 mod leading;
 mod momentum;
 mod octaves;
+mod second;
 mod session_cache;
 mod settings;
 mod sleep;
@@ -102,8 +103,12 @@ pub struct Dreamer {
     current: Option<Current>,
     /// What cannot be faded to, since its graphs do not open at the size there is.
     unfadable: Option<Selection>,
+    /// The layer that is to be open beside the first, and one that cannot be.
+    beside: Option<String>,
+    unjoinable: Option<String>,
     /// Weight of each channel, on the way from some neurons to others.
     weights: Vec<f32>,
+    second_weights: Vec<f32>,
     leading: Leading,
     activity: Activity,
     sleep: Sleep,
@@ -162,7 +167,10 @@ impl Dreamer {
             thermal_headroom: None,
             current: None,
             unfadable: None,
+            beside: None,
+            unjoinable: None,
             weights: Vec::new(),
+            second_weights: Vec::new(),
             leading: Leading::default(),
             activity: Activity::default(),
             sleep: Sleep::default(),
@@ -327,7 +335,7 @@ impl Dreamer {
         if climbed
             && is_most_expensive
             && !self.frame_graphs.is_soon_open()
-            && self.governor.plans_for(current.crossfade.only_layer())
+            && self.governor.plans_for(current.only_layer())
         {
             self.governor.observe(self.status.frame_time, &current.plan);
         }

@@ -12,7 +12,7 @@ mod transitions;
 mod value;
 
 pub use play::Play;
-pub use print::{guide_names, json_schema, markdown, text};
+pub use print::{guide_names, json_schema, markdown, second_layer_names, text};
 pub use spec::{Kind, Scope, Spec};
 pub use table::{TABLE, find};
 pub use transitions::Transitions;
@@ -28,6 +28,10 @@ use crate::pack::{Catalogue, Layer, Manifest, Neurons, Objective};
 pub struct Params {
     pub layer: String,
     pub neurons: Neurons,
+    /// Another layer dreamed beside it, or [`NONE`].
+    pub second_layer: String,
+    pub second_neurons: Neurons,
+    pub second_share: f64,
     pub guide: String,
     pub guided: f64,
     pub caricature: f64,
@@ -73,6 +77,9 @@ impl Params {
         let mut params = Params {
             layer: catalogue.default_layer().unwrap_or_default(),
             neurons: Neurons::all(),
+            second_layer: NONE.to_owned(),
+            second_neurons: Neurons::all(),
+            second_share: 0.0,
             guide: NONE.to_owned(),
             guided: 0.0,
             caricature: 0.0,
@@ -162,6 +169,7 @@ impl Params {
             }
             _ => {}
         }
+        next.check_second(self, changes, catalogue, &mut refusals);
         if next.guide != self.guide
             && next.guide != NONE
             && !refused("guide", &refusals)
@@ -170,6 +178,46 @@ impl Params {
             refusals.push(Refusal::new("guide", e));
         }
         if refusals.is_empty() { Ok(next) } else { Err(refusals) }
+    }
+
+    /// What is dreamed beside the layer: another one, with neurons that it has.
+    fn check_second(
+        &mut self,
+        before: &Params,
+        changes: &Map<String, Json>,
+        catalogue: &Catalogue,
+        refusals: &mut Vec<Refusal>,
+    ) {
+        let is_refused = |name: &str| refusals.iter().any(|refusal| refusal.param == name);
+        if self.second_layer == NONE || is_refused("second_layer") {
+            return;
+        }
+        let (_, pack, layer) = match catalogue.layer(&self.second_layer) {
+            Ok(found) => found,
+            Err(e) => return refusals.push(Refusal::new("second_layer", e)),
+        };
+        self.second_layer = catalogue.short_name(pack, layer);
+        if self.second_layer == self.layer {
+            if changes.contains_key("second_layer") {
+                let why = "is the layer itself: give its neurons weights instead";
+                return refusals.push(Refusal::new("second_layer", why));
+            }
+            // What was beside is in the middle now.
+            NONE.clone_into(&mut self.second_layer);
+            return;
+        }
+        if self.second_layer != before.second_layer && !changes.contains_key("second_neurons") {
+            self.second_neurons = Neurons::to_begin_with(layer);
+        }
+        if self.second_neurons.is_live(layer) {
+            let why = "neurons that are chosen by how active they are can be those of the first layer only";
+            return refusals.push(Refusal::new("second_neurons", why));
+        }
+        if let Err(e) = self.second_neurons.weights(layer)
+            && !is_refused("second_neurons")
+        {
+            refusals.push(Refusal::new("second_neurons", e));
+        }
     }
 
     /// The layer can be led by no picture: where one of `changes` asks for that it is refused, and what led another layer leads no more.

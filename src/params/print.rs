@@ -70,6 +70,10 @@ fn property(spec: &Spec, catalogue: &Catalogue) -> Json {
             names if names.is_empty() => json!({"type": "string"}),
             names => json!({"type": "string", "enum": names}),
         },
+        Kind::SecondLayer => match second_layer_names(catalogue) {
+            names if names.len() == 1 => json!({"type": "string"}),
+            names => json!({"type": "string", "enum": names}),
+        },
         Kind::Guide => match guide_names(catalogue) {
             names if names.len() == 1 => json!({"type": "string"}),
             names => json!({"type": "string", "enum": names}),
@@ -87,6 +91,11 @@ fn property(spec: &Spec, catalogue: &Catalogue) -> Json {
     schema
 }
 
+/// The layers that may be dreamed beside another, and that none is.
+pub fn second_layer_names(catalogue: &Catalogue) -> Vec<String> {
+    std::iter::once(NONE.to_owned()).chain(catalogue.layer_names()).collect()
+}
+
 /// The pictures that lead, and that none does.
 pub fn guide_names(catalogue: &Catalogue) -> Vec<String> {
     std::iter::once(NONE.to_owned()).chain(catalogue.guides().names()).collect()
@@ -99,6 +108,7 @@ fn range(spec: &Spec) -> String {
         Kind::Switch { .. } => "on or off".to_owned(),
         Kind::Choice { options, .. } => options.join(", "),
         Kind::Layer => "a layer".to_owned(),
+        Kind::SecondLayer => "a layer".to_owned(),
         Kind::Guide => "a picture".to_owned(),
         Kind::Neurons => "neurons".to_owned(),
     }

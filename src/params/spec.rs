@@ -80,6 +80,8 @@ pub enum Kind {
     },
     /// One of the installed layers.
     Layer,
+    /// One of the installed layers, or none.
+    SecondLayer,
     /// A picture that leads, by name.
     Guide,
     /// A choice of neurons, in the grammar of [`Neurons`].
@@ -109,7 +111,7 @@ impl Spec {
             Kind::Switch { default } => Some(Value::Switch(default)),
             Kind::Choice { default, .. } => Some(Value::Text(default.to_owned())),
             Kind::Neurons => Some(Value::Neurons(Neurons::all())),
-            Kind::Guide => Some(Value::Text(NONE.to_owned())),
+            Kind::Guide | Kind::SecondLayer => Some(Value::Text(NONE.to_owned())),
             Kind::Layer => None,
         }
     }
@@ -130,10 +132,10 @@ impl Spec {
             (Kind::Choice { options, .. }, Json::String(s)) if options.contains(&s.as_str()) => {
                 Ok(Value::Text(s.clone()))
             }
-            (Kind::Layer | Kind::Neurons | Kind::Guide, Json::String(s)) if s.len() > MAX_TEXT => {
+            (Kind::Layer | Kind::SecondLayer | Kind::Neurons | Kind::Guide, Json::String(s)) if s.len() > MAX_TEXT => {
                 Err(self.refusal(&format!("longer than {MAX_TEXT} characters")))
             }
-            (Kind::Layer | Kind::Guide, Json::String(s)) => Ok(Value::Text(s.clone())),
+            (Kind::Layer | Kind::SecondLayer | Kind::Guide, Json::String(s)) => Ok(Value::Text(s.clone())),
             (Kind::Neurons, Json::String(s)) => match s.parse::<Neurons>() {
                 // As it is published and saved, it must be accepted again.
                 Ok(neurons) if neurons.to_string().len() > MAX_TEXT => {
@@ -174,7 +176,7 @@ impl Spec {
                 let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
                 number.map_or_else(itself, Json::from)
             }
-            Kind::Choice { .. } | Kind::Layer | Kind::Neurons | Kind::Guide => itself(),
+            Kind::Choice { .. } | Kind::Layer | Kind::SecondLayer | Kind::Neurons | Kind::Guide => itself(),
         }
     }
 
@@ -186,6 +188,7 @@ impl Spec {
             Kind::Switch { .. } => "true or false".to_owned(),
             Kind::Choice { options, .. } => format!("one of {}", options.join(", ")),
             Kind::Layer => "the name of a layer".to_owned(),
+            Kind::SecondLayer => format!("the name of a layer, or `{NONE}`"),
             Kind::Guide => format!("the name of a picture, or `{NONE}`"),
             Kind::Neurons => "a choice of neurons such as `all`, `15`, `10-20` or `eyes:0.5,-36`".to_owned(),
         }

@@ -34,6 +34,44 @@ pub static TABLE: &[Spec] = &[
         },
     },
     Spec {
+        name: "second_layer",
+        about: "Another layer, of any network, that is dreamed beside the first: `none`, or its name.",
+        unit: "",
+        scope: Scope::Look,
+        kind: Kind::SecondLayer,
+        still: None,
+        get: |p| Value::Text(p.second_layer.clone()),
+        set: |p, v| {
+            if let Value::Text(name) = v {
+                p.second_layer = name;
+            }
+        },
+    },
+    Spec {
+        name: "second_neurons",
+        about: "Which neurons of the second layer are amplified, as `neurons` of the first.",
+        unit: "",
+        scope: Scope::Look,
+        kind: Kind::Neurons,
+        still: None,
+        get: |p| Value::Neurons(p.second_neurons.clone()),
+        set: |p, v| {
+            if let Value::Neurons(neurons) = v {
+                p.second_neurons = neurons;
+            }
+        },
+    },
+    Spec {
+        name: "second_share",
+        about: "How much of each climb the second layer has; the rest is the first's.",
+        unit: "",
+        scope: Scope::Look,
+        kind: Kind::Real { min: 0.0, max: 1.0, default: 0.4, step: 0.01 },
+        still: None,
+        get: |p| Value::Number(p.second_share),
+        set: |p, v| set_real(&mut p.second_share, v),
+    },
+    Spec {
         name: "guide",
         about: "A picture that the dream is led by: of what the layer sees in it, the likest is sought at each place. `none`, or the name of one in the folder of guides; of layers whose neurons are words there is none.",
         unit: "",

@@ -56,7 +56,7 @@ fn each_row_reads_and_writes_its_own_field() {
             Kind::Whole { max, .. } => Value::Number(max.into()),
             Kind::Switch { default } => Value::Switch(!default),
             Kind::Choice { options, .. } => Value::Text(options[options.len() - 1].to_owned()),
-            Kind::Layer | Kind::Guide => Value::Text("elsewhere".into()),
+            Kind::Layer | Kind::SecondLayer | Kind::Guide => Value::Text("elsewhere".into()),
             Kind::Neurons => Value::Neurons("3".parse().unwrap()),
         };
         (spec.set)(&mut changed, other.clone());

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::checks::InvalidSetting;
 use crate::director::Capabilities;
 use crate::pack::Catalogue;
-use crate::params::{Kind, Scope, Spec, TABLE, guide_names};
+use crate::params::{Kind, Scope, Spec, TABLE, guide_names, second_layer_names};
 use crate::protocol::DeviceId;
 use crate::protocol::topic::{SNAPSHOT, STATE, STATUS, TELEMETRY};
 
@@ -141,6 +141,7 @@ fn parameter(spec: &Spec, base: &str, catalogue: &Catalogue) -> Json {
         }),
         Kind::Choice { options, .. } => json!({"platform": "select", "options": options}),
         Kind::Layer => json!({"platform": "select", "options": catalogue.layer_names()}),
+        Kind::SecondLayer => json!({"platform": "select", "options": second_layer_names(catalogue)}),
         Kind::Guide => json!({"platform": "select", "options": guide_names(catalogue)}),
         // A longer one is shown truncated, but in effect whole.
         Kind::Neurons => json!({
@@ -339,7 +340,8 @@ fn label(name: &str) -> String {
 fn icon(name: &str) -> &'static str {
     match name {
         "layer" => "mdi:layers-triple",
-        "neurons" => "mdi:graph",
+        "second_layer" | "second_share" => "mdi:layers-plus",
+        "neurons" | "second_neurons" => "mdi:graph",
         "guide" | "guided" => "mdi:image-search-outline",
         "caricature" => "mdi:drama-masks",
         "intensity" => "mdi:creation",
