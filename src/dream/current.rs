@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::Dreamer;
 use super::crossfade::{Crossfade, FadeStep, HURRY, Selection};
-use super::second::Second;
 use super::error::DreamError;
 use super::governor::{Plan, PlanRequest};
 use super::octaves::octave_sizes;
+use super::second::Second;
 use super::session_cache::{Graphs, Opening, SessionCache};
 use crate::compose::FramePlan;
 use crate::guides::NONE;
@@ -27,6 +27,14 @@ pub struct Current {
     pub sizes: Vec<(usize, usize)>,
 }
 
+/// Weight of each channel of what is dreamed at the moment; buffers are kept.
+#[derive(Debug, Default)]
+pub struct Weights {
+    pub first: Vec<f32>,
+    /// Of the second layer's.
+    second: Vec<f32>,
+}
+
 impl Current {
     fn graphs(&self) -> Graphs<'_> {
         Graphs { layer: &self.crossfade.from.layer, other: self.other_layer(), sizes: &self.sizes }
@@ -36,6 +44,20 @@ impl Current {
     pub fn other_layer(&self) -> Option<&str> {
         let second = self.second.as_ref().map(Second::layer);
         self.crossfade.other().map(|(to, _)| to.layer.as_str()).or(second)
+    }
+
+    /// Weights of the first layer's channels and of the second's, on their way, into `weights`.
+    pub fn write_weights(&self, weights: &mut Weights) {
+        self.crossfade.weights(&mut weights.first);
+        if let Some(second) = &self.second {
+            second.weights(&mut weights.second);
+        }
+    }
+
+    /// What is mixed with the first layer: its name, the weights of its channels, and its share.
+    pub fn other<'a>(&'a self, weights: &'a Weights) -> Option<(&'a str, &'a [f32], f64)> {
+        let comes = self.crossfade.other().map(|(to, share)| (to.layer.as_str(), &*to.weights, share));
+        comes.or_else(|| self.second.as_ref().map(|second| (second.layer(), weights.second.as_slice(), second.share)))
     }
 
     /// The layer that is dreamed alone; none while two are mixed.
@@ -67,7 +89,8 @@ impl Dreamer {
         self.beside = wanted.as_ref().map(|wanted| wanted.layer().to_owned()).filter(|layer| !self.cannot_join(layer));
         let mut current = self.choose_layer(params, elapsed)?;
         current.second = None;
-        if current.crossfade.other().is_some() || current.sizes.is_empty() {
+        let is_there = current.crossfade.from.layer == params.layer && current.crossfade.other().is_none();
+        if !is_there || current.sizes.is_empty() {
             return Ok(current);
         }
         let is_open = |sessions: &SessionCache, second: &Second| {
@@ -147,7 +170,9 @@ impl Dreamer {
             match self.sessions.open(Graphs { layer, other, sizes: &sizes }, held.map(Current::graphs))? {
                 Opening::FewerOctaves => {}
                 // A second layer that cannot be opened is done without.
-                Opening::Failed if of_fade.is_none() && other.is_some_and(|other| !self.sessions.can_open(other, plan.size)) => {
+                Opening::Failed
+                    if of_fade.is_none() && other.is_some_and(|other| !self.sessions.can_open(other, plan.size)) =>
+                {
                     self.unjoinable.clone_from(&beside);
                     self.beside = None;
                     other = None;

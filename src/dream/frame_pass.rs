@@ -1,6 +1,6 @@
 //! How a frame is climbed: by one run of its own graph where that is open, else step by step.
 
-use super::current::Current;
+use super::current::{Current, Weights};
 use super::error::DreamError;
 use super::frame_cache::FrameKey;
 use super::leading::LeadingClimb;
@@ -18,7 +18,7 @@ pub struct StepScales {
 impl Dreamer {
     /// How `current` is climbed at the moment.
     pub(super) fn climb_of<'a>(
-        weights: &'a [f32],
+        weights: &'a Weights,
         current: &'a Current,
         params: &Params,
         jitter: u32,
@@ -26,9 +26,9 @@ impl Dreamer {
     ) -> Climb<'a> {
         Climb {
             layer: &current.crossfade.from.layer,
-            other: current.crossfade.other().map(|(to, share)| (to.layer.as_str(), &*to.weights, share)),
+            other: current.other(weights),
             sizes: &current.sizes,
-            neurons: weights,
+            neurons: &weights.first,
             step: (params.step * strength(params) * step_scale / 255.0) as f32,
             smoothing: params.smoothing as f32,
             colour: params.colour as f32,
@@ -41,7 +41,7 @@ impl Dreamer {
 
     /// How a part of the canvas is climbed: by one step.
     pub(super) fn part_climb<'a>(
-        weights: &'a [f32],
+        weights: &'a Weights,
         current: &'a Current,
         params: &Params,
         step_scale: f64,
@@ -57,7 +57,7 @@ impl Dreamer {
 
     /// How the whole is climbed in frame `number`: the octaves whose turn it is.
     fn whole_climb<'a>(
-        weights: &'a [f32],
+        weights: &'a Weights,
         current: &'a Current,
         params: &Params,
         step_scale: f64,
@@ -72,8 +72,8 @@ impl Dreamer {
     /// Climbs `next` octave by octave, those whose turn it is, and the parts that were cut: in one run where the frame's graph is open, else
     /// step by step. Returns whether there was anything to climb.
     pub(super) fn climb(&mut self, current: &Current, params: &Params, scales: StepScales) -> Result<bool, DreamError> {
-        current.crossfade.weights(&mut self.weights);
-        self.fatigue.swing(&mut self.weights, fatigue::share(params.fatigue) * self.gaze.stares());
+        current.write_weights(&mut self.weights);
+        self.fatigue.swing(&mut self.weights.first, fatigue::share(params.fatigue) * self.gaze.stares());
         self.climber.count_anew();
         let number = self.frames;
         self.frames += 1;

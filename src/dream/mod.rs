@@ -49,7 +49,7 @@ use crate::size::Size;
 use activity::Activity;
 use canvas::{Canvas, Previous};
 use crossfade::Selection;
-use current::Current;
+use current::{Current, Weights};
 use engines_ahead::EnginesAhead;
 use fatigue::Fatigue;
 use frame_cache::FrameCache;
@@ -106,9 +106,8 @@ pub struct Dreamer {
     /// The layer that is to be open beside the first, and one that cannot be.
     beside: Option<String>,
     unjoinable: Option<String>,
-    /// Weight of each channel, on the way from some neurons to others.
-    weights: Vec<f32>,
-    second_weights: Vec<f32>,
+    /// On the way from some neurons to others.
+    weights: Weights,
     leading: Leading,
     activity: Activity,
     sleep: Sleep,
@@ -169,8 +168,7 @@ impl Dreamer {
             unfadable: None,
             beside: None,
             unjoinable: None,
-            weights: Vec::new(),
-            second_weights: Vec::new(),
+            weights: Weights::default(),
             leading: Leading::default(),
             activity: Activity::default(),
             sleep: Sleep::default(),

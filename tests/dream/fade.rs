@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use reverie::frame::Frame;
 use reverie::params::Params;
+use serde_json::{Value as Json, json};
 
-use crate::scene::{SIZE, Sitting, catalogue, difference, dreamer, picture};
+use crate::scene::{SIZE, Sitting, catalogue, difference, dreamer, picture, set};
 
 /// Eight dreams a second, as on a small board.
 const TICK: Duration = Duration::from_millis(125);
@@ -20,18 +21,17 @@ struct Film {
 }
 
 impl Film {
-    /// From one layer and its neurons to another, in ten seconds; or all at once, and no further than that.
-    fn of(from: (&str, &str), to: (&str, &str), fades: bool) -> Film {
+    /// From some parameters to others, in ten seconds; or all at once, and no further than that.
+    fn of(from: &Json, to: &Json, fades: bool) -> Film {
         let catalogue = catalogue();
         let (mut sitting, camera) = (Sitting::new(dreamer(&catalogue).patient()), picture(SIZE));
-        let mut params = Params::new(&catalogue);
-        (params.layer, params.neurons) = (from.0.into(), from.1.parse().unwrap());
+        let mut params = set(&Params::new(&catalogue), &catalogue, from).unwrap();
         params.intensity = 0.3;
         let mut frames = Vec::new();
         let length = if fades { PARTS.iter().sum() } else { PARTS[0] + 1 };
         for n in 0..length {
             if n == PARTS[0] {
-                (params.layer, params.neurons) = (to.0.into(), to.1.parse().unwrap());
+                params = set(&params, &catalogue, to).unwrap();
                 params.crossfade = if fades { FADE } else { 0.0 };
             }
             if n >= PARTS[0] {
@@ -42,7 +42,7 @@ impl Film {
             sitting.dream(Some(&camera), &params, TICK, &mut out).unwrap();
             frames.push(out);
         }
-        assert_eq!(sitting.dreamer.status().layer, to.0);
+        assert_eq!(sitting.dreamer.status().layer, params.layer);
         Film { frames }
     }
 
@@ -82,7 +82,7 @@ fn largest(steps: &[(f64, f64)]) -> (f64, f64) {
 }
 
 /// Holds the frames of a fade to what those of a dream that is left alone differ by: its own life, from frame to frame.
-fn check(name: &str, from: (&'static str, &'static str), to: (&'static str, &'static str)) {
+fn check(name: &str, from: &Json, to: &Json) {
     let film = Film::of(from, to, true);
     film.keep(name);
     let steps = film.steps();
@@ -100,11 +100,58 @@ fn check(name: &str, from: (&'static str, &'static str), to: (&'static str, &'st
 
 #[test]
 fn a_layer_and_the_intensity_fade_over_ten_seconds() {
-    check("middle-to-shallow", ("f12", "all"), ("f6", "all"));
-    check("shallow-to-deep", ("f6", "all"), ("f15", "all"));
+    check("middle-to-shallow", &json!({"layer": "f12"}), &json!({"layer": "f6", "neurons": "all"}));
+    check("shallow-to-deep", &json!({"layer": "f6"}), &json!({"layer": "f15", "neurons": "all"}));
 }
 
 #[test]
 fn neurons_fade_as_layers_do() {
-    check("neurons", ("f12", "15"), ("f12", "40"));
+    check("neurons", &json!({"neurons": "15"}), &json!({"neurons": "40"}));
+}
+
+#[test]
+fn a_second_layer_comes_goes_and_gives_way_as_layers_do() {
+    let beside = json!({"layer": "f12", "second_layer": "r7", "second_share": 0.6});
+    check("second-comes", &json!({"layer": "f12"}), &beside);
+    check("second-goes", &beside, &json!({"second_layer": "none"}));
+    check("second-stays-beside-another", &beside, &json!({"layer": "f9", "neurons": "all"}));
+}
+
+#[test]
+fn two_layers_share_a_still() {
+    let catalogue = catalogue();
+    let few = |changes: Json| {
+        let params = Params { octaves: 1, steps: 6, ..Params::for_still(&catalogue) };
+        let params = set(&params, &catalogue, &changes).unwrap();
+        let mut out = Frame::new(0, 0);
+        let mut sitting = Sitting::new(dreamer(&catalogue).patient());
+        sitting.dream(Some(&picture(SIZE)), &params, Duration::ZERO, &mut out).unwrap();
+        out
+    };
+    let share = |share: f64| few(json!({"layer": "f12", "second_layer": "r7", "second_share": share}));
+    let (first, second) = (few(json!({"layer": "f12"})), few(json!({"layer": "r7"})));
+    assert_eq!(share(0.0).pixels, first.pixels);
+    assert_eq!(share(1.0).pixels, second.pixels, "the whole of each climb is the second's");
+    let half = share(0.5);
+    let apart = difference(&first, &second);
+    let (from_first, from_second) = (difference(&half, &first), difference(&half, &second));
+    assert!(from_first > 0.2 * apart && from_second > 0.2 * apart, "{from_first} and {from_second} of {apart}");
+}
+
+#[test]
+fn a_second_layer_that_cannot_be_is_refused_and_one_that_becomes_the_first_goes() {
+    let catalogue = catalogue();
+    let params = Params::new(&catalogue);
+    let refusal = |changes: Json| set(&params, &catalogue, &changes).unwrap_err();
+    let itself = refusal(json!({"layer": "f9", "second_layer": "f9"}));
+    assert_eq!(itself, "second_layer: is the layer itself: give its neurons weights instead");
+    let unknown = refusal(json!({"second_layer": "r77"}));
+    assert!(unknown.starts_with("second_layer: no layer is called `r77` (did you mean `r7`?)"), "{unknown}");
+    let neurons = refusal(json!({"second_layer": "f9", "second_neurons": "eyse"}));
+    assert!(neurons.starts_with("second_neurons: ") && neurons.contains("did you mean `eyes`"), "{neurons}");
+    let chosen = refusal(json!({"second_layer": "f9", "second_neurons": "strong"}));
+    assert!(chosen.starts_with("second_neurons: "), "{chosen}");
+    let beside = set(&params, &catalogue, &json!({"second_layer": "f9"})).unwrap();
+    let swapped = set(&beside, &catalogue, &json!({"layer": "f9"})).unwrap();
+    assert_eq!((swapped.layer.as_str(), swapped.second_layer.as_str()), ("f9", "none"));
 }

@@ -13,7 +13,7 @@ use reverie::pixel::{Picture, from_frame};
 use reverie::runtime::{Ascent, Graph};
 use serde_json::{Value as Json, json};
 
-use crate::scene::{SIZE, Sitting, difference, dreamer, packs, photo, picture, runtime};
+use crate::scene::{SIZE, Sitting, difference, dreamer, packs, photo, picture, runtime, set};
 
 const TICK: Duration = Duration::from_millis(125);
 
@@ -23,11 +23,6 @@ fn photos() -> PathBuf {
 
 fn catalogue() -> Arc<Catalogue> {
     Arc::new(Catalogue::read(&[packs()]).unwrap().with_guides(Guides::of(Some(photos()))))
-}
-
-fn set(params: &Params, catalogue: &Catalogue, changes: Json) -> Result<Params, String> {
-    let changed = params.with(changes.as_object().unwrap(), catalogue);
-    changed.map_err(|refusals| refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 
 /// What the default layer sees of a picture: features of each position, each of length 1.
@@ -57,7 +52,7 @@ fn likeness(catalogue: &Catalogue, layer: &str, frame: &Frame, guide: &Frame) ->
 
 /// What a still dreamer makes of `camera`.
 fn still(catalogue: &Arc<Catalogue>, camera: &Frame, changes: Json) -> Frame {
-    let params = set(&Params::for_still(catalogue), catalogue, changes).unwrap();
+    let params = set(&Params::for_still(catalogue), catalogue, &changes).unwrap();
     let mut out = Frame::new(0, 0);
     Sitting::new(dreamer(catalogue).patient()).dream(Some(camera), &params, Duration::ZERO, &mut out).unwrap();
     out
@@ -86,7 +81,7 @@ fn a_guide_fades_in_and_out_and_stays_out_where_it_does_not_lead() {
     let catalogue = catalogue();
     let camera = picture(SIZE);
     let params = Params { fatigue: 0.0, ..Params::new(&catalogue) };
-    let guided = |guided: f64| set(&params, &catalogue, json!({"guide": "rocket", "guided": guided})).unwrap();
+    let guided = |guided: f64| set(&params, &catalogue, &json!({"guide": "rocket", "guided": guided})).unwrap();
     // Frames that follow a change: how far each is from where it would be without it.
     let follow = |changed: &Params| -> Vec<f64> {
         let run = |changed: &Params| {
@@ -113,7 +108,7 @@ fn a_guide_fades_in_and_out_and_stays_out_where_it_does_not_lead() {
     assert!(at_once[6] > 0.2 && slow[6] < 0.5 * at_once[6], "{} and {}", at_once[6], slow[6]);
     assert!(slow[19] > 1.0, "{slow:?}");
     let back = Params { crossfade: 0.5, ..guided(1.0) };
-    let back = set(&back, &catalogue, json!({"guide": "none"})).unwrap();
+    let back = set(&back, &catalogue, &json!({"guide": "none"})).unwrap();
     assert_eq!(back.guide, "none");
 }
 
@@ -145,7 +140,7 @@ fn what_cannot_lead_is_answered_and_changes_nothing() {
     let guides = Guides::of(Some(folder.path().to_owned()));
     let catalogue = Catalogue::read(&[packs()]).unwrap().with_guides(guides);
     let params = Params::new(&catalogue);
-    let refusal = |changes: Json| set(&params, &catalogue, changes).unwrap_err();
+    let refusal = |changes: Json| set(&params, &catalogue, &changes).unwrap_err();
     let unknown = refusal(json!({"guide": "coffe"}));
     assert!(unknown.contains("there is no picture `coffe` (did you mean `coffee`?)"), "{unknown}");
     let broken = refusal(json!({"guide": "torn", "intensity": 0.2}));
@@ -155,13 +150,13 @@ fn what_cannot_lead_is_answered_and_changes_nothing() {
     let words = refusal(json!({"layer": "words", "guide": "coffee"}));
     assert!(words.contains("are classes, which no picture leads"), "{words}");
     // Another layer is led by it too; one that cannot be leaves it, as it leaves the neurons.
-    let led = set(&params, &catalogue, json!({"guide": "coffee", "caricature": 0.5})).unwrap();
-    assert_eq!(set(&led, &catalogue, json!({"layer": "f9"})).unwrap().guide, "coffee");
-    let words = set(&led, &catalogue, json!({"layer": "words"})).unwrap();
+    let led = set(&params, &catalogue, &json!({"guide": "coffee", "caricature": 0.5})).unwrap();
+    assert_eq!(set(&led, &catalogue, &json!({"layer": "f9"})).unwrap().guide, "coffee");
+    let words = set(&led, &catalogue, &json!({"layer": "words"})).unwrap();
     assert_eq!((words.guide.as_str(), words.caricature), ("none", 0.0));
     // What was read stays until it is asked for anew.
     std::fs::remove_file(folder.path().join("coffee.jpg")).unwrap();
-    assert!(set(&led, &catalogue, json!({"intensity": 0.5})).is_ok());
+    assert!(set(&led, &catalogue, &json!({"intensity": 0.5})).is_ok());
 }
 
 #[test]
@@ -186,7 +181,7 @@ fn a_pack_of_an_older_format_dreams_and_says_that_nothing_can_lead_it() {
     let catalogue = Catalogue::read(&[folder.path().to_owned()]).unwrap().with_guides(Guides::of(Some(photos())));
     let catalogue = Arc::new(catalogue);
     let params = Params::new(&catalogue);
-    let refusal = set(&params, &catalogue, json!({"guide": "coffee"})).unwrap_err();
+    let refusal = set(&params, &catalogue, &json!({"guide": "coffee"})).unwrap_err();
     let expected = "guide: layer f12 of pack mobilenet-v2 was exported without a guide; export it again";
     assert_eq!(refusal, expected);
     let mut out = Frame::new(0, 0);
@@ -218,7 +213,7 @@ fn neurons_are_chosen_by_how_active_they_are_on_the_camera_and_fade() {
     // A still chooses before it climbs: the channels that the network itself finds most active.
     let mut measuring = dreamer(&catalogue);
     let mut activity = |channel: usize| {
-        let params = set(&Params::new(&catalogue), &catalogue, json!({"neurons": channel})).unwrap();
+        let params = set(&Params::new(&catalogue), &catalogue, &json!({"neurons": channel})).unwrap();
         measuring.measure(&camera, &params).unwrap().activation.abs()
     };
     let mut channels: Vec<(f64, usize)> = (0..96).map(|channel| (activity(channel), channel)).collect();
@@ -230,7 +225,7 @@ fn neurons_are_chosen_by_how_active_they_are_on_the_camera_and_fade() {
     let run = |neurons: &str, crossfade: f64| {
         let mut sitting = Sitting::new(Dreamer::patient(dreamer(&catalogue)));
         let plain = Params { fatigue: 0.0, ..Params::new(&catalogue) };
-        let mut changed = set(&plain, &catalogue, json!({"neurons": neurons})).unwrap();
+        let mut changed = set(&plain, &catalogue, &json!({"neurons": neurons})).unwrap();
         changed.crossfade = crossfade;
         let mut out = Frame::new(0, 0);
         let mut frames = Vec::new();

@@ -11,6 +11,7 @@ use reverie::pack::Catalogue;
 use reverie::params::Params;
 use reverie::runtime::{Provider, Runtime, Settings as RuntimeSettings};
 use reverie::slot::Item;
+use serde_json::Value as Json;
 
 pub const SIZE: (usize, usize) = (160, 96);
 
@@ -31,6 +32,12 @@ pub fn runtime() -> Arc<Runtime> {
 pub fn dreamer(catalogue: &Arc<Catalogue>) -> Dreamer {
     let settings = Settings { size: Some(SIZE.into()), max_size: SIZE.into(), target_fps: 10.0, seed: Some(1) };
     Dreamer::new(runtime(), Arc::clone(catalogue), settings)
+}
+
+/// `params` changed as a command would; else its refusals.
+pub fn set(params: &Params, catalogue: &Catalogue, changes: &Json) -> Result<Params, String> {
+    let changed = params.with(changes.as_object().unwrap(), catalogue);
+    changed.map_err(|refusals| refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 
 /// A dreamer before a camera that stands still: every frame of its dream is seen as it is made.
