@@ -112,10 +112,6 @@ impl FrameCache {
         if !self.runs_whole_frames(provider) || key.ascents() > MAX_ASCENTS {
             return None;
         }
-        // A fade is over before an engine is built.
-        if key.other.is_some() && provider == Provider::TensorRt {
-            return None;
-        }
         // Those of a provider that serves no more keep its memory.
         self.open.retain(|(kept, _)| kept.provider == provider);
         self.take_answer(false);

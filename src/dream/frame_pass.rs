@@ -7,6 +7,7 @@ use super::leading::LeadingClimb;
 use super::octaves::{self, Climb, LastAscent};
 use super::{Dreamer, Progress, fatigue, strength};
 use crate::params::Params;
+use crate::runtime::Provider;
 
 /// How many times `step` is climbed by the whole and by each of its parts, which have one step a frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -129,6 +130,10 @@ impl Dreamer {
             parts: self.parts.len(),
         };
         let provider = self.sessions.provider(climb.layer, current.plan.size)?;
+        // A fade is over before an engine is built.
+        if current.crossfade.other().is_some() && provider == Provider::TensorRt {
+            return None;
+        }
         let frame = self.frame_graphs.get(&key, provider)?;
         let parts = self.parts.pictures();
         let climbed = self.climber.climb_at_once(&mut self.next, parts, &climb, &part_climb, frame);
