@@ -1,8 +1,9 @@
-//! Pictures that a dream can be led by: those of one folder, each by its file's name without the ending.
+//! Pictures that a dream can be led by: those of one folder, each by its file's name without the ending, and where the owner allows it those
+//! that were sent.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use crate::frame::Frame;
@@ -18,6 +19,10 @@ const MOST: usize = 500;
 const LONGEST_SIDE: usize = 640;
 /// Pictures kept, the last used: one that leads, one that is faded to, and some that a scene or two name.
 const KEPT: usize = 4;
+/// Pictures that were sent and are kept: one leads until the next has come.
+const SENT: usize = 2;
+/// Limit on the bytes of a picture that was sent, as it lies in memory: a phone's has fewer, and few bytes on the wire may claim many more.
+const MOST_BYTES: u64 = 128 << 20;
 
 /// Why there is no such guide.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +31,12 @@ pub enum GuideError {
     Unknown { name: String, nearest: Option<String>, known: String },
     #[error("{path}: {error}")]
     Picture { path: PathBuf, error: PictureError },
+    #[error(
+        "this device takes no pictures, only the names of those that it has; its owner allows them by `accept_guides = true` in its configuration"
+    )]
+    NotAccepted,
+    #[error("the picture that was sent: {0}")]
+    Sent(PictureError),
 }
 
 /// The guides there are.
@@ -33,7 +44,16 @@ pub enum GuideError {
 pub struct Guides {
     folder: Option<PathBuf>,
     takes_files: bool,
+    accepts: bool,
     kept: Arc<Mutex<Vec<Kept>>>,
+    sent: Arc<Mutex<Sent>>,
+}
+
+/// Pictures that were sent, the newest first. They are in memory alone: of whom they are is not known.
+#[derive(Debug, Default)]
+struct Sent {
+    count: usize,
+    pictures: Vec<(String, Arc<Frame>)>,
 }
 
 /// A picture that was read, and of which file, as it was then.
@@ -55,7 +75,34 @@ impl Guides {
         Guides { takes_files: true, ..self }
     }
 
-    /// The names that [`Guides::picture`] takes, in order, without [`NONE`].
+    /// These, and pictures that are sent, where it `accepts` them.
+    pub fn and_sent(self, accepts: bool) -> Guides {
+        Guides { accepts, ..self }
+    }
+
+    /// Whether pictures may be sent.
+    pub fn accepts(&self) -> bool {
+        self.accepts
+    }
+
+    /// Takes the picture in `bytes`, which was sent, and returns the name by which it leads.
+    ///
+    /// # Errors
+    /// The owner does not allow it, or it cannot be read.
+    pub fn receive(&self, bytes: &[u8]) -> Result<String, GuideError> {
+        if !self.accepts {
+            return Err(GuideError::NotAccepted);
+        }
+        let (picture, _) = picture_file::decode(bytes, MOST_BYTES).map_err(GuideError::Sent)?;
+        let mut sent = self.sent();
+        sent.count += 1;
+        let name = format!("sent-{}", sent.count);
+        sent.pictures.insert(0, (name.clone(), Arc::new(reduced(picture))));
+        sent.pictures.truncate(SENT);
+        Ok(name)
+    }
+
+    /// The names of the folder's pictures, in order.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.files().into_iter().map(|(name, _)| name).collect();
         names.dedup();
@@ -63,11 +110,18 @@ impl Guides {
         names
     }
 
+    fn sent(&self) -> MutexGuard<'_, Sent> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The picture called `name`, made smaller where it is large. Reads it, unless it was read a moment ago.
     ///
     /// # Errors
     /// There is none, or it cannot be read.
     pub fn picture(&self, name: &str) -> Result<Arc<Frame>, GuideError> {
+        if let Some((_, picture)) = self.sent().pictures.iter().find(|(known, _)| known == name) {
+            return Ok(Arc::clone(picture));
+        }
         let path = self.path(name)?;
         let modified = fs::metadata(&path).and_then(|about| about.modified()).ok();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,7 +143,8 @@ impl Guides {
         let found = self.files().into_iter().find(|(known, _)| known == name).map(|(_, path)| path);
         let file = || Some(PathBuf::from(name)).filter(|path| self.takes_files && path.is_file());
         found.or_else(file).ok_or_else(|| {
-            let known = self.names();
+            let mut known = self.names();
+            known.extend(self.sent().pictures.iter().map(|(name, _)| name.clone()));
             let nearest = crate::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
             let known = if known.is_empty() { NONE.to_owned() } else { known.join(", ") };
             GuideError::Unknown { name: excerpt(name), nearest, known }
@@ -112,7 +167,8 @@ fn named(path: &Path) -> Option<(String, PathBuf)> {
     EXTENSIONS.contains(&ending.as_str()).then(|| (name.to_owned(), path.to_owned()))
 }
 
-fn reduced(picture: Frame) -> Frame {
+/// `picture`, made no larger than a guide is kept.
+pub fn reduced(picture: Frame) -> Frame {
     let longest = picture.width.max(picture.height);
     if longest <= LONGEST_SIDE {
         return picture;
@@ -147,5 +203,24 @@ mod tests {
         assert!(error(&outside).starts_with("there is no picture"), "only from the folder");
         assert!(guides.and_files().picture(&outside).is_ok());
         assert!(Guides::default().names().is_empty());
+    }
+
+    #[test]
+    fn pictures_are_taken_where_the_owner_allows_it_and_the_last_two_kept() {
+        let photos = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/photos");
+        let coffee = fs::read(photos.join("coffee.jpg")).unwrap();
+        let closed = Guides::of(Some(photos.clone()));
+        let refusal = closed.receive(&coffee).unwrap_err().to_string();
+        assert!(refusal.contains("accept_guides = true"), "{refusal}");
+        let guides = closed.and_sent(true);
+        let names: Vec<String> = (0..3).map(|_| guides.receive(&coffee).unwrap()).collect();
+        assert_eq!(names, ["sent-1", "sent-2", "sent-3"]);
+        assert!(guides.picture("sent-3").unwrap().width <= LONGEST_SIDE && guides.picture("sent-2").is_ok());
+        let gone = guides.picture("sent-1").unwrap_err().to_string();
+        assert!(gone.ends_with("there are: coffee, rocket, sent-3, sent-2"), "{gone}");
+        // What is no picture takes no name.
+        let torn = guides.receive(&coffee[..100]).unwrap_err().to_string();
+        assert!(torn.starts_with("the picture that was sent: "), "{torn}");
+        assert_eq!(guides.receive(&coffee).unwrap(), "sent-4");
     }
 }

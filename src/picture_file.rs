@@ -21,8 +21,8 @@ const BACKGROUND: u8 = 255;
 pub enum PictureError {
     #[error("it cannot be read: {0}")]
     Read(#[from] std::io::Error),
-    #[error("it has more than {MAX_BYTES} bytes")]
-    TooLarge,
+    #[error("it has more than {most} bytes")]
+    TooLarge { most: u64 },
     /// What it is, and what to do.
     #[error("it is {0}")]
     Unsupported(&'static str),
@@ -38,19 +38,33 @@ pub fn read(path: &Path) -> Result<(Frame, bool), PictureError> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(PictureError::TooLarge);
+        return Err(PictureError::TooLarge { most: MAX_BYTES });
     }
-    // By content: extensions are often wrong.
-    let format = match image::guess_format(&bytes) {
-        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => format,
-        _ => return Err(PictureError::Unsupported(describe(&bytes))),
-    };
-    let is_truncated = format == ImageFormat::Jpeg && !has_end(&bytes);
+    decode(&bytes, MAX_BYTES)
+}
+
+/// Whether `bytes` begin as a picture does that [`decode`] takes. By content: extensions are often wrong.
+pub fn is_picture(bytes: &[u8]) -> bool {
+    format_of(bytes).is_some()
+}
+
+fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
+    let format = image::guess_format(bytes).ok()?;
+    matches!(format, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP).then_some(format)
+}
+
+/// As [`read`], of a file's `bytes` and a picture of `most` bytes at most.
+pub fn decode(bytes: &[u8], most: u64) -> Result<(Frame, bool), PictureError> {
+    let format = format_of(bytes).ok_or_else(|| PictureError::Unsupported(describe(bytes)))?;
+    let is_truncated = format == ImageFormat::Jpeg && !has_end(bytes);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = image::Limits::default();
-    limits.max_alloc = Some(MAX_BYTES);
+    limits.max_alloc = Some(most);
     reader.limits(limits);
     let mut decoder = reader.into_decoder()?;
+    if decoder.total_bytes() > most {
+        return Err(PictureError::TooLarge { most });
+    }
     let orientation = decoder.orientation()?;
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);

@@ -381,7 +381,10 @@ impl<'a> Supervisor<'a> {
         match (self.plan.reread)() {
             Ok((config, setup)) => {
                 let old = self.configs.borrow().clone();
-                if (&old.runtime, &old.packs, &old.guides) != (&config.runtime, &config.packs, &config.guides) {
+                let at_start = |config: &Config| {
+                    (config.runtime.clone(), config.packs.clone(), config.guides.clone(), config.accept_guides)
+                };
+                if at_start(&old) != at_start(&config) {
                     warn!("[runtime], packs and guides take effect at the next start: `systemctl restart reverie`");
                 }
                 self.wiring.handle.reconfigure(setup);

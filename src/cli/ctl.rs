@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args as ClapArgs, Subcommand};
+use image::ImageFormat;
 use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
 use super::BadInput;
 use super::ctl_watch::Watch;
 use crate::files::{Rights, write_whole};
+use crate::guides;
 use crate::params;
+use crate::picture_file;
 use crate::protocol::{DeviceIdError, topic};
 use crate::remote::{Client, Password, ReceivedMessage, Settings, Tls};
 use crate::text::printable;
@@ -76,6 +79,11 @@ enum Command {
         #[arg(long, value_name = "MOMENT")]
         at: Option<String>,
     },
+    /// Have a picture lead the dream: one that the mirror has, `none`, or a file that is sent to it.
+    Guide {
+        #[arg(value_name = "NAME|FILE")]
+        picture: String,
+    },
     /// List the scenes, save the current look as one, or delete one.
     Scenes {
         #[command(subcommand)]
@@ -120,6 +128,7 @@ Examples:
   reverie ctl --host broker.example set layer=b9 intensity=0.4 --over 10s
   reverie ctl --device hall-3 scenes save evening
   reverie ctl --group hall scene evening --at 2026-12-24T18:00:00+01:00
+  reverie ctl guide rocket.jpg
   reverie ctl --all do blank
   reverie ctl snapshot -o now.jpg";
 
@@ -205,7 +214,7 @@ impl Args {
 
 impl Command {
     /// Topic below the base topic and payload of the command; none where it only shows something.
-    fn request(&self) -> Result<Option<(String, Json)>, BadInput> {
+    fn request(&self) -> Result<Option<(String, Vec<u8>)>, BadInput> {
         let with = |mut entries: Map<String, Json>, over: &Option<String>, at: &Option<String>| {
             let given =
                 [("over", over), ("at", at)].into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
@@ -213,11 +222,15 @@ impl Command {
             Json::from(entries)
         };
         let named = |name: &String| json!({ "name": name });
-        Ok(Some(match self {
+        let (topic, payload) = match self {
             Command::Set { changes, over, at } => ("set".to_owned(), with(entries(changes)?, over, at)),
             Command::Scene { name, over, at } => {
                 ("set".to_owned(), with(Map::from_iter([("scene".to_owned(), name.as_str().into())]), over, at))
             }
+            Command::Guide { picture } if Path::new(picture).is_file() => {
+                return Ok(Some(("set/guide".to_owned(), picture_to_send(Path::new(picture))?)));
+            }
+            Command::Guide { picture } => ("set/guide".to_owned(), picture.as_str().into()),
             Command::Scenes { command: Some(Scenes::Save { name }) } => ("do/save-scene".to_owned(), named(name)),
             Command::Scenes { command: Some(Scenes::Delete { name }) } => ("do/delete-scene".to_owned(), named(name)),
             Command::Do { action, arguments } => {
@@ -227,7 +240,8 @@ impl Command {
                 (format!("do/{action}"), entries(arguments)?.into())
             }
             _ => return Ok(None),
-        }))
+        };
+        Ok(Some((topic, payload.to_string().into_bytes())))
     }
 
     /// Shows what a device publishes.
@@ -242,6 +256,13 @@ impl Command {
         }
         Ok(())
     }
+}
+
+/// The picture in `path` as small as a mirror keeps it, as a JPEG.
+fn picture_to_send(path: &Path) -> Result<Vec<u8>, BadInput> {
+    let bad = |error: &dyn std::fmt::Display| BadInput(format!("{}: {error}", path.display()));
+    let (picture, _) = picture_file::read(path).map_err(|error| bad(&error))?;
+    super::dream::encode(&guides::reduced(picture), ImageFormat::Jpeg).map_err(|error| bad(&error))
 }
 
 /// `NAME=VALUE` as entries of a command: JSON where it is valid JSON, else text.
@@ -283,24 +304,22 @@ async fn list_devices(client: &mut Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn send_to_one(client: &mut Client, device: &str, topic: &str, payload: Json) -> anyhow::Result<()> {
+async fn send_to_one(client: &mut Client, device: &str, topic: &str, payload: Vec<u8>) -> anyhow::Result<()> {
     let correlation = format!("{:016x}", fastrand::u64(..));
     // Below the device's own name, where the broker lets it publish.
     let reply_to = format!("reply/{device}/ctl-{correlation}");
     client.subscribe(&reply_to).await?;
-    client
-        .publish(&topic::of_device(device, topic), payload.to_string().into(), Some(&reply_to), correlation.as_bytes())
-        .await?;
+    client.publish(&topic::of_device(device, topic), payload, Some(&reply_to), correlation.as_bytes()).await?;
     match client.next_on(&reply_to, Instant::now() + REPLY_TIMEOUT).await? {
         Some(message) => check_replies(&[reply(&message)?]),
         None => bail!("{device} does not reply: is it online? (reverie ctl devices)"),
     }
 }
 
-async fn send_to_many(client: &mut Client, base: &str, topic: &str, payload: Json) -> anyhow::Result<()> {
+async fn send_to_many(client: &mut Client, base: &str, topic: &str, payload: Vec<u8>) -> anyhow::Result<()> {
     let correlation = format!("{:016x}", fastrand::u64(..));
     client.subscribe(&topic::of_every_device(topic::REPLY)).await?;
-    client.publish(&format!("{base}/{topic}"), payload.to_string().into(), None, correlation.as_bytes()).await?;
+    client.publish(&format!("{base}/{topic}"), payload, None, correlation.as_bytes()).await?;
     let deadline = Instant::now() + GROUP_REPLY_TIME;
     let mut replies = Vec::new();
     while let Some(message) = client.next(deadline).await? {
@@ -380,7 +399,7 @@ async fn watch(client: &mut Client, device: &str) -> anyhow::Result<()> {
 async fn snapshot(client: &mut Client, device: &str, output: &Path) -> anyhow::Result<()> {
     let topic = topic::of_device(device, topic::SNAPSHOT);
     client.subscribe(&topic).await?;
-    send_to_one(client, device, "do/snapshot", json!({})).await?;
+    send_to_one(client, device, "do/snapshot", b"{}".to_vec()).await?;
     let Some(picture) = client.next_on(&topic, Instant::now() + SNAPSHOT_TIMEOUT).await? else {
         bail!("{device} sends no picture: is anything shown? (its log says why)");
     };

@@ -28,6 +28,7 @@ use crate::runtime::{Provider, Runtime, Settings as RuntimeSettings};
 use crate::size::Size;
 use large::Work;
 use target::Target;
+pub use target::encode;
 
 /// Dream on one picture, fly into it, or dream a clip.
 #[derive(ClapArgs)]

@@ -30,10 +30,8 @@ pub fn packs(named: &[PathBuf]) -> anyhow::Result<Catalogue> {
 /// The packs and guides of `config`.
 pub fn packs_of(config: &Config) -> anyhow::Result<Catalogue> {
     let catalogue = packs(&config.packs)?;
-    Ok(match &config.guides {
-        Some(folder) => catalogue.with_guides(Guides::of(Some(folder.clone()))),
-        None => catalogue,
-    })
+    let folder = config.guides.clone().or_else(crate::assets::photo_folder);
+    Ok(catalogue.with_guides(Guides::of(folder).and_sent(config.accept_guides)))
 }
 
 /// As [`packs_of`], without damaged ones, so that the others can still be dreamed.

@@ -29,6 +29,8 @@ pub struct Config {
     pub packs: Vec<PathBuf>,
     /// Folder of pictures that a dream can be led by; none: the photos that ship.
     pub guides: Option<PathBuf>,
+    /// Whether such a picture may be sent, over MQTT or from the page.
+    pub accept_guides: bool,
     pub source: source::Settings,
     pub screen: display::Settings,
     pub dream: Dream,

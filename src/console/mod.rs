@@ -36,7 +36,7 @@ use crate::director;
 use crate::director_handle::DirectorHandle;
 use crate::pack::Atlas;
 use crate::params;
-use crate::protocol::{self, Command, DeviceId, MAX_PAYLOAD};
+use crate::protocol::{self, Command, DeviceId, MAX_PAYLOAD, MAX_PICTURE};
 use guard::Guard;
 
 const PAGE: &str = include_str!("page.html");
@@ -104,6 +104,7 @@ fn router(guard: Guard, shared: PageState) -> Router {
         .route("/atlas/{pack}/{file}", get(atlas))
         .route("/scenes/{file}", get(scene_picture))
         .route("/set", post(set))
+        .route("/set/guide", post(set_guide).layer(DefaultBodyLimit::max(MAX_PICTURE)))
         .route("/set/{param}", post(set_one))
         .route("/do/{action}", post(do_action))
         .fallback(async || refusal(StatusCode::NOT_FOUND, "there is no such page"))
@@ -157,6 +158,13 @@ async fn set_one(
     execute(&page.handle, &format!("set/{param}"), body)
 }
 
+/// The name of a guide, or its picture, which takes a moment to read.
+async fn set_guide(State(page): State<PageState>, body: Result<Bytes, BytesRejection>) -> Response {
+    let handle = page.handle.clone();
+    let set = tokio::task::spawn_blocking(move || execute(&handle, "set/guide", body));
+    set.await.unwrap_or_else(|_| refusal(StatusCode::INTERNAL_SERVER_ERROR, "that picture cannot be read"))
+}
+
 async fn do_action(
     State(page): State<PageState>,
     Path(action): Path<String>,
@@ -169,7 +177,10 @@ async fn do_action(
 fn execute(handle: &DirectorHandle, path: &str, body: Result<Bytes, BytesRejection>) -> Response {
     let payload = match body {
         Ok(payload) => payload,
-        Err(rejection) => return refusal(rejection.status(), &format!("a command has at most {MAX_PAYLOAD} bytes")),
+        Err(rejection) => {
+            let most = if path == "set/guide" { MAX_PICTURE } else { MAX_PAYLOAD };
+            return refusal(rejection.status(), &format!("{path} has at most {most} bytes"));
+        }
     };
     let reply = protocol::execute(handle, &Command { path, payload: &payload, correlation: None });
     let status = if reply.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::display::Tap;
+use crate::guides::Guides;
 use crate::pack::Catalogue;
 use crate::params::Params;
 
@@ -29,6 +30,10 @@ struct Page {
 
 impl Page {
     async fn open() -> Page {
+        Page::of(Catalogue::of(Vec::new())).await
+    }
+
+    async fn of(catalogue: Catalogue) -> Page {
         let (tap, screen) = (Tap::default(), CancellationToken::new());
         let preview = Preview::new(tap.clone());
         let (encoder, own) = (preview.clone(), screen.clone());
@@ -42,7 +47,7 @@ impl Page {
                 tap.offer(frame);
             }
         });
-        let catalogue = Arc::new(Catalogue::of(Vec::new()));
+        let catalogue = Arc::new(catalogue);
         let handle = DirectorHandle::new(catalogue.clone(), Params::new(&catalogue));
         let state = PageState { device: "mirror-1".parse().unwrap(), handle, preview: Some(preview.clone()) };
         let router = router(Guard::new(&Settings::default()), state);
@@ -61,6 +66,22 @@ impl Page {
     /// Asks for `path`, and reads until `part` of the answer has come.
     async fn ask(&self, path: &str, part: &str) -> TcpStream {
         self.try_to_ask(path, part).await.unwrap_or_else(|| panic!("{path} broke off before {part}"))
+    }
+
+    /// Posts `body` to `path`, and returns the whole answer.
+    async fn post(&self, path: &str, body: &[u8]) -> String {
+        let mut stream = self.connect().await;
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut answer = Vec::new();
+        let talk = async {
+            stream.write_all(&[head.as_bytes(), body].concat()).await?;
+            stream.read_to_end(&mut answer).await
+        };
+        timeout(TIMEOUT, talk).await.unwrap_or_else(|_| panic!("{path} does not answer")).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// As [`Page::ask`]; none where the connection is cut off before.
@@ -138,4 +159,18 @@ async fn connections_are_numbered_and_who_says_nothing_is_cut_off() {
     let serve = server::serve_connection(stream, page.router.clone(), Duration::from_millis(50));
     timeout(TIMEOUT, serve).await.expect("it ends");
     assert!(is_cut_off(silent).await);
+}
+
+#[tokio::test]
+async fn a_picture_that_leads_may_be_larger_than_a_command() {
+    let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let photo = std::fs::read(repository.join("deploy/photos/coffee.jpg")).unwrap();
+    assert!(photo.len() > MAX_PAYLOAD && photo.len() < MAX_PICTURE);
+    let packs = Catalogue::read(&[repository.join("models")]).unwrap();
+    let page = Page::of(packs.with_guides(Guides::default().and_sent(true))).await;
+    let answer = page.post("/set/guide", &photo).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"guide\":\"sent-1\""), "{answer}");
+    let answer = page.post("/set/layer", &photo).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    page.ask("/about", "\"accepts_guides\":true").await;
 }

@@ -144,9 +144,11 @@ impl Director {
             info!("params.{name} was changed: it takes precedence over the saved value");
             params.shift_remove(name);
         }
-        if changed.iter().any(|name| name == "layer") {
-            // A channel's number means nothing in another layer.
-            params.shift_remove("neurons");
+        for (layer, neurons) in [("layer", "neurons"), ("second_layer", "second_neurons")] {
+            if changed.iter().any(|name| name == layer) {
+                // A channel's number means nothing in another layer.
+                params.shift_remove(neurons);
+            }
         }
         self.targets = from_saved(&self.configured, params, &self.catalogue);
         self.params = self.targets.clone();

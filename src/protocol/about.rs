@@ -18,6 +18,7 @@ pub fn about(device: &DeviceId, handle: &DirectorHandle) -> Json {
         "packs": packs(catalogue),
         "layers": layers(catalogue),
         "live_neurons": LIVE,
+        "accepts_guides": catalogue.guides().accepts(),
         "scenes": handle.ask(scenes),
         "playlist": handle.ask(|director| json!(director.playlist())),
         "groups": handle.ask(|director| director.groups().map(str::to_owned).collect::<Vec<_>>()),

@@ -12,10 +12,13 @@ use serde_json::{Map, Value as Json};
 use crate::director;
 use crate::director_handle::DirectorHandle;
 use crate::params::{self, Refusal};
+use crate::picture_file;
 use crate::text::excerpt;
 
 /// A command longer than this, bytes, is refused unread. The longest that means anything is a choice of neurons.
 pub const MAX_PAYLOAD: usize = 64 << 10;
+/// A picture that is sent in a command's place, bytes: what one MQTT packet holds here.
+pub const MAX_PICTURE: usize = 1 << 20;
 /// More entries than a `set` can have use for.
 const MAX_ENTRIES: usize = 64;
 /// Longest `id` that is echoed, bytes.
@@ -87,6 +90,9 @@ pub fn reject(handle: &DirectorHandle, command: &Command, why: &str) -> Reply {
 }
 
 fn run(handle: &DirectorHandle, command: &Command, id: &mut Json) -> Result<(), Vec<Problem>> {
+    if command.path == "set/guide" && picture_file::is_picture(command.payload) {
+        return set_guide(handle, command.payload);
+    }
     if command.payload.len() > MAX_PAYLOAD {
         let size = command.payload.len();
         return Err(whole_command(format!("the payload has {size} bytes; a command has at most {MAX_PAYLOAD}")));
@@ -120,6 +126,19 @@ fn set_one(handle: &DirectorHandle, param: &str, text: &str) -> Result<(), Vec<P
         Err(_) => spec.read_text(text).map_err(|refusal| problems(vec![refusal]))?.to_json(),
     };
     handle.set(&Map::from_iter([(spec.name.to_owned(), value)])).map_err(problems)
+}
+
+/// `set/guide` with a picture in place of a name: it leads from now on.
+fn set_guide(handle: &DirectorHandle, picture: &[u8]) -> Result<(), Vec<Problem>> {
+    let problem = |message: String| vec![Problem { param: Some("guide".to_owned()), message }];
+    if picture.len() > MAX_PICTURE {
+        return Err(problem(format!(
+            "the picture has {} bytes; one that is sent has at most {MAX_PICTURE}",
+            picture.len()
+        )));
+    }
+    let name = handle.catalogue().guides().receive(picture).map_err(|error| problem(error.to_string()))?;
+    handle.set(&Map::from_iter([("guide".to_owned(), name.into())])).map_err(problems)
 }
 
 /// `do/<action>`: nothing, `PRESS` (what the buttons of Home Assistant send), or an object of what it takes.

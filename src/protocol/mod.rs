@@ -11,5 +11,5 @@ mod schema;
 pub mod topic;
 
 pub use about::about;
-pub use command::{Command, MAX_PAYLOAD, Reply, SignedReply, execute, reject};
+pub use command::{Command, MAX_PAYLOAD, MAX_PICTURE, Reply, SignedReply, execute, reject};
 pub use device::{DeviceId, DeviceIdError};

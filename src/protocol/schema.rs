@@ -16,8 +16,10 @@ pub fn state(catalogue: &Catalogue) -> Json {
             p.retain(|key, _| !key.starts_with("x-") && !["description", "default"].contains(&key.as_str()))
         });
     }
-    // In a state it is always text.
+    // In a state these are always text, and a guide may be one that was sent.
     properties["neurons"]["type"] = "string".into();
+    properties["second_neurons"]["type"] = "string".into();
+    properties["guide"] = json!({"type": "string"});
     properties["scene"] =
         json!({"type": ["string", "null"], "description": "The scene shown, until its look is changed."});
     properties["ramps"] = json!({

@@ -1,12 +1,17 @@
 //! `reverie ctl`, as it is typed.
 
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use reverie::director::Signal;
+use reverie::director_handle::DirectorHandle;
+use reverie::guides::Guides;
+use reverie::pack::Catalogue;
+use reverie::params::Params;
 
 use super::broker::Broker;
-use super::device::{Device, directed};
+use super::device::{Device, directed, settings};
 use super::operator::Operator;
 
 pub async fn ctl(port: u16, line: &str) -> Output {
@@ -91,6 +96,41 @@ async fn one_of_several_has_to_be_named() {
     operator.receive("the other", |p| p.payload == b"online"[..]).await;
     let (code, _, error) = said(&ctl(broker.port, "state").await);
     assert!(code == Some(2) && error.contains("--device mirror-1, mirror-2"), "{error}");
+}
+
+#[tokio::test]
+async fn a_picture_leads_where_the_owner_takes_it() {
+    let packs = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/photos/coffee.jpg");
+    let start = |accepts: bool, broker: &Broker| {
+        let guides = Guides::default().and_sent(accepts);
+        let catalogue = Arc::new(Catalogue::read(std::slice::from_ref(&packs)).unwrap().with_guides(guides));
+        Device::directed(settings(broker), DirectorHandle::new(catalogue.clone(), Params::new(&catalogue)))
+    };
+    let line = format!("--device mirror-1 guide {}", photo.display());
+
+    let broker = Broker::start();
+    let device = start(true, &broker);
+    let (code, _, error) = said(&ctl(broker.port, &line).await);
+    assert_eq!((code, error.as_str(), &device.state()["guide"]), (Some(0), "", &"sent-1".into()));
+    let (code, ..) = said(&ctl(broker.port, "guide none").await);
+    assert_eq!((code, &device.state()["guide"]), (Some(0), &"none".into()));
+    // Names of pictures are corrected as ever, and what is torn is answered.
+    let (code, _, error) = said(&ctl(broker.port, "guide sent-2").await);
+    assert!(code == Some(1) && error.contains("did you mean `sent-1`"), "{error}");
+    let mut operator = Operator::connect(&broker).await;
+    let torn = &std::fs::read(&photo).unwrap()[..200];
+    let reply = operator.command("set/guide", torn).await;
+    assert_eq!((&reply["ok"], &reply["errors"][0]["param"]), (&false.into(), &"guide".into()), "{reply}");
+    let vast = [&std::fs::read(&photo).unwrap()[..], &[0; 1 << 20][..1_000_000]].concat();
+    let reply = operator.command("set/guide", vast).await;
+    assert!(reply["errors"][0]["message"].as_str().unwrap().contains("has at most 1048576"), "{reply}");
+    assert_eq!(device.state()["guide"], "none");
+
+    let broker = Broker::start();
+    let _device = start(false, &broker);
+    let (code, _, error) = said(&ctl(broker.port, &line).await);
+    assert!(code == Some(1) && error.contains("accept_guides = true"), "{error}");
 }
 
 #[tokio::test]

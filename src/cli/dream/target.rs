@@ -111,7 +111,8 @@ impl Target {
     }
 }
 
-fn encode(frame: &Frame, format: ImageFormat) -> image::ImageResult<Vec<u8>> {
+/// The file of `frame` in one of the formats of [`format_of`].
+pub fn encode(frame: &Frame, format: ImageFormat) -> image::ImageResult<Vec<u8>> {
     let (width, height, kind) = (frame.width as u32, frame.height as u32, ExtendedColorType::Rgb8);
     let mut file = Vec::new();
     match format {
