@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::BadInput;
 use crate::export::{
-    self, About, Candidate, ExportError, Gradients, LayerRequest, MaxPool, Network, Options, Saturated,
+    self, About, Candidate, ExportError, Gradients, LEAKS, LayerRequest, MaxPool, Network, Options, Saturated,
 };
 
 /// Make a graph pack for dreaming from a trained ONNX network
@@ -95,6 +95,10 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = SaturatedArg::Passes)]
     saturated: SaturatedArg,
 
+    /// How much of the gradient passes where an activation (ReLU) is shut: 0 is exact; 0.1 makes classes into whole things
+    #[arg(long, value_name = "0..0.5", default_value_t = 0.0, value_parser = leak)]
+    leak: f32,
+
     /// Replace an existing pack
     #[arg(long)]
     force: bool,
@@ -114,6 +118,11 @@ enum MaxPoolArg {
 enum SaturatedArg {
     Passes,
     Stops,
+}
+
+fn leak(text: &str) -> Result<f32, String> {
+    let number = text.parse().ok().filter(|number| LEAKS.contains(number));
+    number.ok_or_else(|| "a number from 0 to 0.5".to_owned())
 }
 
 fn rgb(text: &str) -> Result<[f32; 3], String> {
@@ -191,6 +200,7 @@ fn options(args: Args, network: &Network) -> anyhow::Result<Options> {
                 SaturatedArg::Passes => Saturated::Passes,
                 SaturatedArg::Stops => Saturated::Stops,
             },
+            leak: args.leak,
         },
         show_gradient: args.gradient,
         replace: args.force,

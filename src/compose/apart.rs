@@ -53,6 +53,8 @@ struct Strided<'a> {
     /// The activation, for its size.
     wide: &'a str,
     mask: &'a onnx::Node,
+    /// Whether some passes where it is shut.
+    leaks: bool,
     /// The 1×1 convolution before the activation.
     widening: &'a onnx::Node,
     narrow_channels: i64,
@@ -140,6 +142,7 @@ impl<'a> Apart<'a> {
                 channels,
                 wide,
                 mask,
+                leaks: attribute(mask, "beta").is_some_and(|beta| beta.f > 0.0),
                 widening,
                 narrow_channels: narrow[1],
                 narrowing,
@@ -282,7 +285,14 @@ impl Strided<'_> {
         let mut inputs = vec![picked];
         inputs.extend(self.widening.input[1..].iter().map(|name| value(name)));
         let widened = copied(b, self.widening, &inputs.iter().collect::<Vec<_>>());
-        let mask = copied(b, self.mask, &[&widened]);
+        let mask = match self.leaks {
+            // What leaks where it is 0 says nothing of what is below.
+            true => {
+                let activated = b.op("Relu", &[&widened], &[]);
+                copied(b, self.mask, &[&activated])
+            }
+            false => copied(b, self.mask, &[&widened]),
+        };
         b.mul(gradient, &mask)
     }
 

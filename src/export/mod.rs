@@ -45,7 +45,7 @@ pub use led::{MAP_SIZES, maps};
 pub use list::{Candidate, candidates};
 pub use names::split_layers;
 pub use network::{Network, Node};
-pub use pack::{About, LayerRequest, Options, Recognise, pack};
+pub use pack::{About, LEAKS, LayerRequest, Options, Recognise, pack};
 pub use rules::stride::{pad_for, positions, turned};
 pub use rules::supported as supported_operators;
 pub(crate) use tensor::data_type;

@@ -1,6 +1,7 @@
 //! Writing the pack: every layer's graph, the weights they share, and the manifest, whole or not at all.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use prost::Message;
@@ -38,6 +39,8 @@ pub struct LayerRequest {
     pub beside: Option<String>,
     /// How much of that, by default: 1 is as much as of the layer itself.
     pub beside_share: Option<f32>,
+    /// How much of the gradient passes where an activation is shut, where that is another than [`Options::gradients`] has.
+    pub leak: Option<f32>,
 }
 
 impl LayerRequest {
@@ -58,6 +61,9 @@ impl LayerRequest {
         share.into_iter().chain(led).map(|(name, value)| (name.to_owned(), vec![value])).collect()
     }
 }
+
+/// How much of the gradient may pass where an activation is shut: with more, next to nothing is left of what the network sees (benches/recipes).
+pub const LEAKS: RangeInclusive<f32> = 0.0..=0.5;
 
 /// What a pack says about its network: the contents of the file given as `--about`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -145,7 +151,7 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
             &network,
             request.target(),
             &normalisation,
-            options.gradients,
+            Gradients { leak: request.leak.unwrap_or(options.gradients.leak), ..options.gradients },
             options.show_gradient,
             &mut weights,
         )?;
@@ -273,6 +279,10 @@ fn check_layers(layers: &[LayerRequest]) -> Result<(), ExportError> {
         return Err(ExportError::Options(
             "a layer is called by an empty name: give its own, or NAME=TENSOR".to_owned(),
         ));
+    }
+    if let Some(layer) = layers.iter().find(|layer| layer.leak.is_some_and(|leak| !LEAKS.contains(&leak))) {
+        let name = layer.name();
+        return Err(ExportError::Options(format!("layer `{name}`: `leak` is a number from 0 to {}", LEAKS.end())));
     }
     let mut seen = HashSet::new();
     match layers.iter().find(|l| !seen.insert(l.name())) {

@@ -31,12 +31,14 @@ pub enum Saturated {
 }
 
 /// Where the gradient may be another than the exact one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Gradients {
     /// Of a max-pool.
     pub max_pool: MaxPool,
     /// Of an activation between two bounds.
     pub saturated: Saturated,
+    /// How much of it passes where an activation is shut, 0 (as it is) to below 1. Gates and activations that leak by themselves are left as they are.
+    pub leak: f32,
 }
 
 /// The shape of a tensor that depends on the picture.

@@ -309,6 +309,46 @@ fn a_gradient_passes_at_an_upper_bound_or_stops_there_as_was_asked() {
     }
 }
 
+/// A layer above a ReLU that is shut everywhere: nothing comes through to the picture, or the leak's part of what comes to the ReLU.
+#[test]
+fn a_gradient_leaks_through_what_is_shut_as_was_asked() {
+    const KERNEL: [[f32; 3]; 2] = [[1.0, 2.0, 3.0], [0.5, -1.0, 4.0]];
+    const ABOVE: [[f32; 2]; 2] = [[1.5, -2.0], [0.25, 3.0]];
+    const BIAS: [f32; 2] = [2.0, 5.0];
+    let size = [8, 9];
+    let gradient = |operator: &str, leak| {
+        let mut small = Small::new(1);
+        let kernel = small.keep(Tensor::floats(&[2, 3, 1, 1], KERNEL.as_flattened().to_vec()));
+        let shut = small.keep(Tensor::floats(&[2], vec![-100.0; 2]));
+        let maps = small.node("Conv", &["image", &kernel, &shut], &[]);
+        let [zero, six] = [0.0, 6.0].map(|bound| small.keep(Tensor::floats(&[], vec![bound])));
+        let activated = match operator {
+            "Clip" => small.node("Clip", &[&maps, &zero, &six], &[]),
+            plain => small.node(plain, &[&maps], &[]),
+        };
+        let above = small.keep(Tensor::floats(&[2, 2, 1, 1], ABOVE.as_flattened().to_vec()));
+        let bias = small.keep(Tensor::floats(&[2], BIAS.to_vec()));
+        let layer = small.node("Conv", &[&activated, &above, &bias], &[]);
+        let mut options = options(&layer, Path::new(""));
+        options.gradients.leak = leak;
+        Graph::with(&small, &options, Some(size)).run(&picture(size, 1), size, 0.0).gradient
+    };
+    let pixels = size[0] * size[1];
+    let (weights, std) = (weights(2), options("", Path::new("")).about.std.unwrap());
+    for operator in ["Relu", "Clip"] {
+        assert_eq!(gradient(operator, 0.0), vec![0.0; 3 * pixels]);
+        for (at, &found) in gradient(operator, 0.1).iter().enumerate() {
+            let colour = at / pixels;
+            let to_shut = |c: usize| (0..2).map(|of| weights[of] * BIAS[of] * ABOVE[of][c]).sum::<f32>();
+            let expected = (0..2).map(|c| 0.1 * to_shut(c) * KERNEL[c][colour]).sum::<f32>() / std[colour];
+            assert!(
+                (found - expected).abs() < 1e-3 * expected.abs(),
+                "{operator}, {colour}: {found} is not {expected}"
+            );
+        }
+    }
+}
+
 /// HardSwish as it is often written, x · clip(x + 3, 0, 6) ÷ 6, of what is far above the clip's upper bound: the gradient is that of x itself.
 #[test]
 fn a_gates_gradient_stops_at_its_upper_bound_whatever_was_asked() {

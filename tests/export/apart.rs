@@ -80,7 +80,9 @@ proptest! {
 
     /// As MobileNet's blocks have them.
     #[test]
-    fn depthwise_strides_of_any_window(size in sizes(), window in windows(), same in 0usize..3, seed in 0u64..1000) {
+    fn depthwise_strides_of_any_window(
+        size in sizes(), window in windows(), same in 0usize..3, leak in prop_oneof![Just(0.0f32), Just(0.1)], seed in 0u64..1000,
+    ) {
         let strides = if window.strides == [1, 1] { [2, 1] } else { window.strides };
         let kernel = [0, 1].map(|axis| window.kernel[axis].max(strides[axis]));
         let window = Window { kernel, strides, dilations: [1, 1], pads: window.pads };
@@ -101,7 +103,8 @@ proptest! {
         };
         let layer = small.node("Conv", &[&maps, &depthwise], &attributes);
         let folder = tempfile::tempdir().unwrap();
-        let options = options(&layer, &folder.path().join("pack"));
+        let mut options = options(&layer, &folder.path().join("pack"));
+        options.gradients.leak = leak;
         let manifest = pack(&small.network, &options, |_| ()).unwrap();
         assert_same(&options.out, &manifest.layers[0], size);
     }

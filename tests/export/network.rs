@@ -75,7 +75,7 @@ pub fn options(tensor: &str, out: &Path) -> Options {
             ..About::default()
         },
         // Finite differences know no other.
-        gradients: Gradients { max_pool: MaxPool::Exact, saturated: Saturated::Stops },
+        gradients: Gradients { max_pool: MaxPool::Exact, saturated: Saturated::Stops, leak: 0.0 },
         show_gradient: true,
         replace: false,
     }

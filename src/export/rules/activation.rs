@@ -14,7 +14,16 @@ const STEEP: f32 = 1e30;
 /// comparison it stays a float, and ONNX Runtime spreads it over its threads. Its offset changes nothing; were it 0, some readers would take
 /// it for absent and put ONNX's default of 0.5 there.
 pub fn above_zero(b: &mut Builder, x: &Value) -> Value {
-    b.op("HardSigmoid", &[x], &[("alpha", Attribute::Float(STEEP)), ("beta", Attribute::Float(-1.0 / STEEP))])
+    step(b, x, -1.0 / STEEP)
+}
+
+/// 1 where `x`, which is nowhere below 0, is above it, else `leak`.
+fn open_or_leaking(b: &mut Builder, x: &Value, leak: f32) -> Value {
+    if leak > 0.0 { step(b, x, leak) } else { above_zero(b, x) }
+}
+
+fn step(b: &mut Builder, x: &Value, beta: f32) -> Value {
+    b.op("HardSigmoid", &[x], &[("alpha", Attribute::Float(STEEP)), ("beta", Attribute::Float(beta))])
 }
 
 /// A rule's result for an activation whose gradient is that of its output times `slope`.
@@ -29,8 +38,9 @@ fn pointwise(x: Traced, value: Value, slope: impl FnOnce(&mut Builder) -> Value 
 
 pub fn relu(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let x = t.maps(node, 0)?;
+    let leak = t.gradients.leak;
     let y = t.builder.op("Relu", &[&x.value], &[]);
-    Ok(pointwise(x, y.clone(), move |b| above_zero(b, &y)))
+    Ok(pointwise(x, y.clone(), move |b| open_or_leaking(b, &y, leak)))
 }
 
 pub fn clip(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
@@ -47,7 +57,9 @@ pub fn clip(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
     let (low, high) = (bound(1, "min")?, bound(2, "max")?);
     let constant = |b: &mut Builder, bound: Option<f32>| bound.map_or(Value::none(), |v| b.scalar(v));
     // Of a gate it does not: x · clip(x + 3, 0, 6), as HardSwish is often written, would climb the steeper the larger x is.
-    let passes = t.gradients.saturated == Saturated::Passes && !t.is_gate(node.output());
+    let is_gate = t.is_gate(node.output());
+    let passes = t.gradients.saturated == Saturated::Passes && !is_gate;
+    let leak = if is_gate { 0.0 } else { t.gradients.leak };
     let b = &mut t.builder;
     let (low_value, high_value) = (constant(b, low), constant(b, high));
     let y = match (low, high) {
@@ -72,7 +84,7 @@ pub fn clip(t: &mut Trace, node: &Node) -> Result<Lowered, String> {
                 b.mul(&over, &under)
             }
         };
-        above_zero(b, &inside)
+        open_or_leaking(b, &inside, leak)
     }))
 }
 
