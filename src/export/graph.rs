@@ -10,7 +10,7 @@ use super::rules;
 use super::sizes::{ANY, Fit};
 use super::tail::{self, Controls};
 use super::tensor::Attribute;
-use super::trace::{Gradients, Shape, Trace, Traced};
+use super::trace::{Gradients, Shape, Traced};
 use super::walk::{Blocked, Walk};
 use super::weights::Weights;
 use crate::pack::{MAPS, Objective};
@@ -100,12 +100,7 @@ pub struct Target<'a> {
     pub tensor: &'a str,
     /// What of it is raised; none: what suits it.
     pub objective: Option<Objective>,
-    /// A layer before it that is dreamed a little beside it.
-    pub beside: Option<&'a str>,
 }
-
-/// The input that says how much a layer is dreamed that is dreamed beside another: 1 is as much as that.
-pub const BESIDE: &str = "beside";
 
 /// The graph that dreams `target` (`deploy/reference/graph-pack.md`). With `show_gradient` it has the output `gradient`.
 pub fn dream(
@@ -176,12 +171,7 @@ pub fn dream(
     let led = (!has_classes).then(|| Led::new(b, channels));
     let even = led.as_ref().map_or_else(|| even.clone(), |led| led.mixed(b, &layer.value, &weight, &even, &begin));
 
-    let beside = target.beside.map(|name| find_beside(network, &trace, &layer, name)).transpose()?;
-    let share_beside = beside.as_ref().map(|_| trace.builder.input(BESIDE, &[]));
-    let (mut builder, gradient) = trace.back(&layer, even, |b, name, gradient| {
-        let (beside, share) = beside.as_ref().zip(share_beside.as_ref()).filter(|(beside, _)| beside.name == name)?;
-        Some(mixed(b, gradient, &beside.value, share))
-    });
+    let (mut builder, gradient) = trace.back(&layer, even);
     let b = &mut builder;
     let gradient = gradient.ok_or_else(|| ExportError::NotALayer {
         name: tensor.to_owned(),
@@ -227,32 +217,6 @@ fn seed(b: &mut Builder, objective: Objective, x: &Value, weight: &Value) -> Val
             let unwanted = b.mul(&unwanted, &is_there);
             b.add(&unwanted, &wanted)
         }
-    }
-}
-
-/// `gradient` at a layer whose activations are `x`, and so much of what dreaming that layer itself begins with; nothing of it where there is no gradient,
-/// which would be climbed alone then.
-fn mixed(b: &mut Builder, gradient: &Value, x: &Value, share: &Value) -> Value {
-    let begin = b.scalar(SEED);
-    let gradient = tail::in_mean(b, gradient, &begin);
-    let own = tail::in_mean(b, x, &begin);
-    let size = tail::mean_size(b, &gradient);
-    let is_there = b.div(&size, &begin);
-    let share = b.mul(share, &is_there);
-    let own = b.mul(&own, &share);
-    b.add(&gradient, &own)
-}
-
-/// The layer `name`, on the way from the picture to `layer`.
-fn find_beside(network: &Network, trace: &Trace, layer: &Traced, name: &str) -> Result<Traced, ExportError> {
-    let refused = |why: &str| ExportError::NotALayer { name: name.to_owned(), why: why.to_owned() };
-    check_name(network, name)?;
-    match trace.get(name) {
-        Some(traced) if traced.name == layer.name => Err(refused("it is dreamed already, and not beside itself")),
-        Some(traced) if traced.name != network.input && matches!(traced.shape, Shape::Maps { .. }) => {
-            Ok(traced.clone())
-        }
-        _ => Err(refused("only layers on the way to another are dreamed beside it")),
     }
 }
 

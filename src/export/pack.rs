@@ -8,7 +8,7 @@ use prost::Message;
 use serde::Deserialize;
 
 use super::error::ExportError;
-use super::graph::{self, BESIDE, Normalisation, Target};
+use super::graph::{self, Normalisation, Target};
 use super::network::Network;
 use super::trace::Gradients;
 use super::weights::{WEIGHTS_FILE, Weights};
@@ -35,10 +35,6 @@ pub struct LayerRequest {
     pub groups: BTreeMap<String, String>,
     /// What is raised: of class scores `linear`, of other layers `squared`, unless it is said here.
     pub objective: Option<Objective>,
-    /// Tensor of a layer before it that is dreamed a little beside it, in the same run.
-    pub beside: Option<String>,
-    /// How much of that, by default: 1 is as much as of the layer itself.
-    pub beside_share: Option<f32>,
     /// How much of the gradient passes where an activation is shut, where that is another than [`Options::gradients`] has.
     pub leak: Option<f32>,
 }
@@ -49,16 +45,15 @@ impl LayerRequest {
     }
 
     fn target(&self) -> Target<'_> {
-        Target { tensor: &self.tensor, objective: self.objective, beside: self.beside.as_deref() }
+        Target { tensor: &self.tensor, objective: self.objective }
     }
 
     /// The inputs of its graph beyond the contract's, and what they are given.
     fn inputs(&self, has_classes: bool) -> BTreeMap<String, Vec<f32>> {
-        let share = self.beside.as_ref().map(|_| (BESIDE, self.beside_share.unwrap_or(1.0)));
         // What leads by nothing has an ordinary size all the same: half precision has no room to bring zeros to one.
         let unled = |name| if [GUIDE, SEEN].contains(&name) { 1.0 } else { 0.0 };
         let led = LEADING.into_iter().filter(|_| !has_classes).map(|name| (name, unled(name)));
-        share.into_iter().chain(led).map(|(name, value)| (name.to_owned(), vec![value])).collect()
+        led.map(|(name, value)| (name.to_owned(), vec![value])).collect()
     }
 }
 
@@ -139,7 +134,7 @@ pub fn pack(network: &Network, options: &Options, mut progress: impl FnMut(&str)
 
     let mut network = network.clone();
     network.keep_axis_of_gathers();
-    let kept = about.layers.iter().flat_map(|layer| std::iter::once(&layer.tensor).chain(&layer.beside)).cloned();
+    let kept = about.layers.iter().map(|layer| layer.tensor.clone());
     network.fold_batch_norms(&kept.collect());
     let mut weights = Weights::default();
     let mut files = Files::begin(&options.out)?;

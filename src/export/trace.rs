@@ -264,19 +264,12 @@ impl<'a> Trace<'a> {
         })
     }
 
-    /// The backward pass from `layer`, whose gradient is `gradient`: the graph, with the gradient of the network's input. `instead` may give another
-    /// gradient of a tensor than that which came to it.
-    pub fn back(
-        self,
-        layer: &Traced,
-        gradient: Value,
-        mut instead: impl FnMut(&mut Builder, &str, &Value) -> Option<Value>,
-    ) -> (Builder, Option<Value>) {
+    /// The backward pass from `layer`, whose gradient is `gradient`: the graph, with the gradient of the network's input.
+    pub fn back(self, layer: &Traced, gradient: Value) -> (Builder, Option<Value>) {
         let Trace { mut builder, tape, network, .. } = self;
         let mut gradients: HashMap<String, Value> = HashMap::from([(layer.name.clone(), gradient)]);
         for (output, adjoint) in tape.into_iter().rev() {
             let Some(gradient) = gradients.remove(&output) else { continue };
-            let gradient = instead(&mut builder, &output, &gradient).unwrap_or(gradient);
             for (input, part) in adjoint(&mut builder, &gradient) {
                 let sum = match gradients.get(&input) {
                     Some(other) => builder.add(other, &part),

@@ -1,7 +1,7 @@
-//! A classifier's scores at every position, as a layer; and a layer that is dreamed beside another.
+//! A classifier's scores at every position, as a layer.
 
 use proptest::prelude::*;
-use reverie::export::{Attribute, LayerRequest, Options, pack};
+use reverie::export::{Attribute, Options, pack};
 use reverie::pack::{Manifest, Objective};
 
 use crate::adjoints::{CHANNELS, check, sizes};
@@ -126,74 +126,4 @@ fn a_linear_map_of_what_was_not_averaged_is_no_layer() {
     let scores = small.node("MatMul", &[&flat, &matrix], &[]);
     let folder = tempfile::tempdir().unwrap();
     assert!(pack(&small.network, &options(&scores, &folder.path().join("pack")), |_| ()).is_err());
-}
-
-/// Two layers one after the other.
-fn two_layers(seed: u64) -> (Small, String, String) {
-    let mut small = Small::new(seed);
-    let first = small.conv("image", 3, CHANNELS);
-    let active = small.node("Relu", &[&first], &[]);
-    let second = small.conv(&active, CHANNELS, 5);
-    (small, first, second)
-}
-
-fn beside(tensor: &str, other: &str) -> Options {
-    let options = options(tensor, std::path::Path::new(""));
-    let layers =
-        options.about.layers.iter().map(|layer| LayerRequest { beside: Some(other.to_owned()), ..layer.clone() });
-    Options { about: reverie::export::About { layers: layers.collect(), ..options.about.clone() }, ..options }
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-}
-
-fn unit(x: &[f32]) -> Vec<f32> {
-    let length = dot(x, x).sqrt() as f32;
-    x.iter().map(|x| x / length).collect()
-}
-
-#[test]
-fn a_layer_beside_another_is_climbed_by_its_share() {
-    const SIZE: [usize; 2] = [18, 25];
-    for seed in 0..4 {
-        let (small, first, second) = two_layers(seed);
-        let image = picture(SIZE, seed);
-        let gradient = |mut graph: Graph| unit(&graph.run(&image, SIZE, 0.0).gradient);
-        let mixed = |share: f32| {
-            let mut graph = Graph::with(&small, &beside(&second, &first), None);
-            graph.beside = Some(share);
-            gradient(graph)
-        };
-        let itself = gradient(Graph::of(&small, &second, None));
-        // Beside another all of a layer's neurons are dreamed.
-        let mut whole = Graph::of(&small, &first, None);
-        whole.all_neurons();
-        let other = gradient(whole);
-        assert!(dot(&mixed(0.0), &itself) > 0.99999);
-        assert!(dot(&mixed(1e4), &other) > 0.99999);
-        // Half of both is in the plane of the two, between them.
-        let both = mixed(1.0);
-        let across = dot(&itself, &other);
-        let (a, b) = (dot(&both, &itself), dot(&both, &other));
-        let (x, y) = ((a - across * b) / (1.0 - across * across), (b - across * a) / (1.0 - across * across));
-        let left: Vec<f32> =
-            both.iter().zip(&itself).zip(&other).map(|((c, i), o)| c - (x as f32) * i - (y as f32) * o).collect();
-        assert!(x > 0.1 && y > 0.1, "seed {seed}: {x} and {y}");
-        assert!(dot(&left, &left).sqrt() < 1e-3, "seed {seed}: {left:?}");
-    }
-}
-
-#[test]
-fn what_cannot_be_dreamed_beside_a_layer_is_refused() {
-    let (small, first, second) = two_layers(1);
-    let error = |tensor: &str, other: &str| {
-        let folder = tempfile::tempdir().unwrap();
-        let options = Options { out: folder.path().join("pack"), ..beside(tensor, other) };
-        pack(&small.network, &options, |_| ()).unwrap_err().to_string()
-    };
-    assert!(error(&first, &second).contains("only layers on the way to another"), "it comes after");
-    assert!(error(&second, &second).contains("not beside itself"));
-    assert!(error(&second, "image").contains("only layers on the way to another"));
-    assert!(error(&second, "nothing").contains("nothing"));
 }

@@ -85,8 +85,6 @@ pub fn options(tensor: &str, out: &Path) -> Options {
 pub struct Graph {
     session: Session,
     channels: usize,
-    /// How much of the layer beside it is dreamed, where there is one.
-    pub beside: Option<f32>,
     /// What leads it; nothing unless it is said.
     pub led: Led,
     /// Whether its layer can be led.
@@ -140,12 +138,7 @@ impl Graph {
         }
         let session = builder.commit_from_file(path).unwrap();
         let can_be_led = session.inputs().iter().any(|input| input.name() == GUIDE);
-        Graph { session, channels, beside: None, led: Led::default(), can_be_led, weights: weights(channels) }
-    }
-
-    /// Has it dream with all neurons alike.
-    pub fn all_neurons(&mut self) {
-        self.weights.fill(1.0);
+        Graph { session, channels, led: Led::default(), can_be_led, weights: weights(channels) }
     }
 
     pub fn run(&mut self, image: &[f32], size: [usize; 2], step: f32) -> Seen {
@@ -158,7 +151,6 @@ impl Graph {
             "smoothing" => scalar(1.0),
             "colour" => scalar(0.3),
         ];
-        inputs.extend(self.beside.map(|share| ("beside".into(), scalar(share).into())));
         if self.can_be_led {
             let Led { guide, guided, seen, map_size, caricature } = self.led.clone();
             let row = |mut values: Vec<f32>, length: usize| {
