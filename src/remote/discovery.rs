@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::checks::InvalidSetting;
 use crate::director::Capabilities;
+use crate::guides::NONE;
 use crate::pack::Catalogue;
 use crate::params::{Kind, Scope, Spec, TABLE, guide_names, second_layer_names};
 use crate::protocol::DeviceId;
@@ -141,8 +142,8 @@ fn parameter(spec: &Spec, base: &str, catalogue: &Catalogue) -> Json {
         }),
         Kind::Choice { options, .. } => json!({"platform": "select", "options": options}),
         Kind::Layer => json!({"platform": "select", "options": catalogue.layer_names()}),
-        Kind::SecondLayer => json!({"platform": "select", "options": second_layer_names(catalogue)}),
-        Kind::Guide => json!({"platform": "select", "options": guide_names(catalogue)}),
+        Kind::SecondLayer => select_or_none(name, second_layer_names(catalogue)),
+        Kind::Guide => select_or_none(name, guide_names(catalogue)),
         // A longer one is shown truncated, but in effect whole.
         Kind::Neurons => json!({
             "platform": "text", "max": MAX_STATE_LENGTH,
@@ -328,6 +329,17 @@ fn diagnostics(base: &str, every: Duration) -> Vec<(&'static str, Json)> {
         (key, sensor)
     };
     sensors.into_iter().map(sensor).collect()
+}
+
+/// A choice of which one is [`NONE`]: Home Assistant takes a state of that name for none at all.
+fn select_or_none(name: &str, mut options: Vec<String>) -> Json {
+    const SHOWN: &str = "(none)";
+    options.iter_mut().filter(|option| *option == NONE).for_each(|option| SHOWN.clone_into(option));
+    json!({
+        "platform": "select", "options": options,
+        "value_template": format!("{{{{ '{SHOWN}' if value_json.{name} == '{NONE}' else value_json.{name} }}}}"),
+        "command_template": format!("{{{{ '{NONE}' if value == '{SHOWN}' else value }}}}"),
+    })
 }
 
 /// A name by Home Assistant's guidelines: only the first letter is a capital.
