@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use crate::frame::Frame;
 use crate::picture_file::{self, EXTENSIONS, PictureError};
@@ -22,7 +22,9 @@ const KEPT: usize = 4;
 /// Pictures that were sent and are kept: one leads until the next has come.
 const SENT: usize = 2;
 /// Limit on the bytes of a picture that was sent, as it lies in memory: a phone's has fewer, and few bytes on the wire may claim many more.
-const MOST_BYTES: u64 = 128 << 20;
+const MOST_BYTES: u64 = 96 << 20;
+/// After one that was sent, so many times as long as it took to read no other is: reading them takes a fifth of a core at most.
+const REST: u32 = 4;
 
 /// Why there is no such guide.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +39,8 @@ pub enum GuideError {
     NotAccepted,
     #[error("the picture that was sent: {0}")]
     Sent(PictureError),
+    #[error("pictures come too fast: send it again in a moment")]
+    TooFast,
 }
 
 /// The guides there are.
@@ -47,12 +51,16 @@ pub struct Guides {
     accepts: bool,
     kept: Arc<Mutex<Vec<Kept>>>,
     sent: Arc<Mutex<Sent>>,
+    /// Held while one is read; before when no other may come.
+    receiving: Arc<Mutex<Option<Instant>>>,
 }
 
 /// Pictures that were sent, the newest first. They are in memory alone: of whom they are is not known.
 #[derive(Debug, Default)]
 struct Sent {
     count: usize,
+    /// Of this start: a scene that was saved with one of another names none of these.
+    tag: u16,
     pictures: Vec<(String, Arc<Frame>)>,
 }
 
@@ -93,11 +101,23 @@ impl Guides {
         if !self.accepts {
             return Err(GuideError::NotAccepted);
         }
-        let (picture, _) = picture_file::decode(bytes, MOST_BYTES).map_err(GuideError::Sent)?;
+        let begun = Instant::now();
+        // One at a time: another waits for nobody.
+        let Ok(mut receiving) = self.receiving.try_lock() else { return Err(GuideError::TooFast) };
+        if receiving.is_some_and(|not_before| begun < not_before) {
+            return Err(GuideError::TooFast);
+        }
+        let decoded = picture_file::decode(bytes, MOST_BYTES);
+        *receiving = Some(Instant::now() + begun.elapsed() * REST);
+        let (picture, _) = decoded.map_err(GuideError::Sent)?;
+        let picture = Arc::new(reduced(picture));
         let mut sent = self.sent();
+        if sent.count == 0 {
+            sent.tag = fastrand::u16(..);
+        }
         sent.count += 1;
-        let name = format!("sent-{}", sent.count);
-        sent.pictures.insert(0, (name.clone(), Arc::new(reduced(picture))));
+        let name = format!("sent-{:04x}-{}", sent.tag, sent.count);
+        sent.pictures.insert(0, (name.clone(), picture));
         sent.pictures.truncate(SENT);
         Ok(name)
     }
@@ -213,14 +233,19 @@ mod tests {
         let refusal = closed.receive(&coffee).unwrap_err().to_string();
         assert!(refusal.contains("accept_guides = true"), "{refusal}");
         let guides = closed.and_sent(true);
-        let names: Vec<String> = (0..3).map(|_| guides.receive(&coffee).unwrap()).collect();
-        assert_eq!(names, ["sent-1", "sent-2", "sent-3"]);
-        assert!(guides.picture("sent-3").unwrap().width <= LONGEST_SIDE && guides.picture("sent-2").is_ok());
-        let gone = guides.picture("sent-1").unwrap_err().to_string();
-        assert!(gone.ends_with("there are: coffee, rocket, sent-3, sent-2"), "{gone}");
+        let receive = |bytes: &[u8]| {
+            *guides.receiving.lock().unwrap() = None;
+            guides.receive(bytes).map_err(|error| error.to_string())
+        };
+        let names: Vec<String> = (0..3).map(|_| receive(&coffee).unwrap()).collect();
+        assert!(names[0].starts_with("sent-") && names[0].ends_with("-1") && names[2].ends_with("-3"), "{names:?}");
+        assert!(guides.picture(&names[2]).unwrap().width <= LONGEST_SIDE && guides.picture(&names[1]).is_ok());
+        let gone = guides.picture(&names[0]).unwrap_err().to_string();
+        assert!(gone.ends_with(&format!("there are: coffee, rocket, {}, {}", names[2], names[1])), "{gone}");
         // What is no picture takes no name.
-        let torn = guides.receive(&coffee[..100]).unwrap_err().to_string();
+        let torn = receive(&coffee[..100]).unwrap_err();
         assert!(torn.starts_with("the picture that was sent: "), "{torn}");
-        assert_eq!(guides.receive(&coffee).unwrap(), "sent-4");
+        assert!(receive(&coffee).unwrap().ends_with("-4"));
+        assert!(matches!(guides.receive(&coffee), Err(GuideError::TooFast)));
     }
 }

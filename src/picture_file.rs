@@ -62,7 +62,9 @@ pub fn decode(bytes: &[u8], most: u64) -> Result<(Frame, bool), PictureError> {
     limits.max_alloc = Some(most);
     reader.limits(limits);
     let mut decoder = reader.into_decoder()?;
-    if decoder.total_bytes() > most {
+    let (width, height) = decoder.dimensions();
+    // With transparency, as it may be until it is flattened.
+    if decoder.total_bytes().max(u64::from(width) * u64::from(height) * 4) > most {
         return Err(PictureError::TooLarge { most });
     }
     let orientation = decoder.orientation()?;

@@ -169,7 +169,7 @@ async fn a_picture_that_leads_may_be_larger_than_a_command() {
     let packs = Catalogue::read(&[repository.join("models")]).unwrap();
     let page = Page::of(packs.with_guides(Guides::default().and_sent(true))).await;
     let answer = page.post("/set/guide", &photo).await;
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"guide\":\"sent-1\""), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"guide\":\"sent-"), "{answer}");
     let answer = page.post("/set/layer", &photo).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     page.ask("/about", "\"accepts_guides\":true").await;

@@ -313,8 +313,10 @@ impl Director {
             self.targets.with(scene, &self.catalogue).map_err(unfit)?;
             named = scene.clone();
         }
-        if request.changes.contains_key("layer") && !request.changes.contains_key("neurons") {
-            named.shift_remove("neurons");
+        for (layer, neurons) in [("layer", "neurons"), ("second_layer", "second_neurons")] {
+            if request.changes.contains_key(layer) && !request.changes.contains_key(neurons) {
+                named.shift_remove(neurons);
+            }
         }
         named.extend(request.changes.clone());
         let targets = self.targets.with(&named, &self.catalogue)?;

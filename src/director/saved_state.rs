@@ -189,8 +189,10 @@ fn from_saved(base: &Params, mut values: Map<String, Json>, catalogue: &crate::p
                 for refusal in refusals {
                     warn!("saved, but no longer valid: {refusal}");
                     values.shift_remove(&refusal.param);
-                    if refusal.param == "layer" {
-                        values.shift_remove("neurons");
+                    match refusal.param.as_str() {
+                        "layer" => drop(values.shift_remove("neurons")),
+                        "second_layer" => drop(values.shift_remove("second_neurons")),
+                        _ => {}
                     }
                 }
                 if values.len() == before {

@@ -57,7 +57,7 @@ impl Current {
     /// What is mixed with the first layer: its name, the weights of its channels, and its share.
     pub fn other<'a>(&'a self, weights: &'a Weights) -> Option<(&'a str, &'a [f32], f64)> {
         let comes = self.crossfade.other().map(|(to, share)| (to.layer.as_str(), &*to.weights, share));
-        comes.or_else(|| self.second.as_ref().map(|second| (second.layer(), weights.second.as_slice(), second.share)))
+        comes.or_else(|| self.second.as_ref().map(|second| (second.layer(), weights.second.as_slice(), second.share())))
     }
 
     /// The layer that is dreamed alone; none while two are mixed.
@@ -85,8 +85,13 @@ impl Dreamer {
             current.second = second.advance(None, params.crossfade.min(HURRY), elapsed);
             return Ok(current);
         }
-        // What goes is opened no more, so that it may be let go where another comes.
-        self.beside = wanted.as_ref().map(|wanted| wanted.layer().to_owned()).filter(|layer| !self.cannot_join(layer));
+        // One that goes is part of the plan until it has gone. One that could not be opened a moment ago is done without, and so is each until there is a dream.
+        let beside = wanted.as_ref().or(held.as_ref()).map(Second::layer);
+        let joins = |layer: &&str| match &self.current {
+            Some(current) => self.sessions.can_open(layer, current.plan.size),
+            None => self.sessions.waits(),
+        };
+        self.beside = beside.filter(joins).map(str::to_owned);
         let mut current = self.choose_layer(params, elapsed)?;
         current.second = None;
         let is_there = current.crossfade.from.layer == params.layer && current.crossfade.other().is_none();
@@ -163,19 +168,16 @@ impl Dreamer {
         let mut sizes = octave_sizes(plan.size, params.octaves, params.octave_scale);
         let layer = crossfade.from.layer.as_str();
         let of_fade = crossfade.other().map(|(to, _)| to.layer.as_str()).or(incoming);
-        let mut other = of_fade.or(beside.as_deref());
         let opening = loop {
+            let second = beside.as_deref().filter(|layer| self.sessions.can_open(layer, plan.size));
+            let other = of_fade.or(second);
             let can_open = |size| std::iter::once(layer).chain(other).all(|layer| self.sessions.can_open(layer, size));
             sizes.retain(|&size| size == plan.size || can_open(size));
             match self.sessions.open(Graphs { layer, other, sizes: &sizes }, held.map(Current::graphs))? {
                 Opening::FewerOctaves => {}
-                // A second layer that cannot be opened is done without.
+                // Now that it is known that the second cannot be opened: without it.
                 Opening::Failed
-                    if of_fade.is_none() && other.is_some_and(|other| !self.sessions.can_open(other, plan.size)) =>
-                {
-                    self.unjoinable.clone_from(&beside);
-                    self.beside = None;
-                    other = None;
+                    if second.is_some_and(|second| of_fade.is_none() && !self.sessions.can_open(second, plan.size)) => {
                 }
                 opening => break opening,
             }
@@ -200,12 +202,6 @@ impl Dreamer {
             choice: 0,
         };
         Ok(Some(Second::new(selection, params.second_share)))
-    }
-
-    /// Whether it was found that `layer` cannot be opened beside another, for as long as it is wanted.
-    fn cannot_join(&mut self, layer: &str) -> bool {
-        self.unjoinable = self.unjoinable.take().filter(|unjoinable| unjoinable == layer);
-        self.unjoinable.is_some()
     }
 
     /// The layer and neurons of `params`.

@@ -103,9 +103,8 @@ pub struct Dreamer {
     current: Option<Current>,
     /// What cannot be faded to, since its graphs do not open at the size there is.
     unfadable: Option<Selection>,
-    /// The layer that is to be open beside the first, and one that cannot be.
+    /// The layer that is to be open beside the first.
     beside: Option<String>,
-    unjoinable: Option<String>,
     /// On the way from some neurons to others.
     weights: Weights,
     leading: Leading,
@@ -167,7 +166,6 @@ impl Dreamer {
             current: None,
             unfadable: None,
             beside: None,
-            unjoinable: None,
             weights: Weights::default(),
             leading: Leading::default(),
             activity: Activity::default(),

@@ -9,13 +9,20 @@ use crate::pack::Neurons;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Second {
     crossfade: Crossfade,
-    /// Of it in the dream, 0 to 1.
-    pub share: f64,
+    /// How much of it there is to be in the dream, 0 to 1: a number that is on its way by itself.
+    wanted: f64,
+    /// How far it is there, 0 to 1.
+    presence: f64,
 }
 
 impl Second {
     pub fn new(selection: Selection, share: f64) -> Second {
-        Second { crossfade: Crossfade::new(selection), share }
+        Second { crossfade: Crossfade::new(selection), wanted: share, presence: 1.0 }
+    }
+
+    /// Of it in the dream, 0 to 1.
+    pub fn share(&self) -> f64 {
+        self.wanted * self.presence
     }
 
     pub fn layer(&self) -> &str {
@@ -34,24 +41,25 @@ impl Second {
 
     /// The same, of which there is nothing yet.
     pub fn begin(&self) -> Second {
-        Second { share: 0.0, ..self.clone() }
+        Second { presence: 0.0, ..self.clone() }
     }
 
     /// On its way to `wanted`, to be there in `seconds`, `elapsed` later; none when it has gone. It goes where another layer is wanted, or none.
     pub fn advance(mut self, wanted: Option<Second>, seconds: f64, elapsed: Duration) -> Option<Second> {
         let wanted = wanted.filter(|wanted| wanted.layer() == self.layer());
-        let aim = wanted.as_ref().map_or(0.0, |wanted| wanted.share);
+        let aim = if wanted.is_some() { 1.0 } else { 0.0 };
         if seconds == 0.0 {
             return wanted;
         }
         let stride = elapsed.as_secs_f64() / seconds;
-        self.share += (aim - self.share).clamp(-stride, stride);
+        self.presence += (aim - self.presence).clamp(-stride, stride);
         if let Some(wanted) = wanted {
+            self.wanted = wanted.wanted;
             // Of one layer: there is nothing to open.
             self.crossfade.retarget(&wanted.crossfade.from, seconds);
         }
         self.crossfade.advance(elapsed);
-        (aim > 0.0 || self.share > 0.0).then_some(self)
+        (aim > 0.0 || self.presence > 0.0).then_some(self)
     }
 
     /// Weight of each channel, into `weights`.
@@ -78,15 +86,18 @@ mod tests {
         let shares: Vec<f64> = (0..3)
             .map(|_| {
                 now = now.clone().advance(Some(wanted.clone()), 4.0, SECOND).unwrap();
-                now.share
+                now.share()
             })
             .collect();
-        assert_eq!(shares, [0.25, 0.5, 0.5]);
+        assert_eq!(shares, [0.125, 0.25, 0.375]);
         // Another layer in its place has to wait until it has gone.
         let other = second("c", "all", &[1.0], 0.5);
         now = now.advance(Some(other.clone()), 4.0, SECOND).unwrap();
-        assert_eq!((now.layer(), now.share), ("b", 0.25));
-        assert_eq!(now.advance(Some(other), 4.0, SECOND), None);
+        assert_eq!((now.layer(), now.share()), ("b", 0.25));
+        assert_eq!(now.clone().advance(Some(other), 4.0, 2 * SECOND), None);
+        // How much there is to be follows at once: that number has a ramp of its own.
+        let more = now.advance(Some(second("b", "all", &[1.0], 1.0)), 1000.0, Duration::ZERO).unwrap();
+        assert_eq!(more.share(), 0.5);
     }
 
     #[test]
@@ -98,7 +109,7 @@ mod tests {
             weights
         };
         let midway = all.clone().advance(Some(one.clone()), 4.0, SECOND).unwrap();
-        assert_eq!((weights(&midway), midway.share), (vec![1.0, 0.75], 0.5));
+        assert_eq!((weights(&midway), midway.share()), (vec![1.0, 0.75], 0.5));
         assert!(midway.is_of("b", &"0".parse().unwrap()));
         let there = midway.advance(Some(one.clone()), 4.0, 3 * SECOND).unwrap();
         assert_eq!(weights(&there), [1.0, 0.0]);

@@ -159,6 +159,11 @@ impl SessionCache {
         self.wait = true;
     }
 
+    /// Whether graphs are waited for.
+    pub fn waits(&self) -> bool {
+        self.wait
+    }
+
     /// Sees to it that the `wanted` graphs are or will be open. `meanwhile` are those, open already, that the dream goes on
     /// with until then: they are not let go for the new ones, and with them a graph that cannot be opened is a warning.
     pub fn open(&mut self, wanted: Graphs, meanwhile: Option<Graphs>) -> Result<Opening, DreamError> {

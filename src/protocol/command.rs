@@ -90,7 +90,8 @@ pub fn reject(handle: &DirectorHandle, command: &Command, why: &str) -> Reply {
 }
 
 fn run(handle: &DirectorHandle, command: &Command, id: &mut Json) -> Result<(), Vec<Problem>> {
-    if command.path == "set/guide" && picture_file::is_picture(command.payload) {
+    let is_no_name = || command.payload.len() > MAX_PAYLOAD || std::str::from_utf8(command.payload).is_err();
+    if command.path == "set/guide" && (is_no_name() || picture_file::is_picture(command.payload)) {
         return set_guide(handle, command.payload);
     }
     if command.payload.len() > MAX_PAYLOAD {
