@@ -277,6 +277,19 @@ fn a_damaged_graph_is_told_and_another_layer_goes_on() {
         }
         assert!(difference(&out, &camera) > 0.5);
     }
+
+    // Beside another it is done without, from the start on.
+    let beside = Params { second_layer: "f6".into(), second_share: 0.5, ..good.clone() };
+    let mut live = Sitting::new(dreamer(&catalogue));
+    wait_until(|| {
+        live.dream(Some(&camera), &beside, TICK, &mut out).unwrap();
+        live.dreamer.status().provider.is_some()
+    });
+    for _ in 0..20 {
+        live.dream(Some(&camera), &beside, TICK, &mut out).unwrap();
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(difference(&out, &camera) > 0.5, "the first layer dreams alone");
 }
 
 #[test]
