@@ -381,10 +381,8 @@ impl<'a> Supervisor<'a> {
         match (self.plan.reread)() {
             Ok((config, setup)) => {
                 let old = self.configs.borrow().clone();
-                let at_start = |config: &Config| {
-                    (config.runtime.clone(), config.packs.clone(), config.guides.clone(), config.accept_guides)
-                };
-                if at_start(&old) != at_start(&config) {
+                let before = (&old.runtime, &old.packs, &old.guides, old.accept_guides);
+                if before != (&config.runtime, &config.packs, &config.guides, config.accept_guides) {
                     warn!("[runtime], packs and guides take effect at the next start: `systemctl restart reverie`");
                 }
                 self.wiring.handle.reconfigure(setup);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 
 use super::moment::{self, Now};
 use super::{is_network, scenes};
-use crate::params::{self, Refusal, Spec};
+use crate::params::{self, LAYERS_WITH_NEURONS, Refusal, Spec};
 
 /// What is to change, how slowly, and when. Its values have not been checked yet.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -70,8 +70,10 @@ impl ChangeRequest {
     /// Seconds that the change of `spec` is to take; none where the request does not say.
     pub fn over(&self, spec: &Spec) -> Option<f64> {
         // Neurons that a change of layers resets fade with it.
-        let is_reset = spec.name == "neurons" && !self.changes.contains_key("neurons");
-        let name = if is_reset { "layer" } else { spec.name };
+        let reset_by = LAYERS_WITH_NEURONS
+            .iter()
+            .find(|(_, neurons)| *neurons == spec.name && !self.changes.contains_key(*neurons));
+        let name = reset_by.map_or(spec.name, |(layer, _)| layer);
         let own = self.own_durations.iter().find(|(own, _)| own == name);
         own.map(|(_, seconds)| *seconds).or(self.over).filter(|_| takes_time(spec))
     }

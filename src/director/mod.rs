@@ -35,7 +35,7 @@ use serde_json::{Map, Value as Json, json};
 use tracing::warn;
 
 use crate::pack::Catalogue;
-use crate::params::{Kind, Params, Play, Refusal, Scope, Spec, TABLE, Value};
+use crate::params::{Kind, LAYERS_WITH_NEURONS, Params, Play, Refusal, Scope, Spec, TABLE, Value};
 use crate::text::excerpt;
 
 use change_request::ChangeRequest;
@@ -313,7 +313,7 @@ impl Director {
             self.targets.with(scene, &self.catalogue).map_err(unfit)?;
             named = scene.clone();
         }
-        for (layer, neurons) in [("layer", "neurons"), ("second_layer", "second_neurons")] {
+        for (layer, neurons) in LAYERS_WITH_NEURONS {
             if request.changes.contains_key(layer) && !request.changes.contains_key(neurons) {
                 named.shift_remove(neurons);
             }

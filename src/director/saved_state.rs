@@ -11,7 +11,7 @@ use super::Director;
 use super::action::check_group;
 use super::pending::{MAX_PENDING, Pending};
 use super::scenes::{self, MAX_SAVED, Scenes, is_look};
-use crate::params::Params;
+use crate::params::{LAYERS_WITH_NEURONS, Params};
 
 /// The form of the file that this version writes, and the only one it reads.
 const FORMAT: u32 = 1;
@@ -144,9 +144,8 @@ impl Director {
             info!("params.{name} was changed: it takes precedence over the saved value");
             params.shift_remove(name);
         }
-        for (layer, neurons) in [("layer", "neurons"), ("second_layer", "second_neurons")] {
+        for (layer, neurons) in LAYERS_WITH_NEURONS {
             if changed.iter().any(|name| name == layer) {
-                // A channel's number means nothing in another layer.
                 params.shift_remove(neurons);
             }
         }
@@ -189,10 +188,8 @@ fn from_saved(base: &Params, mut values: Map<String, Json>, catalogue: &crate::p
                 for refusal in refusals {
                     warn!("saved, but no longer valid: {refusal}");
                     values.shift_remove(&refusal.param);
-                    match refusal.param.as_str() {
-                        "layer" => drop(values.shift_remove("neurons")),
-                        "second_layer" => drop(values.shift_remove("second_neurons")),
-                        _ => {}
+                    for (_, neurons) in LAYERS_WITH_NEURONS.iter().filter(|(layer, _)| *layer == refusal.param) {
+                        values.shift_remove(*neurons);
                     }
                 }
                 if values.len() == before {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json};
 
 use crate::pack::Catalogue;
-use crate::params::{self, Params, Refusal, Scope, TABLE};
+use crate::params::{self, LAYERS_WITH_NEURONS, Params, Refusal, Scope, TABLE};
 
 /// Scenes by name. What a scene does not name stays as it is when it is shown.
 pub type Scenes = BTreeMap<String, Map<String, Json>>;
@@ -41,8 +41,10 @@ pub fn check(scene: &Map<String, Json>, catalogue: &Catalogue) -> Result<(), Vec
     let mut refusals: Vec<Refusal> = (scene.keys().filter(of_the_device))
         .map(|name| Refusal::new(name.as_str(), "belongs to the device, not to a scene"))
         .collect();
-    if scene.contains_key("neurons") && !scene.contains_key("layer") {
-        refusals.push(Refusal::new("neurons", "a scene that names neurons names their layer too"));
+    let unnamed =
+        LAYERS_WITH_NEURONS.iter().find(|(layer, neurons)| scene.contains_key(*neurons) && !scene.contains_key(*layer));
+    if let Some((_, neurons)) = unnamed {
+        refusals.push(Refusal::new(*neurons, "a scene that names neurons names their layer too"));
     } else if let Err(more) = Params::new(catalogue).with(scene, catalogue) {
         refusals.extend(more);
     }

@@ -77,13 +77,14 @@ impl Dreamer {
     pub(super) fn choose_graphs(&mut self, params: &Params, elapsed: Duration) -> Result<Current, DreamError> {
         let wanted = self.wanted_second(params)?;
         let held = self.current.as_ref().and_then(|current| current.second.clone());
-        if let Some(mut current) = self.current.clone().filter(|_| params.crossfade > 0.0)
+        if let (Some(current), Some(second)) = (&self.current, &held)
+            && params.crossfade > 0.0
             && current.crossfade.latest().layer != params.layer
-            && let Some(second) = held.clone().filter(|_| self.sessions.has(current.graphs()))
+            && self.sessions.has(current.graphs())
         {
             // Three are never mixed: it goes before another layer comes in the middle.
-            current.second = second.advance(None, params.crossfade.min(HURRY), elapsed);
-            return Ok(current);
+            let second = second.clone().advance(None, params.crossfade.min(HURRY), elapsed);
+            return Ok(Current { second, ..current.clone() });
         }
         // One that goes is part of the plan until it has gone. One that could not be opened a moment ago is done without, and so is each until there is a dream.
         let beside = wanted.as_ref().or(held.as_ref()).map(Second::layer);

@@ -14,7 +14,7 @@ mod value;
 pub use play::Play;
 pub use print::{guide_names, json_schema, markdown, second_layer_names, text};
 pub use spec::{Kind, Scope, Spec};
-pub use table::{TABLE, find};
+pub use table::{LAYERS_WITH_NEURONS, TABLE, find};
 pub use transitions::Transitions;
 pub use value::{Refusal, Value};
 

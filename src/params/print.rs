@@ -66,18 +66,9 @@ fn property(spec: &Spec, catalogue: &Catalogue) -> Json {
         Kind::Whole { min, max, .. } => json!({"type": "integer", "minimum": min, "maximum": max}),
         Kind::Switch { .. } => json!({"type": "boolean"}),
         Kind::Choice { options, .. } => json!({"type": "string", "enum": options}),
-        Kind::Layer => match catalogue.layer_names() {
-            names if names.is_empty() => json!({"type": "string"}),
-            names => json!({"type": "string", "enum": names}),
-        },
-        Kind::SecondLayer => match second_layer_names(catalogue) {
-            names if names.len() == 1 => json!({"type": "string"}),
-            names => json!({"type": "string", "enum": names}),
-        },
-        Kind::Guide => match guide_names(catalogue) {
-            names if names.len() == 1 => json!({"type": "string"}),
-            names => json!({"type": "string", "enum": names}),
-        },
+        Kind::Layer => one_of(&catalogue.layer_names()),
+        Kind::SecondLayer => one_of(&second_layer_names(catalogue)),
+        Kind::Guide => one_of(&guide_names(catalogue)),
         Kind::Neurons => json!({"type": ["string", "integer"]}),
     };
     schema["description"] = spec.about.into();
@@ -89,6 +80,14 @@ fn property(spec: &Spec, catalogue: &Catalogue) -> Json {
         schema["default"] = default.to_json();
     }
     schema
+}
+
+/// One of `names`; where there are none but [`NONE`] nothing is installed here, and any may be meant.
+fn one_of(names: &[String]) -> Json {
+    match names.iter().all(|name| name == NONE) {
+        true => json!({"type": "string"}),
+        false => json!({"type": "string", "enum": names}),
+    }
 }
 
 /// The layers that may be dreamed beside another, and that none is.

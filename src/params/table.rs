@@ -3,6 +3,9 @@
 use super::{Kind, Play, Refusal, Scope, Spec, Value};
 use crate::text::excerpt;
 
+/// The parameters that name a layer, each with that of its neurons, which mean nothing in another layer.
+pub const LAYERS_WITH_NEURONS: [(&str, &str); 2] = [("layer", "neurons"), ("second_layer", "second_neurons")];
+
 /// Every parameter, in the order people meet them.
 pub static TABLE: &[Spec] = &[
     Spec {
