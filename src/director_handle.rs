@@ -8,7 +8,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::director::{ChangeCounters, Director, Now, SavedState, Setup, Signal};
-use crate::health::Telemetry;
+use crate::health::{History, Telemetry};
 use crate::pack::Catalogue;
 use crate::params::{Params, Refusal};
 
@@ -33,6 +33,7 @@ struct Shared {
     commanded: Mutex<Option<Instant>>,
     snapshots: broadcast::Sender<Arc<[u8]>>,
     telemetry: Mutex<Telemetry>,
+    history: Mutex<History>,
 }
 
 impl DirectorHandle {
@@ -56,6 +57,7 @@ impl DirectorHandle {
             commanded: Mutex::default(),
             snapshots: broadcast::channel(2).0,
             telemetry: Mutex::default(),
+            history: Mutex::default(),
         }))
     }
 
@@ -195,6 +197,17 @@ impl DirectorHandle {
 
     pub fn telemetry(&self) -> Telemetry {
         self.0.telemetry.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Enters the telemetry of this moment into the figures of the last hour, where that is due.
+    pub fn enter_history(&self) {
+        let now = self.telemetry();
+        self.0.history.lock().unwrap_or_else(PoisonError::into_inner).enter(&now);
+    }
+
+    /// The figures of the last hour.
+    pub fn history(&self) -> History {
+        self.0.history.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

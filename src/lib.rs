@@ -31,6 +31,7 @@ pub mod frame;
 pub mod guides;
 pub mod health;
 pub mod hotplug;
+pub mod log_tail;
 pub mod mirror;
 pub mod pack;
 pub mod params;

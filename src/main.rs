@@ -6,6 +6,7 @@ use std::panic::PanicHookInfo;
 
 use clap::Parser;
 use reverie::cli::{BadInput, Cli, Exit};
+use reverie::log_tail::TailLayer;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::prelude::*;
 
@@ -54,6 +55,7 @@ fn listen(filter: EnvFilter) {
         .with_ansi(std::io::stderr().is_terminal());
     tracing_subscriber::registry()
         .with(filter)
+        .with(TailLayer)
         .with(journal.filter(|_| is_journal).map(|journal| journal.with_field_prefix(Some("REVERIE".to_owned()))))
         .with((!is_journal).then_some(lines))
         .init();

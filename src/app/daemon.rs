@@ -1,7 +1,7 @@
 //! The daemon's life: start the stages, watch them, drain on stop.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
@@ -25,6 +25,7 @@ use crate::director_handle::{self, DirectorHandle};
 use crate::display::vt;
 use crate::health::{self, BrokerStatus, Heat, SystemdNotifier};
 use crate::pack::Catalogue;
+use crate::protocol::DeviceId;
 use crate::remote;
 use crate::runtime::Runtime;
 
@@ -174,15 +175,10 @@ fn start(
     };
     let page = {
         let (handle, preview) = (handle.clone(), preview.clone());
-        restart_on_change(
-            "web page",
-            Reloadable::new(configs, |config| (config.console.clone(), config.mqtt.device())),
-            cancel.clone(),
-            move |part, end| {
-                let (settings, device) = part.clone();
-                console::run(settings, device, handle.clone(), preview.clone(), end)
-            },
-        )
+        restart_on_change("web page", Reloadable::new(configs, PageSettings::of), cancel.clone(), move |part, end| {
+            let PageSettings { settings, folder, device, .. } = part.clone();
+            console::run(settings, folder, device, handle.clone(), preview.clone(), end)
+        })
     };
     let broker = {
         let handle = handle.clone();
@@ -215,6 +211,23 @@ fn identity(config: &Config) -> boot_card::DeviceIdentity {
         device: config.mqtt.device().to_string(),
         page: config.console.remote_address(),
         has_broker: config.mqtt.host != "off",
+    }
+}
+
+/// What the page depends on: keys of the configuration, and the files that they name.
+#[derive(Clone, PartialEq)]
+struct PageSettings {
+    settings: console::Settings,
+    folder: Option<PathBuf>,
+    device: DeviceId,
+    files: [Option<SystemTime>; 2],
+}
+
+impl PageSettings {
+    fn of(config: &Config) -> PageSettings {
+        let settings = config.console.clone();
+        let (folder, device, files) = (config.memory_folder(), config.mqtt.device(), settings.files_changed());
+        PageSettings { settings, folder, device, files }
     }
 }
 
@@ -368,6 +381,7 @@ impl<'a> Supervisor<'a> {
             telemetry.uptime_s = self.started.elapsed().as_secs();
             telemetry.memory_mib = (health::memory_mib() * 10.0).round() / 10.0;
         });
+        self.wiring.handle.enter_history();
         if self.wiring.seen.load(Ordering::Relaxed) {
             self.notify.ready();
             let handle = &self.wiring.handle;

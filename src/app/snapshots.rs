@@ -7,7 +7,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::console::Preview;
+use crate::console::{Preview, Width};
 use crate::director::Signal;
 use crate::director_handle::DirectorHandle;
 
@@ -29,7 +29,7 @@ pub async fn take_snapshots(handle: DirectorHandle, preview: Preview, cancel: Ca
         }
         // One picture answers all requests made meanwhile.
         signals = signals.resubscribe();
-        let mut watch = preview.watch();
+        let mut watch = preview.watch(Width::Large);
         let picture = cancel.run_until_cancelled(tokio::time::timeout(PICTURE_TIMEOUT, watch.next()));
         match picture.await {
             None => return,

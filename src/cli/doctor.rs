@@ -9,12 +9,12 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
-use serde::Serialize;
 
 pub use service::service_state;
 
 use super::Exit;
 use crate::config::Config;
+pub use crate::health::{Finding, Verdict};
 
 /// Check everything a mirror needs, and say what is wrong and what to do.
 ///
@@ -33,41 +33,6 @@ pub struct Args {
 
 const EXIT: &str = "\
 Exit code: 0 where all is well, 1 where there are warnings, 2 where something keeps it from dreaming as configured.";
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    Ok,
-    Warning,
-    Failure,
-}
-
-/// The result of one check.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Finding {
-    pub about: &'static str,
-    pub verdict: Verdict,
-    /// What was seen.
-    pub seen: String,
-    /// What to do; empty where there is nothing to do.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub remedy: String,
-}
-
-impl Finding {
-    pub fn ok(about: &'static str, seen: impl Into<String>) -> Finding {
-        Finding { about, verdict: Verdict::Ok, seen: seen.into(), remedy: String::new() }
-    }
-
-    pub fn warning(about: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Finding {
-        Finding { about, verdict: Verdict::Warning, seen: seen.into(), remedy: remedy.into() }
-    }
-
-    pub fn failure(about: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Finding {
-        Finding { about, verdict: Verdict::Failure, seen: seen.into(), remedy: remedy.into() }
-    }
-}
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let findings = examine(args.config.as_deref().map(PathBuf::from));

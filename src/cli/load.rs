@@ -65,6 +65,7 @@ pub fn checked_setup(
     secrets: ServiceSecrets,
 ) -> Result<Setup, BadInput> {
     config.check(file).map_err(bad_input)?;
+    config.check_files(file).map_err(bad_input)?;
     let setup = direction(config, file, flags, catalogue)?;
     match config.broker() {
         Err(ConfigError::ServiceOnly { .. }) if secrets == ServiceSecrets::Assumed => Ok(setup),

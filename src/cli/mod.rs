@@ -13,6 +13,7 @@ mod healthcheck;
 mod load;
 mod manual;
 mod params;
+mod password;
 mod provision;
 mod restore_console;
 mod run;
@@ -43,6 +44,7 @@ pub enum Command {
     #[command(hide = true)]
     Manual(manual::Args),
     Params(params::Args),
+    Password(password::Args),
     Provision(provision::Args),
     RestoreConsole(restore_console::Args),
     Run(Box<run::Args>),
@@ -62,6 +64,7 @@ impl Command {
             Command::Healthcheck(args) => healthcheck::run(&args),
             Command::Manual(args) => manual::run(&args),
             Command::Params(args) => params::run(args),
+            Command::Password(args) => password::run(&args),
             Command::Provision(args) => provision::run(args),
             Command::RestoreConsole(args) => restore_console::run(&args),
             Command::Run(args) => run::run(*args),

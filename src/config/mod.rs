@@ -94,6 +94,9 @@ fn syntax_message(error: &toml::de::Error, text: &str) -> String {
 }
 
 impl Config {
+    /// Where the installed service keeps its state: the unit's `StateDirectory=`.
+    pub const INSTALLED_STATE: &str = "/var/lib/reverie";
+
     /// The file used: `named`, else [`DEFAULT_FILE`] where it exists.
     pub fn file(named: Option<&Path>) -> Option<&Path> {
         let default = Path::new(DEFAULT_FILE);
@@ -118,6 +121,7 @@ impl Config {
         config.source.resolve_paths(folder);
         config.runtime.resolve_paths(folder);
         config.mqtt.resolve_paths(folder);
+        config.console.resolve_paths(folder);
         Ok(config)
     }
 
@@ -157,6 +161,14 @@ impl Config {
         self.home_assistant.check().map_err(in_section("home_assistant"))?;
         self.schedule.read().map_err(in_section("schedule"))?;
         self.console.check().map_err(in_section("console"))
+    }
+
+    /// Reads the files that the page is served with; those of the broker are read by [`Config::broker`].
+    ///
+    /// # Errors
+    /// The first that cannot be used, after `file` where that is given.
+    pub fn check_files(&self, file: Option<&Path>) -> Result<(), ConfigError> {
+        self.console.check_files().map_err(ConfigError::in_section(file, "console"))
     }
 }
 

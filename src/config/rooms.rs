@@ -1,6 +1,6 @@
 //! What the rooms are handed that takes more than one section.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Config, ConfigError};
 use crate::director::{self, Capabilities, Outside, Scenes, Setup};
@@ -44,7 +44,7 @@ impl Config {
     pub fn broker(&self) -> Result<Option<remote::Settings>, ConfigError> {
         // Where it listens everywhere, nobody here knows by which address it is found.
         let page = self.console.remote_address().filter(|address| !address.ip().is_unspecified());
-        let page = page.map(|address| format!("http://{address}/"));
+        let page = page.map(|address| format!("{}://{address}/", self.console.scheme()));
         let home = remote::HomeAssistant { page, ..self.home_assistant.clone() };
         self.mqtt.read(home).map_err(|e| match e {
             remote::SettingsError::ServiceOnly(_) => ConfigError::ServiceOnly { message: e.to_string() },
@@ -55,6 +55,12 @@ impl Config {
     /// The state file; none where nothing is saved.
     pub fn memory_file(&self) -> Option<PathBuf> {
         self.memory.file.clone().or_else(|| state_folder().map(|folder| folder.join("state.json")))
+    }
+
+    /// The folder of the state file, where other things that are to last lie too; none where nothing is saved.
+    pub fn memory_folder(&self) -> Option<PathBuf> {
+        let folder = |file: PathBuf| file.parent().map(Path::to_owned);
+        self.memory_file().and_then(folder).map(|folder| Path::new(".").join(folder))
     }
 
     /// What the director begins with, over the packs of `catalogue`.

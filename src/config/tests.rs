@@ -54,6 +54,9 @@ fn the_example_shows_every_key_with_its_default() {
     }
     let mut config = parse(&switched_on()).unwrap();
     config.mqtt.tls = true;
+    // Those of the example are nobody's.
+    assert!(config.check(None).unwrap_err().to_string().starts_with("console.password: takes a hash"));
+    (config.console.password, config.console.viewer_password) = (None, None);
     config.check(None).unwrap();
 }
 
@@ -150,6 +153,11 @@ fn other_machines_are_let_in_only_when_configured() {
         assert_eq!(config.console.listen, std::net::SocketAddr::from(([127, 0, 0, 1], 8081)), "{written}");
     }
     assert!(refusal("console.listen = \"mirror\"").contains("localhost:8080"));
+    assert!(refusal("console.certificate = \"page.pem\"").starts_with("mirror.toml: console.key: is needed"));
+    let plain = refusal("console.password = \"correct horse\"");
+    assert!(plain.contains("reverie password --print") && !plain.contains("horse"), "{plain}");
+    let tls = parse("console.certificate = \"/nowhere.pem\"\nconsole.key = \"/nowhere.key\"").unwrap();
+    assert!(tls.check_files(None).unwrap_err().to_string().starts_with("console.certificate: /nowhere.pem"));
     let address = refusal("source.device = \"rtsp://me:s3cret@camera/1\"");
     assert!(
         address.contains("source.device") && address.contains("program") && !address.contains("s3cret"),

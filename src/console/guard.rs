@@ -49,7 +49,7 @@ impl Guard {
         }
         let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
         // A link to the page from elsewhere is harmless; the page cannot be framed.
-        let page = *method == Method::GET && path == "/";
+        let page = *method == Method::GET && matches!(path, "/" | "/login");
         if !page && site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
             return Some("the request comes from another site's page");
         }
@@ -77,14 +77,18 @@ pub async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next
         Some(reason) => refusal(StatusCode::FORBIDDEN, reason),
         None => next.run(request).await,
     };
-    let policy = "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' data:; \
-                  frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+    // The log-in has its style within, for nothing else is served before it.
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; \
+                  connect-src 'self'; manifest-src 'self'; worker-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
+                  form-action 'self'";
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // With none at all a browser would not say either where a form comes from.
+        (header::REFERRER_POLICY, "same-origin"),
         (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::warn;
 
@@ -15,73 +16,108 @@ use crate::frame::Frame;
 use crate::pixel::Scaler;
 
 /// More viewers of the page at once would be a mistake, and each costs network.
-const MAX_VIEWERS: usize = 8;
-/// Wider pictures are reduced, pixels: a preview is seen in a browser's window.
-const MAX_WIDTH: usize = 1280;
+const MAX_VIEWERS: usize = 64;
+/// Pictures a second that all viewers together are sent: sending them takes time that the dream needs. So many that few viewers
+/// get every one.
+const MAX_PICTURES: usize = 100;
 const QUALITY: u8 = 80;
+/// For the display to draw the next picture, for a still.
+pub const STILL_TIMEOUT: Duration = Duration::from_secs(3);
 pub const MULTIPART: &str = "multipart/x-mixed-replace; boundary=reverie-picture";
+
+/// How wide a preview is at most; wider pictures are reduced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    /// For a telephone, and one among many.
+    Small,
+    /// For a browser's window.
+    Large,
+}
+
+impl Width {
+    fn pixels(self) -> usize {
+        match self {
+            Width::Small => 640,
+            Width::Large => 1280,
+        }
+    }
+}
 
 /// Clones share one preview.
 #[derive(Clone)]
 pub struct Preview {
     tap: Tap,
-    jpeg: watch::Sender<Bytes>,
+    small: watch::Sender<Bytes>,
+    large: watch::Sender<Bytes>,
     viewers: Arc<Semaphore>,
 }
 
 /// One viewer.
 pub struct Viewer {
     jpeg: watch::Receiver<Bytes>,
+    viewers: Arc<Semaphore>,
+    due: Instant,
     _watcher: Watcher,
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Preview {
     pub fn new(tap: Tap) -> Preview {
-        Preview { tap, jpeg: watch::Sender::new(Bytes::new()), viewers: Arc::new(Semaphore::new(MAX_VIEWERS)) }
+        let channel = || watch::Sender::new(Bytes::new());
+        Preview { tap, small: channel(), large: channel(), viewers: Arc::new(Semaphore::new(MAX_VIEWERS)) }
     }
 
     /// Encodes what comes through the tap while `keep_running` returns true.
     pub fn encode(&self, keep_running: impl Fn() -> bool) {
-        let mut scaler = Scaler::default();
-        let mut reduced = Frame::new(0, 0);
+        let mut renditions = [Rendition::new(Width::Small), Rendition::new(Width::Large)];
         while keep_running() {
             let Some(frame) = self.tap.take(Duration::from_millis(500)) else { continue };
-            let picture = if frame.width > MAX_WIDTH {
-                reduced.resize(MAX_WIDTH, (frame.height * MAX_WIDTH / frame.width).max(1));
-                scaler.fill(&frame, &mut reduced);
-                &reduced
-            } else {
-                &frame
-            };
-            match encoded(picture) {
-                Ok(jpeg) => drop(self.jpeg.send_replace(jpeg)),
-                Err(error) => warn!("preview: {error}"),
+            for rendition in &mut renditions {
+                let jpeg = self.channel(rendition.width);
+                if jpeg.receiver_count() == 0 {
+                    continue;
+                }
+                match rendition.encoded(&frame) {
+                    Ok(picture) => drop(jpeg.send_replace(picture)),
+                    Err(error) => warn!("preview: {error}"),
+                }
             }
             self.tap.give_back(frame);
         }
     }
 
+    fn channel(&self, width: Width) -> &watch::Sender<Bytes> {
+        match width {
+            Width::Small => &self.small,
+            Width::Large => &self.large,
+        }
+    }
+
     /// A viewer of the page; none where there are too many.
-    pub fn view(&self) -> Option<Viewer> {
+    pub fn view(&self, width: Width) -> Option<Viewer> {
         let permit = self.viewers.clone().try_acquire_owned().ok()?;
-        Some(Viewer { _permit: Some(permit), ..self.watch() })
+        Some(Viewer { permit: Some(permit), ..self.watch(width) })
     }
 
     /// A viewer that is not counted, for a snapshot.
-    pub fn watch(&self) -> Viewer {
+    pub fn watch(&self, width: Width) -> Viewer {
         let watcher = self.tap.watch();
-        let mut jpeg = self.jpeg.subscribe();
+        let mut jpeg = self.channel(width).subscribe();
         // What was encoded for an earlier viewer is old.
         jpeg.mark_unchanged();
-        Viewer { jpeg, _watcher: watcher, _permit: None }
+        Viewer { jpeg, viewers: self.viewers.clone(), due: Instant::now(), _watcher: watcher, permit: None }
     }
 }
 
 impl Viewer {
-    /// The next picture.
+    /// The next picture, when it is this viewer's turn. One that is broken off loses nothing.
     pub async fn next(&mut self) -> Option<Bytes> {
+        sleep_until(self.due).await;
         self.jpeg.changed().await.ok()?;
+        if self.permit.is_some() {
+            let viewers = MAX_VIEWERS - self.viewers.available_permits();
+            self.due = Instant::now() + Duration::from_secs(1) * viewers as u32 / MAX_PICTURES as u32;
+        }
         Some(self.jpeg.borrow_and_update().clone())
     }
 
@@ -108,6 +144,29 @@ impl Viewer {
             }
         });
         ReceiverStream::new(receive)
+    }
+}
+
+/// Pictures of one width.
+struct Rendition {
+    width: Width,
+    scaler: Scaler,
+    reduced: Frame,
+}
+
+impl Rendition {
+    fn new(width: Width) -> Rendition {
+        Rendition { width, scaler: Scaler::default(), reduced: Frame::new(0, 0) }
+    }
+
+    fn encoded(&mut self, frame: &Frame) -> Result<Bytes, String> {
+        let most = self.width.pixels();
+        if frame.width <= most {
+            return encoded(frame);
+        }
+        self.reduced.resize(most, (frame.height * most / frame.width).max(1));
+        self.scaler.fill(frame, &mut self.reduced);
+        encoded(&self.reduced)
     }
 }
 

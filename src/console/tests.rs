@@ -9,12 +9,15 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::access::Passwords;
 use super::*;
 use crate::display::Tap;
 use crate::guides::Guides;
 use crate::pack::Catalogue;
 use crate::params::Params;
+use crate::protocol::MAX_PICTURE;
 
+const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 /// Nothing here takes as long.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -49,13 +52,19 @@ impl Page {
         });
         let catalogue = Arc::new(catalogue);
         let handle = DirectorHandle::new(catalogue.clone(), Params::new(&catalogue));
-        let state = PageState { device: "mirror-1".parse().unwrap(), handle, preview: Some(preview.clone()) };
+        let end = CancellationToken::new();
+        let state = PageState {
+            device: "mirror-1".parse().unwrap(),
+            handle,
+            access: Access::new(Passwords::default(), None, 8080, false),
+            preview: Some(preview.clone()),
+            end: end.clone(),
+        };
         let router = router(Guard::new(&Settings::default()), state);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let end = CancellationToken::new();
         let (own, ends) = (router.clone(), end.clone());
-        let served = tokio::spawn(async move { server::serve(listener, own, &ends).await });
+        let served = tokio::spawn(async move { server::serve(listener, own, None, &ends).await });
         Page { preview, router, listener: address, end, served, screen }
     }
 
@@ -118,9 +127,9 @@ async fn is_cut_off(mut stream: TcpStream) -> bool {
 #[tokio::test]
 async fn nothing_outlasts_a_page_that_ends() {
     let mut page = Page::open().await;
-    let preview = page.ask("/preview.mjpg", "image/jpeg").await;
+    let preview = page.ask("/api/preview.mjpg", "image/jpeg").await;
     // A browser keeps it open for its next question.
-    let kept = page.ask("/state", "intensity").await;
+    let kept = page.ask("/api/state", "intensity").await;
     page.end.cancel();
     timeout(TIMEOUT, &mut page.served).await.expect("it ends").unwrap();
     assert!(is_cut_off(preview).await && is_cut_off(kept).await);
@@ -130,14 +139,14 @@ async fn nothing_outlasts_a_page_that_ends() {
 async fn viewers_leave_room_for_snapshots() {
     let page = Page::open().await;
     let mut views = Vec::new();
-    while let Some(view) = page.preview.view() {
+    while let Some(view) = page.preview.view(Width::Small) {
         views.push(view);
     }
-    page.ask("/preview.jpg", "503").await;
-    let snapshot = timeout(TIMEOUT, page.preview.watch().next()).await;
+    page.ask("/api/preview.jpg", "503").await;
+    let snapshot = timeout(TIMEOUT, page.preview.watch(Width::Large).next()).await;
     assert!(snapshot.expect("a picture is shown").is_some());
     drop(views);
-    page.ask("/preview.jpg", "image/jpeg").await;
+    page.ask("/api/preview.jpg", "image/jpeg").await;
 }
 
 #[tokio::test]
@@ -150,13 +159,13 @@ async fn connections_are_numbered_and_who_says_nothing_is_cut_off() {
     assert!(is_cut_off(page.connect().await).await, "one too many");
     idle.pop();
     // That one has gone is noticed a moment later.
-    let comes_in = async { while page.try_to_ask("/state", "intensity").await.is_none() {} };
+    let comes_in = async { while page.try_to_ask("/api/state", "intensity").await.is_none() {} };
     timeout(TIMEOUT, comes_in).await.expect("there is room again");
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, _) = listener.accept().await.unwrap();
-    let serve = server::serve_connection(stream, page.router.clone(), Duration::from_millis(50));
+    let serve = server::serve_connection(stream, HERE, page.router.clone(), None, Duration::from_millis(50));
     timeout(TIMEOUT, serve).await.expect("it ends");
     assert!(is_cut_off(silent).await);
 }
@@ -168,9 +177,9 @@ async fn a_picture_that_leads_may_be_larger_than_a_command() {
     assert!(photo.len() > MAX_PAYLOAD && photo.len() < MAX_PICTURE);
     let packs = Catalogue::read(&[repository.join("models")]).unwrap();
     let page = Page::of(packs.with_guides(Guides::default().and_sent(true))).await;
-    let answer = page.post("/set/guide", &photo).await;
+    let answer = page.post("/api/set/guide", &photo).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"guide\":\"sent-"), "{answer}");
-    let answer = page.post("/set/layer", &photo).await;
+    let answer = page.post("/api/set/layer", &photo).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-    page.ask("/about", "\"accepts_guides\":true").await;
+    page.ask("/api/about", "\"accepts_guides\":true").await;
 }

@@ -13,3 +13,4 @@ pub mod topic;
 pub use about::about;
 pub use command::{Command, MAX_PAYLOAD, MAX_PICTURE, Reply, SignedReply, execute, reject};
 pub use device::{DeviceId, DeviceIdError};
+pub use schema::{reply as reply_schema, state as state_schema};

@@ -51,10 +51,8 @@ pub fn cameras(config: &Config) -> Vec<Finding> {
     }));
     findings.push(match survey.chosen {
         Some(chosen) => Finding::ok(ABOUT, chosen),
-        None if settings.kind == SourceKind::V4l2 => {
-            Finding::failure(ABOUT, "no usable one", "plug one in; it is used at once")
-        }
-        None => Finding::warning(ABOUT, "none: it dreams on the shipped photos", "plug one in; it is used at once"),
+        None if settings.kind == SourceKind::V4l2 => Finding::failure(ABOUT, "no usable one", health::PLUG_IN_CAMERA),
+        None => Finding::warning(ABOUT, "none: it dreams on the shipped photos", health::PLUG_IN_CAMERA),
     });
     findings
 }
@@ -156,8 +154,8 @@ fn judge_heat(zones: &[ThermalZone]) -> Finding {
     };
     let seen = format!("{seen}; {} throttles at {:.0} °C", zone.kind, zone.celsius + headroom);
     match headroom {
-        ..=0.0 => Finding::warning(ABOUT, format!("{seen}, as it does now"), "a fan, or air around the board"),
-        ..5.0 => Finding::warning(ABOUT, format!("{seen}, which is near"), "a fan, or air around the board"),
+        ..=0.0 => Finding::warning(ABOUT, format!("{seen}, as it does now"), health::COOL),
+        ..5.0 => Finding::warning(ABOUT, format!("{seen}, which is near"), health::COOL),
         _ => Finding::ok(ABOUT, seen),
     }
 }
@@ -183,7 +181,7 @@ pub fn clock() -> Finding {
 
 /// Where state is saved.
 pub fn disk(config: &Config) -> Finding {
-    let installed = PathBuf::from("/var/lib/reverie");
+    let installed = PathBuf::from(Config::INSTALLED_STATE);
     let file = config.memory_file().or_else(|| installed.exists().then(|| installed.join("state.json")));
     let Some(file) = file else {
         return Finding::ok("disk", "nothing is saved: there is no state directory (systemd's, or memory.file)");

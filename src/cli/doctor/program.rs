@@ -7,6 +7,7 @@ use super::Finding;
 use crate::cli::flags::ParamFlags;
 use crate::cli::load;
 use crate::config::{Config, ConfigError};
+use crate::health;
 use crate::pack::{Catalogue, PackError};
 use crate::pixel::Picture;
 use crate::remote::{Client, Settings};
@@ -152,8 +153,8 @@ fn try_broker(about: &'static str, settings: &Settings) -> Finding {
         }
         Ok(Err(why)) => Finding::failure(about, format!("{address}: {}", why.text), why.remedy),
         Err(_) => {
-            let remedy = "look at mqtt.host and mqtt.port, the cable, and the broker's firewall";
-            Finding::failure(about, format!("{address} does not answer within {} s", CONNECT_TIMEOUT.as_secs()), remedy)
+            let seen = format!("{address} does not answer within {} s", CONNECT_TIMEOUT.as_secs());
+            Finding::failure(about, seen, health::CHECK_BROKER)
         }
     }
 }
