@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::change_request::ChangeRequest;
 use super::moment::Now;
-use super::{Director, MAX_GROUPS, scenes};
+use super::{Director, MAX_GROUPS, OpeningHours, RawSchedule, scenes};
 use crate::params::{Play, Refusal};
 use crate::text::excerpt;
 
@@ -22,6 +22,8 @@ pub enum Action {
     SaveScene(String),
     DeleteScene(String),
     Playlist(Vec<String>),
+    /// None: those of the configuration.
+    Hours(Option<Box<OpeningHours>>),
     Join(String),
     Leave(String),
 }
@@ -65,6 +67,11 @@ pub static ACTIONS: &[ActionSpec] = &[
         name: "playlist",
         about: "Choose the scenes that are played; an empty list is one's own, or where there are none those that ship.",
         takes: &["scenes"],
+    },
+    ActionSpec {
+        name: "hours",
+        about: "Choose the opening hours, whole; without any key they are those of the configuration again.",
+        takes: RawSchedule::KEYS,
     },
     ActionSpec { name: "join", about: "Join a group.", takes: &["group"] },
     ActionSpec { name: "leave", about: "Leave a group.", takes: &["group"] },
@@ -117,6 +124,7 @@ impl Action {
             "save-scene" => Action::SaveScene(scene_name(entries)?),
             "delete-scene" => Action::DeleteScene(scene_name(entries)?),
             "playlist" => Action::Playlist(playlist(entries)?),
+            "hours" => Action::Hours(hours(entries)?.map(Box::new)),
             "join" => Action::Join(group(entries)?),
             "leave" => Action::Leave(group(entries)?),
             _ => return Err(find(name).err().unwrap_or_else(|| Refusal::whole("is no action"))),
@@ -133,6 +141,15 @@ fn scene_name(entries: &Map<String, Json>) -> Result<String, Refusal> {
     let name = text(entries, "name", "evening")?;
     scenes::check_name(name)?;
     Ok(name.to_owned())
+}
+
+/// The hours that `entries` say; none where they say nothing.
+fn hours(entries: &Map<String, Json>) -> Result<Option<OpeningHours>, Refusal> {
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    let read = OpeningHours::read(RawSchedule::of(entries)?);
+    read.map(Some).map_err(|invalid| Refusal::new(invalid.key, invalid.message))
 }
 
 fn playlist(entries: &Map<String, Json>) -> Result<Vec<String>, Refusal> {
@@ -187,6 +204,15 @@ impl Director {
             Action::DeleteScene(name) if !self.saved.contains_key(name) => {
                 Err(Refusal { param: "name".to_owned(), ..self.no_scene(name) })
             }
+            Action::DeleteScene(name)
+                if self.hours.in_effect().scene_outside() == Some(name) && !self.shipped.contains_key(name) =>
+            {
+                refuse("name", "is what is shown outside the opening hours: choose other hours first (`do/hours`)")
+            }
+            Action::Hours(Some(hours)) => match hours.scene_outside().filter(|name| self.scene(name).is_none()) {
+                Some(name) => Err(Refusal { param: "outside".to_owned(), ..self.no_scene(name) }),
+                None => Ok(()),
+            },
             Action::Playlist(names) => match names.iter().find(|name| self.scene(name).is_none()) {
                 Some(name) => Err(Refusal { param: "scenes".to_owned(), ..self.no_scene(name) }),
                 None => Ok(()),
@@ -239,6 +265,10 @@ impl Director {
                 self.player.playlist = Some(names).filter(|names| !names.is_empty());
                 self.edition += 1;
             }
+            Action::Hours(hours) => {
+                self.change_hours(|kept| kept.chosen = hours.map(|hours| *hours), now);
+                self.edition += 1;
+            }
             Action::Join(group) => {
                 if !self.groups().any(|member| member == group) {
                     self.joined.push(group);
@@ -260,14 +290,17 @@ mod tests {
 
     #[test]
     fn every_row_is_an_action_and_says_what_it_takes() {
-        let entries = json!({"name": "evening", "scenes": ["evening"], "group": "hall-2", "over": 3});
+        let entries = json!({
+            "name": "evening", "scenes": ["evening"], "group": "hall-2", "over": 3, "monday": "open", "timezone": "UTC",
+            "exceptions": {"2026-12-24": "closed"}, "outside": "blank",
+        });
         for row in ACTIONS {
             let entries = entries.as_object().unwrap().iter().filter(|(key, _)| row.takes.contains(&key.as_str()));
             Action::read(row.name, &entries.map(|(k, v)| (k.clone(), v.clone())).collect())
                 .unwrap_or_else(|e| panic!("{}: {e:?}", row.name));
             let wrong = Map::from_iter([("nonsense".to_owned(), json!(1))]);
             assert!(Action::read(row.name, &wrong).unwrap_err()[0].message.contains(row.name));
-            let needs = row.takes.iter().any(|takes| *takes != "over");
+            let needs = row.takes.iter().any(|takes| ["name", "scenes", "group"].contains(takes));
             assert_eq!(Action::read(row.name, &Map::new()).is_err(), needs, "{}", row.name);
         }
         assert!(Action::read("dance", &Map::new()).unwrap_err()[0].message.contains("next-scene"));

@@ -21,7 +21,7 @@ mod wander;
 
 pub use action::{ACTIONS, Action, ActionSpec, Signal, check_group, find as find_action};
 pub use moment::Now;
-pub use raw_schedule::RawSchedule;
+pub use raw_schedule::{OpeningHours, RawSchedule};
 pub use saved_state::{ChangeCounters, MAX_BYTES, SavedState};
 pub use scenes::{Scenes, check as check_scene};
 pub use schedule::{Outside, Schedule};
@@ -60,7 +60,7 @@ pub struct Setup {
     /// The scenes that play; none: as [`Director::playlist`] says.
     pub playlist: Option<Vec<String>>,
     pub groups: Vec<String>,
-    pub schedule: Option<Schedule>,
+    pub hours: OpeningHours,
     pub capabilities: Capabilities,
     /// Seed of the walk and of shuffling; none: the saved one, else a random one.
     pub seed: Option<u64>,
@@ -75,7 +75,7 @@ impl Setup {
             shipped: Scenes::new(),
             playlist: None,
             groups: Vec::new(),
-            schedule: None,
+            hours: OpeningHours::default(),
             capabilities: Capabilities::default(),
             seed: None,
         }
@@ -137,7 +137,7 @@ impl Director {
             saved: Scenes::new(),
             joined: Vec::new(),
             player,
-            hours: Hours { schedule: setup.schedule, ..Hours::default() },
+            hours: Hours::configured(setup.hours),
             pending: Vec::new(),
             changes: ChangeCounters::default(),
             edition: 0,
@@ -165,6 +165,7 @@ impl Director {
         state.insert("scene".to_owned(), json!(self.shown_scene()));
         state.insert("ramps".to_owned(), ramps.into());
         state.insert("open".to_owned(), json!(self.hours.open));
+        state.insert("next_hours".to_owned(), self.hours.next());
         state.insert("pending".to_owned(), self.pending.len().into());
         state
     }
@@ -223,7 +224,12 @@ impl Director {
     }
 
     pub fn has_schedule(&self) -> bool {
-        self.hours.schedule.is_some()
+        self.hours.schedule().is_some()
+    }
+
+    /// The opening hours in effect as they were said, and whether that was in the configuration; none where it is always open.
+    pub fn describe_hours(&self) -> Option<Map<String, Json>> {
+        self.hours.describe()
     }
 
     /// How often what is saved has changed.
@@ -231,7 +237,7 @@ impl Director {
         self.changes
     }
 
-    /// Changes whenever scenes, playlist or groups do.
+    /// Changes whenever scenes, playlist, groups or hours do.
     pub fn edition(&self) -> u64 {
         self.edition
     }

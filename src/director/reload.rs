@@ -3,6 +3,7 @@
 use serde_json::Map;
 
 use super::change_request::ChangeRequest;
+use super::hours::Hours;
 use super::moment::Now;
 use super::{Director, Setup};
 use crate::params::TABLE;
@@ -28,10 +29,11 @@ impl Director {
             self.player.seed = setup.seed.unwrap_or(self.player.seed);
         }
         self.scene = self.scene.take().filter(|name| self.scene(name).is_some());
-        self.hours.schedule = setup.schedule;
-        if self.hours.schedule.is_none() && self.hours.open.take() == Some(false) {
-            self.open(now);
-        }
+        let take_up = |hours: &mut Hours| {
+            hours.chosen = hours.chosen.take().filter(|_| hours.configured.said() == setup.hours.said());
+            hours.configured = setup.hours;
+        };
+        self.change_hours(take_up, now);
         if !changes.is_empty() {
             self.apply_or_warn(&ChangeRequest::new(changes, None), now);
         }

@@ -1,3 +1,4 @@
+mod hours;
 mod properties;
 
 use jiff::Timestamp;
@@ -372,16 +373,23 @@ fn what_a_device_may_not_do_is_refused() {
     assert_eq!((&stage.state()["paused"], &stage.state()["blank"]), (&json!(true), &json!(true)));
 }
 
-fn with_hours(outside: Outside) -> Stage {
-    let week = [0; 7].map(|_| "10:00-18:00".parse().unwrap());
-    let schedule = Schedule::new(jiff::tz::TimeZone::get("Europe/Berlin").unwrap(), week, Default::default(), outside);
-    Stage::of(Setup { schedule: Some(schedule), ..setup() })
+/// From 10 to 18 o'clock in Berlin, every day.
+pub(super) fn opening_hours(outside: &str) -> OpeningHours {
+    let mut said = json!({"timezone": "Europe/Berlin", "outside": outside});
+    for day in &RawSchedule::KEYS[1..8] {
+        said[day] = "10:00-18:00".into();
+    }
+    OpeningHours::read(serde_json::from_value(said).unwrap()).unwrap()
+}
+
+pub(super) fn with_hours(outside: &str) -> Stage {
+    Stage::of(Setup { hours: opening_hours(outside), ..setup() })
 }
 
 #[test]
 fn the_screen_is_switched_off_and_on_by_the_hours_and_by_hand_in_between() {
     // It is 13:00 in Berlin.
-    let mut stage = with_hours(Outside::Blank);
+    let mut stage = with_hours("blank");
     assert_eq!((&stage.state()["open"], &stage.state()["blank"]), (&json!(true), &json!(false)));
     stage.pass(5.1 * 3600.0);
     assert_eq!((&stage.state()["open"], &stage.state()["blank"]), (&json!(false), &json!(true)));
@@ -394,13 +402,13 @@ fn the_screen_is_switched_off_and_on_by_the_hours_and_by_hand_in_between() {
 
 #[test]
 fn outside_the_hours_a_scene_is_shown_and_then_what_was_before() {
-    let mut stage = with_hours(Outside::Scene("calm".to_owned()));
+    let mut stage = with_hours("calm");
     stage.set(json!({"scene": "wild", "play": "shuffle", "hold": 100_000 / 2})).unwrap();
     stage.set(json!({"scene": "wild"})).unwrap();
     stage.pass(5.1 * 3600.0);
     assert_eq!((&stage.state()["scene"], &stage.state()["layer"]), (&json!("calm"), &json!("f6")));
     // A power cut at night, and the next morning.
-    let mut again = with_hours(Outside::Scene("calm".to_owned()));
+    let mut again = with_hours("calm");
     again.now = stage.now;
     again.director.restore(stage.director.saved_state(), true);
     again.director.begin(again.now);
@@ -415,15 +423,13 @@ fn outside_the_hours_a_scene_is_shown_and_then_what_was_before() {
 
 #[test]
 fn what_is_configured_anew_while_it_is_closed_is_there_at_opening() {
-    let mut stage = with_hours(Outside::Scene("calm".to_owned()));
+    let mut stage = with_hours("calm");
     stage.set(json!({"scene": "wild"})).unwrap();
     stage.set(json!({"rotate": 4})).unwrap();
     stage.pass(5.1 * 3600.0);
     assert_eq!(stage.state()["scene"], "calm");
-    let mut anew = with_hours(Outside::Scene("calm".to_owned())).director;
-    let schedule = anew.hours.schedule.take();
     let params = Params { zoom: 0.25, brightness: 0.5, ..setup().params };
-    stage.director.reconfigure(Setup { params, schedule, ..setup() }, stage.now);
+    stage.director.reconfigure(Setup { params, hours: opening_hours("calm"), ..setup() }, stage.now);
     assert_eq!(
         (stage.number("zoom"), stage.number("brightness")),
         (1.0, 0.5),
@@ -437,7 +443,7 @@ fn what_is_configured_anew_while_it_is_closed_is_there_at_opening() {
 #[test]
 fn what_is_directed_while_it_is_closed_is_seen_at_once_and_stays_at_opening() {
     let night = || {
-        let mut stage = with_hours(Outside::Scene("calm".to_owned()));
+        let mut stage = with_hours("calm");
         stage.set(json!({"scene": "wild"})).unwrap();
         stage.pass(5.1 * 3600.0);
         assert_eq!((&stage.state()["scene"], stage.number("zoom")), (&json!("calm"), 1.0));
@@ -462,7 +468,7 @@ fn what_is_directed_while_it_is_closed_is_seen_at_once_and_stays_at_opening() {
 
 #[test]
 fn what_does_not_play_on_wakes_nobody() {
-    let mut stage = with_hours(Outside::Scene("calm".to_owned()));
+    let mut stage = with_hours("calm");
     stage.set(json!({"play": "order", "hold": 1, "glide": 0, "paused": true})).unwrap();
     stage.pass(10.0);
     assert_eq!(stage.director.idle_time(stage.now), MAX_IDLE);
@@ -481,7 +487,7 @@ fn nothing_to_play_wakes_nobody_all_the_time() {
 
 #[test]
 fn what_is_directed_at_night_is_not_played_on_from_at_once() {
-    let mut stage = with_hours(Outside::Scene("calm".to_owned()));
+    let mut stage = with_hours("calm");
     stage.set(json!({"play": "order", "hold": 60, "glide": 10})).unwrap();
     stage.pass(8.0 * 3600.0);
     stage.set(json!({"intensity": 0.3, "over": 0})).unwrap();
@@ -496,8 +502,8 @@ fn what_is_directed_at_night_is_not_played_on_from_at_once() {
 
 #[test]
 fn a_clock_that_is_set_after_the_start_closes_then() {
-    let mut stage = with_hours(Outside::Blank);
-    let mut unset = with_hours(Outside::Blank);
+    let mut stage = with_hours("blank");
+    let mut unset = with_hours("blank");
     unset.director.hours.open = None;
     unset.now.wall = Timestamp::UNIX_EPOCH;
     unset.pass(100.0);

@@ -36,6 +36,16 @@ pub fn state(catalogue: &Catalogue) -> Json {
         "type": ["boolean", "null"],
         "description": "Whether it is within the opening hours; null without any, or before the clock was set.",
     });
+    properties["next_hours"] = json!({
+        "description": "The next opening or closing; null where there is none, or before the clock was set.",
+        "type": ["object", "null"],
+        "required": ["open", "at"],
+        "additionalProperties": false,
+        "properties": {
+            "open": {"type": "boolean", "description": "Whether it opens then."},
+            "at": {"type": "string", "format": "date-time", "description": "When, by RFC 3339, as the clock on the wall shows it."},
+        },
+    });
     properties["pending"] = json!({
         "type": "integer", "minimum": 0, "description": "Commands that wait for their moment (`at`).",
     });

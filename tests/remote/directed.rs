@@ -74,6 +74,28 @@ async fn scenes_are_chosen_saved_listed_and_deleted() {
 }
 
 #[tokio::test]
+async fn opening_hours_are_chosen_and_everybody_is_told() {
+    let broker = Broker::start();
+    let (_device, mut operator) = start(&broker).await;
+    assert_eq!(operator::json(&operator.receive_on("about").await)["hours"], Json::Null);
+    let refused = operator.command("do/hours", r#"{"monday": "10-18"}"#).await;
+    assert_eq!((&refused["ok"], &refused["errors"][0]["param"]), (&json!(false), &json!("monday")));
+    let hours = r#"{"timezone": "Asia/Tokyo", "exceptions": {"2126-12-24": "10:00-14:00"}, "outside": "calm"}"#;
+    let reply = operator.command("do/hours", hours).await;
+    let next = json!({"open": false, "at": "2126-12-24T00:00:00+09:00"});
+    assert_eq!((&reply["state"]["open"], &reply["state"]["next_hours"]), (&json!(true), &next));
+    let about = operator::json(&operator.receive_on("about").await);
+    let schema = jsonschema::draft202012::new(&super::golden::about_schema()).expect("a sound schema");
+    assert!(schema.is_valid(&about), "{}", about["hours"]);
+    let expected = json!({
+        "timezone": "Asia/Tokyo", "exceptions": {"2126-12-24": "10:00-14:00"}, "outside": "calm", "configured": false
+    });
+    assert_eq!(about["hours"], expected);
+    let state = jsonschema::draft202012::new(&about["state_schema"]).expect("a sound schema");
+    assert!(state.is_valid(&reply["state"]), "{reply}");
+}
+
+#[tokio::test]
 async fn a_group_runs_a_command_together_and_each_member_answers_by_name() {
     let broker = Broker::start();
     let devices = ["mirror-1", "mirror-2", "mirror-3"].map(|name| directed(&broker, name));

@@ -37,15 +37,16 @@ proptest! {
     /// A night leaves what is directed as it was, whatever was shown meanwhile.
     #[test]
     fn a_night_changes_nothing(commands in prop::collection::vec(command(), 1..10), is_blank: bool) {
-        let outside = if is_blank { Outside::Blank } else { Outside::Scene("calm".to_owned()) };
-        let mut stage = with_hours(outside);
+        let mut stage = with_hours(if is_blank { "blank" } else { "calm" });
         for (name, payload, seconds) in commands {
             let _ = if name == "set" { stage.set(payload).is_ok() } else { stage.act(name, payload).is_ok() };
             stage.pass(seconds);
         }
         stage.set(json!({"play": "off", "blank": false})).unwrap();
         stage.pass(100.0);
-        let evening = stage.state();
+        // When it closes next is the one thing that a day changes.
+        let told = |stage: &Stage| Map::from_iter(stage.state().into_iter().filter(|(name, _)| name != "next_hours"));
+        let evening = told(&stage);
         for (hours, open) in [(6, false), (16, true)] {
             let hours = Duration::from_secs(hours * 3600);
             stage.now = Now { steady: stage.now.steady + hours, wall: stage.now.wall + hours };
@@ -53,7 +54,7 @@ proptest! {
             prop_assert_eq!(&stage.state()["open"], &json!(open));
         }
         stage.pass(100.0);
-        prop_assert_eq!(stage.state(), evening);
+        prop_assert_eq!(told(&stage), evening);
     }
 }
 
