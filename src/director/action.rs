@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::change_request::ChangeRequest;
 use super::moment::Now;
+use super::undo::{self, Before};
 use super::{Director, MAX_GROUPS, OpeningHours, RawSchedule, scenes};
 use crate::params::{Play, Refusal};
 use crate::text::excerpt;
@@ -15,6 +16,7 @@ pub enum Action {
     Snapshot,
     NextScene,
     PreviousScene,
+    Undo,
     /// Sets a switch of the table: `pause`, `resume`, `blank`, `unblank`.
     Switch(&'static str, bool),
     Restart,
@@ -55,6 +57,11 @@ pub static ACTIONS: &[ActionSpec] = &[
     ActionSpec { name: "reset", about: "Forget the dream and begin again from the camera picture.", takes: &[] },
     ActionSpec { name: "next-scene", about: "Go to the next scene, or the next place of the walk.", takes: &["over"] },
     ActionSpec { name: "previous-scene", about: "Go back to the one before.", takes: &["over"] },
+    ActionSpec {
+        name: "undo",
+        about: "Take back the last change of the look, of a saved scene, the playlist or the hours.",
+        takes: &["over"],
+    },
     ActionSpec { name: "pause", about: "Hold the present picture.", takes: &[] },
     ActionSpec { name: "resume", about: "Dream on.", takes: &[] },
     ActionSpec { name: "blank", about: "Show black.", takes: &[] },
@@ -115,6 +122,7 @@ impl Action {
             "reset" => Action::Reset,
             "next-scene" => Action::NextScene,
             "previous-scene" => Action::PreviousScene,
+            "undo" => Action::Undo,
             "pause" => Action::Switch("paused", true),
             "resume" => Action::Switch("paused", false),
             "blank" => Action::Switch("blank", true),
@@ -189,6 +197,7 @@ impl Director {
             {
                 Err(Refusal::whole("there are no scenes"))
             }
+            Action::Undo if self.history.len() == 0 => Err(undo::nothing()),
             Action::SaveScene(name) if self.configured_scenes.contains_key(name) => {
                 refuse("name", "is a scene of the configuration, which is not changed from afar")
             }
@@ -241,32 +250,48 @@ impl Director {
             Action::Identify => return Ok(Some(Signal::Identify)),
             Action::Restart => return Ok(Some(Signal::Restart)),
             Action::NextScene | Action::PreviousScene => {
-                self.play(if action == Action::NextScene { 1 } else { -1 }, over, now)?;
+                let (before, by) = (self.look(), if action == Action::NextScene { 1 } else { -1 });
+                self.play(by, over, now)?;
                 if self.hours.shows_a_scene() {
                     self.lift_overlay(|_| over, now);
                 }
+                self.record_step(before, by);
             }
+            Action::Undo => self.undo(over, now)?,
             Action::Switch(name, on) => {
                 self.command(&ChangeRequest::new(Map::from_iter([(name.to_owned(), on.into())]), over), now)?;
             }
             Action::SaveScene(name) => {
-                self.saved.insert(name.clone(), scenes::look(&self.hours.shown(&self.targets)));
+                // What was saved can be come back to, whatever is dragged next.
+                self.history.end_gestures();
+                let look = scenes::look(&self.hours.shown(&self.targets));
+                let before = self.saved.insert(name.clone(), look.clone()).filter(|before| *before != look);
+                self.record_scene(&name, before);
                 if !self.hours.shows_a_scene() {
                     self.scene = Some(name);
                 }
                 self.edition += 1;
             }
             Action::DeleteScene(name) => {
-                self.saved.remove(&name);
+                let before = self.saved.remove(&name);
+                self.record_scene(&name, before);
                 self.scene = self.scene.take().filter(|shown| *shown != name);
                 self.edition += 1;
             }
             Action::Playlist(names) => {
-                self.player.playlist = Some(names).filter(|names| !names.is_empty());
+                let playlist = Some(names).filter(|names| !names.is_empty());
+                let before = std::mem::replace(&mut self.player.playlist, playlist);
+                if before != self.player.playlist {
+                    self.history.record(Before::Playlist(before));
+                }
                 self.edition += 1;
             }
             Action::Hours(hours) => {
+                let before = self.hours.chosen.clone();
                 self.change_hours(|kept| kept.chosen = hours.map(|hours| *hours), now);
+                if before != self.hours.chosen {
+                    self.history.record(Before::Hours(before.map(Box::new)));
+                }
                 self.edition += 1;
             }
             Action::Join(group) => {

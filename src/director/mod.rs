@@ -17,6 +17,7 @@ mod schedule;
 mod settings;
 mod shipped;
 mod tour;
+mod undo;
 mod wander;
 
 pub use action::{ACTIONS, Action, ActionSpec, Signal, check_group, find as find_action};
@@ -27,6 +28,7 @@ pub use scenes::{Scenes, check as check_scene};
 pub use schedule::{Outside, Schedule};
 pub use settings::{PlaySettings, check_scenes};
 pub use shipped::{about as shipped_about, picture as shipped_picture, scenes as shipped_scenes};
+pub use undo::MAX_CHANGES as MAX_UNDO;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,13 +37,14 @@ use serde_json::{Map, Value as Json, json};
 use tracing::warn;
 
 use crate::pack::Catalogue;
-use crate::params::{Kind, LAYERS_WITH_NEURONS, Params, Play, Refusal, Scope, Spec, TABLE, Value};
+use crate::params::{Kind, LAYERS_WITH_NEURONS, Params, Play, Refusal, Spec, TABLE, Value};
 use crate::text::excerpt;
 
 use change_request::ChangeRequest;
 use hours::{Hours, Overlay};
 use pending::{Pending, SET};
 use player::Player;
+use undo::History;
 
 /// Groups that a device may be in.
 pub const MAX_GROUPS: usize = 32;
@@ -113,6 +116,7 @@ pub struct Director {
     hours: Hours,
     /// Deferred commands, the earliest first.
     pending: Vec<Pending>,
+    history: History,
     changes: ChangeCounters,
     /// Counts the changes of what `about` publishes.
     edition: u64,
@@ -139,6 +143,7 @@ impl Director {
             player,
             hours: Hours::configured(setup.hours),
             pending: Vec::new(),
+            history: History::default(),
             changes: ChangeCounters::default(),
             edition: 0,
         }
@@ -153,7 +158,7 @@ impl Director {
         self.capabilities
     }
 
-    /// The retained `state`: every parameter, the scene, ramps, opening hours and deferred commands.
+    /// The retained `state`: every parameter, the scene, ramps, opening hours, deferred commands and how many changes can be taken back.
     pub fn state(&self, now: Now) -> Map<String, Json> {
         let mut state = self.params.to_json();
         let mut ramps = Map::new();
@@ -167,6 +172,7 @@ impl Director {
         state.insert("open".to_owned(), json!(self.hours.open));
         state.insert("next_hours".to_owned(), self.hours.next());
         state.insert("pending".to_owned(), self.pending.len().into());
+        state.insert("undo".to_owned(), self.history.len().into());
         state
     }
 
@@ -256,7 +262,11 @@ impl Director {
         }
         match request.at.take() {
             Some(at) if at > now.wall => self.defer(at, SET, entries)?,
-            _ => self.command(&request, now)?,
+            _ => {
+                let before = self.look();
+                self.command(&request, now)?;
+                self.record_set(before, request.scene.is_some(), now);
+            }
         }
         self.changes.by_command += 1;
         Ok(())
@@ -348,11 +358,10 @@ impl Director {
         let before = std::mem::replace(&mut self.targets, targets);
         let is_named = |spec: &Spec| named.contains_key(spec.name) && !covered.contains(&spec.name);
         self.show(&shown, is_named, |spec| request.over(spec), now);
-        let is_other_look = |spec: &Spec| spec.scope == Scope::Look && (spec.get)(&before) != (spec.get)(&self.targets);
         if let Some(scene) = &request.scene {
             self.scene = Some(scene.clone());
             self.player.hold_from(now.steady);
-        } else if TABLE.iter().any(is_other_look) {
+        } else if scenes::differing(&before, &self.targets).next().is_some() {
             self.scene = None;
         }
         if before.paused && !self.targets.paused {

@@ -9,8 +9,9 @@ use tracing::{info, warn};
 
 use super::action::check_group;
 use super::pending::{MAX_PENDING, Pending};
-use super::scenes::{self, MAX_SAVED, Scenes, is_look};
+use super::scenes::{self, MAX_KEPT, Scenes, is_look};
 use super::{Director, OpeningHours, RawSchedule};
+use crate::pack::Catalogue;
 use crate::params::{LAYERS_WITH_NEURONS, Params};
 
 /// The form of the file that this version writes, and the only one it reads.
@@ -127,7 +128,7 @@ impl Director {
     pub fn restore(&mut self, state: SavedState, with_params: bool) {
         let changed = self.changed_since(&state);
         let sound = |name: &String| scenes::check_name(name).is_ok();
-        self.saved = state.scenes.into_iter().filter(|(name, _)| sound(name)).take(MAX_SAVED).collect();
+        self.saved = state.scenes.into_iter().filter(|(name, _)| sound(name)).take(MAX_KEPT).collect();
         for name in self.saved.keys().filter(|name| self.configured_scenes.contains_key(*name)) {
             info!("the saved scene `{name}` is hidden by the configured one of the same name");
         }
@@ -158,7 +159,8 @@ impl Director {
                 params.shift_remove(neurons);
             }
         }
-        self.targets = from_saved(&self.configured, params, &self.catalogue);
+        let right = still_right(&self.configured, params, &self.catalogue);
+        self.targets = self.configured.with(&right, &self.catalogue).unwrap_or_else(|_| self.configured.clone());
         self.params = self.targets.clone();
         let is_as_it_was = !changed.iter().any(|name| is_look(name));
         self.scene = state.scene.filter(|name| is_as_it_was && self.scene(name).is_some());
@@ -199,24 +201,20 @@ fn to_saved(params: &Params) -> Map<String, Json> {
     all
 }
 
-/// `base` with all of `values` that are still right.
-fn from_saved(base: &Params, mut values: Map<String, Json>, catalogue: &crate::pack::Catalogue) -> Params {
-    loop {
-        match base.with(&values, catalogue) {
-            Ok(params) => return params,
-            Err(refusals) => {
-                let before = values.len();
-                for refusal in refusals {
-                    warn!("saved, but no longer valid: {refusal}");
-                    values.shift_remove(&refusal.param);
-                    for (_, neurons) in LAYERS_WITH_NEURONS.iter().filter(|(layer, _)| *layer == refusal.param) {
-                        values.shift_remove(*neurons);
-                    }
-                }
-                if values.len() == before {
-                    return base.clone();
-                }
+/// What of `values` can still be set over `base`; the rest is logged.
+pub(super) fn still_right(base: &Params, mut values: Map<String, Json>, catalogue: &Catalogue) -> Map<String, Json> {
+    while let Err(refusals) = base.with(&values, catalogue) {
+        let before = values.len();
+        for refusal in refusals {
+            warn!("saved, but no longer valid: {refusal}");
+            values.shift_remove(&refusal.param);
+            for (_, neurons) in LAYERS_WITH_NEURONS.iter().filter(|(layer, _)| *layer == refusal.param) {
+                values.shift_remove(*neurons);
             }
         }
+        if values.len() == before {
+            return Map::new();
+        }
     }
+    values
 }

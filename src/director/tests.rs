@@ -1,5 +1,6 @@
 mod hours;
 mod properties;
+mod undo;
 
 use jiff::Timestamp;
 use serde_json::json;

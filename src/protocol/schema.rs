@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::director::MAX_UNDO;
 use crate::pack::Catalogue;
 use crate::params;
 
@@ -48,6 +49,9 @@ pub fn state(catalogue: &Catalogue) -> Json {
     });
     properties["pending"] = json!({
         "type": "integer", "minimum": 0, "description": "Commands that wait for their moment (`at`).",
+    });
+    properties["undo"] = json!({
+        "type": "integer", "minimum": 0, "maximum": MAX_UNDO, "description": "Changes that can be taken back (`do/undo`).",
     });
     let required: Vec<&String> = properties.as_object().expect("a schema's properties").keys().collect();
     json!({

@@ -74,6 +74,23 @@ async fn scenes_are_chosen_saved_listed_and_deleted() {
 }
 
 #[tokio::test]
+async fn what_was_commanded_is_taken_back_and_a_deleted_scene_is_listed_again() {
+    let broker = Broker::start();
+    let (_device, mut operator) = start(&broker).await;
+    let nothing = operator.command("do/undo", "").await;
+    assert_eq!(nothing["errors"], json!([{"param": null, "message": "there is nothing to undo"}]));
+    operator.command("set", r#"{"zoom": 0.5, "over": 0}"#).await;
+    operator.command("do/save-scene", r#"{"name": "mine"}"#).await;
+    let deleted = operator.command("do/delete-scene", r#"{"name": "mine"}"#).await;
+    assert_eq!((&deleted["state"]["scene"], &deleted["state"]["undo"]), (&Json::Null, &json!(2)));
+    assert_eq!(operator.command("do/undo", "PRESS").await["state"]["scene"], "mine");
+    let is_listed = |about: &Json| about["scenes"].as_array().unwrap().iter().any(|scene| scene["name"] == "mine");
+    operator.receive("it in the list", |p| p.topic.ends_with(b"/about") && is_listed(&operator::json(p))).await;
+    let reply = operator.command("do/undo", r#"{"over": 0}"#).await;
+    assert_eq!((&reply["state"]["zoom"], &reply["state"]["undo"]), (&json!(0), &json!(0)));
+}
+
+#[tokio::test]
 async fn opening_hours_are_chosen_and_everybody_is_told() {
     let broker = Broker::start();
     let (_device, mut operator) = start(&broker).await;

@@ -33,6 +33,7 @@ fn a_power_cut_loses_nothing_but_pause_and_blank() {
     let mut expected = stage.state();
     expected["blank"] = json!(false);
     expected["paused"] = json!(false);
+    expected["undo"] = json!(0);
     assert_eq!(again.state(), expected);
     assert_eq!(again.director.playlist(), ["mine", "calm"]);
     assert_eq!(again.director.groups().count(), 2);

@@ -32,6 +32,24 @@ proptest! {
 }
 
 proptest! {
+    /// Taken back one by one, all that was commanded is as it was before, scenes too but for those under new names.
+    #[test]
+    fn whatever_was_commanded_can_be_taken_back(commands in prop::collection::vec(command(), 1..15)) {
+        let mut stage = Stage::new();
+        stage.act("save-scene", json!({"name": "saved"})).unwrap();
+        let directed = |stage: &Stage| (scenes::look(&stage.director.targets), stage.director.saved["saved"].clone());
+        let before = directed(&stage);
+        for (name, payload, _) in commands {
+            let _ = if name == "set" { stage.set(payload).is_ok() } else { stage.act(name, payload).is_ok() };
+        }
+        while stage.state()["undo"] != 0 {
+            stage.act("undo", json!({})).unwrap();
+        }
+        prop_assert_eq!(directed(&stage), before);
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// A night leaves what is directed as it was, whatever was shown meanwhile.
@@ -73,6 +91,7 @@ fn command() -> impl Strategy<Value = (&'static str, Json, f64)> {
     let commands = prop_oneof![
         5 => payload.prop_map(|payload| ("set", payload)),
         2 => scene.clone().prop_map(|scene| ("set", json!({"scene": scene, "over": 2}))),
+        2 => Just(("undo", json!({"over": 1}))),
         1 => Just(("next-scene", json!({}))),
         1 => Just(("previous-scene", json!({"over": 1}))),
         1 => Just(("blank", json!({}))),
