@@ -89,7 +89,7 @@ enum Command {
         #[command(subcommand)]
         command: Option<Scenes>,
     },
-    /// Run an action: next-scene, pause, blank, identify, reset … (`about` lists them).
+    /// Run an action: undo, next-scene, pause, blank, identify, hours, reset … (`about` lists them).
     Do {
         action: String,
         /// Its arguments.
@@ -130,6 +130,8 @@ Examples:
   reverie ctl --group hall scene evening --at 2026-12-24T18:00:00+01:00
   reverie ctl guide rocket.jpg
   reverie ctl --all do blank
+  reverie ctl do undo over=5s
+  reverie ctl do hours tuesday=10:00-18:00 saturday=18:00-02:00
   reverie ctl snapshot -o now.jpg";
 
 /// For one device to reply.

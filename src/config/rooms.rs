@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Config, ConfigError};
-use crate::director::{self, Capabilities, Outside, Scenes, Setup};
+use crate::director::{self, Capabilities, OpeningHours, Scenes, Setup};
 use crate::pack::Catalogue;
 use crate::params::Params;
 use crate::size::Size;
@@ -84,17 +84,15 @@ impl Config {
             }
         };
         self.play.scenes.iter().try_for_each(|name| check_named("play.scenes", name))?;
-        let schedule = self.schedule.read().map_err(ConfigError::in_section(None, "schedule"))?;
-        if let Some(Outside::Scene(name)) = schedule.as_ref().map(director::Schedule::outside) {
-            check_named("schedule.outside", name)?;
-        }
+        let hours = OpeningHours::read(self.schedule.clone()).map_err(ConfigError::in_section(None, "schedule"))?;
+        hours.scene_outside().map_or(Ok(()), |name| check_named("schedule.outside", name))?;
         Ok(Setup {
             params,
             scenes: self.scenes.clone(),
             shipped,
             playlist: Some(self.play.scenes.clone()).filter(|scenes| !scenes.is_empty()),
             groups: self.mqtt.groups.clone(),
-            schedule,
+            hours,
             capabilities: Capabilities { snapshots: self.mqtt.snapshots, restart: crate::health::is_service() },
             seed: self.play.seed,
         })

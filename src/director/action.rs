@@ -4,7 +4,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::change_request::ChangeRequest;
 use super::moment::Now;
-use super::{Director, MAX_GROUPS, scenes};
+use super::undo::{self, Before};
+use super::{Director, MAX_GROUPS, OpeningHours, RawSchedule, scenes};
 use crate::params::{Play, Refusal};
 use crate::text::excerpt;
 
@@ -15,6 +16,7 @@ pub enum Action {
     Snapshot,
     NextScene,
     PreviousScene,
+    Undo,
     /// Sets a switch of the table: `pause`, `resume`, `blank`, `unblank`.
     Switch(&'static str, bool),
     Restart,
@@ -22,6 +24,8 @@ pub enum Action {
     SaveScene(String),
     DeleteScene(String),
     Playlist(Vec<String>),
+    /// None: those of the configuration.
+    Hours(Option<Box<OpeningHours>>),
     Join(String),
     Leave(String),
 }
@@ -53,6 +57,11 @@ pub static ACTIONS: &[ActionSpec] = &[
     ActionSpec { name: "reset", about: "Forget the dream and begin again from the camera picture.", takes: &[] },
     ActionSpec { name: "next-scene", about: "Go to the next scene, or the next place of the walk.", takes: &["over"] },
     ActionSpec { name: "previous-scene", about: "Go back to the one before.", takes: &["over"] },
+    ActionSpec {
+        name: "undo",
+        about: "Take back the last change of the look, of a saved scene, the playlist or the hours.",
+        takes: &["over"],
+    },
     ActionSpec { name: "pause", about: "Hold the present picture.", takes: &[] },
     ActionSpec { name: "resume", about: "Dream on.", takes: &[] },
     ActionSpec { name: "blank", about: "Show black.", takes: &[] },
@@ -65,6 +74,11 @@ pub static ACTIONS: &[ActionSpec] = &[
         name: "playlist",
         about: "Choose the scenes that are played; an empty list is one's own, or where there are none those that ship.",
         takes: &["scenes"],
+    },
+    ActionSpec {
+        name: "hours",
+        about: "Choose the opening hours, whole; without any key they are those of the configuration again.",
+        takes: RawSchedule::KEYS,
     },
     ActionSpec { name: "join", about: "Join a group.", takes: &["group"] },
     ActionSpec { name: "leave", about: "Leave a group.", takes: &["group"] },
@@ -108,6 +122,7 @@ impl Action {
             "reset" => Action::Reset,
             "next-scene" => Action::NextScene,
             "previous-scene" => Action::PreviousScene,
+            "undo" => Action::Undo,
             "pause" => Action::Switch("paused", true),
             "resume" => Action::Switch("paused", false),
             "blank" => Action::Switch("blank", true),
@@ -117,6 +132,7 @@ impl Action {
             "save-scene" => Action::SaveScene(scene_name(entries)?),
             "delete-scene" => Action::DeleteScene(scene_name(entries)?),
             "playlist" => Action::Playlist(playlist(entries)?),
+            "hours" => Action::Hours(hours(entries)?.map(Box::new)),
             "join" => Action::Join(group(entries)?),
             "leave" => Action::Leave(group(entries)?),
             _ => return Err(find(name).err().unwrap_or_else(|| Refusal::whole("is no action"))),
@@ -133,6 +149,15 @@ fn scene_name(entries: &Map<String, Json>) -> Result<String, Refusal> {
     let name = text(entries, "name", "evening")?;
     scenes::check_name(name)?;
     Ok(name.to_owned())
+}
+
+/// The hours that `entries` say; none where they say nothing.
+fn hours(entries: &Map<String, Json>) -> Result<Option<OpeningHours>, Refusal> {
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    let read = OpeningHours::read(RawSchedule::of(entries)?);
+    read.map(Some).map_err(|invalid| Refusal::new(invalid.key, invalid.message))
 }
 
 fn playlist(entries: &Map<String, Json>) -> Result<Vec<String>, Refusal> {
@@ -172,6 +197,7 @@ impl Director {
             {
                 Err(Refusal::whole("there are no scenes"))
             }
+            Action::Undo if self.history.len() == 0 => Err(undo::nothing()),
             Action::SaveScene(name) if self.configured_scenes.contains_key(name) => {
                 refuse("name", "is a scene of the configuration, which is not changed from afar")
             }
@@ -187,6 +213,15 @@ impl Director {
             Action::DeleteScene(name) if !self.saved.contains_key(name) => {
                 Err(Refusal { param: "name".to_owned(), ..self.no_scene(name) })
             }
+            Action::DeleteScene(name)
+                if self.hours.in_effect().scene_outside() == Some(name) && !self.shipped.contains_key(name) =>
+            {
+                refuse("name", "is what is shown outside the opening hours: choose other hours first (`do/hours`)")
+            }
+            Action::Hours(Some(hours)) => match hours.scene_outside().filter(|name| self.scene(name).is_none()) {
+                Some(name) => Err(Refusal { param: "outside".to_owned(), ..self.no_scene(name) }),
+                None => Ok(()),
+            },
             Action::Playlist(names) => match names.iter().find(|name| self.scene(name).is_none()) {
                 Some(name) => Err(Refusal { param: "scenes".to_owned(), ..self.no_scene(name) }),
                 None => Ok(()),
@@ -215,28 +250,48 @@ impl Director {
             Action::Identify => return Ok(Some(Signal::Identify)),
             Action::Restart => return Ok(Some(Signal::Restart)),
             Action::NextScene | Action::PreviousScene => {
-                self.play(if action == Action::NextScene { 1 } else { -1 }, over, now)?;
+                let (before, by) = (self.look(), if action == Action::NextScene { 1 } else { -1 });
+                self.play(by, over, now)?;
                 if self.hours.shows_a_scene() {
                     self.lift_overlay(|_| over, now);
                 }
+                self.record_step(before, by);
             }
+            Action::Undo => self.undo(over, now)?,
             Action::Switch(name, on) => {
                 self.command(&ChangeRequest::new(Map::from_iter([(name.to_owned(), on.into())]), over), now)?;
             }
             Action::SaveScene(name) => {
-                self.saved.insert(name.clone(), scenes::look(&self.hours.shown(&self.targets)));
+                // What was saved can be come back to, whatever is dragged next.
+                self.history.end_gestures();
+                let look = scenes::look(&self.hours.shown(&self.targets));
+                let before = self.saved.insert(name.clone(), look.clone()).filter(|before| *before != look);
+                self.record_scene(&name, before);
                 if !self.hours.shows_a_scene() {
                     self.scene = Some(name);
                 }
                 self.edition += 1;
             }
             Action::DeleteScene(name) => {
-                self.saved.remove(&name);
+                let before = self.saved.remove(&name);
+                self.record_scene(&name, before);
                 self.scene = self.scene.take().filter(|shown| *shown != name);
                 self.edition += 1;
             }
             Action::Playlist(names) => {
-                self.player.playlist = Some(names).filter(|names| !names.is_empty());
+                let playlist = Some(names).filter(|names| !names.is_empty());
+                let before = std::mem::replace(&mut self.player.playlist, playlist);
+                if before != self.player.playlist {
+                    self.history.record(Before::Playlist(before));
+                }
+                self.edition += 1;
+            }
+            Action::Hours(hours) => {
+                let before = self.hours.chosen.clone();
+                self.change_hours(|kept| kept.chosen = hours.map(|hours| *hours), now);
+                if before != self.hours.chosen {
+                    self.history.record(Before::Hours(before.map(Box::new)));
+                }
                 self.edition += 1;
             }
             Action::Join(group) => {
@@ -260,14 +315,17 @@ mod tests {
 
     #[test]
     fn every_row_is_an_action_and_says_what_it_takes() {
-        let entries = json!({"name": "evening", "scenes": ["evening"], "group": "hall-2", "over": 3});
+        let entries = json!({
+            "name": "evening", "scenes": ["evening"], "group": "hall-2", "over": 3, "monday": "open", "timezone": "UTC",
+            "exceptions": {"2026-12-24": "closed"}, "outside": "blank",
+        });
         for row in ACTIONS {
             let entries = entries.as_object().unwrap().iter().filter(|(key, _)| row.takes.contains(&key.as_str()));
             Action::read(row.name, &entries.map(|(k, v)| (k.clone(), v.clone())).collect())
                 .unwrap_or_else(|e| panic!("{}: {e:?}", row.name));
             let wrong = Map::from_iter([("nonsense".to_owned(), json!(1))]);
             assert!(Action::read(row.name, &wrong).unwrap_err()[0].message.contains(row.name));
-            let needs = row.takes.iter().any(|takes| *takes != "over");
+            let needs = row.takes.iter().any(|takes| ["name", "scenes", "group"].contains(takes));
             assert_eq!(Action::read(row.name, &Map::new()).is_err(), needs, "{}", row.name);
         }
         assert!(Action::read("dance", &Map::new()).unwrap_err()[0].message.contains("next-scene"));

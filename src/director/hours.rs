@@ -2,22 +2,42 @@
 //!
 //! Closing lays an overlay over what is shown, and opening removes it; the look beneath goes on being directed. A command that says what is to be
 //! seen instead (that switches the screen on, or directs the look where a scene covers it) removes it until the next closing.
+//!
+//! The hours are those of the configuration, until others are commanded.
 
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json, json};
 use tracing::{info, warn};
 
+use super::Director;
 use super::change_request::ChangeRequest;
 use super::moment::Now;
-use super::schedule::Outside;
-use super::{Director, Schedule};
+use super::raw_schedule::OpeningHours;
+use super::schedule::{Change, Outside, Schedule};
 use crate::params::{self, Params, Scope, Spec, TABLE};
 
 /// The opening hours, and whether it is open.
 #[derive(Default)]
 pub struct Hours {
-    pub schedule: Option<Schedule>,
+    pub configured: OpeningHours,
+    /// Those that were commanded, in place of the configured ones.
+    pub chosen: Option<OpeningHours>,
     /// None before the clock was set for the first time.
     pub open: Option<bool>,
     pub overlay: Option<Overlay>,
+    ahead: Option<Ahead>,
+}
+
+/// The next opening or closing, as seen from one moment: it holds until then. Looking ahead is too much for each `state`.
+struct Ahead {
+    since: Timestamp,
+    change: Option<Change>,
+}
+
+impl Ahead {
+    fn holds_at(&self, now: Timestamp) -> bool {
+        self.since <= now && self.change.as_ref().is_none_or(|change| now < change.at)
+    }
 }
 
 /// What is shown instead of what is directed.
@@ -56,6 +76,39 @@ impl Overlay {
 }
 
 impl Hours {
+    pub fn configured(configured: OpeningHours) -> Hours {
+        Hours { configured, ..Hours::default() }
+    }
+
+    /// Those in effect.
+    pub fn in_effect(&self) -> &OpeningHours {
+        self.chosen.as_ref().unwrap_or(&self.configured)
+    }
+
+    pub fn schedule(&self) -> Option<&Schedule> {
+        self.in_effect().schedule()
+    }
+
+    /// As `state` tells it: whether it opens or closes next, and when; null where it does neither.
+    pub fn next(&self) -> Json {
+        let change = self.ahead.as_ref().and_then(|ahead| ahead.change.as_ref());
+        json!(change.map(|change| json!({"open": change.opens, "at": change.shown})))
+    }
+
+    /// As `about` tells it; null without any.
+    pub fn describe(&self) -> Option<Map<String, Json>> {
+        let mut said = self.in_effect().describe()?;
+        said.insert("configured".to_owned(), self.chosen.is_none().into());
+        Some(said)
+    }
+
+    fn look_ahead(&mut self, now: Timestamp) {
+        if !self.ahead.as_ref().is_some_and(|ahead| ahead.holds_at(now)) {
+            let change = self.schedule().and_then(|schedule| schedule.next_change(now));
+            self.ahead = Some(Ahead { since: now, change });
+        }
+    }
+
     /// Whether a scene is shown instead of the look that is directed: nothing plays meanwhile.
     pub fn shows_a_scene(&self) -> bool {
         matches!(self.overlay, Some(Overlay::Scene { .. }))
@@ -70,9 +123,28 @@ impl Hours {
 }
 
 impl Director {
+    /// Takes over other hours, configured or commanded by `change`: it opens or closes now where that differs.
+    pub(super) fn change_hours(&mut self, change: impl FnOnce(&mut Hours), now: Now) {
+        let outside = |hours: &Hours| hours.schedule().map(|schedule| schedule.outside().clone());
+        let (before, was_open) = (outside(&self.hours), self.hours.open);
+        change(&mut self.hours);
+        self.hours.ahead = None;
+        if self.hours.schedule().is_none() {
+            if self.hours.open.take() == Some(false) {
+                self.open(now);
+            }
+            return;
+        }
+        self.update_hours(now);
+        if was_open == Some(false) && self.hours.open == Some(false) && outside(&self.hours) != before {
+            self.close(now);
+        }
+    }
+
     /// Opens or closes where it is time to.
     pub(super) fn update_hours(&mut self, now: Now) {
-        let Some(open) = self.hours.schedule.as_ref().and_then(|schedule| schedule.is_open(now.wall)) else { return };
+        let Some(open) = self.hours.schedule().and_then(|schedule| schedule.is_open(now.wall)) else { return };
+        self.hours.look_ahead(now.wall);
         let was = self.hours.open.replace(open);
         match (was, open) {
             (Some(true) | None, false) => self.close(now),
@@ -83,7 +155,7 @@ impl Director {
     }
 
     fn close(&mut self, now: Now) {
-        let Some(outside) = self.hours.schedule.as_ref().map(|schedule| schedule.outside().clone()) else { return };
+        let Some(outside) = self.hours.schedule().map(|schedule| schedule.outside().clone()) else { return };
         info!("closing, as scheduled");
         let before = self.hours.shown(&self.targets);
         let Outside::Scene(name) = outside else {
@@ -102,10 +174,10 @@ impl Director {
         }
     }
 
-    pub(super) fn open(&mut self, now: Now) {
+    fn open(&mut self, now: Now) {
         info!("opening, as scheduled");
         let glide = Some(self.targets.glide).filter(|_| self.hours.shows_a_scene());
-        let was_blanked = self.hours.schedule.as_ref().is_some_and(|schedule| *schedule.outside() == Outside::Blank);
+        let was_blanked = self.hours.schedule().is_some_and(|schedule| *schedule.outside() == Outside::Blank);
         let before = self.hours.shown(&self.targets);
         if was_blanked {
             // By hand too, before it was closed or after.

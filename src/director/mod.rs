@@ -17,16 +17,18 @@ mod schedule;
 mod settings;
 mod shipped;
 mod tour;
+mod undo;
 mod wander;
 
 pub use action::{ACTIONS, Action, ActionSpec, Signal, check_group, find as find_action};
 pub use moment::Now;
-pub use raw_schedule::RawSchedule;
+pub use raw_schedule::{OpeningHours, RawSchedule};
 pub use saved_state::{ChangeCounters, MAX_BYTES, SavedState};
 pub use scenes::{Scenes, check as check_scene};
 pub use schedule::{Outside, Schedule};
 pub use settings::{PlaySettings, check_scenes};
 pub use shipped::{about as shipped_about, picture as shipped_picture, scenes as shipped_scenes};
+pub use undo::MAX_CHANGES as MAX_UNDO;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,13 +37,14 @@ use serde_json::{Map, Value as Json, json};
 use tracing::warn;
 
 use crate::pack::Catalogue;
-use crate::params::{Kind, LAYERS_WITH_NEURONS, Params, Play, Refusal, Scope, Spec, TABLE, Value};
+use crate::params::{Kind, LAYERS_WITH_NEURONS, Params, Play, Refusal, Spec, TABLE, Value};
 use crate::text::excerpt;
 
 use change_request::ChangeRequest;
 use hours::{Hours, Overlay};
 use pending::{Pending, SET};
 use player::Player;
+use undo::History;
 
 /// Groups that a device may be in.
 pub const MAX_GROUPS: usize = 32;
@@ -60,7 +63,7 @@ pub struct Setup {
     /// The scenes that play; none: as [`Director::playlist`] says.
     pub playlist: Option<Vec<String>>,
     pub groups: Vec<String>,
-    pub schedule: Option<Schedule>,
+    pub hours: OpeningHours,
     pub capabilities: Capabilities,
     /// Seed of the walk and of shuffling; none: the saved one, else a random one.
     pub seed: Option<u64>,
@@ -75,7 +78,7 @@ impl Setup {
             shipped: Scenes::new(),
             playlist: None,
             groups: Vec::new(),
-            schedule: None,
+            hours: OpeningHours::default(),
             capabilities: Capabilities::default(),
             seed: None,
         }
@@ -113,6 +116,7 @@ pub struct Director {
     hours: Hours,
     /// Deferred commands, the earliest first.
     pending: Vec<Pending>,
+    history: History,
     changes: ChangeCounters,
     /// Counts the changes of what `about` publishes.
     edition: u64,
@@ -137,8 +141,9 @@ impl Director {
             saved: Scenes::new(),
             joined: Vec::new(),
             player,
-            hours: Hours { schedule: setup.schedule, ..Hours::default() },
+            hours: Hours::configured(setup.hours),
             pending: Vec::new(),
+            history: History::default(),
             changes: ChangeCounters::default(),
             edition: 0,
         }
@@ -153,7 +158,7 @@ impl Director {
         self.capabilities
     }
 
-    /// The retained `state`: every parameter, the scene, ramps, opening hours and deferred commands.
+    /// The retained `state`: every parameter, the scene, ramps, opening hours, deferred commands and how many changes can be taken back.
     pub fn state(&self, now: Now) -> Map<String, Json> {
         let mut state = self.params.to_json();
         let mut ramps = Map::new();
@@ -165,7 +170,9 @@ impl Director {
         state.insert("scene".to_owned(), json!(self.shown_scene()));
         state.insert("ramps".to_owned(), ramps.into());
         state.insert("open".to_owned(), json!(self.hours.open));
+        state.insert("next_hours".to_owned(), self.hours.next());
         state.insert("pending".to_owned(), self.pending.len().into());
+        state.insert("undo".to_owned(), self.history.len().into());
         state
     }
 
@@ -223,7 +230,12 @@ impl Director {
     }
 
     pub fn has_schedule(&self) -> bool {
-        self.hours.schedule.is_some()
+        self.hours.schedule().is_some()
+    }
+
+    /// The opening hours in effect as they were said, and whether that was in the configuration; none where it is always open.
+    pub fn describe_hours(&self) -> Option<Map<String, Json>> {
+        self.hours.describe()
     }
 
     /// How often what is saved has changed.
@@ -231,7 +243,7 @@ impl Director {
         self.changes
     }
 
-    /// Changes whenever scenes, playlist or groups do.
+    /// Changes whenever scenes, playlist, groups or hours do.
     pub fn edition(&self) -> u64 {
         self.edition
     }
@@ -250,7 +262,11 @@ impl Director {
         }
         match request.at.take() {
             Some(at) if at > now.wall => self.defer(at, SET, entries)?,
-            _ => self.command(&request, now)?,
+            _ => {
+                let before = self.look();
+                self.command(&request, now)?;
+                self.record_set(before, request.scene.is_some(), now);
+            }
         }
         self.changes.by_command += 1;
         Ok(())
@@ -342,11 +358,10 @@ impl Director {
         let before = std::mem::replace(&mut self.targets, targets);
         let is_named = |spec: &Spec| named.contains_key(spec.name) && !covered.contains(&spec.name);
         self.show(&shown, is_named, |spec| request.over(spec), now);
-        let is_other_look = |spec: &Spec| spec.scope == Scope::Look && (spec.get)(&before) != (spec.get)(&self.targets);
         if let Some(scene) = &request.scene {
             self.scene = Some(scene.clone());
             self.player.hold_from(now.steady);
-        } else if TABLE.iter().any(is_other_look) {
+        } else if scenes::differing(&before, &self.targets).next().is_some() {
             self.scene = None;
         }
         if before.paused && !self.targets.paused {

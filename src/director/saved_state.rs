@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use tracing::{info, warn};
 
-use super::Director;
 use super::action::check_group;
 use super::pending::{MAX_PENDING, Pending};
-use super::scenes::{self, MAX_SAVED, Scenes, is_look};
+use super::scenes::{self, MAX_KEPT, Scenes, is_look};
+use super::{Director, OpeningHours, RawSchedule};
+use crate::pack::Catalogue;
 use crate::params::{LAYERS_WITH_NEURONS, Params};
 
 /// The form of the file that this version writes, and the only one it reads.
@@ -40,6 +41,10 @@ pub struct SavedState {
     playlist: Option<Vec<String>>,
     /// The configured playlist then, empty for all scenes; none: version 0.1 did not write it.
     configured_playlist: Option<Vec<String>>,
+    /// The opening hours that were commanded; none: the configured ones.
+    hours: Option<RawSchedule>,
+    /// The configured hours then; none: a version that knew no others.
+    configured_hours: Option<RawSchedule>,
     /// The groups that were joined.
     groups: Vec<String>,
     seed: Option<u64>,
@@ -59,6 +64,8 @@ impl Default for SavedState {
             scenes: Scenes::new(),
             playlist: None,
             configured_playlist: None,
+            hours: None,
+            configured_hours: None,
             groups: Vec::new(),
             seed: None,
             position: 0,
@@ -101,6 +108,8 @@ impl Director {
             scenes: self.saved.clone(),
             playlist: self.player.playlist.clone(),
             configured_playlist: Some(self.configured_playlist.clone().unwrap_or_default()),
+            hours: self.hours.chosen.as_ref().map(|hours| hours.said().clone()),
+            configured_hours: Some(self.hours.configured.said().clone()),
             groups: self.joined.clone(),
             seed: Some(self.player.seed),
             position: self.player.position,
@@ -119,7 +128,7 @@ impl Director {
     pub fn restore(&mut self, state: SavedState, with_params: bool) {
         let changed = self.changed_since(&state);
         let sound = |name: &String| scenes::check_name(name).is_ok();
-        self.saved = state.scenes.into_iter().filter(|(name, _)| sound(name)).take(MAX_SAVED).collect();
+        self.saved = state.scenes.into_iter().filter(|(name, _)| sound(name)).take(MAX_KEPT).collect();
         for name in self.saved.keys().filter(|name| self.configured_scenes.contains_key(*name)) {
             info!("the saved scene `{name}` is hidden by the configured one of the same name");
         }
@@ -136,6 +145,7 @@ impl Director {
             Some(_) => info!("play.scenes was changed: it takes precedence over the saved playlist"),
             None => self.player.playlist = state.playlist.or(self.player.playlist.take()),
         }
+        self.restore_hours(state.hours, state.configured_hours);
         if !with_params {
             return;
         }
@@ -149,10 +159,23 @@ impl Director {
                 params.shift_remove(neurons);
             }
         }
-        self.targets = from_saved(&self.configured, params, &self.catalogue);
+        let right = still_right(&self.configured, params, &self.catalogue);
+        self.targets = self.configured.with(&right, &self.catalogue).unwrap_or_else(|_| self.configured.clone());
         self.params = self.targets.clone();
         let is_as_it_was = !changed.iter().any(|name| is_look(name));
         self.scene = state.scene.filter(|name| is_as_it_was && self.scene(name).is_some());
+    }
+
+    /// Restores the hours that were commanded when the configured ones were as they `were`.
+    fn restore_hours(&mut self, hours: Option<RawSchedule>, were: Option<RawSchedule>) {
+        let Some(hours) = hours else { return };
+        if were.as_ref() != Some(self.hours.configured.said()) {
+            return info!("schedule was changed: it takes precedence over the saved opening hours");
+        }
+        match OpeningHours::read(hours) {
+            Ok(hours) => self.hours.chosen = Some(hours),
+            Err(invalid) => warn!("saved, but no longer valid: hours.{}: {}", invalid.key, invalid.message),
+        }
     }
 
     /// The parameters whose configured value is another than when `state` was written.
@@ -178,24 +201,20 @@ fn to_saved(params: &Params) -> Map<String, Json> {
     all
 }
 
-/// `base` with all of `values` that are still right.
-fn from_saved(base: &Params, mut values: Map<String, Json>, catalogue: &crate::pack::Catalogue) -> Params {
-    loop {
-        match base.with(&values, catalogue) {
-            Ok(params) => return params,
-            Err(refusals) => {
-                let before = values.len();
-                for refusal in refusals {
-                    warn!("saved, but no longer valid: {refusal}");
-                    values.shift_remove(&refusal.param);
-                    for (_, neurons) in LAYERS_WITH_NEURONS.iter().filter(|(layer, _)| *layer == refusal.param) {
-                        values.shift_remove(*neurons);
-                    }
-                }
-                if values.len() == before {
-                    return base.clone();
-                }
+/// What of `values` can still be set over `base`; the rest is logged.
+pub(super) fn still_right(base: &Params, mut values: Map<String, Json>, catalogue: &Catalogue) -> Map<String, Json> {
+    while let Err(refusals) = base.with(&values, catalogue) {
+        let before = values.len();
+        for refusal in refusals {
+            warn!("saved, but no longer valid: {refusal}");
+            values.shift_remove(&refusal.param);
+            for (_, neurons) in LAYERS_WITH_NEURONS.iter().filter(|(layer, _)| *layer == refusal.param) {
+                values.shift_remove(*neurons);
             }
         }
+        if values.len() == before {
+            return Map::new();
+        }
     }
+    values
 }

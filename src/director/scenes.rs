@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
+use super::undo;
 use crate::pack::Catalogue;
-use crate::params::{self, LAYERS_WITH_NEURONS, Params, Refusal, Scope, TABLE};
+use crate::params::{self, LAYERS_WITH_NEURONS, Params, Refusal, Scope, Spec, TABLE};
 
 /// Scenes by name. What a scene does not name stays as it is when it is shown.
 pub type Scenes = BTreeMap<String, Map<String, Json>>;
 
 /// More than anybody finds their way in; each is published in `about`.
 pub const MAX_SAVED: usize = 64;
+/// More of them are kept only where `undo` brings one back after another was saved in its place.
+pub const MAX_KEPT: usize = MAX_SAVED + undo::MAX_CHANGES;
 /// The longest name, characters.
 pub const MAX_NAME_LENGTH: usize = 40;
 
@@ -33,6 +36,11 @@ pub fn is_look(name: &str) -> bool {
 pub fn look(params: &Params) -> Map<String, Json> {
     let look = TABLE.iter().filter(|spec| spec.scope == Scope::Look);
     look.map(|spec| (spec.name.to_owned(), (spec.get)(params).to_json())).collect()
+}
+
+/// The parameters in which two looks differ.
+pub fn differing(one: &Params, other: &Params) -> impl Iterator<Item = &'static Spec> {
+    TABLE.iter().filter(|spec| spec.scope == Scope::Look && (spec.get)(one) != (spec.get)(other))
 }
 
 /// Checks a scene against the installed layers, shown from any other: everything in it is a look.

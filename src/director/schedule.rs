@@ -3,12 +3,12 @@
 //! Hours are those of the clock on the wall there. Where that clock is put forward, hours that begin in the gap begin as much
 //! later as it is long; where it is put back, an hour that comes twice counts by its first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 
 use super::moment::is_set;
 use crate::text::excerpt;
@@ -22,6 +22,15 @@ pub struct Schedule {
     /// Dates that differ, whole.
     exceptions: BTreeMap<Date, Day>,
     outside: Outside,
+}
+
+/// An opening or a closing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    pub opens: bool,
+    pub at: Timestamp,
+    /// The moment as the clock on the wall shows it, by RFC 3339.
+    pub shown: String,
 }
 
 /// What is shown outside the opening hours.
@@ -110,16 +119,48 @@ impl Schedule {
         &self.outside
     }
 
+    /// The name of the time zone; none where the system has one without.
+    pub fn zone_name(&self) -> Option<&str> {
+        self.zone.iana_name()
+    }
+
+    /// When it opens or closes next after `now`; none where it never does, or the clock has clearly not been set.
+    pub fn next_change(&self, now: Timestamp) -> Option<Change> {
+        /// A week, and the days to both sides of it, whose hours reach into it or end it.
+        const DAYS: std::ops::RangeInclusive<i64> = -1..=8;
+        let is_open = self.is_open(now)?;
+        let today = now.to_zoned_datetime(self.zone.clone()).date();
+        // A week without exceptions in which nothing changes is followed by others like it, up to the next exception.
+        let exceptions = self.exceptions.range(today..).map(|(date, _)| *date);
+        std::iter::once(today).chain(exceptions).find_map(|first| {
+            let dates = DAYS.filter_map(|days| first.checked_add(days.days()).ok());
+            let edges: BTreeSet<Timestamp> = dates.flat_map(|date| self.edges(date)).filter(|at| *at > now).collect();
+            let at = edges.into_iter().find(|at| self.is_open(*at) == Some(!is_open))?;
+            let zone = at.to_zoned_datetime(self.zone.clone());
+            Some(Change { opens: !is_open, at, shown: at.display_with_offset(zone.offset()).to_string() })
+        })
+    }
+
+    /// When the hours of `date` begin and end, unsorted.
+    fn edges(&self, date: Date) -> Vec<Timestamp> {
+        let spans = self.day(date).0.iter().filter_map(|hours| self.span(date, *hours));
+        spans.flat_map(|(from, to)| [from, to]).collect()
+    }
+
     fn day(&self, date: Date) -> &Day {
         let weekday = date.weekday().to_monday_zero_offset() as usize;
         self.exceptions.get(&date).unwrap_or(&self.week[weekday])
     }
 
     fn contains(&self, date: Date, hours: Hours, moment: Timestamp) -> bool {
-        let last = if hours.to > hours.from { Some(date) } else { date.tomorrow().ok() };
+        self.span(date, hours).is_some_and(|(from, to)| (from..to).contains(&moment))
+    }
+
+    /// From when to when the `hours` of `date` are.
+    fn span(&self, date: Date, hours: Hours) -> Option<(Timestamp, Timestamp)> {
+        let last = if hours.to > hours.from { date } else { date.tomorrow().ok()? };
         let at = |date: Date, time| Some(date.to_datetime(time).to_zoned_datetime(self.zone.clone()).ok()?.timestamp());
-        let (from, to) = (at(date, hours.from), last.and_then(|last| at(last, hours.to)));
-        from.zip(to).is_some_and(|(from, to)| (from..to).contains(&moment))
+        Some((at(date, hours.from)?, at(last, hours.to)?))
     }
 }
 
@@ -263,6 +304,72 @@ mod tests {
             ["", "10-18", "10:00", "10:00-25:00", "10:60-11:00", "10:00-18:00;", "24:01-1:00", "+1:00-2:00", "1:0-2:00"]
         {
             assert!(bad.parse::<Day>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_next_change_is_known_however_far_away() {
+        let with = |day: &str, exceptions: &[(&str, &str)]| {
+            let day: Day = day.parse().unwrap();
+            let exceptions = exceptions.iter().map(|(date, day)| (date.parse().unwrap(), day.parse().unwrap()));
+            let berlin = TimeZone::get("Europe/Berlin").unwrap();
+            Schedule::new(berlin, [0; 7].map(|_| day.clone()), exceptions.collect(), Outside::Blank)
+        };
+        let next = |schedule: &Schedule, now: &str| {
+            let change = schedule.next_change(now.parse().unwrap())?;
+            Some(format!("{} {}", if change.opens { "opens" } else { "closes" }, change.shown))
+        };
+        let now = "2026-11-27T12:00:00Z";
+        let told = |text: &str| Some(text.to_owned());
+        let daily = with("10:00-18:00", &[]);
+        assert_eq!(next(&daily, now), told("closes 2026-11-27T18:00:00+01:00"));
+        assert_eq!(next(&daily, "2026-11-27T17:00:00Z"), told("opens 2026-11-28T10:00:00+01:00"));
+        assert_eq!(next(&daily, "2027-07-01T00:00:00Z"), told("opens 2027-07-01T10:00:00+02:00"));
+        assert_eq!(next(&daily, "1970-01-01T00:00:00Z"), None, "the clock was not set");
+        assert_eq!(next(&with("open", &[]), now), None);
+        assert_eq!(next(&with("00:00-24:00", &[]), now), None, "midnight is no change");
+        let eve = [("2028-12-24", "00:00-14:00"), ("2028-12-25", "closed"), ("2026-01-01", "closed")];
+        let always = with("open", &eve);
+        assert_eq!(next(&always, now), told("closes 2028-12-24T14:00:00+01:00"));
+        assert_eq!(next(&always, "2028-12-24T20:00:00Z"), told("opens 2028-12-26T00:00:00+01:00"));
+        assert_eq!(next(&always, "2029-01-01T00:00:00Z"), None);
+        // A holiday of weeks ends where the week is as usual again.
+        let days: Vec<String> = (1..=30).map(|day| format!("2026-12-{day:02}")).collect();
+        let holiday: Vec<(&str, &str)> = days.iter().map(|day| (day.as_str(), "closed")).collect();
+        assert_eq!(next(&with("open", &holiday), "2026-12-01T12:00:00Z"), told("opens 2026-12-31T00:00:00+01:00"));
+        // Where time ends.
+        assert_eq!(next(&with("open", &[("9999-12-30", "closed")]), now), told("closes 9999-12-30T00:00:00+01:00"));
+        assert_eq!(next(&with("open", &[("9999-12-31", "closed")]), now), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Between now and then it does not change from minute to minute, and then it does, days on which the clock is changed among them.
+        #[test]
+        fn the_next_change_is_the_next_one(
+            week in prop::collection::vec(prop::collection::vec((0..1440i16, 0..1440i16), 0..3), 7),
+            exception in (0..10i64, prop::collection::vec((0..1440i16, 0..1440i16), 0..2)),
+            start in prop::sample::select(vec!["2026-03-24T00:00:00Z", "2026-10-22T00:00:00Z", "2026-11-02T00:00:00Z"]),
+            minute in 0..(4 * 1440i64),
+        ) {
+            let text = |minutes: i16| Time::new((minutes / 60) as i8, (minutes % 60) as i8, 0, 0).unwrap();
+            let day = |hours: &Vec<(i16, i16)>| Day(hours.iter().map(|&(from, to)| Hours { from: text(from), to: text(to) }).collect());
+            let days: Vec<Day> = week.iter().map(day).collect();
+            let start: Timestamp = start.parse().unwrap();
+            let zone = TimeZone::get("Europe/Berlin").unwrap();
+            let date = start.to_zoned_datetime(zone.clone()).date().checked_add(exception.0.days()).unwrap();
+            let exceptions = BTreeMap::from([(date, day(&exception.1))]);
+            let schedule = Schedule::new(zone, days.try_into().unwrap(), exceptions, Outside::Blank);
+            let now = start + jiff::SignedDuration::from_mins(minute);
+            let open = schedule.is_open(now).unwrap();
+            let within = (1..9 * 1440).map(|minutes| now + jiff::SignedDuration::from_mins(minutes));
+            let seen = within.into_iter().find(|at| schedule.is_open(*at).unwrap() != open);
+            let told = schedule.next_change(now);
+            match seen {
+                Some(at) => prop_assert_eq!(told.map(|change| (change.opens, change.at)), Some((!open, at))),
+                None => prop_assert!(told.is_none_or(|change| change.at >= now + jiff::SignedDuration::from_mins(9 * 1440))),
+            }
         }
     }
 

@@ -1,4 +1,6 @@
+mod hours;
 mod properties;
+mod undo;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -372,97 +374,22 @@ fn what_a_device_may_not_do_is_refused() {
     assert_eq!((&stage.state()["paused"], &stage.state()["blank"]), (&json!(true), &json!(true)));
 }
 
-fn with_hours(outside: Outside) -> Stage {
-    let week = [0; 7].map(|_| "10:00-18:00".parse().unwrap());
-    let schedule = Schedule::new(jiff::tz::TimeZone::get("Europe/Berlin").unwrap(), week, Default::default(), outside);
-    Stage::of(Setup { schedule: Some(schedule), ..setup() })
-}
-
-#[test]
-fn the_screen_is_switched_off_and_on_by_the_hours_and_by_hand_in_between() {
-    // It is 13:00 in Berlin.
-    let mut stage = with_hours(Outside::Blank);
-    assert_eq!((&stage.state()["open"], &stage.state()["blank"]), (&json!(true), &json!(false)));
-    stage.pass(5.1 * 3600.0);
-    assert_eq!((&stage.state()["open"], &stage.state()["blank"]), (&json!(false), &json!(true)));
-    stage.act("unblank", json!({})).unwrap();
-    stage.pass(10.0 * 3600.0);
-    assert_eq!(stage.state()["blank"], false, "whoever switches it on at night has it on");
-    stage.pass(8.0 * 3600.0);
-    assert_eq!((&stage.state()["open"], &stage.state()["blank"]), (&json!(true), &json!(false)));
-}
-
-#[test]
-fn outside_the_hours_a_scene_is_shown_and_then_what_was_before() {
-    let mut stage = with_hours(Outside::Scene("calm".to_owned()));
-    stage.set(json!({"scene": "wild", "play": "shuffle", "hold": 100_000 / 2})).unwrap();
-    stage.set(json!({"scene": "wild"})).unwrap();
-    stage.pass(5.1 * 3600.0);
-    assert_eq!((&stage.state()["scene"], &stage.state()["layer"]), (&json!("calm"), &json!("f6")));
-    // A power cut at night, and the next morning.
-    let mut again = with_hours(Outside::Scene("calm".to_owned()));
-    again.now = stage.now;
-    again.director.restore(stage.director.saved_state(), true);
-    again.director.begin(again.now);
-    for mut stage in [stage, again] {
-        stage.pass(60.0);
-        assert_eq!((&stage.state()["scene"], &stage.state()["open"]), (&json!("calm"), &json!(false)));
-        stage.pass(16.0 * 3600.0);
-        assert_eq!((&stage.state()["scene"], stage.number("zoom")), (&json!("wild"), 1.0));
-        assert_eq!(stage.state()["layer"], "mobilenet-v2/f12");
+/// From 10 to 18 o'clock in Berlin, every day.
+pub(super) fn opening_hours(outside: &str) -> OpeningHours {
+    let mut said = json!({"timezone": "Europe/Berlin", "outside": outside});
+    for day in &RawSchedule::KEYS[1..8] {
+        said[day] = "10:00-18:00".into();
     }
+    OpeningHours::read(serde_json::from_value(said).unwrap()).unwrap()
 }
 
-#[test]
-fn what_is_configured_anew_while_it_is_closed_is_there_at_opening() {
-    let mut stage = with_hours(Outside::Scene("calm".to_owned()));
-    stage.set(json!({"scene": "wild"})).unwrap();
-    stage.set(json!({"rotate": 4})).unwrap();
-    stage.pass(5.1 * 3600.0);
-    assert_eq!(stage.state()["scene"], "calm");
-    let mut anew = with_hours(Outside::Scene("calm".to_owned())).director;
-    let schedule = anew.hours.schedule.take();
-    let params = Params { zoom: 0.25, brightness: 0.5, ..setup().params };
-    stage.director.reconfigure(Setup { params, schedule, ..setup() }, stage.now);
-    assert_eq!(
-        (stage.number("zoom"), stage.number("brightness")),
-        (1.0, 0.5),
-        "the night's scene stays: it names no zoom"
-    );
-    stage.pass(16.0 * 3600.0);
-    assert_eq!((stage.number("zoom"), stage.number("rotate")), (0.25, 4.0));
-    assert_eq!(stage.state()["layer"], "mobilenet-v2/f12");
-}
-
-#[test]
-fn what_is_directed_while_it_is_closed_is_seen_at_once_and_stays_at_opening() {
-    let night = || {
-        let mut stage = with_hours(Outside::Scene("calm".to_owned()));
-        stage.set(json!({"scene": "wild"})).unwrap();
-        stage.pass(5.1 * 3600.0);
-        assert_eq!((&stage.state()["scene"], stage.number("zoom")), (&json!("calm"), 1.0));
-        stage
-    };
-    let mut stage = night();
-    stage.set(json!({"brightness": 0.4})).unwrap();
-    assert_eq!((&stage.state()["scene"], stage.number("brightness")), (&json!("calm"), 0.4), "no look is directed");
-    stage.set(json!({"zoom": 0.5, "over": 2})).unwrap();
-    stage.pass(3.0);
-    let expected = (json!("mobilenet-v2/f12"), 0.5, 1.0);
-    let seen = |stage: &Stage| (stage.state()["layer"].clone(), stage.number("zoom"), stage.number("intensity"));
-    assert_eq!((seen(&stage), &stage.state()["scene"]), (expected.clone(), &Json::Null));
-    stage.pass(16.0 * 3600.0);
-    assert_eq!((seen(&stage), &stage.state()["open"]), (expected, &json!(true)));
-    let mut stage = night();
-    stage.act("next-scene", json!({})).unwrap();
-    assert_eq!((&stage.state()["scene"], &stage.state()["layer"]), (&json!("calm"), &json!("f6")), "after `wild`");
-    stage.pass(16.0 * 3600.0);
-    assert_eq!((&stage.state()["scene"], &stage.state()["open"]), (&json!("calm"), &json!(true)));
+pub(super) fn with_hours(outside: &str) -> Stage {
+    Stage::of(Setup { hours: opening_hours(outside), ..setup() })
 }
 
 #[test]
 fn what_does_not_play_on_wakes_nobody() {
-    let mut stage = with_hours(Outside::Scene("calm".to_owned()));
+    let mut stage = with_hours("calm");
     stage.set(json!({"play": "order", "hold": 1, "glide": 0, "paused": true})).unwrap();
     stage.pass(10.0);
     assert_eq!(stage.director.idle_time(stage.now), MAX_IDLE);
@@ -477,40 +404,4 @@ fn nothing_to_play_wakes_nobody_all_the_time() {
     stage.set(json!({"play": "order", "hold": 5, "glide": 0})).unwrap();
     stage.pass(60.0);
     assert!(stage.director.idle_time(stage.now) > Duration::from_millis(100));
-}
-
-#[test]
-fn what_is_directed_at_night_is_not_played_on_from_at_once() {
-    let mut stage = with_hours(Outside::Scene("calm".to_owned()));
-    stage.set(json!({"play": "order", "hold": 60, "glide": 10})).unwrap();
-    stage.pass(8.0 * 3600.0);
-    stage.set(json!({"intensity": 0.3, "over": 0})).unwrap();
-    stage.pass(50.0);
-    assert_eq!((stage.number("intensity"), &stage.state()["scene"]), (0.3, &Json::Null));
-    stage.set(json!({"paused": true})).unwrap();
-    stage.pass(1000.0);
-    stage.set(json!({"paused": false})).unwrap();
-    stage.pass(50.0);
-    assert_eq!(stage.number("intensity"), 0.3, "nor from a pause");
-}
-
-#[test]
-fn a_clock_that_is_set_after_the_start_closes_then() {
-    let mut stage = with_hours(Outside::Blank);
-    let mut unset = with_hours(Outside::Blank);
-    unset.director.hours.open = None;
-    unset.now.wall = Timestamp::UNIX_EPOCH;
-    unset.pass(100.0);
-    assert_eq!((&unset.state()["open"], &unset.state()["blank"]), (&Json::Null, &json!(false)));
-    // The network is there: it is night.
-    unset.now.wall = "2026-11-27T23:00:00Z".parse().unwrap();
-    unset.pass(1.0);
-    assert_eq!((&unset.state()["open"], &unset.state()["blank"]), (&json!(false), &json!(true)));
-    // And one that was ahead is put back: open again. One that loses its time goes on as it was.
-    unset.now.wall = "2026-11-27T12:00:00Z".parse().unwrap();
-    unset.pass(1.0);
-    assert_eq!(unset.state()["blank"], false);
-    stage.now.wall = Timestamp::UNIX_EPOCH;
-    stage.pass(10.0);
-    assert_eq!((&stage.state()["open"], &stage.state()["blank"]), (&json!(true), &json!(false)));
 }

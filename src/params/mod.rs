@@ -13,8 +13,8 @@ mod value;
 
 pub use play::Play;
 pub use print::{guide_names, json_schema, markdown, second_layer_names, text};
-pub use spec::{Kind, Scope, Spec};
-pub use table::{LAYERS_WITH_NEURONS, TABLE, find};
+pub use spec::{Kind, Scope, Section, Spec};
+pub use table::{LAYERS_WITH_NEURONS, TABLE};
 pub use transitions::Transitions;
 pub use value::{Refusal, Value};
 
@@ -22,6 +22,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::guides::NONE;
 use crate::pack::{Catalogue, Layer, Manifest, Neurons, Objective};
+use crate::text::excerpt;
 
 /// The value of every parameter, and how the last changes show. Ranges and units stand in [`TABLE`].
 #[derive(Debug, Clone, PartialEq)]
@@ -241,6 +242,15 @@ impl Params {
     pub fn to_json(&self) -> Map<String, Json> {
         TABLE.iter().map(|spec| (spec.name.to_owned(), (spec.get)(self).to_json())).collect()
     }
+}
+
+/// The row called `name`; else a refusal that names the nearest one.
+pub fn find(name: &str) -> Result<&'static Spec, Refusal> {
+    TABLE.iter().find(|spec| spec.name == name).ok_or_else(|| {
+        let hint = crate::nearest(name, TABLE.iter().map(|spec| spec.name));
+        let hint = hint.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+        Refusal::new(excerpt(name), format!("there is no such parameter{hint}"))
+    })
 }
 
 /// Why `layer` is led by no picture.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Kind, Spec, TABLE, Value};
+use super::{Kind, Section, Spec, TABLE, Value};
 use crate::guides::NONE;
 use crate::pack::Catalogue;
 
@@ -15,7 +15,6 @@ Everything that can be changed while it dreams. This page is what `reverie param
 Each parameter is a flag of `reverie dream` (`--octave-scale 1.4`), a key under `[params]` of the config file, an MQTT topic
 (`reverie/<device>/set/octave_scale`, see [mqtt.md](mqtt.md)) and a widget on the web page. A value out of range is refused,
 never clamped.
-
 ";
 
 /// A column a field, for the terminal.
@@ -35,8 +34,16 @@ pub fn text() -> String {
 /// The reference page, `deploy/reference/parameters.md`, whole.
 pub fn markdown() -> String {
     let mut out = String::from(PAGE_INTRODUCTION);
+    for section in Section::ALL {
+        out.push_str(&markdown_section(section));
+    }
+    out
+}
+
+fn markdown_section(section: Section) -> String {
+    let mut out = format!("\n## {}\n\n", section.title());
     out.push_str("| parameter | takes | default | what it does |\n| --- | --- | --- | --- |\n");
-    for spec in TABLE {
+    for spec in TABLE.iter().filter(|spec| spec.section == section) {
         let unit = if spec.unit.is_empty() { String::new() } else { format!(" ({})", spec.unit) };
         let default = spec.default_value().map(|v| plain(&v)).unwrap_or_else(|| "the pack's".to_owned());
         let still =
@@ -73,6 +80,10 @@ fn property(spec: &Spec, catalogue: &Catalogue) -> Json {
     };
     schema["description"] = spec.about.into();
     schema["x-scope"] = spec.scope.name().into();
+    schema["x-section"] = spec.section.name().into();
+    if spec.rare {
+        schema["x-rare"] = true.into();
+    }
     if !spec.unit.is_empty() {
         schema["x-unit"] = spec.unit.into();
     }

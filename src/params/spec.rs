@@ -16,6 +16,10 @@ pub struct Spec {
     /// The unit, or "" for a bare number or a switch.
     pub unit: &'static str,
     pub scope: Scope,
+    /// Where people look for it.
+    pub section: Section,
+    /// Whether nobody touches it in an ordinary week: pages may keep it behind a further click.
+    pub rare: bool,
     pub kind: Kind,
     /// Default for a single picture (`reverie dream`) where it differs from the live one.
     pub still: Option<f64>,
@@ -50,6 +54,42 @@ impl Scope {
         match self {
             Scope::Look => "look",
             Scope::Device => "device",
+        }
+    }
+}
+
+/// What people have in mind who look for a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    Sees,
+    Dreams,
+    Moves,
+    Plays,
+    Screen,
+}
+
+impl Section {
+    /// All of them, in the order of the table.
+    pub const ALL: [Section; 5] = [Section::Sees, Section::Dreams, Section::Moves, Section::Plays, Section::Screen];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Section::Sees => "sees",
+            Section::Dreams => "dreams",
+            Section::Moves => "moves",
+            Section::Plays => "plays",
+            Section::Screen => "screen",
+        }
+    }
+
+    /// As a heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Section::Sees => "What it sees",
+            Section::Dreams => "How it dreams",
+            Section::Moves => "How it moves",
+            Section::Plays => "What runs by itself",
+            Section::Screen => "The screen",
         }
     }
 }

@@ -67,6 +67,32 @@ fn each_row_reads_and_writes_its_own_field() {
 }
 
 #[test]
+fn rows_stand_by_section_what_is_often_touched_first_and_programs_are_told() {
+    let sections: Vec<Section> = TABLE.iter().map(|spec| spec.section).collect();
+    let mut in_order = sections.clone();
+    in_order.dedup();
+    assert_eq!(in_order, Section::ALL);
+    let schema = json_schema(&catalogue());
+    for spec in TABLE {
+        let property = &schema["properties"][spec.name];
+        assert_eq!(property["x-section"], spec.section.name(), "{}", spec.name);
+        assert_eq!(property.get("x-rare"), spec.rare.then_some(&json!(true)), "{}", spec.name);
+    }
+    for section in Section::ALL {
+        let first = TABLE.iter().find(|spec| spec.section == section);
+        assert!(first.is_some_and(|spec| !spec.rare), "{section:?} begins with what nobody touches");
+    }
+    // The reference page has all of them, each below its section's heading.
+    let page = markdown();
+    let sections: Vec<&str> = page.split("\n## ").skip(1).collect();
+    for spec in TABLE {
+        let place = sections.iter().filter(|text| text.contains(&format!("| `{}` |", spec.name)));
+        let titles: Vec<&str> = place.filter_map(|text| text.lines().next()).collect();
+        assert_eq!(titles, [spec.section.title()], "{}", spec.name);
+    }
+}
+
+#[test]
 fn a_set_applies_whole_or_not_at_all() {
     let catalogue = catalogue();
     let base = Params::new(&catalogue);

@@ -21,6 +21,7 @@ pub fn about(device: &DeviceId, handle: &DirectorHandle) -> Json {
         "accepts_guides": catalogue.guides().accepts(),
         "scenes": handle.ask(scenes),
         "playlist": handle.ask(|director| json!(director.playlist())),
+        "hours": handle.ask(Director::describe_hours),
         "groups": handle.ask(|director| director.groups().map(str::to_owned).collect::<Vec<_>>()),
         "actions": handle.ask(actions),
         "schema": params::json_schema(catalogue),

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::director::MAX_UNDO;
 use crate::pack::Catalogue;
 use crate::params;
 
@@ -36,8 +37,21 @@ pub fn state(catalogue: &Catalogue) -> Json {
         "type": ["boolean", "null"],
         "description": "Whether it is within the opening hours; null without any, or before the clock was set.",
     });
+    properties["next_hours"] = json!({
+        "description": "The next opening or closing; null where there is none, or before the clock was set.",
+        "type": ["object", "null"],
+        "required": ["open", "at"],
+        "additionalProperties": false,
+        "properties": {
+            "open": {"type": "boolean", "description": "Whether it opens then."},
+            "at": {"type": "string", "format": "date-time", "description": "When, by RFC 3339, as the clock on the wall shows it."},
+        },
+    });
     properties["pending"] = json!({
         "type": "integer", "minimum": 0, "description": "Commands that wait for their moment (`at`).",
+    });
+    properties["undo"] = json!({
+        "type": "integer", "minimum": 0, "maximum": MAX_UNDO, "description": "Changes that can be taken back (`do/undo`).",
     });
     let required: Vec<&String> = properties.as_object().expect("a schema's properties").keys().collect();
     json!({

@@ -202,6 +202,7 @@ fn buttons(base: &str, can: Capabilities) -> impl Iterator<Item = (&'static str,
     let all = [
         (true, "next-scene", json!({"icon": "mdi:skip-next"})),
         (true, "previous-scene", json!({"icon": "mdi:skip-previous"})),
+        (true, "undo", json!({"icon": "mdi:undo"})),
         (true, "reset", json!({"icon": "mdi:restore"})),
         (can.snapshots, "snapshot", json!({"icon": "mdi:camera"})),
         (true, "identify", json!({"device_class": "identify", "entity_category": "diagnostic"})),

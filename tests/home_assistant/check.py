@@ -146,7 +146,7 @@ async def main():
     await changed("neurons", "3,5:0.5", "3,5:0.5")
     await call("scene", "select_option", option="calm")
     await changed("scene", "calm", "calm")
-    for button, scene in (("next_scene", "wild"), ("previous_scene", "calm")):
+    for button, scene in (("next_scene", "wild"), ("previous_scene", "calm"), ("undo", "wild")):
         await call(button, "press")
         await changed("scene", scene, scene)
     before = state_of("picture").state

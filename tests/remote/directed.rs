@@ -74,6 +74,45 @@ async fn scenes_are_chosen_saved_listed_and_deleted() {
 }
 
 #[tokio::test]
+async fn what_was_commanded_is_taken_back_and_a_deleted_scene_is_listed_again() {
+    let broker = Broker::start();
+    let (_device, mut operator) = start(&broker).await;
+    let nothing = operator.command("do/undo", "").await;
+    assert_eq!(nothing["errors"], json!([{"param": null, "message": "there is nothing to undo"}]));
+    operator.command("set", r#"{"zoom": 0.5, "over": 0}"#).await;
+    operator.command("do/save-scene", r#"{"name": "mine"}"#).await;
+    let deleted = operator.command("do/delete-scene", r#"{"name": "mine"}"#).await;
+    assert_eq!((&deleted["state"]["scene"], &deleted["state"]["undo"]), (&Json::Null, &json!(2)));
+    assert_eq!(operator.command("do/undo", "PRESS").await["state"]["scene"], "mine");
+    let is_listed = |about: &Json| about["scenes"].as_array().unwrap().iter().any(|scene| scene["name"] == "mine");
+    operator.receive("it in the list", |p| p.topic.ends_with(b"/about") && is_listed(&operator::json(p))).await;
+    let reply = operator.command("do/undo", r#"{"over": 0}"#).await;
+    assert_eq!((&reply["state"]["zoom"], &reply["state"]["undo"]), (&json!(0), &json!(0)));
+}
+
+#[tokio::test]
+async fn opening_hours_are_chosen_and_everybody_is_told() {
+    let broker = Broker::start();
+    let (_device, mut operator) = start(&broker).await;
+    assert_eq!(operator::json(&operator.receive_on("about").await)["hours"], Json::Null);
+    let refused = operator.command("do/hours", r#"{"monday": "10-18"}"#).await;
+    assert_eq!((&refused["ok"], &refused["errors"][0]["param"]), (&json!(false), &json!("monday")));
+    let hours = r#"{"timezone": "Asia/Tokyo", "exceptions": {"2126-12-24": "10:00-14:00"}, "outside": "calm"}"#;
+    let reply = operator.command("do/hours", hours).await;
+    let next = json!({"open": false, "at": "2126-12-24T00:00:00+09:00"});
+    assert_eq!((&reply["state"]["open"], &reply["state"]["next_hours"]), (&json!(true), &next));
+    let about = operator::json(&operator.receive_on("about").await);
+    let schema = jsonschema::draft202012::new(&super::golden::about_schema()).expect("a sound schema");
+    assert!(schema.is_valid(&about), "{}", about["hours"]);
+    let expected = json!({
+        "timezone": "Asia/Tokyo", "exceptions": {"2126-12-24": "10:00-14:00"}, "outside": "calm", "configured": false
+    });
+    assert_eq!(about["hours"], expected);
+    let state = jsonschema::draft202012::new(&about["state_schema"]).expect("a sound schema");
+    assert!(state.is_valid(&reply["state"]), "{reply}");
+}
+
+#[tokio::test]
 async fn a_group_runs_a_command_together_and_each_member_answers_by_name() {
     let broker = Broker::start();
     let devices = ["mirror-1", "mirror-2", "mirror-3"].map(|name| directed(&broker, name));

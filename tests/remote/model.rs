@@ -171,8 +171,14 @@ fn any_sequence_of_commands_leaves_the_state_of_the_model() {
     let scenes = std::cell::RefCell::new(Scenes::new());
     let config = Config { cases: 100, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&prop::collection::vec(command(), 1..20), |commands| {
+        // How many changes there are to be taken back depends on a clock, and the model has none.
+        let timeless = |state: &Json| {
+            let mut state = state.clone();
+            state.as_object_mut().and_then(|state| state.remove("undo"));
+            state
+        };
         // Each case goes on from where the last one left the device.
-        let mut model: Model = serde_json::from_value(device.state()).unwrap();
+        let mut model: Model = serde_json::from_value(timeless(&device.state())).unwrap();
         let operator = &mut *operator.borrow_mut();
         for command in &commands {
             let (topic, payload, change) = command.send(&model, &mut scenes.borrow_mut());
@@ -182,9 +188,9 @@ fn any_sequence_of_commands_leaves_the_state_of_the_model() {
             prop_assert!(reply_schema.is_valid(&reply), "{}", reply);
             prop_assert!(state_schema.is_valid(&reply["state"]), "{}", reply);
             model.extend(change.unwrap_or_default());
-            prop_assert_eq!(&reply["state"], &json!(model), "{:?}", command);
+            prop_assert_eq!(timeless(&reply["state"]), json!(model), "{:?}", command);
         }
-        prop_assert_eq!(device.state(), json!(model));
+        prop_assert_eq!(timeless(&device.state()), json!(model));
         Ok(())
     });
     outcome.unwrap_or_else(|e| panic!("{e}"));

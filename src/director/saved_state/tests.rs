@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::super::scenes;
-use super::super::tests::{Stage, setup};
+use super::super::tests::{Stage, opening_hours, setup, with_hours};
 use super::super::{Setup, Signal};
 use super::*;
 
@@ -33,6 +33,7 @@ fn a_power_cut_loses_nothing_but_pause_and_blank() {
     let mut expected = stage.state();
     expected["blank"] = json!(false);
     expected["paused"] = json!(false);
+    expected["undo"] = json!(0);
     assert_eq!(again.state(), expected);
     assert_eq!(again.director.playlist(), ["mine", "calm"]);
     assert_eq!(again.director.groups().count(), 2);
@@ -97,6 +98,26 @@ fn what_the_configuration_says_anew_of_playing_counts_and_what_was_chosen_else()
     stage.act("playlist", json!({"scenes": []})).unwrap();
     let all = reborn(&stage, |setup| configured(setup, &["calm", "wild"], None));
     assert_eq!(all.director.playlist(), ["calm", "evening", "wild"]);
+}
+
+#[test]
+fn hours_that_were_chosen_outlast_a_power_cut_unless_the_configuration_was_changed() {
+    let mut stage = with_hours("blank");
+    stage.act("hours", json!({"monday": "open", "exceptions": {"2026-12-24": "closed"}})).unwrap();
+    let described = |stage: &Stage| json!(stage.director.describe_hours());
+    let same = reborn(&stage, |setup| setup.hours = opening_hours("blank"));
+    assert_eq!((described(&same), described(&same)["configured"] == false), (described(&stage), true));
+    assert_eq!(same.director.saved_state(), stage.director.saved_state());
+    let mut other = reborn(&stage, |setup| setup.hours = opening_hours("calm"));
+    assert_eq!((&described(&other)["outside"], &described(&other)["configured"]), (&json!("calm"), &json!(true)));
+    other.pass(1.0);
+    assert_eq!(other.state()["open"], true);
+    // What this version cannot read any more is left out, and nothing else with it.
+    let mut memory = serde_json::to_value(stage.director.saved_state()).unwrap();
+    memory["hours"]["monday"] = json!("noon");
+    let mut again = with_hours("blank");
+    again.director.restore(serde_json::from_value(memory).unwrap(), true);
+    assert_eq!(described(&again)["configured"], true);
 }
 
 #[test]
